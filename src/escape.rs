@@ -1,0 +1,79 @@
+//! Text that somebody else wrote, made safe to show: one line, printable, unambiguous. Shows; never decides.
+
+use std::fmt;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// Shows foreign bytes on one line: control characters, bidirectional overrides, line separators, backslashes and bytes that are
+/// not UTF-8 appear as escapes, so that nothing shown can move a cursor, forge a line or be mistaken for something else.
+///
+/// Whatever came from a plugin, a file name or an environment passes through this before a person or a log sees it.
+///
+/// ```
+/// use portcullis::Escaped;
+/// assert_eq!(Escaped::new(b"red \x1b[31m\nkv: ok\xff").to_string(), r"red \u{1b}[31m\nkv: ok\xff");
+/// ```
+#[derive(Clone, Copy)]
+pub struct Escaped<'a>(&'a [u8]);
+
+impl<'a> Escaped<'a> {
+    /// Shows `text`, which may be anything.
+    pub fn new<T: AsRef<[u8]> + ?Sized>(text: &'a T) -> Self {
+        Self(text.as_ref())
+    }
+
+    /// Shows a path, which on Unix may hold any byte but NUL.
+    pub fn path(path: &'a Path) -> Self {
+        Self(path.as_os_str().as_bytes())
+    }
+}
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for chunk in self.0.utf8_chunks() {
+            for character in chunk.valid().chars() {
+                match character {
+                    // Quotes end nothing here, and escaping them would only make shell-like text harder to read.
+                    '"' | '\'' => write!(f, "{character}")?,
+                    other => write!(f, "{}", other.escape_debug())?,
+                }
+            }
+            for byte in chunk.invalid() {
+                write!(f, "\\x{byte:02x}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{self}\"")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_move_a_cursor_or_forge_a_line_is_escaped() {
+        for (raw, shown) in [
+            ("plain text, \"quoted\" 'twice'", r#"plain text, "quoted" 'twice'"#),
+            ("two\nlines\r", r"two\nlines\r"),
+            ("\u{1b}]52;c;AAAA\u{7}", r"\u{1b}]52;c;AAAA\u{7}"),
+            ("a\u{202e}b\u{2028}c\u{200b}", r"a\u{202e}b\u{2028}c\u{200b}"),
+            ("C1 \u{9b}31m", r"C1 \u{9b}31m"),
+            (r"back\slash", r"back\\slash"),
+            ("nul\0", r"nul\0"),
+            ("žluťoučký", "žluťoučký"),
+        ] {
+            assert_eq!(Escaped::new(raw).to_string(), shown, "{raw:?}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf8_are_shown_one_by_one() {
+        assert_eq!(Escaped::new(b"a\xff\xc3(").to_string(), r"a\xff\xc3(");
+    }
+}

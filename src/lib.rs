@@ -1,0 +1,4 @@
+//! Portcullis
+mod escape;
+pub mod verify;
+pub use escape::Escaped;

@@ -1,0 +1,154 @@
+//! The bytes that will run: brought to a place where they can no longer change, then hashed there. Decides nothing about the digest.
+
+use std::ffi::CString;
+use std::fs::{File, OpenOptions, Permissions};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::{fmt, io};
+
+use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags};
+use rustix::io::Errno;
+use tempfile::TempDir;
+
+use super::Digest;
+use super::error::{Obstacle, Refusal};
+use super::format;
+use super::source::{Source, is_noexec};
+
+/// How the verified bytes are kept unchanged between the moment they are hashed and the moment they run.
+///
+/// Chosen by the caller and reported; never changed silently when it cannot be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ExecMode {
+    /// A copy in sealed memory (memfd_create(2), fcntl(2) `F_ADD_SEALS`), which nobody can change, not even this process.
+    Sealed,
+    /// A copy on disk in a directory that only this process's user may enter. For machines that forbid executing memory, and for
+    /// plugins that look for themselves on disk. Another process of the same user could change it.
+    PrivateCopy,
+    /// The file itself, kept open: proof against replacement by name, not against a writer of the file.
+    PinnedFd,
+}
+
+impl fmt::Display for ExecMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sealed => "sealed",
+            Self::PrivateCopy => "private copy",
+            Self::PinnedFd => "pinned descriptor",
+        })
+    }
+}
+
+/// An executable in its final place, with the digest of what lies there.
+#[derive(Debug)]
+pub(crate) struct Image {
+    /// What execveat(2) is given.
+    pub(crate) file: File,
+    pub(crate) digest: Digest,
+    pub(crate) mode: ExecMode,
+    pub(super) size: u64,
+    /// Holds a private copy's directory for as long as the image may be launched.
+    _directory: Option<TempDir>,
+}
+
+impl Image {
+    /// Refuses what the kernel would not run by itself. Looks at the image, not at the file that it came from.
+    pub(super) fn check_format(&self) -> Result<(), Obstacle> {
+        format::check(&self.file)
+    }
+
+    /// Copies into memory, seals, then hashes what is sealed: from then on it cannot change.
+    pub(super) fn sealed(source: &Source, name: &Path) -> Result<Self, Obstacle> {
+        let file = memory(name)?;
+        let size = source.copy_to(&file)?;
+        // Execute-only: for a host that is not root the kernel then makes the plugin non-dumpable from its first instruction, so that
+        // other processes of the same user can neither attach to it nor read its environment (proc(5), ptrace(2)).
+        file.set_permissions(Permissions::from_mode(0o111)).map_err(Obstacle::io("making its image executable"))?;
+        seal(&file).map_err(Obstacle::io("sealing its image"))?;
+        let digest = Digest::of_file(&file).map_err(Obstacle::io("hashing its image"))?;
+        Ok(Self { file, digest, mode: ExecMode::Sealed, size, _directory: None })
+    }
+
+    /// Copies to a directory of its own below `parent`, closes the copy for writing, then hashes it.
+    pub(super) fn private_copy(source: &Source, name: &Path, parent: &Path) -> Result<Self, Obstacle> {
+        let directory = tempfile::Builder::new()
+            .prefix("portcullis-image-")
+            .permissions(Permissions::from_mode(0o700))
+            .tempdir_in(parent)
+            .map_err(Obstacle::io("making a directory for its private copy"))?;
+        let path = directory.path().join(file_name(name));
+        let size = write_copy(source, &path)?;
+        let file = OpenOptions::new()
+            .read(true)
+            .custom_flags(OFlags::NOFOLLOW.bits() as i32)
+            .open(&path)
+            .map_err(Obstacle::io("opening its private copy"))?;
+        if is_noexec(&file).map_err(Obstacle::io("looking at the mount of its private copy"))? {
+            return Err(Refusal::CopyNotExecutable { directory: parent.to_path_buf() }.into());
+        }
+        let digest = Digest::of_file(&file).map_err(Obstacle::io("hashing its private copy"))?;
+        Ok(Self { file, digest, mode: ExecMode::PrivateCopy, size, _directory: Some(directory) })
+    }
+
+    /// Keeps the file itself, if nobody but root and this user may write it.
+    pub(super) fn pinned(source: Source) -> Result<Self, Obstacle> {
+        let trusted = [0, rustix::process::geteuid().as_raw()];
+        if !trusted.contains(&source.owner) || source.mode & 0o022 != 0 {
+            return Err(Refusal::WritableByOthers { mode: source.mode, owner: source.owner }.into());
+        }
+        let digest = Digest::of_file(&source.file).map_err(Obstacle::io("hashing it"))?;
+        let size = source.file.metadata().map_err(Obstacle::io("looking at it"))?.size();
+        Ok(Self { file: source.file, digest, mode: ExecMode::PinnedFd, size, _directory: None })
+    }
+}
+
+/// An empty file in memory that can be executed and sealed.
+fn memory(name: &Path) -> Result<File, Obstacle> {
+    // The kernel shows at most 249 bytes of it (memfd_create(2)), and a file name holds no NUL.
+    let name = name.file_name().unwrap_or_default().as_bytes();
+    let name = CString::new(&name[..name.len().min(200)]).unwrap_or_default();
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+    let created = match rustix::fs::memfd_create(&name, flags | MemfdFlags::EXEC) {
+        // Before Linux 6.3 the flag was unknown and every memfd executable.
+        Err(Errno::INVAL) => rustix::fs::memfd_create(&name, flags),
+        other => other,
+    };
+    match created {
+        Ok(descriptor) => Ok(File::from(descriptor)),
+        Err(Errno::ACCESS) => Err(Refusal::SealedExecUnavailable.into()),
+        Err(error) => Err(Obstacle::io("making an image in memory")(error)),
+    }
+}
+
+fn seal(file: &File) -> io::Result<()> {
+    let seals = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;
+    match rustix::fs::fcntl_add_seals(file, seals | SealFlags::EXEC) {
+        // Before Linux 6.3 the permission bits could not be sealed; they only decide who may execute.
+        Err(Errno::INVAL) => rustix::fs::fcntl_add_seals(file, seals)?,
+        other => other?,
+    }
+    if rustix::fs::fcntl_get_seals(file)?.contains(seals) {
+        Ok(())
+    } else {
+        Err(io::Error::other("the kernel did not keep the seals"))
+    }
+}
+
+fn write_copy(source: &Source, path: &Path) -> Result<u64, Obstacle> {
+    let copy = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(Obstacle::io("making its private copy"))?;
+    let size = source.copy_to(&copy)?;
+    rustix::fs::fchmod(&copy, Mode::from_raw_mode(0o500))
+        .map_err(Obstacle::io("making its private copy executable"))?;
+    Ok(size)
+}
+
+fn file_name(path: &Path) -> PathBuf {
+    path.file_name().map_or_else(|| "plugin".into(), PathBuf::from)
+}

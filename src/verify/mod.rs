@@ -1,0 +1,23 @@
+//! Stage 1: may these bytes run? [`Policy::verify`] turns a file into a [`VerifiedPlugin`], which holds the bytes themselves.
+//!
+//! Knows files, digests and policies; nothing of processes, TLS or an asynchronous runtime. Available with every feature switched
+//! off but `verify`.
+#![forbid(unsafe_code)]
+
+mod cache;
+mod digest;
+mod error;
+mod format;
+mod image;
+mod policy;
+mod source;
+
+pub use cache::ImageCache;
+pub use digest::{Digest, DigestError};
+pub use error::{Refusal, VerifyError};
+pub use format::Format;
+pub use image::ExecMode;
+pub use policy::{Policy, VerifiedPlugin};
+
+#[cfg(test)]
+mod tests;

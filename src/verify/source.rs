@@ -1,0 +1,88 @@
+//! The file as it lies on disk: opened without side effects, and refused for everything but its content.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use rustix::fs::{OFlags, StatVfsMountFlags};
+
+use super::error::{Obstacle, Refusal};
+
+/// A regular file that may be copied from: small enough, executable by its mode, without set-ID bits and file capabilities, and not
+/// on a `noexec` mount.
+#[derive(Debug)]
+pub(super) struct Source {
+    pub(super) file: File,
+    pub(super) mode: u32,
+    pub(super) owner: u32,
+    limit: u64,
+}
+
+impl Source {
+    pub(super) fn open(path: &Path, limit: u64) -> Result<Self, Obstacle> {
+        // Looked at before it is opened, because opening a device can already do something.
+        refuse_kind(std::fs::metadata(path).map_err(Obstacle::io("looking at it"))?.file_type())?;
+        let file = OpenOptions::new()
+            .read(true)
+            // Should a FIFO or a terminal have taken its place, opening it must neither block nor take it over.
+            .custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32)
+            .open(path)
+            .map_err(Obstacle::io("opening it"))?;
+        let metadata = file.metadata().map_err(Obstacle::io("looking at it"))?;
+        refuse_kind(metadata.file_type())?;
+        let mode = metadata.mode() & 0o7777;
+        if metadata.len() > limit {
+            return Err(Refusal::TooLarge { limit }.into());
+        }
+        if mode & 0o6000 != 0 {
+            return Err(Refusal::SetId { mode }.into());
+        }
+        if mode & 0o111 == 0 {
+            return Err(Refusal::NotExecutable { mode }.into());
+        }
+        if has_capabilities(&file).map_err(Obstacle::io("reading its capabilities"))? {
+            return Err(Refusal::FileCapabilities.into());
+        }
+        if is_noexec(&file).map_err(Obstacle::io("looking at its mount"))? {
+            return Err(Refusal::NoexecMount.into());
+        }
+        Ok(Self { file, mode, owner: metadata.uid(), limit })
+    }
+
+    /// Copies the content, which may change and grow meanwhile: the limit holds for what is copied, not for what was promised.
+    pub(super) fn copy_to(&self, mut target: &File) -> Result<u64, Obstacle> {
+        let copied = io::copy(&mut (&self.file).take(self.limit.saturating_add(1)), &mut target)
+            .map_err(Obstacle::io("copying it"))?;
+        target.flush().map_err(Obstacle::io("copying it"))?;
+        if copied > self.limit {
+            return Err(Refusal::TooLarge { limit: self.limit }.into());
+        }
+        Ok(copied)
+    }
+}
+
+fn refuse_kind(kind: std::fs::FileType) -> Result<(), Obstacle> {
+    let kind = match kind {
+        kind if kind.is_file() => return Ok(()),
+        kind if kind.is_dir() => "a directory",
+        kind if kind.is_fifo() => "a FIFO",
+        kind if kind.is_socket() => "a socket",
+        kind if kind.is_char_device() || kind.is_block_device() => "a device",
+        _ => "something else",
+    };
+    Err(Refusal::NotRegular { kind }.into())
+}
+
+fn has_capabilities(file: &File) -> io::Result<bool> {
+    match rustix::fs::fgetxattr(file, "security.capability", &mut [0_u8; 0][..]) {
+        Ok(_) => Ok(true),
+        Err(rustix::io::Errno::NODATA | rustix::io::Errno::NOTSUP) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether nothing may be executed from the mount that holds `file`.
+pub(super) fn is_noexec(file: &File) -> io::Result<bool> {
+    Ok(rustix::fs::fstatvfs(file)?.f_flag.contains(StatVfsMountFlags::NOEXEC))
+}

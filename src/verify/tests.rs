@@ -1,0 +1,294 @@
+//! The whole of [`Policy::verify`], on real files.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Barrier;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::fs::{CWD, FileType, Mode, XattrFlags};
+use tempfile::TempDir;
+
+use super::*;
+
+/// A directory with a program in it: this test itself, under another name.
+struct Fixture {
+    directory: TempDir,
+    plugin: PathBuf,
+    digest: Digest,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let plugin = directory.path().join("plugin");
+        fs::copy(std::env::current_exe().unwrap(), &plugin).unwrap();
+        let digest = Digest::read(File::open(&plugin).unwrap()).unwrap();
+        Self { directory, plugin, digest }
+    }
+
+    fn policy(&self) -> Policy {
+        Policy::new().allow(self.digest)
+    }
+
+    fn refusal(&self, path: impl AsRef<Path>) -> Refusal {
+        refusal(self.policy().verify(path))
+    }
+}
+
+fn refusal(result: Result<VerifiedPlugin, VerifyError>) -> Refusal {
+    match result {
+        Err(VerifyError::Refused { reason, .. }) => reason,
+        other => panic!("expected a refusal, got {other:?}"),
+    }
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn the_default_is_a_sealed_image_with_the_digest_of_the_file() {
+    let fixture = Fixture::new();
+    let verified = fixture.policy().verify(&fixture.plugin).unwrap();
+    assert_eq!(verified.digest(), fixture.digest);
+    assert_eq!(verified.mode(), ExecMode::Sealed);
+    assert_eq!(verified.size(), fs::metadata(&fixture.plugin).unwrap().len());
+    assert_eq!(verified.path(), fixture.plugin);
+    assert!(!verified.was_cached());
+}
+
+#[test]
+fn an_empty_policy_allows_nothing() {
+    assert_eq!(refusal(Policy::new().verify("/bin/true")), Refusal::NothingAllowed);
+}
+
+#[test]
+fn a_mismatch_names_the_digests_that_were_expected_and_the_actual_one() {
+    let fixture = Fixture::new();
+    let others = [Digest::of(b"one"), Digest::of(b"two")];
+    let policy = Policy::new().allow(others[0]).allow(others[1]);
+    let error = policy.verify(&fixture.plugin).unwrap_err().to_string();
+    for digest in [others[0], others[1], fixture.digest] {
+        assert!(error.contains(&digest.to_string()), "{error}");
+    }
+    assert!(matches!(refusal(Policy::new().allow(others[0]).verify(&fixture.plugin)),
+        Refusal::DigestMismatch { expected, actual } if expected == [others[0]] && actual == fixture.digest));
+}
+
+#[test]
+fn nobody_can_change_a_sealed_image() {
+    let fixture = Fixture::new();
+    let verified = fixture.policy().verify(&fixture.plugin).unwrap();
+    let mut image = &verified.image.file;
+    assert_eq!(image.write(b"x").unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+    assert_eq!(image.set_len(0).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+    let reopened = OpenOptions::new().write(true).open(format!("/proc/self/fd/{}", image.as_raw_fd()));
+    assert!(reopened.and_then(|mut file| file.write(b"x")).is_err());
+    assert!(rustix::fs::fcntl_add_seals(image, rustix::fs::SealFlags::FUTURE_WRITE).is_err());
+    assert_eq!(image.metadata().unwrap().mode() & 0o7777, 0o111);
+}
+
+#[test]
+fn only_regular_files_are_looked_at_and_nothing_blocks() {
+    let fixture = Fixture::new();
+    let fifo = fixture.directory.path().join("fifo");
+    rustix::fs::mknodat(CWD, &fifo, FileType::Fifo, Mode::from_raw_mode(0o700), 0).unwrap();
+    let socket = fixture.directory.path().join("socket");
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let started = Instant::now();
+    for (path, kind) in [
+        (fifo.as_path(), "a FIFO"),
+        (&socket, "a socket"),
+        (fixture.directory.path(), "a directory"),
+        (Path::new("/dev/zero"), "a device"),
+    ] {
+        assert_eq!(fixture.refusal(path), Refusal::NotRegular { kind });
+    }
+    assert!(started.elapsed() < Duration::from_secs(5), "a special file blocked");
+}
+
+#[test]
+fn a_missing_file_is_unchecked_not_refused() {
+    let error = Policy::new().allow(Digest::of(b"")).verify("/nonexistent/\u{1b}plugin").unwrap_err();
+    assert!(matches!(&error, VerifyError::Unchecked { source, .. } if source.kind() == io::ErrorKind::NotFound));
+    assert_eq!(error.to_string(), r"/nonexistent/\u{1b}plugin could not be checked: looking at it failed");
+}
+
+#[test]
+fn a_file_over_the_limit_is_refused_before_it_is_read() {
+    let fixture = Fixture::new();
+    let sparse = fixture.directory.path().join("sparse");
+    File::create(&sparse).unwrap().set_len(1 << 40).unwrap();
+    set_mode(&sparse, 0o755);
+    assert_eq!(fixture.refusal(&sparse), Refusal::TooLarge { limit: Policy::DEFAULT_SIZE_LIMIT });
+    let size = fs::metadata(&fixture.plugin).unwrap().len();
+    assert!(fixture.policy().with_size_limit(size).verify(&fixture.plugin).is_ok());
+    let below = fixture.policy().with_size_limit(size - 1).verify(&fixture.plugin);
+    assert_eq!(refusal(below), Refusal::TooLarge { limit: size - 1 });
+}
+
+#[test]
+fn a_file_that_grows_while_it_is_copied_is_cut_off_at_the_limit() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("growing");
+    fs::write(&path, [0; 10]).unwrap();
+    set_mode(&path, 0o755);
+    let source = source::Source::open(&path, 100).unwrap();
+    OpenOptions::new().append(true).open(&path).unwrap().write_all(&[0; 1000]).unwrap();
+    let target = tempfile::tempfile().unwrap();
+    assert!(matches!(source.copy_to(&target), Err(error::Obstacle::Refusal(Refusal::TooLarge { limit: 100 }))));
+    assert!(target.metadata().unwrap().len() <= 101);
+}
+
+#[test]
+fn set_id_bits_and_missing_execute_permission_are_refused() {
+    let fixture = Fixture::new();
+    for (mode, expected) in [
+        (0o4755, Refusal::SetId { mode: 0o4755 }),
+        (0o2755, Refusal::SetId { mode: 0o2755 }),
+        (0o644, Refusal::NotExecutable { mode: 0o644 }),
+    ] {
+        set_mode(&fixture.plugin, mode);
+        assert_eq!(fixture.refusal(&fixture.plugin), expected);
+    }
+}
+
+#[test]
+fn file_capabilities_are_refused() {
+    let fixture = Fixture::new();
+    // cap_net_raw=ep, as setcap(8) writes it: revision 2, effective, permitted bit 13.
+    let mut capability = [0; 20];
+    capability[..8].copy_from_slice(&[1, 0, 0, 2, 0, 0x20, 0, 0]);
+    match rustix::fs::setxattr(&fixture.plugin, "security.capability", &capability, XattrFlags::empty()) {
+        Ok(()) => assert_eq!(fixture.refusal(&fixture.plugin), Refusal::FileCapabilities),
+        Err(error) => eprintln!("SKIPPED: this user or file system cannot set file capabilities: {error}"),
+    }
+}
+
+#[test]
+fn the_right_digest_does_not_make_a_script_or_an_empty_file_a_program() {
+    let directory = tempfile::tempdir().unwrap();
+    for (content, script) in [(&b"#!/bin/sh\nexit 0\n"[..], true), (b"", false)] {
+        let path = directory.path().join("file");
+        fs::write(&path, content).unwrap();
+        set_mode(&path, 0o755);
+        match refusal(Policy::new().allow(Digest::of(content)).verify(&path)) {
+            Refusal::Script { interpreter } if script => assert_eq!(interpreter, "/bin/sh"),
+            Refusal::Format(Format::Empty) if !script => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_cached_image_outlives_its_file() {
+    let fixture = Fixture::new();
+    let policy = fixture.policy();
+    policy.verify(&fixture.plugin).unwrap();
+    fs::write(&fixture.plugin, "tampered").unwrap();
+    let after_change = policy.verify(&fixture.plugin).unwrap();
+    fs::remove_file(&fixture.plugin).unwrap();
+    let after_removal = policy.verify(&fixture.plugin).unwrap();
+    for verified in [after_change, after_removal] {
+        assert!(verified.was_cached());
+        assert_eq!(Digest::of_file(&verified.image.file).unwrap(), fixture.digest);
+    }
+    assert!(fixture.policy().verify(&fixture.plugin).is_err(), "another policy has another cache");
+}
+
+#[test]
+fn the_cache_keeps_its_budget_and_lets_go_of_the_least_recently_used() {
+    let fixture = Fixture::new();
+    let size = fs::metadata(&fixture.plugin).unwrap().len();
+    let appended = |byte: u8| {
+        let path = fixture.directory.path().join(format!("plugin-{byte}"));
+        fs::copy(&fixture.plugin, &path).unwrap();
+        OpenOptions::new().append(true).open(&path).unwrap().write_all(&[byte]).unwrap();
+        let digest = Digest::read(File::open(&path).unwrap()).unwrap();
+        (path, digest)
+    };
+    let cache = ImageCache::with_budget(2 * size + 10);
+    let cached = |(path, digest): &(PathBuf, Digest)| {
+        Policy::new().allow(*digest).with_cache(cache.clone()).verify(path).unwrap().was_cached()
+    };
+    let (one, two, three) = (appended(1), appended(2), appended(3));
+    assert_eq!([cached(&one), cached(&two), cached(&one), cached(&three)], [false, false, true, false]);
+    assert_eq!(cache.size(), 2 * (size + 1));
+    assert_eq!([cached(&one), cached(&two)], [true, false]);
+
+    let small = ImageCache::with_budget(size - 1);
+    let policy = fixture.policy().with_cache(small.clone());
+    assert!(!policy.verify(&fixture.plugin).unwrap().was_cached());
+    assert!(!policy.verify(&fixture.plugin).unwrap().was_cached());
+    assert_eq!(small.size(), 0);
+}
+
+#[test]
+fn a_failure_is_not_remembered() {
+    let fixture = Fixture::new();
+    let policy = fixture.policy();
+    let good = fs::read(&fixture.plugin).unwrap();
+    fs::write(&fixture.plugin, b"wrong").unwrap();
+    assert!(policy.verify(&fixture.plugin).is_err());
+    fs::write(&fixture.plugin, good).unwrap();
+    assert!(!policy.verify(&fixture.plugin).unwrap().was_cached());
+    assert!(policy.verify(&fixture.plugin).unwrap().was_cached());
+}
+
+#[test]
+fn threads_that_want_the_same_image_share_one() {
+    const THREADS: usize = 8;
+    let fixture = Fixture::new();
+    let policy = fixture.policy();
+    let together = Barrier::new(THREADS);
+    let made = thread::scope(|scope| {
+        let launches: Vec<_> = (0..THREADS)
+            .map(|_| {
+                scope.spawn(|| {
+                    together.wait();
+                    policy.verify(&fixture.plugin).unwrap()
+                })
+            })
+            .collect();
+        launches.into_iter().map(|launch| launch.join().unwrap()).filter(|verified| !verified.was_cached()).count()
+    });
+    assert_eq!(made, 1);
+}
+
+#[test]
+fn a_private_copy_lies_in_a_directory_of_its_own_and_leaves_with_the_last_user() {
+    let fixture = Fixture::new();
+    let parent = tempfile::tempdir().unwrap();
+    let policy = fixture.policy().with_private_copy(parent.path());
+    let verified = policy.verify(&fixture.plugin).unwrap();
+    assert_eq!(verified.mode(), ExecMode::PrivateCopy);
+    let directory = fs::read_dir(parent.path()).unwrap().next().unwrap().unwrap().path();
+    assert_eq!(fs::metadata(&directory).unwrap().mode() & 0o7777, 0o700);
+    assert_eq!(fs::metadata(directory.join("plugin")).unwrap().mode() & 0o7777, 0o500);
+
+    fs::write(&fixture.plugin, "tampered").unwrap();
+    assert!(policy.verify(&fixture.plugin).is_err(), "a private copy is made anew each time");
+    assert_eq!(Digest::of_file(&verified.image.file).unwrap(), fixture.digest);
+
+    drop(verified);
+    assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_pinned_file_may_be_written_by_nobody_else() {
+    let fixture = Fixture::new();
+    let policy = fixture.policy().dangerous_with_pinned_fd();
+    set_mode(&fixture.plugin, 0o755);
+    let verified = policy.verify(&fixture.plugin).unwrap();
+    assert_eq!((verified.mode(), verified.digest()), (ExecMode::PinnedFd, fixture.digest));
+    for mode in [0o775, 0o757] {
+        set_mode(&fixture.plugin, mode);
+        assert!(
+            matches!(refusal(policy.verify(&fixture.plugin)), Refusal::WritableByOthers { mode: found, .. } if found == mode)
+        );
+    }
+}
