@@ -1,1 +1,33 @@
-fn main() {}
+//! `cargo xtask`-like commands, reached through the aliases in `.cargo/config.toml`.
+
+mod codegen;
+
+use std::path::Path;
+
+use anyhow::{Result, anyhow};
+use clap::Parser;
+
+#[derive(Parser)]
+#[command(about = "What a developer would otherwise type by hand")]
+enum Command {
+    /// Writes the Rust that comes from the .proto files
+    Codegen,
+}
+
+fn main() -> Result<()> {
+    match Command::parse() {
+        Command::Codegen => write_generated(),
+    }
+}
+
+/// The top of the tree that this program was built from.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
+}
+
+fn write_generated() -> Result<()> {
+    for (path, text) in codegen::generate(root()).map_err(|error| anyhow!("{error}"))? {
+        std::fs::write(root().join(path), text)?;
+    }
+    Ok(())
+}

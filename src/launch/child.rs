@@ -1,0 +1,242 @@
+//! A process that we started: signalled, awaited and reaped through its pidfd, and never outliving this value. Knows nothing of plugins.
+
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus};
+
+use super::{PrivateDirectory, launcher, sys};
+
+/// How a process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Exit {
+    /// It exited with this status.
+    Code(i32),
+    /// This signal ended it.
+    Signal(i32),
+    /// Something else in this process reaped it first, so its status is lost.
+    Unknown,
+}
+
+impl Exit {
+    /// Whether it exited with status 0.
+    pub fn success(self) -> bool {
+        self == Self::Code(0)
+    }
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "exit status {code}"),
+            Self::Signal(signal) => write!(f, "signal {signal}"),
+            Self::Unknown => f.write_str("an unknown exit status"),
+        }
+    }
+}
+
+impl From<WaitIdStatus> for Exit {
+    fn from(status: WaitIdStatus) -> Self {
+        match (status.exit_status(), status.terminating_signal()) {
+            (Some(code), _) => Self::Code(code),
+            (None, Some(signal)) => Self::Signal(signal),
+            (None, None) => Self::Unknown,
+        }
+    }
+}
+
+/// A child process, its session's and process group's leader.
+///
+/// Every signal goes through the pidfd, or to the group while the leader is not reaped: neither number can belong to a stranger then.
+/// Dropping it kills the group, and the launcher thread reaps what is left.
+#[derive(Debug)]
+pub(crate) struct Child {
+    pid: Pid,
+    pidfd: Arc<OwnedFd>,
+    /// Set when the process was reaped. Held locked while the group is signalled.
+    exit: Mutex<Option<Exit>>,
+    /// There until the child is dropped: removed when the process can no longer put anything into it.
+    directory: Option<PrivateDirectory>,
+}
+
+impl Child {
+    /// Takes hold of a process that this thread has just started and nobody has reaped, and of the directory that is its own.
+    pub(super) fn hold(pid: Pid, directory: PrivateDirectory) -> io::Result<Self> {
+        let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty())?;
+        Ok(Self { pid, pidfd: Arc::new(pidfd), exit: Mutex::new(None), directory: Some(directory) })
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid.as_raw_nonzero().get().unsigned_abs()
+    }
+
+    /// The pidfd: it becomes readable when the process has ended (pidfd_open(2)).
+    pub(crate) fn pidfd(&self) -> &Arc<OwnedFd> {
+        &self.pidfd
+    }
+
+    /// Sends `signal` to the process. That it is gone already is no error.
+    pub(crate) fn signal(&self, signal: Signal) -> io::Result<()> {
+        self.try_signal(signal).map(|_| ())
+    }
+
+    /// Sends `signal`, and tells whether there still was a process (reaped or not) to send it to.
+    fn try_signal(&self, signal: Signal) -> io::Result<bool> {
+        match rustix::process::pidfd_send_signal(&self.pidfd, signal) {
+            Ok(()) => Ok(true),
+            Err(Errno::SRCH) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Kills the process and everything in its group.
+    pub(crate) fn kill(&self) {
+        let exit = self.lock();
+        if exit.is_some() {
+            return;
+        }
+        match self.try_signal(Signal::KILL) {
+            Ok(true) => self.kill_group(),
+            // Something else in this program reaped it, so the group's number may be a stranger's by now.
+            Ok(false) => {}
+            Err(error) => tracing::error!(pid = self.pid(), %error, "a plugin could not be killed"),
+        }
+    }
+
+    /// Reaps the process if it has ended, and kills what it left in its group. Never blocks.
+    pub(crate) fn try_reap(&self) -> Option<Exit> {
+        let mut exit = self.lock();
+        if exit.is_none() {
+            *exit = self.reap();
+        }
+        *exit
+    }
+
+    fn reap(&self) -> Option<Exit> {
+        match wait(&self.pidfd, WaitIdOptions::NOWAIT) {
+            Ok(None) => return None,
+            Ok(Some(_)) => {}
+            // Something else in this program reaped it.
+            Err(_) => return Some(Exit::Unknown),
+        }
+        // It has ended and is not reaped, so the number of the group is still its own.
+        self.kill_group();
+        wait(&self.pidfd, WaitIdOptions::empty()).unwrap_or(Some(Exit::Unknown))
+    }
+
+    fn kill_group(&self) {
+        match rustix::process::kill_process_group(self.pid, Signal::KILL) {
+            Ok(()) | Err(Errno::SRCH) => {}
+            Err(error) => tracing::warn!(pid = self.pid(), %error, "a plugin's process group could not be killed"),
+        }
+    }
+
+    /// Whether the process that made the other end of `socket` is this one.
+    ///
+    /// Compares pidfds, which unlike process numbers are never used twice; where the kernel has no `SO_PEERPIDFD` or no unique inode
+    /// numbers for pidfds it compares the numbers, while the process is known not to be reaped.
+    pub(crate) fn made(&self, socket: BorrowedFd<'_>) -> io::Result<Peer> {
+        let (pidfd, ours) = match (sys::peer_pidfd(socket), rustix::fs::fstatfs(&*self.pidfd)?.f_type) {
+            (Ok(pidfd), PIDFS_MAGIC) => (pidfd, rustix::fs::fstat(&*self.pidfd)?),
+            (Ok(_), _) => return self.made_by_number(socket),
+            (Err(error), _) if Errno::from_io_error(&error) == Some(Errno::NOPROTOOPT) => {
+                return self.made_by_number(socket);
+            }
+            (Err(error), _) => return Err(error),
+        };
+        let theirs = rustix::fs::fstat(&pidfd)?;
+        match (ours.st_dev, ours.st_ino) == (theirs.st_dev, theirs.st_ino) {
+            true => Ok(Peer::Child(PeerCheck::PidFd)),
+            false => Ok(Peer::Stranger(sys::peer_credentials(socket)?.pid.unsigned_abs())),
+        }
+    }
+
+    fn made_by_number(&self, socket: BorrowedFd<'_>) -> io::Result<Peer> {
+        let exit = self.lock();
+        let pid = sys::peer_credentials(socket)?.pid.unsigned_abs();
+        match exit.is_none() && pid == self.pid() {
+            true => Ok(Peer::Child(PeerCheck::ProcessId)),
+            false => Ok(Peer::Stranger(pid)),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Exit>> {
+        self.exit.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How long dropping a child waits for the end of the process that it has killed; nearly always it ends much sooner. What takes longer
+/// is left to the launcher thread.
+const DROP_WAIT: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        self.kill();
+        if self.try_reap().is_none() {
+            let mut end = [PollFd::new(&*self.pidfd, PollFlags::IN)];
+            // Whatever it answers, the next line looks for itself.
+            let _ = rustix::event::poll(&mut end, Some(&DROP_WAIT));
+        }
+        if self.try_reap().is_none() {
+            launcher::reap_later(Remains { pidfd: Arc::clone(&self.pidfd), _directory: self.directory.take() });
+        }
+    }
+}
+
+/// A killed child that nobody holds any more and that is still to be reaped.
+#[derive(Debug)]
+pub(super) struct Remains {
+    pidfd: Arc<OwnedFd>,
+    _directory: Option<PrivateDirectory>,
+}
+
+impl Remains {
+    /// Whether there is nothing left to reap.
+    pub(super) fn try_reap(&self) -> bool {
+        !matches!(wait(&self.pidfd, WaitIdOptions::empty()), Ok(None))
+    }
+}
+
+/// waitid(2) without blocking.
+fn wait(pidfd: &OwnedFd, options: WaitIdOptions) -> io::Result<Option<Exit>> {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | options;
+    Ok(rustix::process::waitid(WaitId::PidFd(pidfd.as_fd()), options)?.map(Exit::from))
+}
+
+/// Who made the other end of a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Peer {
+    Child(PeerCheck),
+    /// Another process, by its number (0: the kernel does not say).
+    Stranger(u32),
+}
+
+/// How it was established that the process at the other end of the plugin's socket is the one that was launched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PeerCheck {
+    /// By comparing pidfds (`SO_PEERPIDFD`, Linux 6.5 and 6.9).
+    PidFd,
+    /// By comparing process numbers (`SO_PEERCRED`): the kernel has no more.
+    ProcessId,
+    /// Not at all: a TCP connection names no process. The pinned certificate alone tells who answers.
+    CertificateOnly,
+}
+
+impl fmt::Display for PeerCheck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::PidFd => "pidfd",
+            Self::ProcessId => "process number",
+            Self::CertificateOnly => "certificate only",
+        })
+    }
+}
+
+/// The file system of pidfds since Linux 6.9, where each process has an inode of its own (`linux/magic.h`). Before, all pidfds shared one.
+const PIDFS_MAGIC: rustix::fs::FsWord = 0x5049_4446;

@@ -1,0 +1,68 @@
+//! What was enforced on one plugin's process: facts for the launch report, stated by the code that enforces them.
+
+use std::fmt;
+
+use super::Stdin;
+use crate::verify::{ExecMode, VerifiedPlugin};
+
+/// Something that was enforced on a plugin's process before its first instruction. A launch where one of them fails does not happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Measure {
+    /// It has a session and a process group of its own, and no controlling terminal (setsid(2)).
+    OwnSession,
+    /// The kernel kills it when the host dies (prctl(2) `PR_SET_PDEATHSIG`).
+    DiesWithHost,
+    /// Neither it nor its children can gain privileges by executing something (prctl(2) `PR_SET_NO_NEW_PRIVS`).
+    NoNewPrivileges,
+    /// It leaves no core dump (`RLIMIT_CORE`).
+    NoCoreDumps,
+    /// What it creates belongs to its user alone (umask 077).
+    PrivateFiles,
+    /// It has no descriptor but 0, 1 and 2.
+    DescriptorsClosed,
+    /// Its output goes to sockets, which other processes cannot open through `/proc`.
+    SocketOutput,
+    /// Its standard input is `/dev/null`.
+    NoInput,
+    /// Its image may be executed and not read, so other processes of its user can neither trace it nor read its environment.
+    NotTraceable,
+}
+
+impl Measure {
+    pub(super) fn taken(stdin: Stdin, plugin: &VerifiedPlugin) -> Vec<Self> {
+        let mut measures = vec![
+            Self::OwnSession,
+            Self::DiesWithHost,
+            Self::NoNewPrivileges,
+            Self::NoCoreDumps,
+            Self::PrivateFiles,
+            Self::DescriptorsClosed,
+            Self::SocketOutput,
+        ];
+        if stdin == Stdin::Null {
+            measures.push(Self::NoInput);
+        }
+        // Root may read what has no read permission, so for a host that is root the kernel does not make the plugin non-dumpable.
+        if plugin.mode() == ExecMode::Sealed && !rustix::process::geteuid().is_root() {
+            measures.push(Self::NotTraceable);
+        }
+        measures
+    }
+}
+
+impl fmt::Display for Measure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::OwnSession => "own session",
+            Self::DiesWithHost => "dies with the host",
+            Self::NoNewPrivileges => "no new privileges",
+            Self::NoCoreDumps => "no core dumps",
+            Self::PrivateFiles => "umask 077",
+            Self::DescriptorsClosed => "descriptors closed",
+            Self::SocketOutput => "output over sockets",
+            Self::NoInput => "no input",
+            Self::NotTraceable => "not traceable",
+        })
+    }
+}

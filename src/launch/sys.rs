@@ -1,0 +1,117 @@
+//! The system calls that no safe wrapper offers: the only unsafe code of the crate. One call per function; decides nothing.
+
+use std::convert::Infallible;
+use std::ffi::{CString, c_char};
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command};
+
+/// Argument and environment vectors in the form that execve(2) takes, built before the fork because nothing may be allocated after it.
+pub(super) struct ExecVectors {
+    argv: Vec<*const c_char>,
+    envp: Vec<*const c_char>,
+    /// Own what the pointers point to.
+    _strings: [Vec<CString>; 2],
+}
+
+// SAFETY: the pointers lead into heap buffers that this value owns and never changes, so any thread may follow them.
+unsafe impl Send for ExecVectors {}
+// SAFETY: as above; shared access only reads.
+unsafe impl Sync for ExecVectors {}
+
+impl ExecVectors {
+    pub(super) fn new(argv: Vec<CString>, envp: Vec<CString>) -> Self {
+        let pointers = |strings: &[CString]| {
+            strings.iter().map(|string| string.as_ptr()).chain([std::ptr::null()]).collect::<Vec<_>>()
+        };
+        Self { argv: pointers(&argv), envp: pointers(&envp), _strings: [argv, envp] }
+    }
+}
+
+/// Forks, and runs `after_fork` in the child once `command` has set up its standard streams and its working directory.
+///
+/// `after_fork` must do nothing but system calls: no allocation, no lock, no formatting (signal-safety(7)). It does not return where it
+/// succeeds, because it executes the plugin.
+pub(super) fn fork(
+    command: &mut Command,
+    mut after_fork: impl FnMut() -> io::Result<Infallible> + Send + Sync + 'static,
+) -> io::Result<Child> {
+    let exec = move || after_fork().map(|never| match never {});
+    // SAFETY: the only caller, `Order::start`, passes a closure of system calls over values that were prepared before.
+    let command = unsafe { command.pre_exec(exec) };
+    command.spawn()
+}
+
+/// execveat(2) of the file that `program` refers to, which has no path and needs none. Returns only on failure.
+pub(super) fn execute(program: RawFd, vectors: &ExecVectors) -> io::Error {
+    // SAFETY: both vectors end with a null pointer and point to C strings that outlive the call; the path is an empty C string.
+    unsafe {
+        libc::syscall(
+            libc::SYS_execveat,
+            program,
+            c"".as_ptr(),
+            vectors.argv.as_ptr(),
+            vectors.envp.as_ptr(),
+            libc::AT_EMPTY_PATH,
+        )
+    };
+    io::Error::last_os_error()
+}
+
+/// execve(2) of `path`, for kernels that forbid execveat. Returns only on failure.
+pub(super) fn execute_path(path: &CString, vectors: &ExecVectors) -> io::Error {
+    // SAFETY: as in `execute`; the path is a C string.
+    unsafe { libc::execve(path.as_ptr(), vectors.argv.as_ptr(), vectors.envp.as_ptr()) };
+    io::Error::last_os_error()
+}
+
+/// Marks every descriptor from `first` on close-on-exec (close_range(2), Linux 5.11).
+pub(super) fn close_on_exec_from(first: u32) -> io::Result<()> {
+    // SAFETY: passes no pointer.
+    match unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Gives `signal` its default action (signal(7)). Signals that have no other action, or that the C library keeps to itself, stay as they are.
+pub(super) fn default_action(signal: i32) {
+    // SAFETY: passes no pointer to memory; SIG_DFL is no function.
+    unsafe { libc::signal(signal, libc::SIG_DFL) };
+}
+
+/// A pidfd of the process that made the other end of `socket`, by listen(2) or socketpair(2) (`SO_PEERPIDFD`, Linux 6.5).
+pub(super) fn peer_pidfd(socket: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+    /// From `asm-generic/socket.h`; the libc crate has it only for some targets.
+    const SO_PEERPIDFD: i32 = 77;
+    let descriptor: RawFd = socket_option(socket, SO_PEERPIDFD, -1)?;
+    // SAFETY: the kernel made this descriptor for us a moment ago, with close-on-exec set, and nobody else knows it.
+    Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
+}
+
+/// Process, user and group of the other end of `socket` at the time of listen(2) or socketpair(2) (`SO_PEERCRED`, unix(7)).
+///
+/// The process number is 0 where that process has no number in this pid namespace, which is why rustix's type does not fit.
+pub(crate) fn peer_credentials(socket: BorrowedFd<'_>) -> io::Result<libc::ucred> {
+    socket_option(socket, libc::SO_PEERCRED, libc::ucred { pid: 0, uid: libc::uid_t::MAX, gid: libc::gid_t::MAX })
+}
+
+/// getsockopt(2) at the level of sockets, for the plain C types that this file asks for.
+fn socket_option<T: Copy>(socket: BorrowedFd<'_>, option: i32, mut value: T) -> io::Result<T> {
+    let mut length = size_of::<T>() as libc::socklen_t;
+    // SAFETY: the kernel writes at most `length` bytes, the size of `value`, and any bytes are a valid `RawFd` or `ucred`.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            option,
+            (&raw mut value).cast(),
+            &raw mut length,
+        )
+    };
+    match result {
+        0 => Ok(value),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
