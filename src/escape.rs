@@ -1,5 +1,6 @@
 //! Text that somebody else wrote, made safe to show: one line, printable, unambiguous. Shows; never decides.
 
+use std::error::Error;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -49,6 +50,28 @@ impl fmt::Display for Escaped<'_> {
 impl fmt::Debug for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "\"{self}\"")
+    }
+}
+
+/// Shows an error and the causes behind it, from the outside in, each after a colon.
+///
+/// ```
+/// use portcullis::Chain;
+/// let error = portcullis::Policy::new().verify("/nonexistent").unwrap_err();
+/// eprintln!("{}", Chain(&error));
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct Chain<'a>(pub &'a (dyn Error + 'a));
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        Ok(())
     }
 }
 

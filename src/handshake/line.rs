@@ -199,8 +199,20 @@ mod tests {
         let address = |text: &str| parsed(&format!("1|1|tcp|{text}|grpc|")).socket_address();
         assert!(address("127.0.0.1:1234").is_some());
         assert!(address("[::1]:1234").is_some());
-        for text in ["", "localhost:1234", ":1234", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:65536", "[::1%1]:1234",
-            "[fe80::1%lo]:1", "127.1:80", "0x7f.0.0.1:80", "127.0.0.1:http", "127.0.0.1:1234 "] {
+        for text in [
+            "",
+            "localhost:1234",
+            ":1234",
+            "127.0.0.1",
+            "127.0.0.1:0",
+            "127.0.0.1:65536",
+            "[::1%1]:1234",
+            "[fe80::1%lo]:1",
+            "127.1:80",
+            "0x7f.0.0.1:80",
+            "127.0.0.1:http",
+            "127.0.0.1:1234 ",
+        ] {
             assert_eq!(address(text), None, "{text:?}");
         }
     }

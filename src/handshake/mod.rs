@@ -23,10 +23,10 @@ pub use error::{AddressFault, CertificateFault, HandshakeError, LineFault};
 
 #[cfg(feature = "plugin")]
 pub(crate) use line::{HandshakeLine, Network};
-#[cfg(feature = "plugin")]
-pub(crate) use negotiate::choose;
 pub(crate) use negotiate::Address;
 #[cfg(feature = "host")]
 pub(crate) use negotiate::{Agreed, Offer};
+#[cfg(feature = "plugin")]
+pub(crate) use negotiate::{CORE, choose};
 #[cfg(feature = "host")]
 pub(crate) use read::LineReader;

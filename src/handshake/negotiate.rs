@@ -53,9 +53,8 @@ impl Offer<'_> {
         if line.protocol != b"grpc" {
             return Err(HandshakeError::Protocol { protocol: line.protocol });
         }
-        let address = self
-            .address(&line)
-            .map_err(|fault| HandshakeError::Address { fault, address: cut(&line.address, 200) })?;
+        let address =
+            self.address(&line).map_err(|fault| HandshakeError::Address { fault, address: cut(&line.address, 200) })?;
         let certificate = line
             .certificate
             .unwrap_or(Err(CertificateFault::Missing))
@@ -142,7 +141,10 @@ mod tests {
         assert_eq!(accept("2|5|unix|/tmp/portcullis-x/p|grpc|CERT"), Err(HandshakeError::Core { plugin: 2 }));
         let error = accept("1|6|unix|/tmp/portcullis-x/p|grpc|CERT").unwrap_err();
         assert_eq!(error, HandshakeError::Version { plugin: 6, host: vec![4, 5] });
-        assert_eq!(error.to_string(), "the plugin serves version 6 of the application's protocol, this host speaks 4, 5");
+        assert_eq!(
+            error.to_string(),
+            "the plugin serves version 6 of the application's protocol, this host speaks 4, 5"
+        );
     }
 
     #[test]
@@ -175,7 +177,10 @@ mod tests {
             (&long, AddressFault::TooLong),
         ] {
             let error = accept(&format!("1|5|unix|{path}|grpc|CERT")).unwrap_err();
-            assert!(matches!(&error, HandshakeError::Address { fault: found, .. } if *found == fault), "{path:?}: {error:?}");
+            assert!(
+                matches!(&error, HandshakeError::Address { fault: found, .. } if *found == fault),
+                "{path:?}: {error:?}"
+            );
         }
     }
 

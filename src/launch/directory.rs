@@ -57,10 +57,8 @@ impl PrivateDirectory {
     }
 
     fn try_create(parent: &Path) -> io::Result<Option<Self>> {
-        let made = tempfile::Builder::new()
-            .prefix(PREFIX)
-            .permissions(Permissions::from_mode(0o700))
-            .tempdir_in(parent)?;
+        let made =
+            tempfile::Builder::new().prefix(PREFIX).permissions(Permissions::from_mode(0o700)).tempdir_in(parent)?;
         let Ok(lock) = open_directory(CWD, made.path()) else { return Ok(None) };
         rustix::fs::flock(&lock, FlockOperation::LockExclusive)?;
         let status = rustix::fs::fstat(&lock)?;
@@ -68,7 +66,9 @@ impl PrivateDirectory {
             return Ok(None);
         }
         if status.st_uid != rustix::process::geteuid().as_raw() || status.st_mode & 0o7777 != 0o700 {
-            return Err(io::Error::other("a new directory there does not have the owner and mode that it was made with"));
+            return Err(io::Error::other(
+                "a new directory there does not have the owner and mode that it was made with",
+            ));
         }
         Ok(Some(Self { path: TempDir::keep(made), _lock: lock }))
     }
@@ -90,8 +90,8 @@ impl Drop for PrivateDirectory {
 fn refuse_unsafe(parent: &Path) -> Result<(), LaunchError> {
     let trusted = [0, rustix::process::geteuid().as_raw()];
     for ancestor in parent.ancestors() {
-        let status =
-            std::fs::metadata(ancestor).map_err(|source| LaunchError::Directory { path: ancestor.to_path_buf(), source })?;
+        let status = std::fs::metadata(ancestor)
+            .map_err(|source| LaunchError::Directory { path: ancestor.to_path_buf(), source })?;
         let sticky = status.mode() & 0o1000 != 0;
         if !trusted.contains(&status.uid()) || (status.mode() & 0o022 != 0 && !sticky) {
             return Err(LaunchError::UnsafeDirectory {
@@ -112,11 +112,7 @@ fn open_directory(at: BorrowedFd<'_>, path: &Path) -> io::Result<OwnedFd> {
 /// Removes what hosts that were killed left below `parent`: once for each place in the life of this process.
 fn sweep_stale_once(parent: &Path) {
     static SWEPT: Mutex<Option<HashSet<PathBuf>>> = Mutex::new(None);
-    let new = SWEPT
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .get_or_insert_default()
-        .insert(parent.to_path_buf());
+    let new = SWEPT.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default().insert(parent.to_path_buf());
     if new && let Err(error) = sweep_stale(parent) {
         tracing::debug!(path = %crate::Escaped::path(parent), %error, "stale private directories could not be looked for");
     }

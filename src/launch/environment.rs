@@ -55,7 +55,11 @@ impl Environment {
     /// # Errors
     ///
     /// As [`set`](Self::set), except that loader variables pass.
-    pub fn dangerous_set(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Result<Self, EnvironmentError> {
+    pub fn dangerous_set(
+        mut self,
+        name: impl AsRef<OsStr>,
+        value: impl AsRef<OsStr>,
+    ) -> Result<Self, EnvironmentError> {
         let (name, value) = (name.as_ref(), value.as_ref());
         let fault = |fault| Err(EnvironmentError::new(name, fault));
         if is_protocol_variable(name.as_bytes()) {
@@ -134,7 +138,8 @@ pub(crate) struct Block {
 
 impl Block {
     fn new(variables: BTreeMap<OsString, OsString>) -> Result<Self, EnvironmentError> {
-        let mut block = Self { strings: Vec::with_capacity(variables.len()), names: Vec::with_capacity(variables.len()) };
+        let mut block =
+            Self { strings: Vec::with_capacity(variables.len()), names: Vec::with_capacity(variables.len()) };
         for (name, value) in variables {
             let pair = [name.as_bytes(), b"=", value.as_bytes()].concat();
             let pair = CString::new(pair).map_err(|_| EnvironmentError::new(&name, EnvironmentFault::Nul))?;
@@ -170,10 +175,35 @@ fn is_protocol_variable(name: &[u8]) -> bool {
 fn is_loader_variable(name: &[u8]) -> bool {
     const PREFIXES: [&[u8]; 5] = [b"LD_", b"DYLD_", b"BASH_FUNC_", b"PYTHON", b"PERL5"];
     const NAMES: [&[u8]; 29] = [
-        b"BASHOPTS", b"BASH_ENV", b"CLASSPATH", b"ENV", b"GCONV_PATH", b"GETCONF_DIR", b"GLIBC_TUNABLES", b"GODEBUG",
-        b"HOSTALIASES", b"JAVA_TOOL_OPTIONS", b"JDK_JAVA_OPTIONS", b"LOCALDOMAIN", b"LOCPATH", b"LUA_CPATH", b"LUA_INIT",
-        b"LUA_PATH", b"MALLOC_TRACE", b"NIS_PATH", b"NLSPATH", b"NODE_OPTIONS", b"NODE_PATH", b"PERLLIB", b"PERL_UNICODE",
-        b"RESOLV_HOST_CONF", b"RES_OPTIONS", b"RUBYLIB", b"RUBYOPT", b"SHELLOPTS", b"_JAVA_OPTIONS",
+        b"BASHOPTS",
+        b"BASH_ENV",
+        b"CLASSPATH",
+        b"ENV",
+        b"GCONV_PATH",
+        b"GETCONF_DIR",
+        b"GLIBC_TUNABLES",
+        b"GODEBUG",
+        b"HOSTALIASES",
+        b"JAVA_TOOL_OPTIONS",
+        b"JDK_JAVA_OPTIONS",
+        b"LOCALDOMAIN",
+        b"LOCPATH",
+        b"LUA_CPATH",
+        b"LUA_INIT",
+        b"LUA_PATH",
+        b"MALLOC_TRACE",
+        b"NIS_PATH",
+        b"NLSPATH",
+        b"NODE_OPTIONS",
+        b"NODE_PATH",
+        b"PERLLIB",
+        b"PERL_UNICODE",
+        b"RESOLV_HOST_CONF",
+        b"RES_OPTIONS",
+        b"RUBYLIB",
+        b"RUBYOPT",
+        b"SHELLOPTS",
+        b"_JAVA_OPTIONS",
     ];
     PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || NAMES.contains(&name)
 }
@@ -244,11 +274,29 @@ mod tests {
 
     #[test]
     fn loader_variables_are_refused_even_when_named() {
-        for name in ["LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT", "GCONV_PATH", "GLIBC_TUNABLES", "BASH_ENV", "PYTHONPATH",
-            "PYTHONSTARTUP", "PERL5LIB", "NODE_OPTIONS", "JAVA_TOOL_OPTIONS", "RUBYOPT", "GODEBUG", "BASH_FUNC_ls%%"] {
+        for name in [
+            "LD_PRELOAD",
+            "LD_LIBRARY_PATH",
+            "LD_AUDIT",
+            "GCONV_PATH",
+            "GLIBC_TUNABLES",
+            "BASH_ENV",
+            "PYTHONPATH",
+            "PYTHONSTARTUP",
+            "PERL5LIB",
+            "NODE_OPTIONS",
+            "JAVA_TOOL_OPTIONS",
+            "RUBYOPT",
+            "GODEBUG",
+            "BASH_FUNC_ls%%",
+        ] {
             assert_eq!(fault(Environment::empty().set(name, "x")), EnvironmentFault::Loader, "{name}");
             assert_eq!(fault(Environment::empty().inherit(name)), EnvironmentFault::Loader, "{name}");
-            assert_eq!(fault(Environment::empty().block(&[(name.into(), "x".into())])), EnvironmentFault::Loader, "{name}");
+            assert_eq!(
+                fault(Environment::empty().block(&[(name.into(), "x".into())])),
+                EnvironmentFault::Loader,
+                "{name}"
+            );
         }
         let block = Environment::empty().dangerous_set("LD_PRELOAD", "x").unwrap().block(&[]).unwrap();
         assert_eq!(strings(&block), ["LD_PRELOAD=x"]);
@@ -259,8 +307,14 @@ mod tests {
         assert_eq!(fault(Environment::empty().set("PLUGIN_CLIENT_CERT", "x")), EnvironmentFault::Reserved);
         assert_eq!(fault(Environment::empty().dangerous_set("PLUGIN_ANYTHING", "x")), EnvironmentFault::Reserved);
         let cookie = [("COOKIE".to_string(), "right".to_string())];
-        assert_eq!(fault(Environment::empty().set("COOKIE", "wrong").unwrap().block(&cookie)), EnvironmentFault::Reserved);
-        assert_eq!(fault(Environment::empty().block(&[cookie[0].clone(), cookie[0].clone()])), EnvironmentFault::Reserved);
+        assert_eq!(
+            fault(Environment::empty().set("COOKIE", "wrong").unwrap().block(&cookie)),
+            EnvironmentFault::Reserved
+        );
+        assert_eq!(
+            fault(Environment::empty().block(&[cookie[0].clone(), cookie[0].clone()])),
+            EnvironmentFault::Reserved
+        );
     }
 
     #[test]

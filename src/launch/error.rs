@@ -42,7 +42,10 @@ pub enum LaunchError {
         mode: u32,
     },
     /// The path of a socket in the private directory would be too long (unix(7)).
-    #[error("{} has more than {limit} bytes, which leaves no room for a socket's name; choose a shorter place with runtime_dir", Escaped::path(path))]
+    #[error(
+        "{} has more than {limit} bytes, which leaves no room for a socket's name; choose a shorter place with runtime_dir",
+        Escaped::path(path)
+    )]
     PathTooLong {
         /// The directory.
         path: PathBuf,

@@ -1,7 +1,7 @@
 //! Stage 2: a [`VerifiedPlugin`](crate::verify::VerifiedPlugin) becomes a [`Running`] process that got nothing it was not given.
 //!
-//! Owns processes, descriptors, the environment and the private directory; knows neither the handshake nor TLS nor an asynchronous
-//! runtime. Dropping a [`Running`] kills the process and its group and removes the directory.
+//! Owns processes, descriptors, the environment and the private directory; knows neither the handshake nor TLS, and
+//! waits for nothing. Dropping a [`Running`] kills the process and its group and removes the directory.
 
 mod child;
 mod directory;
@@ -25,7 +25,7 @@ pub(crate) use child::{Child, Peer};
 pub(crate) use directory::PrivateDirectory;
 pub(crate) use environment::Block;
 pub(crate) use order::{Order, Stdin};
-pub(crate) use sys::peer_credentials;
+pub(crate) use sys::{peer_credentials, watch};
 
 /// A plugin's process, with everything that belongs to it.
 #[derive(Debug)]

@@ -66,13 +66,7 @@ impl Order {
         let vectors = Arc::new(ExecVectors::new(c_strings(self.arguments)?, self.environment.strings));
         let forked = fork_patiently(&mut command, &self.plugin, &vectors)?;
         let child = hold(forked, self.directory)?;
-        Ok(Running {
-            child,
-            stdout,
-            stderr,
-            names,
-            measures: Measure::taken(self.stdin, &self.plugin),
-        })
+        Ok(Running { child, stdout, stderr, names, measures: Measure::taken(self.stdin, &self.plugin) })
     }
 }
 

@@ -7,6 +7,9 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
 
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
 /// Argument and environment vectors in the form that execve(2) takes, built before the fork because nothing may be allocated after it.
 pub(super) struct ExecVectors {
     argv: Vec<*const c_char>,
@@ -81,6 +84,12 @@ pub(super) fn default_action(signal: i32) {
     unsafe { libc::signal(signal, libc::SIG_DFL) };
 }
 
+/// Readiness of a descriptor, for the runtime that this is called in.
+pub(crate) fn watch(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an `OwnedFd` stays open and the same until it is dropped, and the `AsyncFd` owns it.
+    Ok(unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) }?)
+}
+
 /// A pidfd of the process that made the other end of `socket`, by listen(2) or socketpair(2) (`SO_PEERPIDFD`, Linux 6.5).
 pub(super) fn peer_pidfd(socket: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     /// From `asm-generic/socket.h`; the libc crate has it only for some targets.
@@ -102,13 +111,7 @@ fn socket_option<T: Copy>(socket: BorrowedFd<'_>, option: i32, mut value: T) -> 
     let mut length = size_of::<T>() as libc::socklen_t;
     // SAFETY: the kernel writes at most `length` bytes, the size of `value`, and any bytes are a valid `RawFd` or `ucred`.
     let result = unsafe {
-        libc::getsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            option,
-            (&raw mut value).cast(),
-            &raw mut length,
-        )
+        libc::getsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, option, (&raw mut value).cast(), &raw mut length)
     };
     match result {
         0 => Ok(value),

@@ -16,7 +16,9 @@ pub enum TlsError {
     #[error("no identity for this launch could be made")]
     Identity(#[source] Box<dyn Error + Send + Sync>),
     /// The peer presented another certificate than the one in its handshake line.
-    #[error("the plugin presented another certificate than it had announced\n  announced {expected}\n  presented {presented}")]
+    #[error(
+        "the plugin presented another certificate than it had announced\n  announced {expected}\n  presented {presented}"
+    )]
     PinMismatch {
         /// The fingerprint of the pinned certificate.
         expected: Digest,
@@ -27,7 +29,9 @@ pub enum TlsError {
     #[error("the plugin presented its certificate without proof that it owns the key")]
     NoProof,
     /// The peer refused this host's certificate.
-    #[error("the plugin refused this host's certificate ({alert}); it must accept exactly the one in PLUGIN_CLIENT_CERT")]
+    #[error(
+        "the plugin refused this host's certificate ({alert}); it must accept exactly the one in PLUGIN_CLIENT_CERT"
+    )]
     Rejected {
         /// The alert that it sent (RFC 8446, section 6.2).
         alert: String,

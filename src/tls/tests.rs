@@ -47,8 +47,7 @@ fn reason(result: io::Result<()>) -> TlsError {
 #[tokio::test]
 async fn two_ends_that_pin_each_other_meet() {
     let (host, plugin) = (Identity::generate().unwrap(), Identity::generate().unwrap());
-    let (client, server) =
-        meet(client(&host, &pin(&plugin)).unwrap(), server(&plugin, &pin(&host)).unwrap()).await;
+    let (client, server) = meet(client(&host, &pin(&plugin)).unwrap(), server(&plugin, &pin(&host)).unwrap()).await;
     client.unwrap();
     server.unwrap();
 }
@@ -58,8 +57,7 @@ async fn another_certificate_is_a_stranger_in_either_direction() {
     let identities: Vec<_> = (0..3).map(|_| Identity::generate().unwrap()).collect();
     let [host, plugin, stranger] = identities.as_slice() else { unreachable!() };
 
-    let (client_end, _) =
-        meet(client(host, &pin(plugin)).unwrap(), server(stranger, &pin(host)).unwrap()).await;
+    let (client_end, _) = meet(client(host, &pin(plugin)).unwrap(), server(stranger, &pin(host)).unwrap()).await;
     assert!(matches!(reason(client_end), TlsError::PinMismatch { expected, presented }
         if expected == pin(plugin).fingerprint() && presented == pin(stranger).fingerprint()));
 
@@ -121,7 +119,8 @@ async fn a_listener_without_tls_is_called_that() {
     let (host, plugin) = (Identity::generate().unwrap(), Identity::generate().unwrap());
     let (near, mut far) = tokio::io::duplex(1024);
     let config = client(&host, &pin(&plugin)).unwrap();
-    let (client_end, _) = tokio::join!(run_client(config, near), far.write_all(b"\0\0\x12\x04\0\0\0\0\0\0\x03\0\0\0\x80"));
+    let (client_end, _) =
+        tokio::join!(run_client(config, near), far.write_all(b"\0\0\x12\x04\0\0\0\0\0\0\x03\0\0\0\x80"));
     assert!(matches!(reason(client_end), TlsError::NotTls));
 }
 
@@ -145,7 +144,8 @@ fn the_pem_form_holds_exactly_the_certificate() {
     let pem = identity.certificate_pem();
     assert!(pem.lines().all(|line| line.len() <= 64) && pem.ends_with("-----END CERTIFICATE-----\n"));
     assert_eq!(Pin::from_pem(pem.as_bytes()).unwrap().fingerprint(), pin(&identity).fingerprint());
-    for bad in ["", "x", &pem[30..], &pem.replace("CERTIFICATE", "PRIVATE KEY"), &pem.repeat(2), &pem.replace('M', "N")] {
+    for bad in ["", "x", &pem[30..], &pem.replace("CERTIFICATE", "PRIVATE KEY"), &pem.repeat(2), &pem.replace('M', "N")]
+    {
         assert_eq!(Pin::from_pem(bad.as_bytes()).unwrap_err(), CertificateFault::NotX509, "{bad}");
     }
 }
@@ -153,7 +153,9 @@ fn the_pem_form_holds_exactly_the_certificate() {
 #[test]
 fn what_is_no_single_certificate_cannot_be_pinned() {
     let der = Identity::generate().unwrap().certificate().to_vec();
-    for bad in [vec![], vec![0; 400], der[..der.len() - 1].to_vec(), [&der[..], b"x"].concat(), [&der[..], &der].concat()] {
+    for bad in
+        [vec![], vec![0; 400], der[..der.len() - 1].to_vec(), [&der[..], b"x"].concat(), [&der[..], &der].concat()]
+    {
         assert_eq!(Pin::new(bad).unwrap_err(), CertificateFault::NotX509);
     }
 }

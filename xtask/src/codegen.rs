@@ -14,9 +14,19 @@ struct Target {
 }
 
 const TARGETS: [Target; 3] = [
-    Target { proto: "proto/grpc_controller.proto", generated: "src/rpc/generated/controller.rs", server: true, gated: true },
+    Target {
+        proto: "proto/grpc_controller.proto",
+        generated: "src/rpc/generated/controller.rs",
+        server: true,
+        gated: true,
+    },
     Target { proto: "proto/grpc_stdio.proto", generated: "src/rpc/generated/stdio.rs", server: false, gated: true },
-    Target { proto: "examples/kv/proto/kv.proto", generated: "examples/kv/src/generated/kv.rs", server: true, gated: false },
+    Target {
+        proto: "examples/kv/proto/kv.proto",
+        generated: "examples/kv/src/generated/kv.rs",
+        server: true,
+        gated: false,
+    },
 ];
 
 /// The generated files, by their path in the tree at `root`.

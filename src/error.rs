@@ -1,0 +1,127 @@
+//! Everything that can go wrong until a plugin is ready: one variant per stage.
+
+use std::fmt;
+
+use crate::Escaped;
+use crate::handshake::HandshakeError;
+use crate::launch::{Exit, LaunchError};
+use crate::rpc::RpcError;
+use crate::tls::TlsError;
+use crate::transport::TransportError;
+use crate::verify::VerifyError;
+
+/// A plugin could not be launched. Nothing of it is left: no process, no descriptor, no directory.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Its bytes were not verified. Nothing was executed.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
+    /// No identity could be made for the launch. Nothing was executed.
+    #[error(transparent)]
+    Identity(TlsError),
+    /// Its process could not be started.
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+    /// Its process was started and did not become ready. It was killed.
+    #[error(transparent)]
+    Start(#[from] Box<StartError>),
+}
+
+impl Error {
+    /// Whether the plugin was refused, for what it is or does: as against a machine that could not, or a plugin that did not come up.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Verify(error) => matches!(error, VerifyError::Refused { .. }),
+            Self::Identity(_) | Self::Launch(_) => false,
+            Self::Start(error) => match &error.fault {
+                StartFault::Handshake(fault) => !matches!(fault, HandshakeError::Ended { .. }),
+                StartFault::Transport(fault) => {
+                    matches!(fault, TransportError::Stranger { .. } | TransportError::NotItsSocket { .. })
+                }
+                StartFault::Tls(_) => true,
+                StartFault::Rpc(_) | StartFault::Timeout { .. } => false,
+            },
+        }
+    }
+}
+
+/// A plugin's process was started and did not become ready. It was killed.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct StartError {
+    /// What went wrong.
+    pub fault: StartFault,
+    /// How the process ended, if it did so by itself.
+    pub exit: Option<Exit>,
+    /// The last bytes that it wrote to its standard error, at most 4 KiB. Foreign text: show it with [`Escaped`].
+    pub stderr: Vec<u8>,
+}
+
+/// What went wrong while a plugin started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartFault {
+    /// Its handshake line was refused.
+    #[error(transparent)]
+    Handshake(HandshakeError),
+    /// No connection to the right process came about.
+    #[error(transparent)]
+    Transport(TransportError),
+    /// The connection could not be secured.
+    #[error(transparent)]
+    Tls(TlsError),
+    /// It is connected and not ready.
+    #[error(transparent)]
+    Rpc(RpcError),
+    /// The start took longer than it may.
+    #[error("the plugin was not ready in time: the host was still waiting for {waiting_for}")]
+    Timeout {
+        /// What had not happened yet.
+        waiting_for: Awaited,
+    },
+}
+
+/// What a host waits for while a plugin starts, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Awaited {
+    /// The handshake line.
+    #[error("its handshake line")]
+    HandshakeLine,
+    /// The connection.
+    #[error("its listener")]
+    Connection,
+    /// The TLS handshake.
+    #[error("the TLS handshake")]
+    Tls,
+    /// HTTP/2.
+    #[error("HTTP/2")]
+    Http2,
+    /// The health service.
+    #[error("its health service")]
+    Health,
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.fault)?;
+        if let Some(exit) = self.exit {
+            write!(f, "\n  it ended with {exit}")?;
+        }
+        if !self.stderr.is_empty() {
+            f.write_str("\n  the last it wrote to its standard error:")?;
+        }
+        for line in self.stderr.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+            write!(f, "\n    {}", Escaped::new(line))?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for StartError {
+    /// The cause behind the fault, whose own text is part of this one's.
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.fault.source()
+    }
+}

@@ -1,0 +1,60 @@
+//! Stage 7, the host's side: from a [`VerifiedPlugin`](crate::verify::VerifiedPlugin) to a [`Plugin`] that answers.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//!
+//! use portcullis::host::{Environment, Plugin};
+//! use portcullis::{Policy, Protocol};
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let policy = Policy::new().allow("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08".parse()?);
+//! let verified = policy.verify("/usr/lib/example/plugins/kv")?;
+//!
+//! let plugin = Plugin::builder(verified)
+//!     .with_protocol(Protocol::new("BASIC_PLUGIN", "hello", 1))
+//!     .with_environment(Environment::empty().inherit("LANG")?)
+//!     .launch()
+//!     .await?;
+//!
+//! let channel = plugin.channel(); // for any client that tonic generates
+//! # drop(channel);
+//! plugin.shutdown(Duration::from_secs(2)).await;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What was not verified cannot be launched:
+//!
+//! ```compile_fail,E0308
+//! use portcullis::host::Plugin;
+//! let builder = Plugin::builder("/usr/lib/example/plugins/kv");
+//! ```
+//!
+//! and what the plugin finds in its environment cannot be left undecided:
+//!
+//! ```compile_fail,E0599
+//! # fn run(verified: portcullis::verify::VerifiedPlugin) {
+//! use portcullis::Protocol;
+//! use portcullis::host::Plugin;
+//! let launch = Plugin::builder(verified).with_protocol(Protocol::new("BASIC_PLUGIN", "hello", 1)).launch();
+//! # }
+//! ```
+#![forbid(unsafe_code)]
+
+mod builder;
+mod output;
+mod plugin;
+mod process;
+mod report;
+mod start;
+
+pub use builder::{Builder, Ready, WantsEnvironment, WantsProtocol};
+pub use plugin::{Ending, Plugin, Shutdown};
+pub use report::LaunchReport;
+
+pub use crate::error::{Awaited, StartError, StartFault};
+pub use crate::handshake::{AddressFault, CertificateFault, HandshakeError, LineFault};
+pub use crate::launch::{Environment, EnvironmentError, EnvironmentFault, Exit, LaunchError, Measure, PeerCheck, Step};
+pub use crate::rpc::RpcError;
+pub use crate::tls::TlsError;
+pub use crate::transport::TransportError;

@@ -1,0 +1,149 @@
+//! A plugin that answers: called, awaited, shut down. Owns its process.
+
+use std::fmt;
+use std::time::Duration;
+
+use tokio::time::timeout;
+use tonic::transport::Channel;
+
+use super::LaunchReport;
+use super::output::Output;
+use super::process::Process;
+use crate::launch::Exit;
+use crate::rpc::{self, Asked};
+use crate::transport::Hangup;
+
+/// How long a plugin that did not exit when it was asked gets after SIGTERM, and how long the end of a killed one is waited for.
+const TERMINATE_WAIT: Duration = Duration::from_millis(400);
+const KILL_WAIT: Duration = Duration::from_millis(400);
+
+/// A plugin that was launched and is ready. Dropping it kills the process and its group.
+pub struct Plugin {
+    process: Process,
+    channel: Channel,
+    hangup: Hangup,
+    _outputs: [Output; 2],
+    report: LaunchReport,
+    message_limit: usize,
+}
+
+impl Plugin {
+    pub(super) fn new(
+        process: Process,
+        channel: Channel,
+        hangup: Hangup,
+        outputs: [Output; 2],
+        report: LaunchReport,
+        message_limit: usize,
+    ) -> Self {
+        Self { process, channel, hangup, _outputs: outputs, report, message_limit }
+    }
+
+    /// The connection to the plugin, for any client that tonic generates. Cheap to clone; never connects again when it is lost.
+    pub fn channel(&self) -> Channel {
+        self.channel.clone()
+    }
+
+    /// The largest message in bytes that a client shall take: for the `max_decoding_message_size` of generated clients.
+    pub fn message_limit(&self) -> usize {
+        self.message_limit
+    }
+
+    /// The plugin's process.
+    pub fn pid(&self) -> u32 {
+        self.report.pid
+    }
+
+    /// The version of the application's protocol that the two agreed on.
+    pub fn version(&self) -> u32 {
+        self.report.version
+    }
+
+    /// What the launch proved and enforced.
+    pub fn report(&self) -> &LaunchReport {
+        &self.report
+    }
+
+    /// Waits for the end of the plugin's process, however it comes. What the process left in its group is killed then.
+    pub async fn exited(&self) -> Exit {
+        self.process.ended().await
+    }
+
+    /// How the plugin's process ended, if it has.
+    pub fn exit(&self) -> Option<Exit> {
+        self.process.exit()
+    }
+
+    /// Ends the plugin: asks it to exit and waits for that at most `grace`, then sends SIGTERM, then kills it and its group.
+    ///
+    /// Returns at most 0.8 seconds after `grace`, whatever the plugin does: it waits for no answer and no end of output. Calls that are
+    /// under way fail. Does nothing to a plugin that has ended.
+    pub async fn shutdown(&self, grace: Duration) -> Shutdown {
+        let pid = self.pid();
+        let ending = self.end(grace).await;
+        let exit = self.exit();
+        match exit {
+            Some(exit) => tracing::info!(pid, ?ending, %exit, "a plugin was shut down"),
+            None => tracing::error!(pid, "a killed plugin has not ended yet"),
+        }
+        Shutdown { ending, exit }
+    }
+
+    async fn end(&self, grace: Duration) -> Ending {
+        if self.exit().is_some() {
+            return Ending::Exited;
+        }
+        if timeout(grace, self.ask_and_wait()).await.is_ok_and(|ended| ended) {
+            return Ending::Asked;
+        }
+        self.hangup.hang_up();
+        self.process.terminate();
+        if self.process.ended_within(TERMINATE_WAIT).await.is_some() {
+            return Ending::Terminated;
+        }
+        self.process.kill();
+        self.process.ended_within(KILL_WAIT).await;
+        Ending::Killed
+    }
+
+    /// Whether the plugin exited; not if it does not know how to be asked.
+    async fn ask_and_wait(&self) -> bool {
+        if rpc::ask_to_exit(self.channel()).await == Asked::Unheard {
+            return false;
+        }
+        // Some plugins wait until nobody is connected any more.
+        self.hangup.hang_up();
+        self.process.ended().await;
+        true
+    }
+}
+
+impl fmt::Debug for Plugin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plugin").field("report", &self.report).field("exit", &self.exit()).finish_non_exhaustive()
+    }
+}
+
+/// How a plugin was shut down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Shutdown {
+    /// What it took.
+    pub ending: Ending,
+    /// How the process ended. `None` if the kernel has not ended it yet: it was killed, and is reaped when it ends.
+    pub exit: Option<Exit>,
+}
+
+/// What it took to end a plugin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Ending {
+    /// Nothing: it had ended before.
+    Exited,
+    /// It was asked, and exited.
+    Asked,
+    /// It exited after SIGTERM.
+    Terminated,
+    /// It was killed.
+    Killed,
+}

@@ -1,0 +1,101 @@
+//! The plugin's process as the runtime sees it: watched from start to end, signalled, awaited. Bounded waits only.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use tokio::io::unix::AsyncFd;
+use tokio::sync::watch as state;
+
+use crate::launch::{self, Child, Exit};
+
+/// A child with a task that notices its end. Dropping it kills the process and its group; the task then reaps it.
+#[derive(Debug)]
+pub(super) struct Process {
+    child: Arc<Child>,
+    exit: state::Receiver<Option<Exit>>,
+}
+
+impl Process {
+    /// Starts watching. To be called within a runtime.
+    pub(super) fn watch(child: Child) -> io::Result<Self> {
+        let child = Arc::new(child);
+        let end = launch::watch(child.pidfd().try_clone()?)?;
+        let (sender, exit) = state::channel(None);
+        tokio::spawn(notice_end(Arc::clone(&child), end, sender));
+        Ok(Self { child, exit })
+    }
+
+    pub(super) fn child(&self) -> &Child {
+        &self.child
+    }
+
+    /// How the process ended, if it has.
+    pub(super) fn exit(&self) -> Option<Exit> {
+        *self.exit.borrow()
+    }
+
+    /// For those who shall go on only as long as the process does.
+    pub(super) fn end(&self) -> End {
+        End(self.exit.clone())
+    }
+
+    /// Waits for the end of the process.
+    pub(super) async fn ended(&self) -> Exit {
+        self.end().wait().await
+    }
+
+    /// Waits for the end of the process, at most `limit`.
+    pub(super) async fn ended_within(&self, limit: Duration) -> Option<Exit> {
+        tokio::time::timeout(limit, self.ended()).await.ok()
+    }
+
+    pub(super) fn terminate(&self) {
+        if let Err(error) = self.child.signal(Signal::TERM) {
+            tracing::warn!(pid = self.child.pid(), %error, "a plugin could not be asked to terminate");
+        }
+    }
+
+    pub(super) fn kill(&self) {
+        self.child.kill();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.child.kill();
+    }
+}
+
+/// The end of a process, to come or past.
+#[derive(Debug, Clone)]
+pub(super) struct End(state::Receiver<Option<Exit>>);
+
+impl End {
+    pub(super) async fn wait(&mut self) -> Exit {
+        // The sender goes away only with its runtime; then nobody can know more.
+        match self.0.wait_for(Option::is_some).await {
+            Ok(exit) => exit.unwrap_or(Exit::Unknown),
+            Err(_) => Exit::Unknown,
+        }
+    }
+}
+
+async fn notice_end(child: Arc<Child>, end: AsyncFd<OwnedFd>, sender: state::Sender<Option<Exit>>) {
+    loop {
+        if let Some(exit) = child.try_reap() {
+            tracing::debug!(pid = child.pid(), %exit, "a plugin's process has ended");
+            sender.send_replace(Some(exit));
+            return;
+        }
+        match end.readable().await {
+            Ok(mut readiness) => readiness.clear_ready(),
+            Err(error) => {
+                tracing::error!(pid = child.pid(), %error, "a plugin's process can no longer be watched");
+                return;
+            }
+        }
+    }
+}

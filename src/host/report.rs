@@ -1,0 +1,55 @@
+//! What a launch proved and enforced: facts for logs and people, none of them secret.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::os::unix::ffi::OsStrExt;
+
+use crate::Escaped;
+use crate::launch::{Measure, PeerCheck};
+use crate::verify::{Digest, ExecMode};
+
+/// What is known of a plugin that was launched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LaunchReport {
+    /// The plugin's process.
+    pub pid: u32,
+    /// The SHA-256 of the bytes that run.
+    pub digest: Digest,
+    /// How they were kept unchanged from the check to the execution.
+    pub mode: ExecMode,
+    /// Whether they came from the cache, so that the file was neither read nor hashed for this launch.
+    pub cached: bool,
+    /// The version of the application's protocol that the two agreed on.
+    pub version: u32,
+    /// How it was established that the launched process is the one that answers.
+    pub peer_check: PeerCheck,
+    /// The cipher suite of the connection, which is TLS 1.3.
+    pub cipher_suite: String,
+    /// The SHA-256 of the host's certificate, made for this launch.
+    pub host_certificate: Digest,
+    /// The SHA-256 of the plugin's certificate, pinned for this launch.
+    pub plugin_certificate: Digest,
+    /// The names of the variables in the plugin's environment. Never their values.
+    pub environment: Vec<OsString>,
+    /// What was enforced on the plugin's process.
+    pub measures: Vec<Measure>,
+}
+
+impl fmt::Display for LaunchReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "process      {}", self.pid)?;
+        writeln!(f, "digest       sha256 {}", self.digest)?;
+        let source = if self.cached { "from the cache" } else { "read and hashed" };
+        writeln!(f, "image        {}, {source}", self.mode)?;
+        writeln!(f, "version      {}", self.version)?;
+        writeln!(f, "peer         checked by {}", self.peer_check)?;
+        writeln!(f, "connection   TLS 1.3, {}", self.cipher_suite)?;
+        writeln!(f, "certificates host   sha256 {}", self.host_certificate)?;
+        writeln!(f, "             plugin sha256 {}", self.plugin_certificate)?;
+        let names: Vec<_> = self.environment.iter().map(|name| Escaped::new(name.as_bytes()).to_string()).collect();
+        writeln!(f, "environment  {}", names.join(", "))?;
+        let measures: Vec<_> = self.measures.iter().map(Measure::to_string).collect();
+        write!(f, "enforced     {}", measures.join(", "))
+    }
+}

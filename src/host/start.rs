@@ -1,0 +1,208 @@
+//! The launch as a list: each line needs what the line before it proved, so none can be left out or moved.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::net::UnixStream;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
+use tonic::transport::Channel;
+
+use super::builder::Ready;
+use super::output::{self, Output};
+use super::process::Process;
+use super::{LaunchReport, Plugin};
+use crate::error::{Awaited, Error, StartError, StartFault};
+use crate::handshake::{Agreed, HandshakeError, Offer};
+use crate::launch::{self, LaunchError, Measure, Order, PeerCheck, PrivateDirectory, Running, Step};
+use crate::tls::{Identity, Pin};
+use crate::transport::{Connection, Hangup};
+use crate::verify::Digest;
+use crate::{Protocol, rpc, tls, transport};
+
+/// What go-plugin hosts send. Only plugins that listen on TCP read it.
+const PORTS: [(&str, &str); 2] = [("PLUGIN_MIN_PORT", "10000"), ("PLUGIN_MAX_PORT", "25000")];
+
+/// How long a plugin that has closed its output gets to exit by itself, so that its own exit status can be reported.
+const EXIT_WAIT: Duration = Duration::from_millis(500);
+
+/// How long the end of a killed process is waited for.
+const KILL_WAIT: Duration = Duration::from_secs(1);
+
+pub(super) async fn start(ready: Ready) -> Result<Plugin, Error> {
+    let deadline = Instant::now() + ready.start_timeout;
+    let identity = Identity::generate().map_err(Error::Identity)?;
+    let directory = PrivateDirectory::create(&ready.runtime_directory)?;
+    let sockets = directory.path().to_path_buf();
+    let message_limit = ready.message_limit;
+    let terms = Terms { protocol: ready.protocol.clone(), tcp_loopback: ready.tcp_loopback, sockets, identity };
+    let facts = Facts { digest: ready.plugin.digest(), mode: ready.plugin.mode(), cached: ready.plugin.was_cached() };
+    let running = spawn(order(ready, &terms, directory)?).await?;
+    tracing::debug!(pid = running.child.pid(), digest = %facts.digest, mode = %facts.mode, "a plugin's process was started");
+
+    let mut starting = Starting::watch(running)?;
+    match starting.meet(&terms, deadline).await {
+        Ok(met) => Ok(starting.finish(met, &terms, facts, message_limit)),
+        Err(fault) => Err(starting.fail(fault).await.into()),
+    }
+}
+
+/// What this launch agrees to.
+struct Terms {
+    protocol: Protocol,
+    tcp_loopback: bool,
+    sockets: std::path::PathBuf,
+    identity: Identity,
+}
+
+/// What is known before the process starts.
+struct Facts {
+    digest: Digest,
+    mode: crate::verify::ExecMode,
+    cached: bool,
+}
+
+fn order(ready: Ready, terms: &Terms, directory: PrivateDirectory) -> Result<Order, LaunchError> {
+    let environment = ready.environment.block(&protocol_variables(terms, directory.path()))?;
+    Ok(Order {
+        plugin: ready.plugin,
+        arguments: [ready.name].into_iter().chain(ready.arguments).collect(),
+        environment,
+        working_directory: ready.working_directory,
+        stdin: ready.stdin,
+        directory,
+    })
+}
+
+fn protocol_variables(terms: &Terms, directory: &Path) -> Vec<(String, String)> {
+    let versions: Vec<_> = terms.protocol.versions.iter().map(u32::to_string).collect();
+    // A path that is not UTF-8 could not be given to every plugin; temporary directories are.
+    let directory = String::from_utf8_lossy(directory.as_os_str().as_bytes()).into_owned();
+    let mut variables = vec![
+        terms.protocol.cookie.clone(),
+        ("PLUGIN_PROTOCOL_VERSIONS".into(), versions.join(",")),
+        ("PLUGIN_CLIENT_CERT".into(), terms.identity.certificate_pem()),
+        ("PLUGIN_UNIX_SOCKET_DIR".into(), directory),
+    ];
+    variables.extend(PORTS.map(|(name, value)| (name.into(), value.into())));
+    variables
+}
+
+/// Starts the process on the launcher thread. If this future is dropped meanwhile, the process is killed there.
+async fn spawn(order: Order) -> Result<Running, LaunchError> {
+    let (sender, receiver) = oneshot::channel();
+    launch::launch(order, move |result| drop(sender.send(result)))?;
+    receiver.await.unwrap_or_else(|_| {
+        let source = std::io::Error::other("the launcher thread gave no answer");
+        Err(LaunchError::Start { step: Step::Launcher, source })
+    })
+}
+
+/// A process that is not ready yet. Dropping it kills the process.
+struct Starting {
+    process: Process,
+    stdout: UnixStream,
+    stderr: Output,
+    environment: Vec<OsString>,
+    measures: Vec<Measure>,
+}
+
+/// A connection over which the plugin has answered.
+struct Met {
+    version: u32,
+    pin: Pin,
+    check: PeerCheck,
+    suite: String,
+    hangup: Hangup,
+    channel: Channel,
+}
+
+impl Starting {
+    fn watch(running: Running) -> Result<Self, LaunchError> {
+        let failed = |source| LaunchError::Start { step: Step::Prepare, source };
+        let stdout = output::stream(running.stdout).map_err(failed)?;
+        let stderr = output::stream(running.stderr).map_err(failed)?;
+        let process =
+            Process::watch(running.child).map_err(|source| LaunchError::Start { step: Step::ProcessHandle, source })?;
+        let stderr = Output::drain("stderr", process.child().pid(), stderr, process.end());
+        Ok(Self { process, stdout, stderr, environment: running.names, measures: running.measures })
+    }
+
+    /// Everything between the start of the process and its first answer.
+    async fn meet(&mut self, terms: &Terms, deadline: Instant) -> Result<Met, StartFault> {
+        let line = within(deadline, Awaited::HandshakeLine, output::handshake_line(&mut self.stdout))
+            .await?
+            .map_err(StartFault::Handshake)?;
+        let Agreed { version, address, certificate } = terms.offer().accept(&line).map_err(StartFault::Handshake)?;
+        let pin = Pin::new(certificate).map_err(|fault| StartFault::Handshake(HandshakeError::Certificate(fault)))?;
+        let config = tls::client(&terms.identity, &pin).map_err(StartFault::Tls)?;
+
+        let connection = within(deadline, Awaited::Connection, Connection::open(&address, self.process.child()))
+            .await?
+            .map_err(StartFault::Transport)?;
+        let check = connection.check;
+        let hangup =
+            connection.hangup().map_err(|error| StartFault::Transport(transport::TransportError::Connect(error)))?;
+        let secured = within(deadline, Awaited::Tls, connection.secure(config)).await?.map_err(StartFault::Tls)?;
+        let suite = secured.suite.clone();
+        let channel =
+            within(deadline, Awaited::Http2, transport::channel(secured)).await?.map_err(StartFault::Transport)?;
+        within(deadline, Awaited::Health, rpc::check(channel.clone())).await?.map_err(StartFault::Rpc)?;
+        Ok(Met { version, pin, check, suite, hangup, channel })
+    }
+
+    fn finish(self, met: Met, terms: &Terms, facts: Facts, message_limit: usize) -> Plugin {
+        let pid = self.process.child().pid();
+        // What the plugin still writes to its standard output has no meaning, and must not block it.
+        let end = self.process.end();
+        let outputs = [self.stderr, Output::drain("stdout", pid, self.stdout, end)];
+        tokio::spawn(rpc::drain(met.channel.clone()));
+        let report = LaunchReport {
+            pid,
+            digest: facts.digest,
+            mode: facts.mode,
+            cached: facts.cached,
+            version: met.version,
+            peer_check: met.check,
+            cipher_suite: met.suite,
+            host_certificate: Digest::of(terms.identity.certificate()),
+            plugin_certificate: met.pin.fingerprint(),
+            environment: self.environment,
+            measures: self.measures,
+        };
+        tracing::info!(pid, digest = %report.digest, mode = %report.mode, version = report.version, "a plugin is ready");
+        Plugin::new(self.process, met.channel, met.hangup, outputs, report, message_limit)
+    }
+
+    /// Ends the process, and gathers what it left to say.
+    async fn fail(mut self, fault: StartFault) -> Box<StartError> {
+        let exit = match &fault {
+            StartFault::Handshake(HandshakeError::Ended { .. }) => self.process.ended_within(EXIT_WAIT).await,
+            _ => self.process.exit(),
+        };
+        self.process.kill();
+        self.process.ended_within(KILL_WAIT).await;
+        let stderr = self.stderr.tail().await;
+        let pid = self.process.child().pid();
+        tracing::warn!(pid, %fault, "a plugin did not start");
+        Box::new(StartError { fault, exit, stderr })
+    }
+}
+
+impl Terms {
+    fn offer(&self) -> Offer<'_> {
+        Offer {
+            versions: &self.protocol.versions,
+            directory: &self.sockets,
+            tcp_loopback: self.tcp_loopback,
+            certificate: self.identity.certificate(),
+        }
+    }
+}
+
+/// Waits until the one deadline of the launch, whatever is waited for.
+async fn within<T>(deadline: Instant, waiting_for: Awaited, what: impl Future<Output = T>) -> Result<T, StartFault> {
+    timeout_at(deadline, what).await.map_err(|_| StartFault::Timeout { waiting_for })
+}

@@ -1,0 +1,140 @@
+//! A plugin's life: environment, certificate, services, socket, line, calls, end. Each step needs the one before.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+use tonic::transport::Server;
+
+use super::ServeError;
+use super::builder::{Builder, Setup};
+use super::host::Host;
+use super::launched::Launched;
+use crate::handshake::{CORE, HandshakeLine, Network};
+use crate::launch::PrivateDirectory;
+use crate::rpc::{HEALTH_SERVICE, controller_service};
+use crate::tls::{self, Identity, Pin};
+use crate::transport::{FRAME_SIZE, HEADER_LIST_SIZE, Listener, Security};
+
+pub(super) async fn run(builder: Builder) -> Result<(), ServeError> {
+    let Builder { output, mut versions, allow_plaintext, drain } = builder;
+    let mut output = output?;
+    let served = versions.keys().copied().collect();
+    let launched = Launched::read(|name| std::env::var_os(name), &served, allow_plaintext)?;
+    let signals = Signals::catch()?;
+    let host = Host::find().map_err(ServeError::system("finding the host's process"))?;
+    let (security, certificate) = secure(launched.host.as_ref())?;
+    let routes = set_up(versions.remove(&launched.version)).await?;
+    let place = Place::choose(launched.directory)?;
+    let listener = place.listen()?;
+
+    let line = HandshakeLine {
+        core: CORE,
+        version: launched.version,
+        network: Network::Unix,
+        address: listener.path().as_os_str().as_bytes().to_vec(),
+        protocol: b"grpc".to_vec(),
+        certificate: certificate.map(Ok),
+        // Plugins of ours do not multiplex, and say so to who asks.
+        multiplexing: launched.asked_multiplexing.then_some(false),
+    };
+    output.write(&line.write()).map_err(ServeError::system("writing the handshake line"))?;
+    tracing::debug!(version = launched.version, path = %crate::Escaped::path(listener.path()), "serving");
+    serve(listener, security, routes, drain, signals, host).await
+}
+
+/// How the host is recognised, and the certificate that it recognises us by.
+fn secure(host: Option<&Pin>) -> Result<(Security, Option<Vec<u8>>), ServeError> {
+    let Some(pin) = host else { return Ok((Security::Plaintext, None)) };
+    let identity = Identity::generate().map_err(ServeError::Identity)?;
+    let config = tls::server(&identity, pin).map_err(ServeError::Identity)?;
+    Ok((Security::MutualTls(config), Some(identity.certificate().to_vec())))
+}
+
+async fn set_up(setup: Option<Setup>) -> Result<Routes, ServeError> {
+    // The version was chosen among those that have one.
+    let setup = setup.ok_or(ServeError::Misconfigured { what: "services for the version" })?;
+    setup().await.map_err(ServeError::Services)
+}
+
+/// Where the socket lies: where the host wants it, or in a private directory of our own.
+enum Place {
+    Hosts(PathBuf),
+    Own(PrivateDirectory),
+}
+
+impl Place {
+    fn choose(directory: Option<PathBuf>) -> Result<Self, ServeError> {
+        match directory {
+            Some(path) => Ok(Self::Hosts(path)),
+            None => PrivateDirectory::create(&std::env::temp_dir()).map(Self::Own).map_err(ServeError::Directory),
+        }
+    }
+
+    fn listen(&self) -> Result<Listener, ServeError> {
+        let path = match self {
+            Self::Hosts(path) => path,
+            Self::Own(directory) => directory.path(),
+        };
+        if path.as_os_str().as_bytes().iter().any(|byte| matches!(byte, b'|' | b'\n')) {
+            return Err(ServeError::DirectoryName { path: path.to_path_buf() });
+        }
+        Listener::bind(path).map_err(|source| ServeError::Listen { path: path.to_path_buf(), source })
+    }
+}
+
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn catch() -> Result<Self, ServeError> {
+        let catch = |kind| signal(kind).map_err(ServeError::system("handling signals"));
+        Ok(Self { interrupt: catch(SignalKind::interrupt())?, terminate: catch(SignalKind::terminate())? })
+    }
+
+    async fn terminated(&mut self) {
+        loop {
+            tokio::select! {
+                _ = self.interrupt.recv() => tracing::debug!("ignoring an interrupt; the host decides"),
+                _ = self.terminate.recv() => return,
+            }
+        }
+    }
+}
+
+async fn serve(
+    listener: Listener,
+    security: Security,
+    routes: Routes,
+    drain: Duration,
+    mut signals: Signals,
+    host: Host,
+) -> Result<(), ServeError> {
+    let shutdown = CancellationToken::new();
+    let (health, health_service) = tonic_health::server::health_reporter();
+    health.set_service_status(HEALTH_SERVICE, tonic_health::ServingStatus::Serving).await;
+    let server = Server::builder()
+        .max_frame_size(FRAME_SIZE)
+        .http2_max_header_list_size(HEADER_LIST_SIZE)
+        .add_routes(routes)
+        .add_service(health_service)
+        .add_service(controller_service(shutdown.clone()))
+        .serve_with_incoming_shutdown(listener.serve(security), shutdown.clone().cancelled_owned());
+    let terminated = async {
+        tokio::select! {
+            () = signals.terminated() => shutdown.cancel(),
+            () = shutdown.cancelled() => {}
+        }
+        tokio::time::sleep(drain).await;
+    };
+    tokio::select! {
+        served = server => served.map_err(ServeError::Server),
+        () = terminated => Ok(()),
+        () = host.gone() => Ok(()),
+    }
+}

@@ -1,0 +1,129 @@
+//! The host's end of the connection: the right socket, the right process, the right certificate, in this order.
+
+use std::fs;
+use std::future::poll_fn;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::ClientConfig;
+use rustls::pki_types::{DnsName, ServerName};
+use tokio::io::AsyncBufRead;
+use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_util::either::Either;
+
+use super::TransportError;
+use crate::handshake::Address;
+use crate::launch::{Child, Peer, PeerCheck};
+use crate::tls::TlsError;
+
+/// How long the plugin's first bytes are waited for before anything is sent. All but a few servers send theirs at once; those few wait
+/// for the client's, and then this costs its length once.
+const FIRST_BYTES_WAIT: Duration = Duration::from_millis(250);
+
+pub(super) type Socket = Either<UnixStream, TcpStream>;
+
+/// A connection whose other end is known to be the plugin's process, and through which nothing was sent yet.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    socket: Socket,
+    pub(crate) check: PeerCheck,
+}
+
+/// A connection whose other end has proven to own the pinned certificate, and has accepted ours.
+#[derive(Debug)]
+pub(crate) struct Secured {
+    pub(super) stream: TlsStream<Socket>,
+    /// Protocol version and cipher suite, for people.
+    pub(crate) suite: String,
+}
+
+impl Connection {
+    /// Connects, and makes sure that it is `child` that listens.
+    pub(crate) async fn open(address: &Address, child: &Child) -> Result<Self, TransportError> {
+        match address {
+            Address::Unix(path) => {
+                refuse_foreign_file(path)?;
+                let stream = UnixStream::connect(path).await.map_err(TransportError::Connect)?;
+                let check = refuse_stranger(&stream, child)?;
+                Ok(Self { socket: Either::Left(stream), check })
+            }
+            Address::Tcp(address) => {
+                let stream = TcpStream::connect(address).await.map_err(TransportError::Connect)?;
+                // Without this each small message waits for the acknowledgement of the one before.
+                stream.set_nodelay(true).map_err(TransportError::Connect)?;
+                Ok(Self { socket: Either::Right(stream), check: PeerCheck::CertificateOnly })
+            }
+        }
+    }
+
+    /// A way to end the connection from outside, whoever uses it then.
+    pub(crate) fn hangup(&self) -> io::Result<Hangup> {
+        let socket = match &self.socket {
+            Either::Left(stream) => stream.as_fd(),
+            Either::Right(stream) => stream.as_fd(),
+        };
+        Ok(Hangup(socket.try_clone_to_owned()?))
+    }
+
+    /// Secures the connection, and waits for what the plugin says first.
+    ///
+    /// In TLS 1.3 a client considers itself connected before the server has looked at its certificate. A refusal arrives afterwards, and
+    /// if something is written first the refusal is lost in a broken pipe. Every HTTP/2 server begins with a frame of its own.
+    pub(crate) async fn secure(self, config: Arc<ClientConfig>) -> Result<Secured, TlsError> {
+        let stream = TlsConnector::from(config).connect(server_name(), self.socket).await;
+        let mut stream = stream.map_err(TlsError::from_stream)?;
+        let session = stream.get_ref().1;
+        if session.alpn_protocol() != Some(b"h2") {
+            return Err(TlsError::NoHttp2);
+        }
+        let suite = session.negotiated_cipher_suite().map_or_else(String::new, |suite| format!("{:?}", suite.suite()));
+        let first = poll_fn(|cx| Pin::new(&mut stream).poll_fill_buf(cx).map_ok(<[u8]>::is_empty));
+        match tokio::time::timeout(FIRST_BYTES_WAIT, first).await {
+            Ok(Ok(true)) => Err(TlsError::Closed),
+            Ok(Err(error)) => Err(TlsError::from_stream(error)),
+            Ok(Ok(false)) | Err(_) => Ok(Secured { stream, suite }),
+        }
+    }
+}
+
+/// The name that go-plugin peers expect to be asked for. It decides nothing here: the certificate is pinned.
+fn server_name() -> ServerName<'static> {
+    const LOCALHOST: &str = "localhost";
+    match DnsName::try_from(LOCALHOST) {
+        Ok(name) => ServerName::DnsName(name),
+        Err(_) => ServerName::IpAddress(std::net::Ipv4Addr::LOCALHOST.into()),
+    }
+}
+
+fn refuse_foreign_file(path: &Path) -> Result<(), TransportError> {
+    let not_its_socket = || TransportError::NotItsSocket { path: path.to_path_buf() };
+    let metadata = fs::symlink_metadata(path).map_err(|_| not_its_socket())?;
+    let own = metadata.uid() == rustix::process::geteuid().as_raw();
+    if own && metadata.file_type().is_socket() { Ok(()) } else { Err(not_its_socket()) }
+}
+
+fn refuse_stranger(stream: &UnixStream, child: &Child) -> Result<PeerCheck, TransportError> {
+    match child.made(stream.as_fd()).map_err(TransportError::UnknownPeer)? {
+        Peer::Child(check) => Ok(check),
+        Peer::Stranger(found) => Err(TransportError::Stranger { expected: child.pid(), found }),
+    }
+}
+
+/// Ends a connection, however many channels use it.
+#[derive(Debug)]
+pub(crate) struct Hangup(OwnedFd);
+
+impl Hangup {
+    pub(crate) fn hang_up(&self) {
+        let socket: BorrowedFd<'_> = self.0.as_fd();
+        // That the other end was faster is no error.
+        let _ = rustix::net::shutdown(socket, rustix::net::Shutdown::Both);
+    }
+}

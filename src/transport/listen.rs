@@ -1,0 +1,151 @@
+//! The plugin's end of the connection: a private socket, and an accept loop that lets only the host in.
+
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use rustls::ServerConfig;
+use tempfile::NamedTempFile;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::{Semaphore, mpsc};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::either::Either;
+use tonic::transport::server::Connected;
+
+/// How long a peer may take for the TLS handshake, and how many may be at it at once. Both are generous for a single host.
+const ACCEPT_WAIT: Duration = Duration::from_secs(10);
+const ACCEPTS: usize = 64;
+
+/// How long the accept loop rests when the process has run out of descriptors or the like.
+const REST: Duration = Duration::from_millis(50);
+
+/// Who is let in.
+#[derive(Debug, Clone)]
+pub(crate) enum Security {
+    /// The owner of the pinned certificate.
+    MutualTls(Arc<ServerConfig>),
+    /// Every process of this user, and root.
+    Plaintext,
+}
+
+/// A Unix socket that is removed when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Listener(NamedTempFile<UnixListener>);
+
+impl Listener {
+    /// Listens at a new path in `directory`, where only this user may connect. To be called within a runtime.
+    pub(crate) fn bind(directory: &Path) -> io::Result<Self> {
+        let listener = tempfile::Builder::new().prefix("plugin").make_in(directory, |path| UnixListener::bind(path))?;
+        // The directory keeps others out, or should; this holds also where a host names a directory that everybody may enter.
+        fs::set_permissions(listener.path(), Permissions::from_mode(0o600))?;
+        Ok(Self(listener))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Accepts connections, each secured in a task of its own, for as long as somebody takes them.
+    pub(crate) fn serve(self, security: Security) -> ReceiverStream<io::Result<Accepted>> {
+        let (sender, receiver) = mpsc::channel(1);
+        tokio::spawn(self.accept_all(security, sender));
+        ReceiverStream::new(receiver)
+    }
+
+    async fn accept_all(self, security: Security, sender: mpsc::Sender<io::Result<Accepted>>) {
+        let places = Arc::new(Semaphore::new(ACCEPTS));
+        loop {
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+            let stream = tokio::select! {
+                () = sender.closed() => return,
+                accepted = self.0.as_file().accept() => match accepted {
+                    Ok((stream, _)) => stream,
+                    Err(error) => {
+                        tracing::warn!(%error, "a connection could not be accepted");
+                        tokio::time::sleep(REST).await;
+                        continue;
+                    }
+                },
+            };
+            let (security, sender) = (security.clone(), sender.clone());
+            tokio::spawn(async move {
+                match admit(stream, security).await {
+                    Ok(accepted) => drop(sender.send(Ok(accepted)).await),
+                    Err(error) => tracing::warn!(%error, "a connection was refused"),
+                }
+                drop(place);
+            });
+        }
+    }
+}
+
+async fn admit(stream: UnixStream, security: Security) -> io::Result<Accepted> {
+    refuse_other_users(&stream)?;
+    let Security::MutualTls(config) = security else { return Ok(Accepted(Either::Right(stream))) };
+    let accept = TlsAcceptor::from(config).accept(stream);
+    let stream = tokio::time::timeout(ACCEPT_WAIT, accept).await.map_err(|_| io::ErrorKind::TimedOut)??;
+    if stream.get_ref().1.alpn_protocol() != Some(b"h2") {
+        return Err(io::Error::other("the peer does not speak HTTP/2 (ALPN h2)"));
+    }
+    Ok(Accepted(Either::Left(Box::new(stream))))
+}
+
+fn refuse_other_users(stream: &UnixStream) -> io::Result<()> {
+    let user = crate::launch::peer_credentials(stream.as_fd())?.uid;
+    match user == 0 || user == rustix::process::geteuid().as_raw() {
+        true => Ok(()),
+        false => Err(io::Error::other(format!("the peer runs as another user, {user}"))),
+    }
+}
+
+/// A connection that was let in.
+#[derive(Debug)]
+pub(crate) struct Accepted(Either<Box<TlsStream<UnixStream>>, UnixStream>);
+
+impl Connected for Accepted {
+    type ConnectInfo = ();
+
+    fn connect_info(&self) {}
+}
+
+impl AsyncRead for Accepted {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Accepted {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write_vectored(cx, slices)
+    }
+
+    /// Passed on, or each nine-byte frame header would become a TLS record of its own.
+    fn is_write_vectored(&self) -> bool {
+        self.0.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}

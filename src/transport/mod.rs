@@ -1,0 +1,26 @@
+//! Stage 5: bytes between two ends that have proven who they are. tonic runs on top; sockets, TLS streams and process checks are ours.
+//!
+//! The host connects once: a connection that is lost is an error, never a new connection to whoever listens there now.
+#![forbid(unsafe_code)]
+
+#[cfg(feature = "host")]
+mod channel;
+#[cfg(feature = "host")]
+mod connect;
+mod error;
+#[cfg(feature = "plugin")]
+mod listen;
+
+#[cfg(feature = "host")]
+pub(crate) use channel::channel;
+#[cfg(feature = "host")]
+pub(crate) use connect::{Connection, Hangup};
+pub use error::TransportError;
+#[cfg(feature = "plugin")]
+pub(crate) use listen::{Listener, Security};
+
+/// Frames larger than HTTP/2's default of 16 KiB mean fewer, larger TLS records and fewer system calls for large messages.
+pub(crate) const FRAME_SIZE: u32 = 256 * 1024;
+
+/// The largest list of headers that is taken, in bytes (RFC 9113, section 6.5.2).
+pub(crate) const HEADER_LIST_SIZE: u32 = 64 * 1024;
