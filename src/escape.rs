@@ -58,10 +58,17 @@ impl fmt::Debug for Escaped<'_> {
 /// ```
 /// use portcullis::Chain;
 /// let error = portcullis::Policy::new().verify("/nonexistent").unwrap_err();
-/// eprintln!("{}", Chain(&error));
+/// eprintln!("{}", Chain::of(&error));
 /// ```
 #[derive(Debug, Clone, Copy)]
-pub struct Chain<'a>(pub &'a (dyn Error + 'a));
+pub struct Chain<'a>(&'a (dyn Error + 'a));
+
+impl<'a> Chain<'a> {
+    /// Shows `error` and what is behind it.
+    pub fn of(error: &'a (dyn Error + 'a)) -> Self {
+        Self(error)
+    }
+}
 
 impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -69,7 +69,6 @@ impl HandshakeLine {
     }
 
     /// The line of a plugin of ours, which listens on a Unix socket.
-    #[cfg(feature = "plugin")]
     pub(crate) fn write(&self) -> Vec<u8> {
         let mut line = format!("{}|{}|{}|", self.core, self.version, self.network).into_bytes();
         line.extend_from_slice(&self.address);
@@ -217,7 +216,6 @@ mod tests {
         }
     }
 
-    #[cfg(feature = "plugin")]
     #[test]
     fn what_our_plugins_write_is_byte_for_byte_what_go_plugin_hosts_read() {
         let mut line = parsed("1|3|unix|/run/p|grpc|");

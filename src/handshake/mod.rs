@@ -21,12 +21,6 @@ mod read;
 
 pub use error::{AddressFault, CertificateFault, HandshakeError, LineFault};
 
-#[cfg(feature = "plugin")]
 pub(crate) use line::{HandshakeLine, Network};
-pub(crate) use negotiate::Address;
-#[cfg(feature = "host")]
-pub(crate) use negotiate::{Agreed, Offer};
-#[cfg(feature = "plugin")]
-pub(crate) use negotiate::{CORE, choose};
-#[cfg(feature = "host")]
+pub(crate) use negotiate::{Address, Agreed, CORE, Offer, choose};
 pub(crate) use read::LineReader;

@@ -97,7 +97,6 @@ impl Offer<'_> {
 
 /// The version that a plugin answers with: the highest that both sides have; else the lowest of its own, so that the host can say
 /// what does not match. `None` if it serves none.
-#[cfg(feature = "plugin")]
 pub(crate) fn choose(offered: &str, served: &BTreeSet<u32>) -> Option<u32> {
     let offered: BTreeSet<u32> = offered.split(',').filter_map(|version| number(version.as_bytes())).collect();
     offered.intersection(served).last().or(served.first()).copied()
@@ -209,7 +208,6 @@ mod tests {
         assert_eq!(fault(&format!("|{}", STANDARD_NO_PAD.encode([7; 60]))), CertificateFault::Echoed);
     }
 
-    #[cfg(feature = "plugin")]
     #[test]
     fn a_plugin_answers_with_the_highest_common_version_or_its_lowest() {
         let served = BTreeSet::from([3, 4, 6]);

@@ -78,10 +78,16 @@ pub(super) fn close_on_exec_from(first: u32) -> io::Result<()> {
     }
 }
 
-/// Gives `signal` its default action (signal(7)). Signals that have no other action, or that the C library keeps to itself, stay as they are.
+/// Gives `signal` its default action (rt_sigaction(2)); also to those that the C library keeps to itself and would not touch.
 pub(super) fn default_action(signal: i32) {
-    // SAFETY: passes no pointer to memory; SIG_DFL is no function.
-    unsafe { libc::signal(signal, libc::SIG_DFL) };
+    /// All zeros is `SIG_DFL` without flags, in the kernel's own form of the structure, which is shorter than this everywhere.
+    const DEFAULT: [u64; 8] = [0; 8];
+    /// The size of the kernel's signal set, 64 signals.
+    const SET: usize = 8;
+    // SAFETY: the kernel reads a structure of at most the size of `DEFAULT` and writes none, because the other pointer is null.
+    unsafe {
+        libc::syscall(libc::SYS_rt_sigaction, signal, DEFAULT.as_ptr(), std::ptr::null::<u64>(), SET);
+    }
 }
 
 /// Readiness of a descriptor, for the runtime that this is called in.

@@ -14,7 +14,7 @@ use tonic::service::Routes;
 use super::ServeError;
 use super::serve;
 use super::stdout::HandshakeOutput;
-use crate::escape;
+use crate::Chain;
 
 /// How long calls that are under way may take after the host has asked the plugin to exit. go-plugin hosts kill after two seconds.
 const DRAIN: Duration = Duration::from_millis(1500);
@@ -129,5 +129,5 @@ impl fmt::Debug for Builder {
 }
 
 fn write_error(output: &mut impl io::Write, error: &ServeError) -> io::Result<()> {
-    writeln!(output, "{}", escape::Chain(error))
+    writeln!(output, "{}", Chain::of(error))
 }

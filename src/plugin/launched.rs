@@ -71,7 +71,6 @@ mod tests {
         }
     }
 
-    #[cfg(feature = "host")]
     #[test]
     fn everything_the_host_says_is_taken() {
         let identity = Identity::generate().unwrap();

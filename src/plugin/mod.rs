@@ -28,3 +28,7 @@ mod stdout;
 
 pub use builder::{Builder, builder};
 pub use error::ServeError;
+
+pub use crate::handshake::CertificateFault;
+pub use crate::launch::LaunchError;
+pub use crate::tls::TlsError;

@@ -12,7 +12,6 @@ use super::{Identity, Pin, TlsError};
 pub(super) const ALPN: &[u8] = b"h2";
 
 /// The host's end: presents `identity`, accepts only the server that owns the pinned certificate.
-#[cfg(feature = "host")]
 pub(crate) fn client(identity: &Identity, pin: &Pin) -> Result<Arc<ClientConfig>, TlsError> {
     let mut config = ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&TLS13])
@@ -27,7 +26,6 @@ pub(crate) fn client(identity: &Identity, pin: &Pin) -> Result<Arc<ClientConfig>
 }
 
 /// The plugin's end: presents `identity`, and accepts only the client that owns the pinned certificate.
-#[cfg(feature = "plugin")]
 pub(crate) fn server(identity: &Identity, pin: &Pin) -> Result<Arc<ServerConfig>, TlsError> {
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&TLS13])

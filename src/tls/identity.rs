@@ -51,7 +51,6 @@ impl Identity {
     }
 
     /// The certificate in PEM (RFC 7468), for `PLUGIN_CLIENT_CERT`.
-    #[cfg(feature = "host")]
     pub(crate) fn certificate_pem(&self) -> String {
         use base64::Engine;
         let text = base64::engine::general_purpose::STANDARD.encode(self.certificate());

@@ -10,13 +10,10 @@ mod identity;
 mod pin;
 mod provider;
 
-#[cfg(feature = "host")]
-pub(crate) use config::client;
-#[cfg(feature = "plugin")]
-pub(crate) use config::server;
+pub(crate) use config::{client, server};
 pub use error::TlsError;
 pub(crate) use identity::Identity;
 pub(crate) use pin::Pin;
 
-#[cfg(all(test, feature = "host", feature = "plugin"))]
+#[cfg(test)]
 mod tests;

@@ -165,9 +165,7 @@ fn is_static_pie(
         return Err(DAMAGED);
     }
     let entries = segment.dynamic(endian, data).map_err(|_| DAMAGED)?.unwrap_or_default();
-    Ok(entries
-        .iter()
-        .any(|entry| entry.tag(endian) == elf::DT_FLAGS_1 && entry.val(endian) & u64::from(elf::DF_1_PIE.0) != 0))
+    Ok(entries.iter().any(|entry| entry.tag(endian) == elf::DT_FLAGS_1 && entry.val(endian) & elf::DF_1_PIE.0 != 0))
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ const TARGETS: [Target; 3] = [
 /// # Errors
 ///
 /// When a `.proto` file is missing or wrong.
-pub fn generate(root: &Path) -> Result<Vec<(PathBuf, String)>, Box<dyn Error>> {
+pub(crate) fn generate(root: &Path) -> Result<Vec<(PathBuf, String)>, Box<dyn Error>> {
     TARGETS.iter().map(|target| Ok((target.generated.into(), target.generate(root)?))).collect()
 }
 

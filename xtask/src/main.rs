@@ -1,6 +1,7 @@
-//! `cargo xtask`-like commands, reached through the aliases in `.cargo/config.toml`.
+//! What a developer would otherwise type by hand, reached through the aliases in `.cargo/config.toml`.
 
 mod codegen;
+mod demo;
 
 use std::path::Path;
 
@@ -10,18 +11,21 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(about = "What a developer would otherwise type by hand")]
 enum Command {
+    /// Shows the main job on real files and processes
+    Demo,
     /// Writes the Rust that comes from the .proto files
     Codegen,
 }
 
 fn main() -> Result<()> {
     match Command::parse() {
+        Command::Demo => demo::run(),
         Command::Codegen => write_generated(),
     }
 }
 
 /// The top of the tree that this program was built from.
-fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
 }
 

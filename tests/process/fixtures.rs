@@ -1,0 +1,265 @@
+//! The plugins that this binary plays, by the name in its first argument. Most of them misbehave.
+
+use std::convert::Infallible;
+use std::fs;
+use std::io::{self, Write};
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixListener;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::Duration;
+
+use portcullis::plugin;
+use tonic::service::Routes;
+
+use crate::raw_server::{self, Certificate};
+use crate::support;
+
+/// Plays the fixture that the first argument names, if it names one.
+pub fn play() -> Option<ExitCode> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let name = arguments.first()?.strip_prefix("fixture:")?.to_string();
+    let rest: Vec<&str> = arguments[1..].iter().map(String::as_str).collect();
+    Some(perform(&name, &rest))
+}
+
+fn perform(name: &str, arguments: &[&str]) -> ExitCode {
+    match (name, arguments) {
+        ("serve", []) => serve(),
+        ("print-first", []) => print_first(),
+        ("state", [file]) => tell_state(Path::new(file)),
+        ("line", [line]) => write_line(line),
+        ("silent", []) => sleep(),
+        ("drip", []) => drip(),
+        ("endless", []) => endless(),
+        ("exit", [code]) => {
+            eprintln!("first words\nlast words \x1b[31m");
+            ExitCode::from(code.parse::<u8>().unwrap())
+        }
+        ("abort", []) => std::process::abort(),
+        ("raw", [mode]) => raw_server::serve(mode),
+        ("stubborn", []) => raw_server::serve("stubborn"),
+        ("flood", [done]) => flood(Path::new(done)),
+        ("wrap", inner) => wrap(inner),
+        ("count-bytes", [file]) => count_bytes(Path::new(file)),
+        ("link", [target]) => link(Path::new(target)),
+        ("regular-file", []) => regular_file(),
+        ("leave", [how, file]) => leave(how, Path::new(file)),
+        ("hold", []) => sleep(),
+        ("host", [place, file]) => host(Path::new(place), Path::new(file)),
+        ("launch-state", [place, file]) => launch_state(Path::new(place), file),
+        ("foreign-host", [file]) => foreign_host(Path::new(file)),
+        other => panic!("no such fixture: {other:?}"),
+    }
+}
+
+/// A good plugin, which serves nothing of its own.
+fn serve() -> ExitCode {
+    plugin::builder("BASIC_PLUGIN", "hello").version(1, no_services).serve()
+}
+
+async fn no_services() -> Result<Routes, Infallible> {
+    Ok(Routes::default())
+}
+
+fn print_first() -> ExitCode {
+    let plugin = plugin::builder("BASIC_PLUGIN", "hello");
+    println!("a banner");
+    print!("and something without an end of line");
+    plugin
+        .version(1, || async {
+            println!("setting up");
+            no_services().await
+        })
+        .serve()
+}
+
+/// Writes down what a plugin finds when it starts, then serves.
+fn tell_state(file: &Path) -> ExitCode {
+    let mut state = String::new();
+    for (name, _) in std::env::vars_os() {
+        state += &format!("variable {}\n", name.to_string_lossy());
+    }
+    let mut descriptors: Vec<i32> = fs::read_dir("/proc/self/fd")
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().parse().unwrap())
+        .collect();
+    // The directory itself was open while it was read.
+    descriptors.retain(|fd| Path::new(&format!("/proc/self/fd/{fd}")).exists());
+    descriptors.sort_unstable();
+    state += &format!("descriptors {descriptors:?}\n");
+    state += &format!("arguments {:?}\n", std::env::args().collect::<Vec<_>>());
+    state += &format!("directory {}\n", std::env::current_dir().unwrap().display());
+    state += &format!("stdin {}\n", io::read_to_string(io::stdin()).unwrap().len());
+    state += &format!("leader {}\n", rustix::process::getsid(None).unwrap() == rustix::process::getpid());
+    state += &format!("group {}\n", rustix::process::getpgrp() == rustix::process::getpid());
+    state += &format!("terminal {}\n", fs::File::open("/dev/tty").is_ok());
+    state += &format!("core {:?}\n", rustix::process::getrlimit(rustix::process::Resource::Core).maximum);
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    for line in status
+        .lines()
+        .filter(|line| ["NoNewPrivs", "Umask", "SigIgn", "SigBlk"].iter().any(|name| line.starts_with(name)))
+    {
+        state += &format!("{}\n", line.replace(":\t", " "));
+    }
+    fs::write(file, state).unwrap();
+    serve()
+}
+
+/// Writes one line, in which `{DIR}`, `{CERT}` and `{HOST}` stand for the private directory, a new certificate and the host's own.
+fn write_line(line: &str) -> ExitCode {
+    let line = line
+        .replace("{DIR}", &raw_server::directory().to_string_lossy())
+        .replace("{CERT}", &Certificate::new().field())
+        .replace("{HOST}", &raw_server::field(&raw_server::host_certificate()));
+    say(&line);
+    sleep()
+}
+
+fn say(line: &str) {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{line}").unwrap();
+    stdout.flush().unwrap();
+}
+
+fn sleep() -> ExitCode {
+    std::thread::sleep(2 * support::LONG);
+    ExitCode::SUCCESS
+}
+
+fn drip() -> ExitCode {
+    loop {
+        let mut stdout = io::stdout().lock();
+        if stdout.write_all(b"1").and_then(|()| stdout.flush()).is_err() {
+            return ExitCode::FAILURE;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn endless() -> ExitCode {
+    let zeros = [0; 8192];
+    while io::stdout().lock().write_all(&zeros).is_ok() {}
+    ExitCode::FAILURE
+}
+
+/// Fills both outputs with far more than any buffer holds, says when it is through, and serves meanwhile.
+fn flood(done: &Path) -> ExitCode {
+    const AMOUNT: usize = 16 * 1024 * 1024;
+    let done = PathBuf::from(done);
+    // After the handshake line, which the server below writes to standard output itself.
+    raw_server::serve_and("healthy", move || {
+        let line = [&[b'x'; 99][..], b"\n"].concat();
+        let errors = std::thread::spawn({
+            let line = line.clone();
+            move || (0..AMOUNT / line.len()).all(|_| io::stderr().lock().write_all(&line).is_ok())
+        });
+        // One line, without an end.
+        let output = (0..AMOUNT / 4096).all(|_| io::stdout().lock().write_all(&[b'y'; 4096]).is_ok());
+        if output && errors.join().unwrap() {
+            fs::write(done, "1\n").unwrap();
+        }
+    })
+}
+
+/// Starts another process as the plugin, and passes its handshake line on as its own.
+fn wrap(inner: &[&str]) -> ExitCode {
+    let mut child = Command::new("/proc/self/exe")
+        .args(support::fixture(inner))
+        // Outside the group that is killed with this process, so that it can tell what it saw.
+        .process_group(0)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    io::BufRead::read_line(&mut io::BufReader::new(child.stdout.take().unwrap()), &mut line).unwrap();
+    say(line.trim_end());
+    child.wait().unwrap();
+    ExitCode::SUCCESS
+}
+
+/// Listens, and writes down how many bytes the first visitor sent.
+fn count_bytes(file: &Path) -> ExitCode {
+    let path = raw_server::directory().join("plugin");
+    let listener = UnixListener::bind(&path).unwrap();
+    say(&format!("1|1|unix|{}|grpc|{}", path.display(), Certificate::new().field()));
+    let (mut visitor, _) = listener.accept().unwrap();
+    let mut bytes = Vec::new();
+    let _ = io::Read::read_to_end(&mut visitor, &mut bytes);
+    fs::write(file, format!("{}\n", bytes.len())).unwrap();
+    ExitCode::SUCCESS
+}
+
+fn link(target: &Path) -> ExitCode {
+    std::os::unix::fs::symlink(target, raw_server::directory().join("plugin")).unwrap();
+    write_line("1|1|unix|{DIR}/plugin|grpc|{CERT}")
+}
+
+fn regular_file() -> ExitCode {
+    fs::write(raw_server::directory().join("plugin"), "").unwrap();
+    write_line("1|1|unix|{DIR}/plugin|grpc|{CERT}")
+}
+
+/// Serves, and has a child that would go on after it: in its own session, or in the plugin's group.
+fn leave(how: &str, file: &Path) -> ExitCode {
+    let mut child = Command::new("/proc/self/exe");
+    child.args(support::fixture(&["hold"]));
+    if how == "session" {
+        child.process_group(0);
+    }
+    let child = child.spawn().unwrap();
+    fs::write(file, format!("{}\n", child.id())).unwrap();
+    serve()
+}
+
+/// A host of ours: launches a plugin, says which, and waits to be killed.
+fn host(place: &Path, file: &Path) -> ExitCode {
+    support::run(async {
+        let plugin = portcullis::host::Plugin::builder(support::verified())
+            .with_protocol(support::protocol())
+            .with_environment(portcullis::host::Environment::empty())
+            .with_runtime_directory(place)
+            .args(support::fixture(&["leave", "group", file.with_extension("child").to_str().unwrap()]))
+            .launch()
+            .await
+            .unwrap();
+        fs::write(file, format!("{}\n", plugin.pid())).unwrap();
+        std::future::pending::<()>().await;
+    });
+    ExitCode::SUCCESS
+}
+
+/// A host of ours that launches a plugin and is done.
+fn launch_state(place: &Path, file: &str) -> ExitCode {
+    support::run(async {
+        let launch = portcullis::host::Plugin::builder(support::verified())
+            .with_protocol(support::protocol())
+            .with_environment(portcullis::host::Environment::empty())
+            .with_runtime_directory(place)
+            .args(support::fixture(&["state", file]));
+        launch.launch().await.unwrap();
+    });
+    ExitCode::SUCCESS
+}
+
+/// A host that is not ours: it ties its plugin's life to nothing.
+fn foreign_host(file: &Path) -> ExitCode {
+    let certificate = Certificate::new();
+    let mut child = Command::new("/proc/self/exe")
+        .args(support::fixture(&["serve"]))
+        .env("BASIC_PLUGIN", "hello")
+        .env("PLUGIN_PROTOCOL_VERSIONS", "1")
+        .env("PLUGIN_CLIENT_CERT", certificate.pem())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let mut stdout = io::BufReader::new(child.stdout.take().unwrap());
+    io::BufRead::read_line(&mut stdout, &mut line).unwrap();
+    let socket = line.split('|').nth(3).unwrap();
+    fs::write(file.with_extension("socket"), socket).unwrap();
+    fs::write(file, format!("{}\n", child.id())).unwrap();
+    assert!(stdout.get_ref().as_raw_fd() > 2);
+    sleep()
+}

@@ -1,0 +1,94 @@
+//! Plugins that do not come to terms with the host: each is refused by name, killed, and leaves nothing.
+
+use std::time::{Duration, Instant};
+
+use portcullis::host::{AddressFault, Awaited, CertificateFault, Exit, HandshakeError, LineFault, StartFault};
+
+use crate::support::Place;
+
+fn handshake(fault: StartFault) -> HandshakeError {
+    match fault {
+        StartFault::Handshake(error) => error,
+        other => panic!("{other:?}"),
+    }
+}
+
+pub fn a_plugin_that_exits_is_reported_with_its_status_and_last_words() {
+    let place = Place::new();
+    let error = place.refused(place.fixture(&["exit", "3"]));
+    assert!(matches!(error.fault, StartFault::Handshake(HandshakeError::Ended { .. })));
+    assert_eq!(error.exit, Some(Exit::Code(3)));
+    assert_eq!(error.stderr, b"first words\nlast words \x1b[31m\n");
+    let shown = error.to_string();
+    assert!(
+        shown.contains("exit status 3") && shown.ends_with("    first words\n    last words \\u{1b}[31m"),
+        "{shown}"
+    );
+}
+
+pub fn a_plugin_that_a_signal_ends_is_reported_with_it() {
+    let place = Place::new();
+    let error = place.refused(place.fixture(&["abort"]));
+    assert_eq!(error.exit, Some(Exit::Signal(6)));
+}
+
+pub fn a_silent_plugin_runs_into_the_deadline() {
+    let place = Place::new();
+    let error = place.refused(place.fixture(&["silent"]).with_start_timeout(Duration::from_millis(300)));
+    assert!(matches!(error.fault, StartFault::Timeout { waiting_for: Awaited::HandshakeLine }));
+    assert_eq!(error.exit, None);
+}
+
+pub fn a_slow_line_does_not_move_the_deadline() {
+    let place = Place::new();
+    let started = Instant::now();
+    let error = place.refused(place.fixture(&["drip"]).with_start_timeout(Duration::from_millis(500)));
+    assert!(matches!(error.fault, StartFault::Timeout { waiting_for: Awaited::HandshakeLine }));
+    // A deadline that each byte moved would never come: the plugin writes for as long as it is read.
+    assert!(started.elapsed() < Duration::from_secs(20));
+}
+
+pub fn a_line_without_end_is_cut_off() {
+    let place = Place::new();
+    let error = handshake(place.fault(&["endless"]));
+    assert!(matches!(error, HandshakeError::TooLong { limit: 65536, start } if start == [0; 200]));
+}
+
+pub fn a_banner_is_no_handshake_line() {
+    let place = Place::new();
+    let error = handshake(place.fault(&["line", "Welcome to the plugin\x1b[2J!"]));
+    assert!(matches!(error, HandshakeError::Malformed { fault: LineFault::Fields { found: 1 }, .. }));
+    assert!(error.to_string().ends_with("it wrote: Welcome to the plugin\\u{1b}[2J!"), "{error}");
+}
+
+pub fn a_refused_line_is_a_named_error() {
+    let place = Place::new();
+    let refused = |line: &str| handshake(place.fault(&["line", line]));
+    let certificate = |field: &str| match refused(&format!("1|1|unix|{{DIR}}/p|grpc|{field}")) {
+        HandshakeError::Certificate(fault) => fault,
+        other => panic!("{other:?}"),
+    };
+    let address = |address: &str| match refused(&format!("1|1|{address}|grpc|{{CERT}}")) {
+        HandshakeError::Address { fault, .. } => fault,
+        other => panic!("{other:?}"),
+    };
+    assert!(
+        matches!(refused("1|2|unix|{DIR}/p|grpc|{CERT}"), HandshakeError::Version { plugin: 2, host } if host == [1])
+    );
+    assert!(matches!(refused("1|1|unix|{DIR}/p|netrpc|"), HandshakeError::Protocol { .. }));
+    assert_eq!(certificate("short"), CertificateFault::Short { length: 5 });
+    assert_eq!(certificate("{CERT}="), CertificateFault::Padded);
+    assert_eq!(certificate("{CERT}{CERT}"), CertificateFault::NotX509);
+    assert_eq!(certificate(&"A".repeat(400)), CertificateFault::NotX509);
+    assert_eq!(certificate("{HOST}"), CertificateFault::Echoed);
+    assert_eq!(address("unix|/run/docker.sock"), AddressFault::OutsideDirectory);
+    assert_eq!(address("tcp|192.0.2.1:443"), AddressFault::Tcp);
+}
+
+pub fn a_plugin_that_ignored_the_certificate_is_refused() {
+    let place = Place::new();
+    for line in ["1|1|unix|{DIR}/p|grpc|", "1|1|unix|{DIR}/p|grpc"] {
+        let error = handshake(place.fault(&["line", line]));
+        assert!(matches!(error, HandshakeError::Certificate(CertificateFault::Missing)));
+    }
+}

@@ -1,0 +1,239 @@
+//! A launch that succeeds: what the plugin gets, what the host learns.
+
+use std::fs;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
+use std::process::Command;
+
+use portcullis::host::{Environment, EnvironmentFault, LaunchError, Measure, PeerCheck, Plugin, Step};
+use portcullis::verify::ExecMode;
+use portcullis::{Digest, Error, Policy, Protocol};
+
+use crate::support::{LONG, OWN_DIGEST, OWN_PATH, Place, eventually, fixture, is_alive, protocol, run, verified};
+
+const VARIABLES: [&str; 6] = [
+    "BASIC_PLUGIN",
+    "PLUGIN_CLIENT_CERT",
+    "PLUGIN_MAX_PORT",
+    "PLUGIN_MIN_PORT",
+    "PLUGIN_PROTOCOL_VERSIONS",
+    "PLUGIN_UNIX_SOCKET_DIR",
+];
+
+pub fn a_plugin_is_ready_and_reported() {
+    let place = Place::new();
+    run(async {
+        let plugin = place.fixture(&["serve"]).launch().await.unwrap();
+        let report = plugin.report();
+        assert!(is_alive(report.pid));
+        assert_eq!((report.digest, report.mode, report.version), (*OWN_DIGEST, ExecMode::Sealed, 1));
+        assert_ne!(report.peer_check, PeerCheck::CertificateOnly);
+        assert!(report.cipher_suite.starts_with("TLS13_"), "{}", report.cipher_suite);
+        assert_ne!(report.host_certificate, report.plugin_certificate);
+        assert_eq!(report.environment, VARIABLES);
+        assert!(report.measures.contains(&Measure::DiesWithHost) && report.measures.contains(&Measure::NoInput));
+        assert_eq!(plugin.exit(), None);
+        let again = place.fixture(&["serve"]).launch().await.unwrap();
+        assert_ne!(again.report().host_certificate, report.host_certificate);
+        assert_ne!(again.report().plugin_certificate, report.plugin_certificate);
+    });
+}
+
+/// The digest of what a process executes, or `None` where the kernel does not let this user look.
+pub fn running_digest(pid: u32) -> Option<Digest> {
+    match fs::File::open(format!("/proc/{pid}/exe")) {
+        Ok(image) => Some(Digest::read(image).unwrap()),
+        Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => None,
+        Err(error) => panic!("{error}"),
+    }
+}
+
+pub fn the_running_image_has_the_verified_digest() {
+    let place = Place::new();
+    run(async {
+        let plugin = place.fixture(&["serve"]).launch().await.unwrap();
+        match running_digest(plugin.pid()) {
+            Some(digest) => assert_eq!(digest, *OWN_DIGEST),
+            None => {
+                // Then the image cannot be read by this user, which is what was promised instead.
+                assert!(plugin.report().measures.contains(&Measure::NotTraceable));
+                eprintln!("SKIPPED: only root may look at the image of an execute-only plugin");
+            }
+        }
+    });
+}
+
+/// Descriptors without close-on-exec, as a C library in the host may have them.
+fn leaky_descriptors() -> Vec<OwnedFd> {
+    let leak = |_| {
+        let file = fs::File::open("/dev/null").unwrap();
+        rustix::io::fcntl_setfd(&file, rustix::io::FdFlags::empty()).unwrap();
+        OwnedFd::from(file)
+    };
+    (0..50).map(leak).collect()
+}
+
+pub fn nothing_reaches_the_plugin_that_was_not_given() {
+    let place = Place::new();
+    let leaks = leaky_descriptors();
+    assert!(leaks.iter().any(|descriptor| descriptor.as_raw_fd() > 20));
+    let file = place.file("state");
+    // Cargo's variables play the host's secrets here.
+    assert!(std::env::var_os("PATH").is_some() && std::env::var_os("CARGO_MANIFEST_DIR").is_some());
+    run(async { place.fixture(&["state", file.to_str().unwrap()]).launch().await.unwrap() });
+    let state = fs::read_to_string(&file).unwrap();
+    let mut variables: Vec<_> = state.lines().filter_map(|line| line.strip_prefix("variable ")).collect();
+    variables.sort_unstable();
+    assert_eq!(variables, VARIABLES);
+    for expected in [
+        "descriptors [0, 1, 2]",
+        "directory /",
+        "stdin 0",
+        "leader true",
+        "group true",
+        "terminal false",
+        "core Some(0)",
+        "NoNewPrivs 1",
+        "Umask 0077",
+        "SigBlk 0000000000000000",
+    ] {
+        assert!(state.lines().any(|line| line == expected), "{expected}\n{state}");
+    }
+}
+
+pub fn the_hosts_ignored_signals_are_not_the_plugins() {
+    let place = Place::new();
+    let file = place.file("state");
+    let host = fixture(&["launch-state", place.path().to_str().unwrap(), file.to_str().unwrap()]);
+    let ignoring = Command::new("sh")
+        .args(["-c", "trap '' HUP INT TERM USR1; exec \"$0\" \"$@\"", OWN_PATH.to_str().unwrap()])
+        .args(host)
+        .status();
+    assert!(ignoring.unwrap().success());
+    let state = fs::read_to_string(&file).unwrap();
+    // The fixture's own runtime ignores SIGPIPE (13), as every Rust program's does.
+    assert!(state.lines().any(|line| line == "SigIgn 0000000000001000"), "{state}");
+}
+
+pub fn what_is_given_reaches_the_plugin() {
+    let place = Place::new();
+    let file = place.file("state");
+    run(async {
+        Plugin::builder(verified())
+            .with_protocol(protocol())
+            .with_environment(Environment::empty().set("GIVEN", "1").unwrap().inherit("PATH").unwrap())
+            .with_runtime_directory(place.path())
+            .with_working_directory("/usr")
+            .with_name("another-name")
+            .args(fixture(&["state", file.to_str().unwrap()]))
+            .launch()
+            .await
+            .unwrap()
+    });
+    let state = fs::read_to_string(&file).unwrap();
+    for expected in ["variable GIVEN", "variable PATH", "directory /usr"] {
+        assert!(state.lines().any(|line| line == expected), "{expected}\n{state}");
+    }
+    assert!(state.contains("arguments [\"another-name\", \"fixture:state\","), "{state}");
+}
+
+pub fn every_mode_of_execution_works_and_is_reported() {
+    let place = Place::new();
+    let copies = place.file("copies");
+    fs::create_dir(&copies).unwrap();
+    let policy = || Policy::new().allow(*OWN_DIGEST);
+    for (policy, mode) in [
+        (policy(), ExecMode::Sealed),
+        (policy().with_private_copy(&copies), ExecMode::PrivateCopy),
+        (policy().dangerous_with_pinned_fd(), ExecMode::PinnedFd),
+    ] {
+        let verified = policy.verify(&*OWN_PATH).unwrap();
+        run(async {
+            let plugin = place.fixture_of(verified, &["serve"]).launch().await.unwrap();
+            assert_eq!(plugin.report().mode, mode);
+            assert!(running_digest(plugin.pid()).is_none_or(|digest| digest == *OWN_DIGEST));
+            let image = fs::read_link(format!("/proc/{}/exe", plugin.pid())).unwrap_or_default();
+            match mode {
+                ExecMode::PrivateCopy => assert!(image.starts_with(&copies), "{}", image.display()),
+                ExecMode::PinnedFd => assert_eq!(image, *OWN_PATH),
+                _ => assert!(
+                    image.as_os_str().is_empty() || image.to_string_lossy().starts_with("/memfd:"),
+                    "{}",
+                    image.display()
+                ),
+            }
+        });
+    }
+    assert_eq!(fs::read_dir(&copies).unwrap().count(), 0, "a private copy was left behind");
+}
+
+pub fn a_relaunch_comes_from_the_cache_after_the_file_was_replaced() {
+    let place = Place::new();
+    let file = place.file("plugin");
+    fs::copy(&*OWN_PATH, &file).unwrap();
+    let policy = Policy::new().allow(*OWN_DIGEST);
+    let launch = |cached: bool| {
+        let verified = policy.verify(&file).unwrap();
+        run(async {
+            let plugin = place.fixture_of(verified, &["serve"]).launch().await.unwrap();
+            assert_eq!(plugin.report().cached, cached);
+            assert!(running_digest(plugin.pid()).is_none_or(|digest| digest == *OWN_DIGEST));
+        });
+    };
+    launch(false);
+    fs::write(&file, "something else").unwrap();
+    launch(true);
+    fs::remove_file(&file).unwrap();
+    launch(true);
+}
+
+pub fn an_early_print_breaks_nothing() {
+    let place = Place::new();
+    run(async { place.fixture(&["print-first"]).launch().await.unwrap() });
+}
+
+pub fn a_missing_working_directory_is_a_named_error() {
+    let place = Place::new();
+    let launch = place.fixture(&["serve"]).with_working_directory("/nonexistent");
+    match run(launch.launch()) {
+        Err(Error::Launch(LaunchError::Start { step: Step::Prepare, source, .. })) => {
+            assert_eq!(source.kind(), std::io::ErrorKind::NotFound);
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(place.directories(), 0);
+}
+
+pub fn a_cookie_that_is_no_variable_is_a_named_error() {
+    let place = Place::new();
+    for (key, fault) in
+        [("", EnvironmentFault::Empty), ("A=B", EnvironmentFault::EqualsSign), ("LD_PRELOAD", EnvironmentFault::Loader)]
+    {
+        let launch = Plugin::builder(verified())
+            .with_protocol(Protocol::new(key, "x", 1))
+            .with_environment(Environment::empty())
+            .with_runtime_directory(place.path())
+            .launch();
+        match run(launch) {
+            Err(Error::Launch(LaunchError::Environment(error))) => assert_eq!(error.fault, fault),
+            other => panic!("{key:?}: {other:?}"),
+        }
+    }
+    assert_eq!(place.directories(), 0);
+}
+
+pub fn a_plugin_that_prints_without_end_does_not_block() {
+    let place = Place::new();
+    let done = place.file("done");
+    run(async {
+        let plugin = place.fixture(&["flood", done.to_str().unwrap()]).launch().await.unwrap();
+        let wait = async {
+            while !Path::new(&done).exists() {
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(LONG, wait).await.expect("the plugin is blocked");
+        drop(plugin);
+    });
+    eventually("its directory is removed", || place.directories() == 0);
+}

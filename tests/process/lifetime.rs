@@ -1,0 +1,196 @@
+//! How plugins end: always within bounds, and with nothing left.
+
+use std::process::Command;
+use std::time::Duration;
+
+use portcullis::host::{Ending, Exit, Plugin};
+use rustix::process::Signal;
+
+use crate::support::{LONG, Place, eventually, fixture, is_alive, kill, number_in, run};
+
+const GRACE: Duration = Duration::from_millis(500);
+
+async fn launch(place: &Place, fixture: &[&str]) -> Plugin {
+    place.fixture(fixture).launch().await.unwrap()
+}
+
+/// Shuts down, and makes sure that it takes no longer than promised by much: a hang is not a second.
+async fn shut_down(plugin: &Plugin) -> (Ending, Option<Exit>) {
+    let shutdown =
+        tokio::time::timeout(Duration::from_secs(15), plugin.shutdown(GRACE)).await.expect("the shutdown hangs");
+    (shutdown.ending, shutdown.exit)
+}
+
+pub fn shutdown_asks_first() {
+    let place = Place::new();
+    run(async {
+        let plugin = place.fixture(&["serve"]).launch().await.unwrap();
+        let shutdown = plugin.shutdown(LONG).await;
+        assert_eq!((shutdown.ending, shutdown.exit), (Ending::Asked, Some(Exit::Code(0))));
+        assert_eq!(plugin.exited().await, Exit::Code(0));
+        assert_eq!(plugin.shutdown(LONG).await.ending, Ending::Exited);
+    });
+    assert_eq!(place.directories(), 0);
+}
+
+pub fn a_plugin_that_cannot_be_asked_is_terminated() {
+    let place = Place::new();
+    run(async {
+        let plugin = launch(&place, &["raw", "healthy"]).await;
+        assert_eq!(shut_down(&plugin).await, (Ending::Terminated, Some(Exit::Signal(15))));
+    });
+}
+
+pub fn a_stubborn_plugin_is_killed() {
+    let place = Place::new();
+    run(async {
+        let plugin = launch(&place, &["stubborn"]).await;
+        assert_eq!(shut_down(&plugin).await, (Ending::Killed, Some(Exit::Signal(9))));
+    });
+}
+
+pub fn a_stopped_plugin_does_not_hang_the_shutdown() {
+    let place = Place::new();
+    run(async {
+        let plugin = launch(&place, &["serve"]).await;
+        kill(plugin.pid(), Signal::STOP);
+        assert_eq!(shut_down(&plugin).await, (Ending::Killed, Some(Exit::Signal(9))));
+    });
+}
+
+pub fn a_grandchild_that_holds_the_output_does_not_hang_the_shutdown() {
+    let place = Place::new();
+    let file = place.file("grandchild");
+    run(async {
+        let plugin = launch(&place, &["leave", "session", file.to_str().unwrap()]).await;
+        assert_eq!(shut_down(&plugin).await, (Ending::Asked, Some(Exit::Code(0))));
+        let grandchild = number_in(&file);
+        // It is outside the plugin's group, so it must still hold the output; or this test shows nothing.
+        assert!(is_alive(grandchild));
+        kill(grandchild, Signal::KILL);
+    });
+}
+
+pub fn a_plugins_group_ends_with_it() {
+    let place = Place::new();
+    let file = place.file("grandchild");
+    run(async {
+        let plugin = launch(&place, &["leave", "group", file.to_str().unwrap()]).await;
+        let grandchild = number_in(&file);
+        assert!(is_alive(grandchild));
+        kill(plugin.pid(), Signal::KILL);
+        plugin.exited().await;
+        eventually("the rest of the group ends", || !is_alive(grandchild));
+    });
+}
+
+pub fn an_unexpected_end_is_noticed() {
+    let place = Place::new();
+    run(async {
+        let plugin = launch(&place, &["serve"]).await;
+        kill(plugin.pid(), Signal::ABORT);
+        assert_eq!(plugin.exited().await, Exit::Signal(6));
+        assert_eq!(plugin.exit(), Some(Exit::Signal(6)));
+    });
+}
+
+pub fn dropping_a_plugin_kills_it_and_removes_its_directory() {
+    let place = Place::new();
+    let pid = run(async { launch(&place, &["serve"]).await.pid() });
+    eventually("the plugin ends", || !is_alive(pid));
+    eventually("its directory is removed", || place.directories() == 0);
+}
+
+/// The children of this process that run the fixture, which is given a mark to tell it from those of other cases.
+fn children_with(mark: &str) -> usize {
+    let processes = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
+    processes
+        .filter_map(|process| std::fs::read(process.path().join("cmdline")).ok())
+        .filter(|line| line.starts_with(mark.as_bytes()))
+        .count()
+}
+
+pub fn a_launch_can_be_cancelled_at_any_time() {
+    let place = Place::new();
+    let mark = format!("cancelled-{}", std::process::id());
+    let mut finished = 0;
+    // From before the fork to after the first answer, in steps that are much shorter than either takes.
+    for step in 0..120 {
+        let launch = place.fixture(&["serve"]).with_name(&mark).launch();
+        let limit = Duration::from_micros(250 * step);
+        finished += u32::from(run(async { tokio::time::timeout(limit, launch).await.is_ok() }));
+    }
+    eventually("no process is left", || children_with(&mark) == 0);
+    eventually("no directory is left", || place.directories() == 0);
+    assert!(finished < 120, "nothing was cancelled");
+}
+
+pub fn a_killed_host_leaves_no_plugin() {
+    let place = Place::new();
+    for round in 0..5 {
+        let file = place.file(&format!("plugin-{round}"));
+        let mut host = Command::new(&*crate::support::OWN_PATH)
+            .args(fixture(&["host", place.path().to_str().unwrap(), file.to_str().unwrap()]))
+            .spawn()
+            .unwrap();
+        let plugin = number_in(&file);
+        assert!(is_alive(plugin));
+        host.kill().unwrap();
+        host.wait().unwrap();
+        eventually("the plugin ends with its host", || !is_alive(plugin));
+        kill(number_in(&file.with_extension("child")), Signal::KILL);
+    }
+    assert!(place.directories() >= 1, "a killed host cannot remove its directory; or this test shows nothing");
+    // The next host does. (This process has not looked at this place yet.)
+    run(async { drop(launch(&place, &["serve"]).await) });
+    eventually("the directories of killed hosts are removed", || place.directories() == 0);
+}
+
+pub fn a_plugin_exits_when_its_host_is_gone() {
+    let place = Place::new();
+    let file = place.file("plugin");
+    let mut host = Command::new(&*crate::support::OWN_PATH)
+        .args(fixture(&["foreign-host", file.to_str().unwrap()]))
+        .env("TMPDIR", place.path())
+        .spawn()
+        .unwrap();
+    let plugin = number_in(&file);
+    let socket = std::path::PathBuf::from(std::fs::read_to_string(file.with_extension("socket")).unwrap());
+    assert!(is_alive(plugin) && socket.exists());
+    host.kill().unwrap();
+    host.wait().unwrap();
+    eventually("the plugin notices", || !is_alive(plugin));
+    assert!(!socket.exists(), "the plugin left its socket");
+    assert_eq!(place.directories(), 0);
+}
+
+pub fn a_plugin_survives_the_thread_that_launched_it() {
+    let place = Place::new();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_keep_alive(Duration::from_millis(1))
+        .enable_all()
+        .build()
+        .unwrap();
+    let launch = place.fixture(&["serve"]).launch();
+    let handle = runtime.handle().clone();
+    let plugin = std::thread::spawn(move || handle.block_on(launch)).join().unwrap().unwrap();
+    // The thread is gone. Were it the parent, its end would have killed the plugin.
+    runtime.block_on(async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert_eq!(plugin.exit(), None);
+        assert_eq!(shut_down(&plugin).await.0, Ending::Asked);
+    });
+}
+
+pub fn a_plugin_ignores_interrupts_and_heeds_termination() {
+    let place = Place::new();
+    run(async {
+        let plugin = launch(&place, &["serve"]).await;
+        kill(plugin.pid(), Signal::INT);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert_eq!(plugin.exit(), None);
+        kill(plugin.pid(), Signal::TERM);
+        assert_eq!(plugin.exited().await, Exit::Code(0));
+    });
+}

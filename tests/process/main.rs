@@ -1,0 +1,81 @@
+//! Real processes: the library launches this very binary, which plays a plugin (well-behaved or hostile) when its first argument says so.
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod fixtures;
+mod handshake;
+mod launch;
+mod lifetime;
+mod peer;
+mod race;
+mod raw_server;
+mod support;
+
+use libtest_mimic::{Arguments, Trial};
+
+macro_rules! cases {
+    ($($module:ident :: $case:ident),* $(,)?) => {
+        vec![$(Trial::test(concat!(stringify!($module), "::", stringify!($case)), || { $module::$case(); Ok(()) })),*]
+    };
+}
+
+fn main() -> std::process::ExitCode {
+    if let Some(code) = fixtures::play() {
+        return code;
+    }
+    libtest_mimic::run(
+        &Arguments::from_args(),
+        cases![
+            launch::a_plugin_is_ready_and_reported,
+            launch::the_running_image_has_the_verified_digest,
+            launch::nothing_reaches_the_plugin_that_was_not_given,
+            launch::the_hosts_ignored_signals_are_not_the_plugins,
+            launch::what_is_given_reaches_the_plugin,
+            launch::every_mode_of_execution_works_and_is_reported,
+            launch::a_relaunch_comes_from_the_cache_after_the_file_was_replaced,
+            launch::an_early_print_breaks_nothing,
+            launch::a_missing_working_directory_is_a_named_error,
+            launch::a_cookie_that_is_no_variable_is_a_named_error,
+            launch::a_plugin_that_prints_without_end_does_not_block,
+            handshake::a_plugin_that_exits_is_reported_with_its_status_and_last_words,
+            handshake::a_plugin_that_a_signal_ends_is_reported_with_it,
+            handshake::a_silent_plugin_runs_into_the_deadline,
+            handshake::a_slow_line_does_not_move_the_deadline,
+            handshake::a_line_without_end_is_cut_off,
+            handshake::a_banner_is_no_handshake_line,
+            handshake::a_refused_line_is_a_named_error,
+            handshake::a_plugin_that_ignored_the_certificate_is_refused,
+            peer::another_process_at_the_address_is_refused_before_a_byte_is_sent,
+            peer::a_link_out_of_the_directory_is_not_followed,
+            peer::what_is_no_socket_is_refused,
+            peer::a_listener_without_tls_is_refused,
+            peer::another_certificate_than_announced_is_refused,
+            peer::the_announced_certificate_without_its_key_is_refused,
+            peer::a_listener_without_http2_is_refused,
+            peer::a_plugin_that_refuses_the_host_says_so,
+            peer::a_listener_that_never_speaks_runs_into_the_deadline,
+            peer::a_listener_that_hangs_up_is_a_named_error,
+            peer::a_plugin_without_health_is_not_ready,
+            peer::a_plugin_that_is_not_serving_is_not_ready,
+            peer::a_server_that_waits_for_the_client_is_still_reached,
+            peer::a_lost_connection_is_not_made_again,
+            peer::tcp_needs_the_switch,
+            peer::a_plugin_lets_nobody_in_without_the_certificate,
+            lifetime::shutdown_asks_first,
+            lifetime::a_plugin_that_cannot_be_asked_is_terminated,
+            lifetime::a_stubborn_plugin_is_killed,
+            lifetime::a_stopped_plugin_does_not_hang_the_shutdown,
+            lifetime::a_grandchild_that_holds_the_output_does_not_hang_the_shutdown,
+            lifetime::a_plugins_group_ends_with_it,
+            lifetime::an_unexpected_end_is_noticed,
+            lifetime::dropping_a_plugin_kills_it_and_removes_its_directory,
+            lifetime::a_launch_can_be_cancelled_at_any_time,
+            lifetime::a_killed_host_leaves_no_plugin,
+            lifetime::a_plugin_exits_when_its_host_is_gone,
+            lifetime::a_plugin_survives_the_thread_that_launched_it,
+            lifetime::a_plugin_ignores_interrupts_and_heeds_termination,
+            race::a_file_exchanged_by_name_never_runs_wrong,
+            race::a_file_written_in_place_never_runs_wrong,
+        ],
+    )
+    .exit_code()
+}

@@ -1,0 +1,208 @@
+//! Who answers: the process that was launched, with the certificate that it announced, and nobody else.
+
+use std::fs;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use portcullis::host::{Awaited, HandshakeError, PeerCheck, RpcError, StartFault, TlsError, TransportError};
+use tonic::Code;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
+
+use crate::raw_server::Certificate;
+use crate::support::{Place, eventually, fixture, number_in, run};
+
+fn tls(fault: StartFault) -> TlsError {
+    match fault {
+        StartFault::Tls(error) => error,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Another process answers at the address, with a certificate that the line announced, and everything else about it is right. Only the
+/// check of the process stands between it and the host.
+pub fn another_process_at_the_address_is_refused_before_a_byte_is_sent() {
+    let place = Place::new();
+    let fault = place.fault(&["wrap", "serve"]);
+    assert!(
+        matches!(fault, StartFault::Transport(TransportError::Stranger { expected, found }) if expected != found && found != 0)
+    );
+
+    let file = place.file("bytes");
+    let fault = place.fault(&["wrap", "count-bytes", file.to_str().unwrap()]);
+    assert!(matches!(fault, StartFault::Transport(TransportError::Stranger { .. })));
+    assert_eq!(number_in(&file), 0);
+}
+
+pub fn a_link_out_of_the_directory_is_not_followed() {
+    let place = Place::new();
+    let target = place.file("elsewhere");
+    let elsewhere = UnixListener::bind(&target).unwrap();
+    let fault = place.fault(&["link", target.to_str().unwrap()]);
+    assert!(matches!(fault, StartFault::Transport(TransportError::NotItsSocket { .. })));
+    elsewhere.set_nonblocking(true).unwrap();
+    assert!(elsewhere.accept().is_err(), "somebody connected");
+}
+
+pub fn what_is_no_socket_is_refused() {
+    let place = Place::new();
+    for fixture in [&["regular-file"][..], &["line", "1|1|unix|{DIR}/missing|grpc|{CERT}"]] {
+        assert!(matches!(place.fault(fixture), StartFault::Transport(TransportError::NotItsSocket { .. })));
+    }
+}
+
+pub fn a_listener_without_tls_is_refused() {
+    assert!(matches!(tls(Place::new().fault(&["raw", "plaintext"])), TlsError::NotTls));
+}
+
+pub fn another_certificate_than_announced_is_refused() {
+    let error = tls(Place::new().fault(&["raw", "other-certificate"]));
+    assert!(matches!(error, TlsError::PinMismatch { expected, presented } if expected != presented));
+}
+
+pub fn the_announced_certificate_without_its_key_is_refused() {
+    assert!(matches!(tls(Place::new().fault(&["raw", "no-key"])), TlsError::NoProof));
+}
+
+pub fn a_listener_without_http2_is_refused() {
+    assert!(matches!(tls(Place::new().fault(&["raw", "no-alpn"])), TlsError::NoHttp2));
+}
+
+pub fn a_plugin_that_refuses_the_host_says_so() {
+    let error = tls(Place::new().fault(&["raw", "refuse-host"]));
+    assert!(matches!(&error, TlsError::Rejected { alert } if alert == "UnknownCA"), "{error:?}");
+}
+
+pub fn a_listener_that_never_speaks_runs_into_the_deadline() {
+    let place = Place::new();
+    let error = place.refused(place.fixture(&["raw", "mute"]).with_start_timeout(Duration::from_millis(600)));
+    assert!(matches!(error.fault, StartFault::Timeout { waiting_for: Awaited::Tls }));
+}
+
+pub fn a_listener_that_hangs_up_is_a_named_error() {
+    assert!(matches!(tls(Place::new().fault(&["raw", "hang-up"])), TlsError::Closed | TlsError::Failed(_)));
+}
+
+pub fn a_plugin_without_health_is_not_ready() {
+    let fault = Place::new().fault(&["raw", "no-health"]);
+    assert!(matches!(fault, StartFault::Rpc(RpcError::Health { code: Code::Unimplemented, .. })));
+}
+
+pub fn a_plugin_that_is_not_serving_is_not_ready() {
+    let fault = Place::new().fault(&["raw", "not-serving"]);
+    assert!(matches!(fault, StartFault::Rpc(RpcError::NotServing { status: 2 })));
+}
+
+pub fn a_server_that_waits_for_the_client_is_still_reached() {
+    let place = Place::new();
+    run(async { place.fixture(&["raw", "polite"]).launch().await.unwrap() });
+}
+
+pub fn a_lost_connection_is_not_made_again() {
+    let place = Place::new();
+    run(async {
+        let plugin = place.fixture(&["raw", "lose-connection"]).launch().await.unwrap();
+        let directory = fs::read_dir(place.path()).unwrap().next().unwrap().unwrap().path();
+        let ask = || async {
+            HealthClient::new(plugin.channel()).check(HealthCheckRequest { service: "plugin".into() }).await
+        };
+        ask().await.unwrap();
+        fs::write(directory.join("plugin.lose"), "").unwrap();
+        while !directory.join("plugin.lost").exists() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        for _ in 0..5 {
+            ask().await.unwrap_err();
+        }
+        assert!(!directory.join("plugin.again").exists(), "the host connected again");
+    });
+}
+
+pub fn tcp_needs_the_switch() {
+    let place = Place::new();
+    let fault = place.fault(&["raw", "tcp"]);
+    assert!(matches!(fault, StartFault::Handshake(HandshakeError::Address { .. })));
+    run(async {
+        let plugin = place.fixture(&["raw", "tcp"]).allow_tcp_loopback().launch().await.unwrap();
+        assert_eq!(plugin.report().peer_check, PeerCheck::CertificateOnly);
+    });
+}
+
+/// A plugin of ours, started by a host that we play: its socket and its certificate.
+struct Served {
+    process: std::process::Child,
+    socket: PathBuf,
+    certificate: Vec<u8>,
+}
+
+impl Served {
+    fn start(place: &Place, host: &Certificate) -> Self {
+        use base64::Engine;
+        let mut process = Command::new(&*crate::support::OWN_PATH)
+            .args(fixture(&["serve"]))
+            .env("BASIC_PLUGIN", "hello")
+            .env("PLUGIN_CLIENT_CERT", host.pem())
+            .env("PLUGIN_PROTOCOL_VERSIONS", "1")
+            .env("PLUGIN_UNIX_SOCKET_DIR", place.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let stdout = process.stdout.as_mut().unwrap();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(stdout), &mut line).unwrap();
+        let fields: Vec<&str> = line.trim_end().split('|').collect();
+        assert_eq!((fields.len(), fields[..3].join("|")), (6, "1|1|unix".to_string()), "{line:?}");
+        let certificate = base64::engine::general_purpose::STANDARD_NO_PAD.decode(fields[5]).unwrap();
+        Self { process, socket: fields[3].into(), certificate }
+    }
+
+    /// Whether a client gets an answer to its first frame, which only somebody who was let in does.
+    async fn lets_in(&self, identity: Option<&Certificate>) -> bool {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(self.certificate.clone().into()).unwrap();
+        let config = rustls::ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .unwrap()
+            .with_root_certificates(roots);
+        let mut config = match identity {
+            Some(identity) => config.with_client_auth_cert(vec![identity.der.clone()], identity.key()).unwrap(),
+            None => config.with_no_client_auth(),
+        };
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        let stream = tokio::net::UnixStream::connect(&self.socket).await.unwrap();
+        let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+        let Ok(mut stream) = connector.connect("localhost".try_into().unwrap(), stream).await else { return false };
+        let mut frame = [0; 9];
+        tokio::io::AsyncReadExt::read_exact(&mut stream, &mut frame).await.is_ok()
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+pub fn a_plugin_lets_nobody_in_without_the_certificate() {
+    let place = Place::new();
+    let (host, stranger) = (Certificate::new(), Certificate::new());
+    let served = Served::start(&place, &host);
+    run(async {
+        assert!(!served.lets_in(None).await, "without a certificate");
+        assert!(!served.lets_in(Some(&stranger)).await, "with another certificate");
+        assert!(served.lets_in(Some(&host)).await, "with the right certificate");
+        // Strangers who connect and say nothing keep nobody else out.
+        let idle: Vec<_> = (0..20).map(|_| UnixStream::connect(&served.socket).unwrap()).collect();
+        assert!(served.lets_in(Some(&host)).await, "while others idle");
+        drop(idle);
+    });
+    let socket = served.socket.clone();
+    crate::support::kill(served.process.id(), rustix::process::Signal::TERM);
+    eventually("the socket is removed", || !socket.exists());
+}

@@ -1,0 +1,85 @@
+//! Somebody changes the plugin's file all the time while it is verified and launched: what runs is what was hashed, or nothing.
+
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use portcullis::Policy;
+use portcullis::verify::{ImageCache, Refusal, VerifyError};
+
+use crate::launch::running_digest;
+use crate::support::{OWN_DIGEST, OWN_PATH, Place, run};
+
+/// How many launches each race has.
+const LAUNCHES: u32 = 500;
+
+/// Verifies and launches while `disturb` runs over and over in another thread. Every process must execute the expected bytes.
+fn race(place: &Place, file: &Path, disturb: impl Fn() + Sync) {
+    let over = AtomicBool::new(false);
+    let (mut ran, mut refused) = (0, 0);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                disturb();
+            }
+        });
+        // Without a cache: each launch reads the file.
+        let policy = Policy::new().allow(*OWN_DIGEST).with_cache(ImageCache::with_budget(0));
+        let launches = || {
+            for _ in 0..LAUNCHES {
+                match policy.verify(file) {
+                    Ok(verified) => {
+                        let plugin = run(place.fixture_of(verified, &["serve"]).launch()).unwrap();
+                        if let Some(running) = running_digest(plugin.pid()) {
+                            assert_eq!(running, *OWN_DIGEST, "another image runs");
+                        }
+                        ran += 1;
+                    }
+                    Err(VerifyError::Refused { reason: Refusal::DigestMismatch { .. }, .. }) => refused += 1,
+                    Err(other) => panic!("{other}"),
+                }
+            }
+        };
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(launches));
+        over.store(true, Ordering::Relaxed);
+        result.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    });
+    println!("of {LAUNCHES} launches {ran} ran the verified bytes, {refused} were refused");
+    assert!(ran > 0 && refused > 0, "{ran} ran, {refused} were refused: this was no race");
+}
+
+/// A copy of this program, changed in a way that leaves it runnable: the wrong image would start and answer.
+fn tampered(path: &Path) {
+    fs::copy(&*OWN_PATH, path).unwrap();
+    let end = fs::metadata(path).unwrap().len();
+    OpenOptions::new().write(true).open(path).unwrap().write_all_at(b"tampered", end).unwrap();
+}
+
+pub fn a_file_exchanged_by_name_never_runs_wrong() {
+    let place = Place::new();
+    let (file, other) = (place.file("plugin"), place.file("other"));
+    fs::copy(&*OWN_PATH, &file).unwrap();
+    tampered(&other);
+    race(&place, &file, || {
+        let exchange = rustix::fs::RenameFlags::EXCHANGE;
+        rustix::fs::renameat_with(rustix::fs::CWD, &file, rustix::fs::CWD, &other, exchange).unwrap();
+        thread::sleep(std::time::Duration::from_micros(300));
+    });
+}
+
+pub fn a_file_written_in_place_never_runs_wrong() {
+    let place = Place::new();
+    let file = place.file("plugin");
+    tampered(&file);
+    let clean = fs::metadata(&*OWN_PATH).unwrap().len();
+    let writer = OpenOptions::new().write(true).open(&file).unwrap();
+    race(&place, &file, || {
+        // Now the right file, now one with eight bytes more.
+        writer.set_len(clean).unwrap();
+        thread::sleep(std::time::Duration::from_millis(15));
+        writer.write_all_at(b"tampered", clean).unwrap();
+        thread::sleep(std::time::Duration::from_millis(15));
+    });
+}
