@@ -1,5 +1,6 @@
 //! What a developer would otherwise type by hand, reached through the aliases in `.cargo/config.toml`.
 
+mod bench;
 mod codegen;
 mod demo;
 
@@ -13,6 +14,8 @@ use clap::Parser;
 enum Command {
     /// Shows the main job on real files and processes
     Demo,
+    /// Measures our pair and go-plugin's side by side (needs Go)
+    BenchCompare,
     /// Writes the Rust that comes from the .proto files
     Codegen,
 }
@@ -20,6 +23,7 @@ enum Command {
 fn main() -> Result<()> {
     match Command::parse() {
         Command::Demo => demo::run(),
+        Command::BenchCompare => bench::run(),
         Command::Codegen => write_generated(),
     }
 }
