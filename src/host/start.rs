@@ -1,7 +1,6 @@
 //! The launch as a list: each line needs what the line before it proved, so none can be left out or moved.
 
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -76,15 +75,14 @@ fn order(ready: Ready, terms: &Terms, directory: PrivateDirectory) -> Result<Ord
     })
 }
 
-fn protocol_variables(terms: &Terms, directory: &Path) -> Vec<(String, String)> {
+fn protocol_variables(terms: &Terms, directory: &Path) -> Vec<(String, OsString)> {
     let versions: Vec<_> = terms.protocol.versions.iter().map(u32::to_string).collect();
-    // A path that is not UTF-8 could not be given to every plugin; temporary directories are.
-    let directory = String::from_utf8_lossy(directory.as_os_str().as_bytes()).into_owned();
+    let (cookie, value) = terms.protocol.cookie.clone();
     let mut variables = vec![
-        terms.protocol.cookie.clone(),
-        ("PLUGIN_PROTOCOL_VERSIONS".into(), versions.join(",")),
-        ("PLUGIN_CLIENT_CERT".into(), terms.identity.certificate_pem()),
-        ("PLUGIN_UNIX_SOCKET_DIR".into(), directory),
+        (cookie, value.into()),
+        ("PLUGIN_PROTOCOL_VERSIONS".into(), versions.join(",").into()),
+        ("PLUGIN_CLIENT_CERT".into(), terms.identity.certificate_pem().into()),
+        ("PLUGIN_UNIX_SOCKET_DIR".into(), directory.into()),
     ];
     variables.extend(PORTS.map(|(name, value)| (name.into(), value.into())));
     variables

@@ -101,7 +101,7 @@ impl Environment {
     }
 
     /// The environment for one launch: `protocol` are the variables that the two sides need to find each other.
-    pub(crate) fn block(&self, protocol: &[(String, String)]) -> Result<Block, EnvironmentError> {
+    pub(crate) fn block(&self, protocol: &[(String, OsString)]) -> Result<Block, EnvironmentError> {
         let mut variables = BTreeMap::new();
         if self.inherit_all {
             variables.extend(std::env::vars_os().filter(|(name, value)| {
@@ -112,7 +112,7 @@ impl Environment {
         variables.extend(self.named.clone());
         let mut names = Vec::new();
         for (name, value) in protocol {
-            let (name, value) = (OsStr::new(name), OsStr::new(value));
+            let name = OsStr::new(name);
             if self.named.contains_key(name) || names.iter().any(|taken: &OsString| taken == name) {
                 return Err(EnvironmentError::new(name, EnvironmentFault::Reserved));
             }
@@ -306,7 +306,7 @@ mod tests {
     fn names_of_the_protocol_are_refused() {
         assert_eq!(fault(Environment::empty().set("PLUGIN_CLIENT_CERT", "x")), EnvironmentFault::Reserved);
         assert_eq!(fault(Environment::empty().dangerous_set("PLUGIN_ANYTHING", "x")), EnvironmentFault::Reserved);
-        let cookie = [("COOKIE".to_string(), "right".to_string())];
+        let cookie = [("COOKIE".to_string(), "right".into())];
         assert_eq!(
             fault(Environment::empty().set("COOKIE", "wrong").unwrap().block(&cookie)),
             EnvironmentFault::Reserved
@@ -351,7 +351,7 @@ mod tests {
 
     #[test]
     fn an_inherited_cookie_gives_way_to_the_protocols() {
-        let protocol = [("CARGO_PKG_NAME".to_string(), "cookie".to_string())];
+        let protocol = [("CARGO_PKG_NAME".to_string(), "cookie".into())];
         let block = Environment::empty().inherit_env().block(&protocol).unwrap();
         assert!(strings(&block).contains(&"CARGO_PKG_NAME=cookie"));
     }

@@ -49,6 +49,7 @@ fn perform(name: &str, arguments: &[&str]) -> ExitCode {
         ("hold", []) => sleep(),
         ("host", [place, file]) => host(Path::new(place), Path::new(file)),
         ("launch-state", [place, file]) => launch_state(Path::new(place), file),
+        ("cancelling-host", [place]) => cancelling_host(Path::new(place)),
         ("foreign-host", [file]) => foreign_host(Path::new(file)),
         other => panic!("no such fixture: {other:?}"),
     }
@@ -107,11 +108,15 @@ fn tell_state(file: &Path) -> ExitCode {
     serve()
 }
 
-/// Writes one line, in which `{DIR}`, `{CERT}` and `{HOST}` stand for the private directory, a new certificate and the host's own.
+/// Writes one line, in which `{DIR}` stands for the private directory, `{CERT}` for a new certificate, `{TWO}` for two, `{HOST}` for the host's own.
 fn write_line(line: &str) -> ExitCode {
     let line = line
         .replace("{DIR}", &raw_server::directory().to_string_lossy())
         .replace("{CERT}", &Certificate::new().field())
+        .replace(
+            "{TWO}",
+            &raw_server::field(&[Certificate::new().der.as_ref(), Certificate::new().der.as_ref()].concat()),
+        )
         .replace("{HOST}", &raw_server::field(&raw_server::host_certificate()));
     say(&line);
     sleep()
@@ -240,6 +245,41 @@ fn launch_state(place: &Path, file: &str) -> ExitCode {
             .args(support::fixture(&["state", file]));
         launch.launch().await.unwrap();
     });
+    ExitCode::SUCCESS
+}
+
+/// A host of ours that gives up on every launch, from before the fork to after the first answer, in steps much shorter than either takes.
+fn cancelling_host(place: &Path) -> ExitCode {
+    const STEPS: u64 = 150;
+    let verified = support::verified();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let launch = |limit| {
+        let launch = portcullis::host::Plugin::builder(verified.clone())
+            .with_protocol(support::protocol())
+            .with_environment(portcullis::host::Environment::empty())
+            .with_runtime_directory(place)
+            .args(support::fixture(&["serve"]))
+            .launch();
+        runtime.block_on(async { tokio::time::timeout(limit, launch).await.is_ok_and(|launched| launched.is_ok()) })
+    };
+    // Once to the end, so that everything which is made once is there before the descriptors are counted.
+    assert!(launch(support::LONG));
+    // What a dropped launch left to tasks is done when the runtime has run again, and what it left to the launcher thread soon after.
+    let settle = || {
+        runtime.block_on(async { tokio::time::sleep(Duration::from_millis(20)).await });
+        fs::read_dir("/proc/self/task")
+            .unwrap()
+            .map(Result::unwrap)
+            .map(|task| task.path().join("children"))
+            .all(|children| fs::read_to_string(children).unwrap_or_default().is_empty())
+    };
+    support::eventually("the first plugin is gone", settle);
+    let descriptors = || fs::read_dir("/proc/self/fd").unwrap().count();
+    let before = descriptors();
+    let finished = (0..STEPS).filter(|step| launch(Duration::from_micros(150 * step))).count();
+    support::eventually("no process is left", settle);
+    support::eventually("no descriptor is left", || settle() && descriptors() == before);
+    assert!(finished < STEPS as usize, "nothing was cancelled");
     ExitCode::SUCCESS
 }
 

@@ -78,7 +78,7 @@ pub fn a_refused_line_is_a_named_error() {
     assert!(matches!(refused("1|1|unix|{DIR}/p|netrpc|"), HandshakeError::Protocol { .. }));
     assert_eq!(certificate("short"), CertificateFault::Short { length: 5 });
     assert_eq!(certificate("{CERT}="), CertificateFault::Padded);
-    assert_eq!(certificate("{CERT}{CERT}"), CertificateFault::NotX509);
+    assert_eq!(certificate("{TWO}"), CertificateFault::NotX509);
     assert_eq!(certificate(&"A".repeat(400)), CertificateFault::NotX509);
     assert_eq!(certificate("{HOST}"), CertificateFault::Echoed);
     assert_eq!(address("unix|/run/docker.sock"), AddressFault::OutsideDirectory);

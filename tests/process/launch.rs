@@ -63,6 +63,34 @@ pub fn the_running_image_has_the_verified_digest() {
     });
 }
 
+/// A pipe could be opened through `/proc` by every process of the same user, and written to in the plugin's name.
+pub fn nobody_can_open_a_plugins_output() {
+    let place = Place::new();
+    run(async {
+        let plugin = place.fixture(&["serve"]).launch().await.unwrap();
+        for descriptor in [1, 2] {
+            let path = format!("/proc/{}/fd/{descriptor}", plugin.pid());
+            assert!(fs::OpenOptions::new().write(true).open(path).is_err());
+        }
+    });
+}
+
+pub fn others_of_the_same_user_cannot_look_into_a_plugin() {
+    if rustix::process::geteuid().is_root() {
+        eprintln!("SKIPPED: root may look into everything; run these tests as another user too");
+        return;
+    }
+    let place = Place::new();
+    run(async {
+        let plugin = place.fixture(&["serve"]).launch().await.unwrap();
+        assert!(plugin.report().measures.contains(&Measure::NotTraceable));
+        for name in ["environ", "mem", "maps", "exe", "fd/0"] {
+            let path = format!("/proc/{}/{name}", plugin.pid());
+            assert_eq!(fs::File::open(path).unwrap_err().kind(), std::io::ErrorKind::PermissionDenied, "{name}");
+        }
+    });
+}
+
 /// Descriptors without close-on-exec, as a C library in the host may have them.
 fn leaky_descriptors() -> Vec<OwnedFd> {
     let leak = |_| {

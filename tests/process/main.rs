@@ -29,6 +29,8 @@ fn main() -> std::process::ExitCode {
             launch::the_running_image_has_the_verified_digest,
             launch::nothing_reaches_the_plugin_that_was_not_given,
             launch::the_hosts_ignored_signals_are_not_the_plugins,
+            launch::nobody_can_open_a_plugins_output,
+            launch::others_of_the_same_user_cannot_look_into_a_plugin,
             launch::what_is_given_reaches_the_plugin,
             launch::every_mode_of_execution_works_and_is_reported,
             launch::a_relaunch_comes_from_the_cache_after_the_file_was_replaced,
@@ -75,6 +77,7 @@ fn main() -> std::process::ExitCode {
             lifetime::a_plugin_ignores_interrupts_and_heeds_termination,
             race::a_file_exchanged_by_name_never_runs_wrong,
             race::a_file_written_in_place_never_runs_wrong,
+            race::a_private_copy_starts_while_others_fork,
         ],
     )
     .exit_code()

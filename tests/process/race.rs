@@ -83,3 +83,29 @@ pub fn a_file_written_in_place_never_runs_wrong() {
         thread::sleep(std::time::Duration::from_millis(15));
     });
 }
+
+/// A process that is forked at the wrong moment holds the descriptor through which the copy was written, and executing the copy is refused as
+/// long as it does.
+pub fn a_private_copy_starts_while_others_fork() {
+    let place = Place::new();
+    let policy = Policy::new().allow(*OWN_DIGEST).with_private_copy(place.path());
+    let over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    std::process::Command::new("/bin/true").status().unwrap();
+                }
+            });
+        }
+        let launches = || {
+            for _ in 0..60 {
+                let verified = policy.verify(&*OWN_PATH).unwrap();
+                run(place.fixture_of(verified, &["serve"]).launch()).unwrap();
+            }
+        };
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(launches));
+        over.store(true, Ordering::Relaxed);
+        result.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    });
+}

@@ -42,7 +42,10 @@ pub(crate) fn run() -> Result<()> {
         runtime.block_on(measure(&uncached, &ours, &mut fresh))?;
         measure_go(&go, &mut theirs)?;
     }
-    println!("launch to first call, {LAUNCHES} launches each, and unary calls of 100 bytes one at a time, {} each", CALLS * ROUNDS);
+    println!(
+        "launch to first call, {LAUNCHES} launches each, and unary calls of 100 bytes one at a time, {} each",
+        CALLS * ROUNDS
+    );
     println!("{:<44} {:>12} {:>12} {:>12} {:>12}", "microseconds", "launch p50", "launch p90", "call p50", "call p99");
     row("Portcullis + Portcullis, image cached", &mut cached);
     row(&format!("Portcullis + Portcullis, {} MiB read and hashed", std::fs::metadata(&ours)?.len() >> 20), &mut fresh);
