@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use redb::{Database, ReadableDatabase, TableDefinition};
+use redb::{Database, ReadableDatabase, TableDefinition, TableError};
 
 const VALUES: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("values");
 
@@ -23,9 +23,12 @@ impl Store {
     /// When the file cannot be opened or is damaged, or another process has it open.
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
         let database = Database::create(directory.join("kv.redb"))?;
-        let transaction = database.begin_write()?;
-        transaction.open_table(VALUES)?;
-        transaction.commit()?;
+        // Only a new store is written to here: a transaction waits for the disk.
+        if matches!(database.begin_read()?.open_table(VALUES), Err(TableError::TableDoesNotExist(_))) {
+            let transaction = database.begin_write()?;
+            transaction.open_table(VALUES)?;
+            transaction.commit()?;
+        }
         Ok(Self(Arc::new(database)))
     }
 
