@@ -92,9 +92,9 @@ pub enum Refusal {
     /// The file is no program for this machine.
     #[error("it is {0}")]
     Format(Format),
-    /// This machine does not execute sealed memory.
+    /// This machine does not execute sealed memory. [`Policy::with_private_copy`](super::Policy::with_private_copy) is another way.
     #[error(
-        "this machine does not execute from memory (vm.memfd_noexec=2); to run from a private copy on disk, ask for it with Policy::with_private_copy"
+        "it would run from sealed memory, and this machine does not execute memory (vm.memfd_noexec=2); a private copy on disk is another way, which has to be asked for"
     )]
     SealedExecUnavailable,
     /// The directory for private copies is on a mount from which nothing may be executed.

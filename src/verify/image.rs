@@ -73,6 +73,8 @@ impl Image {
 
     /// Copies to a directory of its own below `parent`, closes the copy for writing, then hashes it.
     pub(super) fn private_copy(source: &Source, name: &Path, parent: &Path) -> Result<Self, Obstacle> {
+        // Asked first, because the error below would name a directory that never was.
+        std::fs::metadata(parent).map_err(Obstacle::io("looking at the directory for its private copy"))?;
         let directory = tempfile::Builder::new()
             .prefix("portcullis-image-")
             .permissions(Permissions::from_mode(0o700))
