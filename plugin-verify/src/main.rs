@@ -1,1 +1,19 @@
-fn main() {}
+//! `plugin-verify` shows from the shell what the library `portcullis` finds out about plugin files. Has no check of its own.
+#![forbid(unsafe_code)]
+
+mod cli;
+mod digest;
+mod exit;
+mod output;
+
+use std::process::ExitCode;
+
+use cli::Verb;
+
+fn main() -> ExitCode {
+    match cli::parse() {
+        Ok(Verb::Digest(arguments)) => digest::run(&arguments),
+        Err(exit) => exit,
+    }
+    .into()
+}
