@@ -4,8 +4,8 @@ use clap::error::ContextValue;
 use clap::{Parser, Subcommand};
 use portcullis::Escaped;
 
-use crate::digest;
 use crate::exit::Exit;
+use crate::{check, digest};
 
 /// Digests and verdicts for plugin files
 ///
@@ -23,6 +23,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     Digest(digest::Arguments),
+    Check(check::Arguments),
 }
 
 /// The verb that was asked for; or how to end, when there is none and the person was told why.

@@ -1,9 +1,11 @@
 //! `plugin-verify` shows from the shell what the library `portcullis` finds out about plugin files. Has no check of its own.
 #![forbid(unsafe_code)]
 
+mod check;
 mod cli;
 mod digest;
 mod exit;
+mod hint;
 mod output;
 
 use std::process::ExitCode;
@@ -13,6 +15,7 @@ use cli::Verb;
 fn main() -> ExitCode {
     match cli::parse() {
         Ok(Verb::Digest(arguments)) => digest::run(&arguments),
+        Ok(Verb::Check(arguments)) => check::run(&arguments),
         Err(exit) => exit,
     }
     .into()
