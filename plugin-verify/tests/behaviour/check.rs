@@ -1,0 +1,145 @@
+//! `check`: its verdicts on real programs, and on files that are there to do harm.
+
+use std::ffi::OsStr;
+use std::fs::{self, File, Permissions};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Output};
+
+use super::{Fixture, directory, plugin_verify, skipped, stderr, stdout};
+
+fn assert_verdict(output: &Output, exit: i32, expected: &str) {
+    assert_eq!((stdout(output), output.status.code()), (expected, Some(exit)), "{}", stderr(output));
+}
+
+#[test]
+fn a_program_with_the_digest_that_sha256sum_computed_is_verified() {
+    let fixture = Fixture::new();
+    let output = fixture.check().arg("plugin").output().unwrap();
+    let size = fs::metadata(&fixture.plugin).unwrap().len();
+    let verdict = format!("plugin: OK\n  sha256 {}\n  size   {size} bytes\n  image  sealed\n", fixture.sha256);
+    assert_verdict(&output, 0, &verdict);
+    assert_eq!(stderr(&output), "");
+}
+
+#[test]
+fn a_program_with_one_bit_changed_is_refused() {
+    let fixture = Fixture::new();
+    let mut bytes = fs::read(&fixture.plugin).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&fixture.plugin, bytes).unwrap();
+    let (expected, actual) = (&fixture.sha256, super::sha256(&fixture.plugin));
+    let verdict =
+        format!("plugin: REFUSED\n  its SHA-256 is not the expected one\n  expected {expected}\n  actual   {actual}\n");
+    assert_verdict(&fixture.check().arg("plugin").output().unwrap(), 1, &verdict);
+}
+
+#[test]
+fn a_private_copy_is_named_in_the_verdict_and_gone_afterwards() {
+    let fixture = Fixture::new();
+    let copies = directory();
+    let output = fixture.check().arg("--private-copy").arg(copies.path()).arg("plugin").output().unwrap();
+    assert!(stdout(&output).ends_with("\n  image  private copy\n"), "{output:?}");
+    assert_eq!(fs::read_dir(copies.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_refused_private_copy_is_gone_too() {
+    let fixture = Fixture::new();
+    fs::write(&fixture.plugin, "tampered").unwrap();
+    let copies = directory();
+    let output = fixture.check().arg("--private-copy").arg(copies.path()).arg("plugin").output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(fs::read_dir(copies.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn names_that_are_not_utf8_are_found_and_shown_escaped() {
+    let name = OsStr::from_bytes(b"pl\xffgin");
+    let fixture = Fixture::named(name);
+    let copies = fixture.path().join(OsStr::from_bytes(b"c\xffpies"));
+    fs::create_dir(&copies).unwrap();
+    let output = fixture.check().arg(name).arg("--private-copy").arg(copies).output().unwrap();
+    assert_eq!((stdout(&output).lines().next(), output.status.code()), (Some(r"pl\xffgin: OK"), Some(0)), "{output:?}");
+}
+
+#[test]
+fn a_name_can_neither_move_the_cursor_nor_forge_a_verdict() {
+    let name = "\u{1b}[2J\nplugin: OK\n";
+    let escaped = r"\u{1b}[2J\nplugin: OK\n";
+    let fixture = Fixture::named(name);
+    let verified = fixture.check().arg(name).output().unwrap();
+    assert_eq!(stdout(&verified).lines().next(), Some(format!("{escaped}: OK").as_str()));
+
+    fs::write(&fixture.plugin, "tampered").unwrap();
+    let refused = fixture.check().arg(name).output().unwrap();
+    assert_eq!(stdout(&refused).lines().next(), Some(format!("{escaped}: REFUSED").as_str()));
+
+    fs::remove_file(&fixture.plugin).unwrap();
+    let missing = fixture.check().arg(name).output().unwrap();
+    assert_eq!(
+        stderr(&missing),
+        format!(
+            "plugin-verify: {escaped} could not be checked: looking at it failed: No such file or directory (os error 2)\n"
+        )
+    );
+}
+
+#[test]
+fn the_name_of_a_missing_directory_for_copies_cannot_reach_the_terminal() {
+    let fixture = Fixture::new();
+    let output = fixture.check().args(["--private-copy", "\u{1b}[2J\nplugin: OK", "plugin"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(!stderr(&output).contains('\u{1b}'), "{output:?}");
+    assert_eq!(stderr(&output).lines().count(), 1, "{output:?}");
+}
+
+#[test]
+fn a_fifo_is_refused_without_waiting_for_a_writer() {
+    let fixture = Fixture::new();
+    assert!(Command::new("mkfifo").args(["-m", "755", "fifo"]).current_dir(fixture.path()).status().unwrap().success());
+    let output = fixture.check().arg("fifo").output().unwrap();
+    assert_verdict(&output, 1, "fifo: REFUSED\n  it is a FIFO, not a regular file\n");
+}
+
+#[test]
+fn a_sparse_file_of_a_tebibyte_is_refused_before_anything_is_copied() {
+    let fixture = Fixture::new();
+    if let Err(error) = File::options().write(true).open(&fixture.plugin).unwrap().set_len(1 << 40) {
+        return skipped(format_args!("this file system holds no file of 1 TiB: {error}"));
+    }
+    // Whoever writes one byte to a file, in memory or on disk, is killed.
+    let output = Command::new("timeout")
+        .args(["60", "sh", "-c", r#"ulimit -f 0 && exec "$0" check --sha256 "$1" plugin"#])
+        .args([env!("CARGO_BIN_EXE_plugin-verify"), &fixture.sha256])
+        .current_dir(fixture.path())
+        .output()
+        .unwrap();
+    assert_verdict(&output, 1, "plugin: REFUSED\n  it is larger than the limit of 1073741824 bytes\n");
+}
+
+#[test]
+fn a_refusal_says_what_to_do() {
+    let fixture = Fixture::new();
+    let hint = |digest: &str| {
+        let output = plugin_verify(fixture.path(), "check").args(["--sha256", digest, "plugin"]).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        stderr(&output).to_owned()
+    };
+    fs::set_permissions(&fixture.plugin, Permissions::from_mode(0o4755)).unwrap();
+    assert!(hint(&fixture.sha256).contains("hint: a plugin runs with the rights of its host: remove the bits"));
+
+    fs::set_permissions(&fixture.plugin, Permissions::from_mode(0o755)).unwrap();
+    let mut other_word_size = fs::read(&fixture.plugin).unwrap();
+    other_word_size[4] ^= 3;
+    fs::write(&fixture.plugin, other_word_size).unwrap();
+    assert!(hint(&super::sha256(&fixture.plugin)).contains("hint: get the build of the plugin for this machine"));
+}
+
+#[test]
+fn a_digest_that_is_not_text_is_a_usage_error() {
+    let digest = OsStr::from_bytes(b"\xff\x1b[2J");
+    let output = plugin_verify(directory().path(), "check").arg("--sha256").arg(digest).arg("plugin").output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(stderr(&output).starts_with("error: invalid UTF-8 was detected"), "{output:?}");
+}
