@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
             exit
         }
         Err(error) => {
-            output::complain(Chain(&error));
+            output::complain(Chain::of(&error));
             Exit::Failed
         }
     }

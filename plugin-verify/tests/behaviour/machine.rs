@@ -75,7 +75,7 @@ fn sealed_memory_that_may_not_be_executed_is_refused_with_a_way_out() {
     let fixture = Fixture::new();
     let Some(machine) = Machine::without_executable_memory(&fixture) else { return };
     let output = machine.run(r#"exec "$PLUGIN_VERIFY" check --sha256 "$SHA256" plugin"#);
-    let refusal = "this machine does not execute from memory (vm.memfd_noexec=2)";
+    let refusal = "this machine does not execute memory (vm.memfd_noexec=2)";
     assert!(stdout(&output).starts_with(&format!("plugin: REFUSED\n  {refusal}")), "{output:?}");
     assert!(stderr(&output).contains("--private-copy"), "{output:?}");
     assert_eq!(output.status.code(), Some(1));
