@@ -94,7 +94,7 @@ pub enum Refusal {
     Format(Format),
     /// This machine does not execute sealed memory. [`Policy::with_private_copy`](super::Policy::with_private_copy) is another way.
     #[error(
-        "it would run from sealed memory, and this machine does not execute memory (vm.memfd_noexec=2); a private copy on disk is another way, which has to be asked for"
+        "this machine does not execute memory (vm.memfd_noexec=2), and another way than sealed memory was not asked for"
     )]
     SealedExecUnavailable,
     /// The directory for private copies is on a mount from which nothing may be executed.
