@@ -43,7 +43,8 @@ pub(crate) fn run() -> Result<()> {
     tampered_copy(&built.join("kv-plugin"), &file)?;
     refused(&built.join("plugin-verify"), &file, digest)?;
 
-    ensure!(fs::read_dir(place.path())?.count() == 2, "something was left behind");
+    let left: Vec<_> = fs::read_dir(place.path())?.filter_map(Result::ok).map(|entry| entry.file_name()).collect();
+    ensure!(left.len() == 2, "more is left than the file and the data: {left:?}");
     println!("\nDone. No process, socket or directory of a plugin is left.");
     Ok(())
 }
@@ -73,6 +74,8 @@ async fn launch(verified: VerifiedPlugin, data: &Path) -> Result<Plugin> {
     let plugin = Plugin::builder(verified)
         .with_protocol(Protocol::new("BASIC_PLUGIN", "hello", 1))
         .with_environment(Environment::empty())
+        // Beside the data, so that it can be seen that nothing stays.
+        .with_runtime_directory(data.parent().context("the data lie in a directory")?)
         .args(["--data".into(), data.as_os_str().to_os_string()])
         .launch()
         .await?;
@@ -110,6 +113,7 @@ async fn shut_down(plugin: Plugin) -> Result<()> {
     let exit = shutdown.exit.context("the plugin does not end")?;
     show(&format!("Asked to exit: it ended with {exit}."));
     ensure!(exit.success(), "the plugin did not end cleanly");
+    ensure!(!Path::new(&format!("/proc/{}", plugin.pid())).exists(), "the plugin's process is still there");
     Ok(())
 }
 
