@@ -1,0 +1,224 @@
+//! Our host with our plugin, both as programs: values, exit statuses, and what is left behind.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod support;
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+
+use kv::VALUE_LIMIT;
+use support::{Place, Ran, digest, names, our_host, our_plugin, run, run_with_input, wrong_digest};
+
+/// Our host with our plugin, which is what it should be.
+fn host(place: &Place) -> Command {
+    our_host(place, our_plugin(), digest(our_plugin()))
+}
+
+#[track_caller]
+fn put(place: &Place, key: &str, value: &[u8]) -> Ran {
+    run_with_input(host(place).args(["put", key, "-"]), value)
+}
+
+#[track_caller]
+fn get(place: &Place, key: &str) -> Ran {
+    run(host(place).args(["get", key]))
+}
+
+#[test]
+fn each_key_keeps_its_last_value_over_launches() {
+    let place = Place::new();
+    for (key, value) in [("a", "first"), ("b", "other"), ("a", "second")] {
+        run(host(&place).args(["put", key, value])).exits_with(0).prints("");
+    }
+    get(&place, "a").exits_with(0).prints("second");
+    get(&place, "b").exits_with(0).prints("other");
+}
+
+#[test]
+fn a_value_is_any_bytes() {
+    let place = Place::new();
+    let value: Vec<u8> = (0..=255).chain(*b"\r\n\0\n").collect();
+    put(&place, "binary", &value).exits_with(0);
+    get(&place, "binary").exits_with(0).prints(&value);
+}
+
+#[test]
+fn an_empty_value_is_a_value() {
+    let place = Place::new();
+    put(&place, "empty", b"").exits_with(0);
+    get(&place, "empty").exits_with(0).prints("");
+}
+
+#[test]
+fn the_largest_value_goes_both_ways() {
+    let place = Place::new();
+    let value = support::binary(VALUE_LIMIT);
+    put(&place, "large", &value).exits_with(0);
+    get(&place, "large").exits_with(0).prints(&value);
+}
+
+#[test]
+fn a_larger_value_is_refused_before_anything_starts() {
+    let place = Place::new();
+    put(&place, "large", &vec![0; VALUE_LIMIT + 1]).exits_with(2).explains(&[&format!("longer than {VALUE_LIMIT} bytes")]);
+    assert!(!place.has_a_store());
+}
+
+#[test]
+fn the_help_tells_the_exit_statuses() {
+    let help = run(Command::new(env!("CARGO_BIN_EXE_kv-host")).arg("--help")).exits_with(0);
+    let text = String::from_utf8(help.stdout).unwrap();
+    assert!(text.contains("Exit status: 0 done, 1 refused or not found, 2 could not"), "{text}");
+}
+
+#[test]
+fn a_key_without_a_value_is_1() {
+    get(&Place::new(), "nothing").exits_with(1).prints("").explains(&["NotFound"]);
+}
+
+#[test]
+fn another_digest_is_1_and_the_plugin_does_not_run() {
+    let place = Place::new();
+    let ran = run(our_host(&place, our_plugin(), wrong_digest()).args(["get", "a"]));
+    ran.exits_with(1)
+        .explains(&[&format!("expected {}", wrong_digest()), &format!("actual   {}", digest(our_plugin()))]);
+    assert!(!place.has_a_store());
+}
+
+#[test]
+fn a_tampered_copy_is_1_and_does_not_run() {
+    let place = Place::new();
+    let copy = place.path().join("kv-plugin");
+    fs::copy(our_plugin(), &copy).unwrap();
+    // Bytes behind the end of an ELF file change nothing about how it runs.
+    OpenOptions::new().append(true).open(&copy).unwrap().write_all(b"\0").unwrap();
+    run(our_host(&place, &copy, digest(our_plugin())).args(["get", "a"])).exits_with(1);
+    assert!(!place.has_a_store());
+    run(our_host(&place, &copy, digest(&copy)).args(["put", "a", "it runs"])).exits_with(0);
+}
+
+#[test]
+fn a_script_is_1_whatever_its_digest() {
+    let place = Place::new();
+    let script = place.path().join("script");
+    fs::write(&script, "#!/bin/sh\ntouch it-ran\n").unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    run(our_host(&place, &script, digest(&script)).args(["get", "a"])).exits_with(1).explains(&["script"]);
+    assert_eq!(names(&place.data()), [""; 0]);
+}
+
+#[test]
+fn a_plugin_of_another_version_is_1() {
+    let ran = run(host(&Place::new()).args(["--protocol", "2", "get", "a"]));
+    ran.exits_with(1).explains(&["the plugin serves version 1", "this host speaks 2"]);
+}
+
+#[test]
+fn no_such_file_is_2() {
+    let place = Place::new();
+    let missing = Path::new("/nonexistent/kv-plugin");
+    let ran = run(our_host(&place, missing, wrong_digest()).args(["get", "a"]));
+    ran.exits_with(2).explains(&["/nonexistent/kv-plugin", "No such file"]);
+}
+
+#[test]
+fn a_plugin_that_does_not_know_the_cookie_is_2_and_is_quoted() {
+    for cookie in ["BASIC_PLUGIN=wrong", "OTHER_PLUGIN=hello"] {
+        let ran = run(host(&Place::new()).args(["--cookie", cookie, "get", "a"]));
+        ran.exits_with(2).explains(&["exit status 1", "This program is a plugin"]);
+    }
+}
+
+#[test]
+fn wrong_usage_is_2() {
+    let place = Place::new();
+    let wrong: [&[&str]; 5] = [&[], &["get"], &["drop", "a"], &["--cookie", "a", "get", "a"], &["--sha256", "00"]];
+    for arguments in wrong {
+        run(host(&place).args(arguments)).exits_with(2).prints("");
+    }
+    assert!(!place.data().exists(), "something was done");
+}
+
+#[test]
+fn an_answer_other_than_not_found_is_2() {
+    get(&Place::new(), "").exits_with(2).explains(&["the key is empty", "InvalidArgument"]);
+}
+
+#[test]
+fn the_report_tells_what_was_proven() {
+    let place = Place::new();
+    put(&place, "a", b"1");
+    let ran = run(host(&place).args(["--report", "get", "a"])).exits_with(0).prints("1");
+    ran.explains(&[&digest(our_plugin()).to_string(), "sealed", "checked by pidfd", "TLS 1.3"]);
+}
+
+#[test]
+fn the_plugin_finds_nothing_of_the_hosts_environment() {
+    let ran = run(host(&Place::new()).env("KV_SECRET", "1").args(["--report", "put", "a", "1"])).exits_with(0);
+    let names = ran.stderr.lines().find_map(|line| line.strip_prefix("environment")).unwrap();
+    for name in names.split(',').map(str::trim) {
+        assert!(name == "BASIC_PLUGIN" || name.starts_with("PLUGIN_"), "the plugin finds {name}");
+    }
+}
+
+#[test]
+fn the_data_is_for_this_user_alone() {
+    let place = Place::new();
+    put(&place, "a", b"1").exits_with(0);
+    let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o7777;
+    assert_eq!([mode(&place.data()), mode(&place.data().join("kv.redb"))], [0o700, 0o600]);
+}
+
+#[test]
+fn nothing_is_left_after_success() {
+    let place = Place::new();
+    put(&place, "a", b"1").exits_with(0);
+    place.assert_nothing_is_left();
+}
+
+#[test]
+fn nothing_is_left_after_a_failure() {
+    let place = Place::new();
+    for (arguments, status) in [
+        (&["get", "nothing"][..], 1),
+        (&["--protocol", "2", "get", "a"], 1),
+        (&["--cookie", "BASIC_PLUGIN=wrong", "get", "a"], 2),
+    ] {
+        run(host(&place).args(arguments)).exits_with(status);
+        place.assert_nothing_is_left();
+    }
+}
+
+#[test]
+fn hosts_do_not_disturb_each_other() {
+    // One directory for temporary files, as hosts of one user have.
+    let shared = Place::new();
+    thread::scope(|scope| {
+        for number in 0..4 {
+            let shared = &shared;
+            scope.spawn(move || {
+                let place = Place::new();
+                let value = format!("value of host {number}");
+                for _ in 0..3 {
+                    let run_host =
+                        |arguments: &[&str]| run(host(&place).env("TMPDIR", shared.temporary()).args(arguments));
+                    run_host(&["put", "same key", &value]).exits_with(0);
+                    run_host(&["get", "same key"]).exits_with(0).prints(&value);
+                }
+            });
+        }
+    });
+    shared.assert_nothing_is_left();
+}
+
+#[test]
+fn a_person_who_starts_the_plugin_is_told_what_it_is() {
+    for arguments in [&[][..], &["--data", "/nonexistent"], &["--help"], &["nonsense"]] {
+        let ran = run(Command::new(our_plugin()).args(arguments)).exits_with(1).prints("");
+        ran.explains(&["This program is a plugin", "give it to a host"]);
+    }
+}

@@ -1,0 +1,55 @@
+//! A host on the library itself, for plugins that kv-host has no words for: with arguments of their own, or run by an interpreter.
+
+use std::time::Duration;
+
+use kv::proto::kv_client::KvClient;
+use kv::proto::{GetRequest, PutRequest};
+use portcullis::Protocol;
+use portcullis::host::{Builder, Environment, Plugin, Ready, Shutdown};
+use portcullis::verify::VerifiedPlugin;
+use tonic::transport::Channel;
+
+use super::{LIMIT, Place};
+
+/// What every plugin here is launched with: the example's protocol, nothing in the environment, its values in `place`.
+pub(crate) fn builder(place: &Place, verified: VerifiedPlugin) -> Builder<Ready> {
+    Plugin::builder(verified)
+        .with_protocol(Protocol::new("BASIC_PLUGIN", "hello", 1))
+        .with_environment(Environment::empty())
+        .with_runtime_directory(place.temporary())
+}
+
+/// A plugin that runs, and a client of its service.
+pub(crate) struct Session {
+    pub(crate) plugin: Plugin,
+    client: KvClient<Channel>,
+}
+
+impl Session {
+    #[track_caller]
+    pub(crate) fn of(plugin: Plugin) -> Self {
+        let client = KvClient::new(plugin.channel()).max_decoding_message_size(plugin.message_limit());
+        Self { plugin, client }
+    }
+
+    pub(crate) async fn put(&mut self, key: &str, value: &[u8]) {
+        let request = PutRequest { key: key.into(), value: value.to_vec().into() };
+        self.client.put(request).await.unwrap();
+    }
+
+    pub(crate) async fn get(&mut self, key: &str) -> Vec<u8> {
+        let request = GetRequest { key: key.into() };
+        self.client.get(request).await.unwrap().into_inner().value.into()
+    }
+
+    pub(crate) async fn shutdown(self) -> Shutdown {
+        self.plugin.shutdown(Duration::from_secs(2)).await
+    }
+}
+
+/// Runs `what` on a runtime of its own, and panics if it takes too long. Dropping the runtime's future kills what it launched.
+#[track_caller]
+pub(crate) fn within_limit<T>(what: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async { tokio::time::timeout(LIMIT, what).await }).expect("it hangs")
+}
