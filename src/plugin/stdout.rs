@@ -2,10 +2,14 @@
 
 use std::fs::File;
 use std::io::{self, Write};
+use std::mem::ManuallyDrop;
 
 /// Where the handshake line goes: what was standard output when the plugin started.
+///
+/// Stays open until the process ends. To a host its end is the end of the plugin, and go-plugin's hosts kill the process at once: before
+/// it could write down why it failed.
 #[derive(Debug)]
-pub(super) struct HandshakeOutput(File);
+pub(super) struct HandshakeOutput(ManuallyDrop<File>);
 
 impl HandshakeOutput {
     /// Takes standard output for the handshake. What is printed from now on goes to standard error, where a host takes it for log lines.
@@ -14,7 +18,7 @@ impl HandshakeOutput {
         let _ = io::stdout().flush();
         let output = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3)?;
         rustix::stdio::dup2_stdout(rustix::stdio::stderr())?;
-        Ok(Self(output.into()))
+        Ok(Self(ManuallyDrop::new(output.into())))
     }
 
     /// Writes the one line.

@@ -4,10 +4,10 @@
 mod support;
 
 use std::fs::{self, OpenOptions};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::thread;
 
 use kv::VALUE_LIMIT;
@@ -64,7 +64,9 @@ fn the_largest_value_goes_both_ways() {
 #[test]
 fn a_larger_value_is_refused_before_anything_starts() {
     let place = Place::new();
-    put(&place, "large", &vec![0; VALUE_LIMIT + 1]).exits_with(2).explains(&[&format!("longer than {VALUE_LIMIT} bytes")]);
+    put(&place, "large", &vec![0; VALUE_LIMIT + 1])
+        .exits_with(2)
+        .explains(&[&format!("longer than {VALUE_LIMIT} bytes")]);
     assert!(!place.has_a_store());
 }
 
@@ -221,4 +223,19 @@ fn a_person_who_starts_the_plugin_is_told_what_it_is() {
         let ran = run(Command::new(our_plugin()).args(arguments)).exits_with(1).prints("");
         ran.explains(&["This program is a plugin", "give it to a host"]);
     }
+}
+
+/// Hosts take the end of its standard output for the end of the plugin, and go-plugin's kill it then.
+#[test]
+fn a_plugin_has_said_why_it_failed_when_its_output_ends() {
+    let place = Place::new();
+    let mut plugin = Command::new(our_plugin());
+    plugin.env("BASIC_PLUGIN", "hello").arg("--data").arg(place.data()).stdin(Stdio::null());
+    let mut child = plugin.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut line).unwrap();
+    child.kill().unwrap();
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("the host offers no certificate"), "{line:?} on stdout, {stderr:?} on stderr");
 }
