@@ -11,10 +11,15 @@ use tonic::transport::Channel;
 
 use super::{LIMIT, Place};
 
-/// What every plugin here is launched with: the example's protocol, nothing in the environment, its values in `place`.
+/// A launch as kv-host does it: the example's protocol, and nothing in the environment.
 pub(crate) fn builder(place: &Place, verified: VerifiedPlugin) -> Builder<Ready> {
+    builder_of(place, verified, Protocol::new("BASIC_PLUGIN", "hello", 1))
+}
+
+/// The same with versions of the test's choice.
+pub(crate) fn builder_of(place: &Place, verified: VerifiedPlugin, protocol: Protocol) -> Builder<Ready> {
     Plugin::builder(verified)
-        .with_protocol(Protocol::new("BASIC_PLUGIN", "hello", 1))
+        .with_protocol(protocol)
         .with_environment(Environment::empty())
         .with_runtime_directory(place.temporary())
 }
@@ -26,7 +31,6 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    #[track_caller]
     pub(crate) fn of(plugin: Plugin) -> Self {
         let client = KvClient::new(plugin.channel()).max_decoding_message_size(plugin.message_limit());
         Self { plugin, client }

@@ -1,0 +1,358 @@
+//! Real go-plugin peers, both ways: Go hosts with our plugin, Go plugins under our host. Described in `tests/interop/go/README.md`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod support;
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use portcullis::{Policy, Protocol};
+use support::library::{self, Session, within_limit};
+use support::{Place, Ran, digest, names, our_host, our_plugin, run, run_with_input, try_run, workspace, wrong_digest};
+
+/// Larger than what gRPC takes by default, on either side.
+const SEVERAL_MIB: usize = 6 * 1024 * 1024;
+
+/// How long the first build may take, with what it downloads.
+const BUILD_LIMIT: Duration = Duration::from_secs(600);
+
+/// The programs built from `tests/interop/go`.
+struct Go(PathBuf);
+
+impl Go {
+    fn host(&self) -> PathBuf {
+        self.0.join("kv-host")
+    }
+
+    fn plugin(&self) -> PathBuf {
+        self.0.join("kv-plugin")
+    }
+
+    /// The programs that go-plugin publishes as its example.
+    fn example_host(&self) -> PathBuf {
+        self.0.join("example-host")
+    }
+
+    fn example_plugin(&self) -> PathBuf {
+        self.0.join("example-plugin")
+    }
+
+    /// Builds all four. An error says why they cannot be built here.
+    fn build() -> Result<Self, String> {
+        let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("interop-go");
+        fs::create_dir_all(&out).unwrap();
+        // Tests may run in processes of their own.
+        let lock = File::create(out.join("lock")).unwrap();
+        lock.lock().unwrap();
+
+        go(&["version"]).map_err(|error| format!("there is no Go: {error}"))?;
+        let directory = format!("{}/", out.display());
+        let example = "github.com/hashicorp/go-plugin/examples/grpc";
+        for (output, package) in [
+            (directory.clone(), &["./kv-plugin", "./kv-host"][..]),
+            (format!("{directory}example-host"), &[example]),
+            (format!("{directory}example-plugin"), &[&format!("{example}/plugin-go-grpc")]),
+        ] {
+            let built = go(&[&["build", "-buildvcs=false", "-o", &output], package].concat()).unwrap();
+            if !built.succeeded() {
+                let modules = go(&["mod", "download"]).unwrap();
+                assert!(!modules.succeeded(), "the Go peers do not build: {built}");
+                return Err(format!("the Go modules cannot be downloaded: {}", modules.stderr));
+            }
+        }
+        Ok(Self(out))
+    }
+}
+
+fn go(arguments: &[&str]) -> std::io::Result<Ran> {
+    let mut command = Command::new("go");
+    try_run(command.current_dir(workspace().join("tests/interop/go")).args(arguments), b"", BUILD_LIMIT)
+}
+
+/// The Go programs, built once. `None` if there are none here and the test is to be skipped.
+#[track_caller]
+fn peers() -> Option<&'static Go> {
+    static BUILT: OnceLock<Result<Go, String>> = OnceLock::new();
+    let built = BUILT.get_or_init(Go::build);
+    built.as_ref().map_err(|reason| support::skip(reason)).ok()
+}
+
+/// A Go host with our plugin.
+fn go_host(go: &Go, place: &Place) -> Command {
+    fs::create_dir_all(place.data()).unwrap();
+    let mut host = Command::new(go.host());
+    // Plugins inherit the environment of such a host.
+    host.env("TMPDIR", place.temporary()).arg("-plugin").arg(our_plugin());
+    host.args(["-arg", "--data", "-arg"]).arg(place.data());
+    host
+}
+
+/// The published Go host with our plugin, run by a shell as it wants it.
+fn example_host(go: &Go, place: &Place, switch: &str) -> Command {
+    fs::create_dir_all(place.data()).unwrap();
+    let plugin = format!("'{}' --data '{}' {switch}", our_plugin().display(), place.data().display());
+    let mut host = Command::new(go.example_host());
+    host.env("TMPDIR", place.temporary()).env("KV_PROTO", "grpc").env("KV_PLUGIN", plugin);
+    host
+}
+
+/// Our host with a plugin, which is what it should be.
+fn host_of(place: &Place, plugin: &Path) -> Command {
+    our_host(place, plugin, digest(plugin))
+}
+
+/// Launches the Go plugin with flags of its own.
+async fn launch(place: &Place, go: &Go, flags: &[&str]) -> Result<Session, portcullis::Error> {
+    let verified = Policy::new().allow(digest(&go.plugin())).verify(go.plugin())?;
+    let builder = library::builder(place, verified).arg("-data").arg(place.data()).args(flags.iter().copied());
+    builder.launch().await.map(Session::of)
+}
+
+#[test]
+fn a_go_host_drives_our_plugin() {
+    let Some(go) = peers() else { return };
+    let place = Place::new();
+    run(go_host(go, &place).args(["put", "hello", "world"])).exits_with(0);
+    run(go_host(go, &place).args(["get", "hello"])).exits_with(0).prints("world");
+}
+
+#[test]
+fn a_go_host_is_told_that_a_key_has_no_value() {
+    let Some(go) = peers() else { return };
+    run(go_host(go, &Place::new()).args(["get", "nothing"])).exits_with(1).explains(&["NotFound"]);
+}
+
+#[test]
+fn a_go_host_finds_our_plugin_healthy() {
+    let Some(go) = peers() else { return };
+    run(go_host(go, &Place::new()).arg("ping")).exits_with(0);
+}
+
+#[test]
+fn a_go_host_gets_a_value_of_several_mib() {
+    let Some(go) = peers() else { return };
+    let place = Place::new();
+    let value = support::binary(SEVERAL_MIB);
+    run_with_input(host_of(&place, our_plugin()).args(["put", "large", "-"]), &value).exits_with(0);
+    run(go_host(go, &place).args(["get", "large"])).exits_with(0).prints(&value);
+}
+
+#[test]
+fn a_go_host_that_knows_our_digest_drives_our_plugin() {
+    let Some(go) = peers() else { return };
+    let sha256 = digest(our_plugin()).to_string();
+    run(go_host(go, &Place::new()).args(["-sha256", &sha256, "put", "a", "1"])).exits_with(0);
+}
+
+#[test]
+fn a_go_host_that_expects_another_digest_does_not_run_our_plugin() {
+    let Some(go) = peers() else { return };
+    let place = Place::new();
+    let sha256 = wrong_digest().to_string();
+    run(go_host(go, &place).args(["-sha256", &sha256, "put", "a", "1"])).exits_with(1).explains(&["checksum"]);
+    assert!(!place.has_a_store());
+}
+
+#[test]
+fn a_go_host_and_our_plugin_agree_on_the_version_that_both_have() {
+    let Some(go) = peers() else { return };
+    run(go_host(go, &Place::new()).args(["-versions", "1,2", "version"])).exits_with(0).prints("1\n");
+}
+
+#[test]
+fn a_go_host_of_another_version_reports_both() {
+    let Some(go) = peers() else { return };
+    let ran = run(go_host(go, &Place::new()).args(["-versions", "2", "put", "a", "1"]));
+    ran.exits_with(1).explains(&["Plugin version: 1, Client versions: [2]"]);
+}
+
+#[test]
+fn a_go_host_without_a_certificate_is_refused_and_told_why() {
+    let Some(go) = peers() else { return };
+    let ran = run(go_host(go, &Place::new()).args(["-v", "-automtls=false", "put", "a", "1"]));
+    ran.exits_with(2).explains(&["the host offers no certificate", "dangerous_allow_plaintext"]);
+}
+
+#[test]
+fn a_go_host_without_a_certificate_is_served_when_that_is_allowed() {
+    let Some(go) = peers() else { return };
+    let place = Place::new();
+    let host = || {
+        let mut host = go_host(go, &place);
+        host.args(["-automtls=false", "-arg", "--dangerous-allow-plaintext"]);
+        host
+    };
+    run(host().args(["put", "hello", "world"])).exits_with(0);
+    run(host().args(["get", "hello"])).exits_with(0).prints("world");
+}
+
+#[test]
+fn a_go_host_leaves_nothing_of_our_plugin() {
+    let Some(go) = peers() else { return };
+    let place = Place::new();
+    for (arguments, status) in [
+        (&["put", "a", "1"][..], 0),
+        (&["get", "nothing"], 1),
+        (&["-sha256", &wrong_digest().to_string(), "put", "a", "1"], 1),
+        (&["-automtls=false", "put", "a", "1"], 2),
+        (&["-automtls=false", "-arg", "--dangerous-allow-plaintext", "put", "a", "1"], 0),
+    ] {
+        run(go_host(go, &place).args(arguments)).exits_with(status);
+        place.assert_nothing_is_left();
+    }
+}
+
+/// A Go host that finds no common version sends SIGKILL, so that the plugin cannot remove its socket. The next one does.
+#[test]
+fn what_a_go_host_killed_is_removed_by_the_next_launch() {
+    let Some(go) = peers() else { return };
+    let place = Place::new();
+    run(go_host(go, &place).args(["-versions", "2", "put", "a", "1"])).exits_with(1);
+    place.assert_no_process_is_left();
+    run(go_host(go, &place).args(["put", "a", "1"])).exits_with(0);
+    place.assert_nothing_is_left();
+}
+
+#[test]
+fn the_published_go_host_drives_our_plugin_when_plaintext_is_allowed() {
+    let Some(go) = peers() else { return };
+    let place = Place::new();
+    let host = || example_host(go, &place, "--dangerous-allow-plaintext");
+    run(host().args(["put", "hello", "world"])).exits_with(0);
+    run(host().args(["get", "hello"])).exits_with(0).prints("world\n");
+    place.assert_nothing_is_left();
+}
+
+#[test]
+fn the_published_go_host_is_refused_by_default_and_told_why() {
+    let Some(go) = peers() else { return };
+    let place = Place::new();
+    let ran = run(example_host(go, &place, "").args(["put", "hello", "world"])).exits_with(1);
+    ran.explains(&["the host offers no certificate", "dangerous_allow_plaintext"]);
+    place.assert_nothing_is_left();
+}
+
+#[test]
+fn our_host_drives_a_go_plugin() {
+    let Some(go) = peers() else { return };
+    let place = Place::new();
+    let value = support::binary(1000);
+    run_with_input(host_of(&place, &go.plugin()).args(["put", "hello", "-"]), &value).exits_with(0);
+    run(host_of(&place, &go.plugin()).args(["get", "hello"])).exits_with(0).prints(&value);
+    place.assert_nothing_is_left();
+}
+
+#[test]
+fn our_host_is_told_by_a_go_plugin_that_a_key_has_no_value() {
+    let Some(go) = peers() else { return };
+    run(host_of(&Place::new(), &go.plugin()).args(["get", "nothing"])).exits_with(1).explains(&["NotFound"]);
+}
+
+#[test]
+fn our_host_and_a_go_plugin_exchange_several_mib() {
+    let Some(go) = peers() else { return };
+    let place = Place::new();
+    let value = support::binary(SEVERAL_MIB);
+    run_with_input(host_of(&place, &go.plugin()).args(["put", "large", "-"]), &value).exits_with(0);
+    run(host_of(&place, &go.plugin()).args(["get", "large"])).exits_with(0).prints(&value);
+}
+
+#[test]
+fn our_host_does_not_run_a_go_plugin_with_another_digest() {
+    let Some(go) = peers() else { return };
+    let place = Place::new();
+    // Without a directory for temporary files nothing can be launched, and that would be another error.
+    let mut host = our_host(&place, &go.plugin(), wrong_digest());
+    let ran = run(host.env("TMPDIR", "/nonexistent").args(["put", "a", "1"])).exits_with(1);
+    ran.explains(&["is refused: its SHA-256 is not the expected one", &digest(&go.plugin()).to_string()]);
+    assert_eq!(names(&place.data()), [""; 0]);
+}
+
+#[test]
+fn our_host_names_both_versions_when_a_go_plugin_has_another() {
+    let Some(go) = peers() else { return };
+    let place = Place::new();
+    let ran = run(host_of(&place, &go.plugin()).args(["--protocol", "2", "put", "a", "1"])).exits_with(1);
+    ran.explains(&["the plugin serves version 1", "this host speaks 2"]);
+    place.assert_nothing_is_left();
+}
+
+#[test]
+fn a_go_plugin_of_a_later_version_is_refused() {
+    let Some(go) = peers() else { return };
+    let place = Place::new();
+    let error = within_limit(launch(&place, go, &["-versions", "2"])).err().expect("it was launched");
+    assert!(error.is_refusal(), "{error}");
+    assert!(
+        error.to_string().contains("serves version 2 of the application's protocol, this host speaks 1"),
+        "{error}"
+    );
+}
+
+#[test]
+fn our_host_and_a_go_plugin_agree_on_the_highest_version_that_both_have() {
+    let Some(go) = peers() else { return };
+    let place = Place::new();
+    let version = within_limit(async {
+        let verified = Policy::new().allow(digest(&go.plugin())).verify(go.plugin()).unwrap();
+        let protocol = Protocol::new("BASIC_PLUGIN", "hello", 1).and_version(2).and_version(4);
+        let builder = library::builder_of(&place, verified, protocol).args(["-versions", "1,2,3"]);
+        builder.launch().await.unwrap().version()
+    });
+    assert_eq!(version, 2);
+}
+
+/// What a Go plugin prints travels over a stream of its own, and blocks the plugin unless it is read.
+#[test]
+fn a_go_plugin_that_prints_a_lot_does_not_hang() {
+    let Some(go) = peers() else { return };
+    let place = Place::new();
+    within_limit(async {
+        let mut session = launch(&place, go, &["-print", "300000"]).await.unwrap();
+        for value in [b"1", b"2", b"3"] {
+            session.put("a", value).await;
+        }
+        assert_eq!(session.get("a").await, b"3");
+        session.shutdown().await;
+    });
+}
+
+#[test]
+fn a_go_plugin_that_logs_a_lot_before_it_serves_does_not_hang() {
+    let Some(go) = peers() else { return };
+    let place = Place::new();
+    within_limit(async {
+        let mut session = launch(&place, go, &["-log-lines", "5000"]).await.unwrap();
+        session.put("a", b"1").await;
+        session.shutdown().await;
+    });
+}
+
+#[test]
+fn a_go_plugin_exits_when_it_is_asked() {
+    let Some(go) = peers() else { return };
+    let place = Place::new();
+    let shutdown = within_limit(async { launch(&place, go, &[]).await.unwrap().shutdown().await });
+    assert_eq!(shutdown.ending, portcullis::host::Ending::Asked, "{shutdown:?}");
+}
+
+#[test]
+fn our_host_drives_the_published_go_plugin() {
+    let Some(go) = peers() else { return };
+    let place = Place::new();
+    run(host_of(&place, &go.example_plugin()).args(["put", "hello", "world"])).exits_with(0);
+    let ran = run(host_of(&place, &go.example_plugin()).args(["get", "hello"])).exits_with(0);
+    ran.prints("world\n\nWritten from plugin-go-grpc");
+    assert_eq!(names(&place.data()), ["kv_hello"]);
+    place.assert_nothing_is_left();
+}
+
+#[test]
+fn a_missing_key_of_the_published_go_plugin_is_an_error_of_its_own() {
+    let Some(go) = peers() else { return };
+    let ran = run(host_of(&Place::new(), &go.example_plugin()).args(["get", "nothing"])).exits_with(2);
+    ran.explains(&["open kv_nothing: no such file or directory", "Unknown"]);
+}
