@@ -73,7 +73,6 @@ fn go(arguments: &[&str]) -> std::io::Result<Ran> {
 }
 
 /// The Go programs, built once. `None` if there are none here and the test is to be skipped.
-#[track_caller]
 fn peers() -> Option<&'static Go> {
     static BUILT: OnceLock<Result<Go, String>> = OnceLock::new();
     let built = BUILT.get_or_init(Go::build);

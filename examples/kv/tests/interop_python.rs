@@ -59,7 +59,6 @@ impl Python {
 }
 
 /// The interpreter. `None` if there is none here and the test is to be skipped.
-#[track_caller]
 fn peer() -> Option<&'static Python> {
     static FOUND: OnceLock<Result<Python, String>> = OnceLock::new();
     let found = FOUND.get_or_init(Python::find);

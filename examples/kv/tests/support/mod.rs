@@ -223,6 +223,7 @@ pub(crate) fn skip(reason: &str) {
     let required = std::env::var_os("PORTCULLIS_REQUIRE_INTEROP").is_some_and(|value| value == "1");
     assert!(!required, "PORTCULLIS_REQUIRE_INTEROP=1, and {reason}");
     let name = thread::current().name().unwrap_or("a test").to_owned();
-    // Not `eprintln`, which the test runner keeps to itself when a test passes.
-    let _ = writeln!(io::stderr(), "SKIPPED: {name}: {reason}");
+    let line = format!("SKIPPED: {name}: {}\n", reason.trim_end());
+    // Not `eprint`, which the test runner keeps to itself when a test passes. In one piece, because tests run side by side.
+    let _ = io::stderr().write_all(line.as_bytes());
 }
