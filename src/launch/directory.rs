@@ -14,6 +14,7 @@ use rustix::fs::{AtFlags, CWD, Dir, FileType, FlockOperation, Mode, OFlags};
 use tempfile::TempDir;
 
 use super::LaunchError;
+use crate::Escaped;
 
 const PREFIX: &str = "portcullis-";
 
@@ -22,7 +23,7 @@ const PATH_LIMIT: usize = 107 - 28;
 
 /// How deep and how much the removal goes into what a plugin left behind. A plugin that leaves more leaves it on disk.
 const SWEEP_DEPTH: u32 = 32;
-const SWEEP_ENTRIES: u32 = 100_000;
+const SWEEP_ENTRIES: u32 = 10_000;
 
 /// A directory with mode 0700 that lives as long as this value.
 ///
@@ -81,7 +82,7 @@ impl PrivateDirectory {
 impl Drop for PrivateDirectory {
     fn drop(&mut self) {
         if let Err(error) = remove(&self.path) {
-            tracing::warn!(path = %crate::Escaped::path(&self.path), %error, "a private directory could not be removed");
+            tracing::warn!(path = %Escaped::path(&self.path), %error, "a private directory could not be removed");
         }
     }
 }
@@ -109,17 +110,27 @@ fn open_directory(at: BorrowedFd<'_>, path: &Path) -> io::Result<OwnedFd> {
     Ok(rustix::fs::openat(at, path, flags, Mode::empty())?)
 }
 
-/// Removes what hosts that were killed left below `parent`: once for each place in the life of this process.
+/// Removes what hosts that were killed left below `parent`: once for each place in the life of this process, in a thread of its own, because
+/// nobody should wait for that.
 fn sweep_stale_once(parent: &Path) {
     static SWEPT: Mutex<Option<HashSet<PathBuf>>> = Mutex::new(None);
-    let new = SWEPT.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_default().insert(parent.to_path_buf());
-    if new && let Err(error) = sweep_stale(parent) {
-        tracing::debug!(path = %crate::Escaped::path(parent), %error, "stale private directories could not be looked for");
+    let mut swept = SWEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    if !swept.get_or_insert_default().insert(parent.to_path_buf()) {
+        return;
+    }
+    let parent = parent.to_path_buf();
+    let sweep = move || {
+        if let Err(error) = sweep_stale(&parent) {
+            tracing::debug!(path = %Escaped::path(&parent), %error, "stale private directories could not be removed");
+        }
+    };
+    if let Err(error) = std::thread::Builder::new().name("portcullis-sweep".into()).spawn(sweep) {
+        tracing::debug!(%error, "stale private directories are not looked for");
     }
 }
 
 fn sweep_stale(parent: &Path) -> io::Result<()> {
-    for entry in std::fs::read_dir(parent)?.take(SWEEP_ENTRIES as usize) {
+    for entry in std::fs::read_dir(parent)? {
         let name = entry?.file_name();
         // Private copies of images have the same prefix and no lock: they are left to tempfile.
         if !name.as_bytes().starts_with(PREFIX.as_bytes()) || name.as_bytes().starts_with(b"portcullis-image-") {
@@ -129,7 +140,7 @@ fn sweep_stale(parent: &Path) -> io::Result<()> {
         let Ok(directory) = open_directory(CWD, &path) else { continue };
         let ours = rustix::fs::fstat(&directory)?.st_uid == rustix::process::geteuid().as_raw();
         if ours && rustix::fs::flock(&directory, FlockOperation::NonBlockingLockExclusive).is_ok() {
-            tracing::debug!(path = %crate::Escaped::path(&path), "removing the private directory of a host that is gone");
+            tracing::debug!(path = %Escaped::path(&path), "removing the private directory of a host that is gone");
             remove(&path)?;
         }
     }
