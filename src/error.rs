@@ -10,7 +10,8 @@ use crate::tls::TlsError;
 use crate::transport::TransportError;
 use crate::verify::VerifyError;
 
-/// A plugin could not be launched. Nothing of it is left: no process, no descriptor, no directory.
+/// A plugin could not be launched. Its process and process group were killed, if there were any; the last of it, such as a directory in which
+/// it left large files, may be removed a moment later. Only a process that left the group by itself is still there.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -39,8 +40,8 @@ impl Error {
                 StartFault::Transport(fault) => {
                     matches!(fault, TransportError::Stranger { .. } | TransportError::NotItsSocket { .. })
                 }
-                StartFault::Tls(_) => true,
-                StartFault::Rpc(_) | StartFault::Timeout { .. } => false,
+                StartFault::Tls(fault) => fault.is_refusal(),
+                StartFault::Rpc(_) | StartFault::Exited | StartFault::Timeout { .. } => false,
             },
         }
     }
@@ -52,7 +53,7 @@ impl Error {
 pub struct StartError {
     /// What went wrong.
     pub fault: StartFault,
-    /// How the process ended, if it did so by itself.
+    /// How the process ended, if it ended by itself within half a second; it was killed otherwise.
     pub exit: Option<Exit>,
     /// The last bytes that it wrote to its standard error, at most 4 KiB. Foreign text: show it with [`Escaped`].
     pub stderr: Vec<u8>,
@@ -74,12 +75,28 @@ pub enum StartFault {
     /// It is connected and not ready.
     #[error(transparent)]
     Rpc(RpcError),
+    /// Its process ended before it was ready.
+    #[error("the plugin's process ended before it was ready")]
+    Exited,
     /// The start took longer than it may.
     #[error("the plugin was not ready in time: the host was still waiting for {waiting_for}")]
     Timeout {
         /// What had not happened yet.
         waiting_for: Awaited,
     },
+}
+
+impl StartFault {
+    /// Whether this is also what a host sees of a plugin that exits.
+    pub(crate) fn may_be_an_exit(&self) -> bool {
+        match self {
+            Self::Handshake(fault) => matches!(fault, HandshakeError::Ended { .. }),
+            Self::Transport(fault) => matches!(fault, TransportError::Connect(_) | TransportError::Http2(_)),
+            Self::Tls(fault) => matches!(fault, TlsError::Closed | TlsError::Failed(_)),
+            Self::Rpc(fault) => matches!(fault, RpcError::Health { .. }),
+            Self::Exited | Self::Timeout { .. } => false,
+        }
+    }
 }
 
 /// What a host waits for while a plugin starts, in this order.

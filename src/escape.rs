@@ -30,10 +30,27 @@ impl<'a> Escaped<'a> {
 }
 
 impl fmt::Display for Escaped<'_> {
+    /// Without quotation marks; those in the text stay as they are.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f, false)
+    }
+}
+
+impl fmt::Debug for Escaped<'_> {
+    /// In double quotation marks, and those in the text escaped: where the text ends cannot be mistaken.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("\"")?;
+        self.write(f, true)?;
+        f.write_str("\"")
+    }
+}
+
+impl Escaped<'_> {
+    fn write(&self, f: &mut fmt::Formatter<'_>, quoted: bool) -> fmt::Result {
         for chunk in self.0.utf8_chunks() {
             for character in chunk.valid().chars() {
                 match character {
+                    '"' if quoted => f.write_str("\\\"")?,
                     // Quotes end nothing here, and escaping them would only make shell-like text harder to read.
                     '"' | '\'' => write!(f, "{character}")?,
                     other => write!(f, "{}", other.escape_debug())?,
@@ -44,12 +61,6 @@ impl fmt::Display for Escaped<'_> {
             }
         }
         Ok(())
-    }
-}
-
-impl fmt::Debug for Escaped<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"{self}\"")
     }
 }
 
@@ -100,6 +111,11 @@ mod tests {
         ] {
             assert_eq!(Escaped::new(raw).to_string(), shown, "{raw:?}");
         }
+    }
+
+    #[test]
+    fn in_quotes_the_end_is_where_the_quotes_are() {
+        assert_eq!(format!("{:?}", Escaped::new("it's \"fine\" \\\"")), r#""it's \"fine\" \\\"""#);
     }
 
     #[test]

@@ -92,7 +92,7 @@ pub use escape::{Chain, Escaped};
 pub use protocol::Protocol;
 pub use verify::{Digest, Policy};
 
-/// The largest gRPC message in bytes that hosts and plugins take unless they say otherwise: 64 MiB.
+/// The largest gRPC message in bytes that we recommend to take: 64 MiB.
 ///
-/// tonic keeps this limit in the generated clients and servers, at 4 MiB unless it is set with `max_decoding_message_size`.
+/// tonic keeps this limit in the generated clients and servers, at 4 MiB unless it is set with their `max_decoding_message_size`.
 pub const MESSAGE_LIMIT: usize = 64 * 1024 * 1024;

@@ -45,13 +45,13 @@ pub enum HandshakeError {
         host: Vec<u32>,
     },
     /// The plugin does not speak gRPC.
-    #[error("the plugin speaks '{}', not grpc{}", Escaped::new(protocol), hint(protocol))]
+    #[error("the plugin speaks {:?}, not grpc{}", Escaped::new(protocol), hint(protocol))]
     Protocol {
         /// What it speaks, cut after 32 bytes.
         protocol: Vec<u8>,
     },
     /// The plugin listens where it may not.
-    #[error("the plugin's address '{}' is refused: {fault}", Escaped::new(address))]
+    #[error("the plugin's address {:?} is refused: {fault}", Escaped::new(address))]
     Address {
         /// What is wrong with it.
         fault: AddressFault,
@@ -91,8 +91,8 @@ pub enum LineFault {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AddressFault {
-    /// A Unix socket outside the private directory of this launch.
-    #[error("it is not inside the private directory of this launch (PLUGIN_UNIX_SOCKET_DIR)")]
+    /// A Unix socket that does not lie directly in the private directory of this launch.
+    #[error("it is not in the private directory of this launch (PLUGIN_UNIX_SOCKET_DIR)")]
     OutsideDirectory,
     /// Longer than a socket's path can be.
     #[error("it is longer than the 107 bytes of a socket's path")]

@@ -80,10 +80,11 @@ impl Offer<'_> {
 
     fn unix(&self, path: PathBuf) -> Result<Address, AddressFault> {
         let bytes = path.as_os_str().as_encoded_bytes();
+        // Directly in it, so that there is no directory on the way which the plugin could have made a link.
         let inside = path.strip_prefix(self.directory).is_ok_and(|below| {
             let mut components = below.components();
-            below.file_name().is_some() && components.all(|component| matches!(component, Component::Normal(_)))
-        });
+            matches!((components.next(), components.next()), (Some(Component::Normal(_)), None))
+        }) && !bytes.ends_with(b"/");
         if !inside || bytes.contains(&0) {
             return Err(AddressFault::OutsideDirectory);
         }
@@ -173,6 +174,8 @@ mod tests {
             ("/tmp/portcullis-x/../other/p", AddressFault::OutsideDirectory),
             ("/tmp/portcullis-x/a/../../other/p", AddressFault::OutsideDirectory),
             ("/tmp/portcullis-x/p\0", AddressFault::OutsideDirectory),
+            ("/tmp/portcullis-x/a/p", AddressFault::OutsideDirectory),
+            ("/tmp/portcullis-x/p/", AddressFault::OutsideDirectory),
             (&long, AddressFault::TooLong),
         ] {
             let error = accept(&format!("1|5|unix|{path}|grpc|CERT")).unwrap_err();

@@ -8,23 +8,23 @@ use super::Plugin;
 use super::start;
 use crate::launch::{Environment, Stdin};
 use crate::verify::VerifiedPlugin;
-use crate::{Error, MESSAGE_LIMIT, Protocol};
+use crate::{Error, Protocol};
 
 /// The way from a verified plugin to a running one. Its states are the decisions that nobody can take for the caller; everything else
-/// has a default, which is the strict one.
-#[derive(Debug)]
+/// has a default, which is the strict one. A clone is another launch of the same plugin.
+#[derive(Debug, Clone)]
 #[must_use = "nothing is launched before `launch`"]
 pub struct Builder<State>(State);
 
 /// The protocol is to be decided.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct WantsProtocol {
     plugin: VerifiedPlugin,
 }
 
 /// What the plugin finds in its environment is to be decided.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct WantsEnvironment {
     plugin: VerifiedPlugin,
@@ -32,7 +32,7 @@ pub struct WantsEnvironment {
 }
 
 /// Ready to launch.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Ready {
     pub(super) plugin: VerifiedPlugin,
@@ -43,7 +43,6 @@ pub struct Ready {
     pub(super) working_directory: PathBuf,
     pub(super) runtime_directory: PathBuf,
     pub(super) start_timeout: Duration,
-    pub(super) message_limit: usize,
     pub(super) stdin: Stdin,
     pub(super) tcp_loopback: bool,
 }
@@ -75,7 +74,6 @@ impl Builder<WantsEnvironment> {
             working_directory: "/".into(),
             runtime_directory: std::env::temp_dir(),
             start_timeout: Duration::from_secs(30),
-            message_limit: MESSAGE_LIMIT,
             stdin: Stdin::Null,
             tcp_loopback: false,
         })
@@ -114,20 +112,18 @@ impl Builder<Ready> {
         self
     }
 
-    /// How long everything from the start of the process to its first answer may take together, instead of 30 seconds.
+    /// How long everything from the call of [`launch`](Self::launch) to the plugin's first answer may take together, instead of 30 seconds. A
+    /// launch that fails returns at most two seconds after that, which go into ending the process and gathering what it said.
     pub fn with_start_timeout(mut self, timeout: Duration) -> Self {
         self.0.start_timeout = timeout;
         self
     }
 
-    /// The largest message in bytes that clients shall take from this plugin, instead of [`MESSAGE_LIMIT`]. tonic keeps the limit in
-    /// the generated client: pass [`Plugin::message_limit`] to its `max_decoding_message_size`.
-    pub fn with_message_limit(mut self, bytes: usize) -> Self {
-        self.0.message_limit = bytes;
-        self
-    }
-
     /// Lets the plugin read the host's own standard input, as go-plugin hosts do, for plugins that talk to a person at the terminal.
+    ///
+    /// # Security
+    ///
+    /// What is typed or piped there is shared with the plugin, and a plugin that has the host's terminal can change its settings.
     pub fn inherit_stdin(mut self) -> Self {
         self.0.stdin = Stdin::Inherit;
         self
@@ -148,13 +144,17 @@ impl Builder<Ready> {
 
     /// Launches the plugin, and returns when it has answered over the secured connection.
     ///
-    /// To be called within a tokio runtime with I/O and time enabled. Cancelling (dropping) the future at any point leaves no process,
-    /// descriptor or directory behind.
+    /// The plugin belongs to the tokio runtime that this is called in, and must not outlive it: its outputs are read and its end is noticed
+    /// there. Cancelling (dropping) the future at any point leaves no process, descriptor or directory behind.
     ///
     /// # Errors
     ///
     /// [`Error::Identity`] and [`Error::Launch`] when the process was not started, [`Error::Start`] when it was and did not become
-    /// ready. Nothing is left of it in any case.
+    /// ready; it was killed then.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime, and in one without I/O and time.
     pub async fn launch(self) -> Result<Plugin, Error> {
         start::start(self.0).await
     }

@@ -26,7 +26,7 @@ const LINE: usize = 4 * 1024;
 /// How long what a process left in its sockets is read after its end. A process that it left behind may hold them for ever.
 const AFTER_END: Duration = Duration::from_millis(200);
 
-/// Reads the handshake line, and gives the stream back for [`drain`].
+/// Reads the handshake line. What follows it in the same piece is dropped.
 pub(super) async fn handshake_line(stream: &mut UnixStream) -> Result<Vec<u8>, HandshakeError> {
     let mut reader = LineReader::default();
     let mut piece = vec![0; PIECE];
@@ -62,10 +62,15 @@ impl Output {
         Self { tail, task: tokio::spawn(drain(stream, end, lines)) }
     }
 
-    /// The last bytes of what was written. Waits a moment for the rest, if the process has ended.
-    pub(super) async fn tail(&mut self) -> Vec<u8> {
-        let _ = tokio::time::timeout(AFTER_END, &mut self.task).await;
+    /// The last bytes of what was written so far.
+    pub(super) fn tail(&self) -> Vec<u8> {
         lock(&self.tail).iter().copied().collect()
+    }
+
+    /// The last bytes that a process which has ended wrote: waits a moment for those that are still on their way.
+    pub(super) async fn tail_at_end(&mut self) -> Vec<u8> {
+        let _ = tokio::time::timeout(AFTER_END, &mut self.task).await;
+        self.tail()
     }
 }
 
@@ -80,7 +85,7 @@ async fn drain(mut stream: UnixStream, mut end: End, mut lines: Lines) {
         tokio::select! {
             // In this order, so that output without end does not keep the task alive after the process.
             biased;
-            () = &mut after_end => return,
+            () = &mut after_end => return lines.finish(),
             read = stream.read(&mut piece) => match read {
                 Ok(0) | Err(_) => return lines.finish(),
                 Ok(length) => lines.take(&piece[..length]),
@@ -113,7 +118,7 @@ impl Lines {
     fn finish(&mut self) {
         let line = std::mem::take(&mut self.line);
         if !line.is_empty() {
-            tracing::debug!(target: "portcullis::plugin", pid = self.pid, stream = self.name, line = %Escaped::new(&line), "wrote");
+            tracing::debug!(target: "portcullis::plugin", pid = self.pid, stream = self.name, line = ?Escaped::new(&line), "wrote");
         }
     }
 }

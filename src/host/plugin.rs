@@ -1,6 +1,7 @@
 //! A plugin that answers: called, awaited, shut down. Owns its process.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -21,10 +22,9 @@ const KILL_WAIT: Duration = Duration::from_millis(400);
 pub struct Plugin {
     process: Process,
     channel: Channel,
-    hangup: Hangup,
-    _outputs: [Output; 2],
+    hangup: Arc<Hangup>,
+    outputs: [Output; 2],
     report: LaunchReport,
-    message_limit: usize,
 }
 
 impl Plugin {
@@ -34,19 +34,20 @@ impl Plugin {
         hangup: Hangup,
         outputs: [Output; 2],
         report: LaunchReport,
-        message_limit: usize,
     ) -> Self {
-        Self { process, channel, hangup, _outputs: outputs, report, message_limit }
+        let hangup = Arc::new(hangup);
+        // A process that was forked off the plugin may hold the other end. It is not the plugin, and nothing is said to it.
+        let (mut end, connection) = (process.end(), Arc::clone(&hangup));
+        tokio::spawn(async move {
+            end.wait().await;
+            connection.hang_up();
+        });
+        Self { process, channel, hangup, outputs, report }
     }
 
     /// The connection to the plugin, for any client that tonic generates. Cheap to clone; never connects again when it is lost.
     pub fn channel(&self) -> Channel {
         self.channel.clone()
-    }
-
-    /// The largest message in bytes that a client shall take: for the `max_decoding_message_size` of generated clients.
-    pub fn message_limit(&self) -> usize {
-        self.message_limit
     }
 
     /// The plugin's process.
@@ -74,10 +75,22 @@ impl Plugin {
         self.process.exit()
     }
 
+    /// The last bytes that the plugin wrote to its standard error so far, at most 4 KiB. Foreign text: show it with
+    /// [`Escaped`](crate::Escaped).
+    pub fn stderr_tail(&self) -> Vec<u8> {
+        self.outputs[0].tail()
+    }
+
+    /// Kills the plugin and its process group at once. [`exited`](Self::exited) tells when it has ended.
+    pub fn kill(&self) {
+        self.process.kill();
+    }
+
     /// Ends the plugin: asks it to exit and waits for that at most `grace`, then sends SIGTERM, then kills it and its group.
     ///
-    /// Returns at most 0.8 seconds after `grace`, whatever the plugin does: it waits for no answer and no end of output. Calls that are
-    /// under way fail. Does nothing to a plugin that has ended.
+    /// Calls that are under way may end as long as half of `grace` lasts; then the connection is closed, because some plugins wait for that.
+    /// Returns at most 0.8 seconds after `grace`, whatever the plugin does: it waits for no answer and no end of output. Does nothing to a
+    /// plugin that has ended.
     pub async fn shutdown(&self, grace: Duration) -> Shutdown {
         let pid = self.pid();
         let ending = self.end(grace).await;
@@ -91,9 +104,10 @@ impl Plugin {
 
     async fn end(&self, grace: Duration) -> Ending {
         if self.exit().is_some() {
+            self.hangup.hang_up();
             return Ending::Exited;
         }
-        if timeout(grace, self.ask_and_wait()).await.is_ok_and(|ended| ended) {
+        if timeout(grace, self.ask_and_wait(grace / 2)).await.is_ok_and(|ended| ended) {
             return Ending::Asked;
         }
         self.hangup.hang_up();
@@ -107,14 +121,21 @@ impl Plugin {
     }
 
     /// Whether the plugin exited; not if it does not know how to be asked.
-    async fn ask_and_wait(&self) -> bool {
+    async fn ask_and_wait(&self, patience: Duration) -> bool {
         if rpc::ask_to_exit(self.channel()).await == Asked::Unheard {
             return false;
         }
-        // Some plugins wait until nobody is connected any more.
-        self.hangup.hang_up();
-        self.process.ended().await;
+        if self.process.ended_within(patience).await.is_none() {
+            self.hangup.hang_up();
+            self.process.ended().await;
+        }
         true
+    }
+}
+
+impl Drop for Plugin {
+    fn drop(&mut self) {
+        self.hangup.hang_up();
     }
 }
 

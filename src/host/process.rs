@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -32,14 +32,14 @@ impl Process {
         &self.child
     }
 
-    /// How the process ended, if it has.
+    /// How the process ended, if it has. Asks the kernel, so that it is also right when the runtime that watched is gone.
     pub(super) fn exit(&self) -> Option<Exit> {
-        *self.exit.borrow()
+        self.exit.borrow().or_else(|| self.child.try_reap())
     }
 
     /// For those who shall go on only as long as the process does.
     pub(super) fn end(&self) -> End {
-        End(self.exit.clone())
+        End { exit: self.exit.clone(), child: Arc::downgrade(&self.child) }
     }
 
     /// Waits for the end of the process.
@@ -71,14 +71,17 @@ impl Drop for Process {
 
 /// The end of a process, to come or past.
 #[derive(Debug, Clone)]
-pub(super) struct End(state::Receiver<Option<Exit>>);
+pub(super) struct End {
+    exit: state::Receiver<Option<Exit>>,
+    child: Weak<Child>,
+}
 
 impl End {
     pub(super) async fn wait(&mut self) -> Exit {
-        // The sender goes away only with its runtime; then nobody can know more.
-        match self.0.wait_for(Option::is_some).await {
+        match self.exit.wait_for(Option::is_some).await {
             Ok(exit) => exit.unwrap_or(Exit::Unknown),
-            Err(_) => Exit::Unknown,
+            // The runtime that watched is gone, and nobody else wakes us: all that can be told is how things stand.
+            Err(_) => self.child.upgrade().and_then(|child| child.try_reap()).unwrap_or(Exit::Unknown),
         }
     }
 }

@@ -24,26 +24,33 @@ use crate::{Protocol, rpc, tls, transport};
 /// What go-plugin hosts send. Only plugins that listen on TCP read it.
 const PORTS: [(&str, &str); 2] = [("PLUGIN_MIN_PORT", "10000"), ("PLUGIN_MAX_PORT", "25000")];
 
-/// How long a plugin that has closed its output gets to exit by itself, so that its own exit status can be reported.
+/// A deadline for those who want none.
+const AS_GOOD_AS_NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+
+/// How long a plugin that has closed its output or its connection gets to exit by itself, so that its own exit status can be reported.
 const EXIT_WAIT: Duration = Duration::from_millis(500);
+
+/// How long what a process left behind is still looked at after its end: its output may hold the reason.
+const AFTER_END: Duration = Duration::from_millis(200);
 
 /// How long the end of a killed process is waited for.
 const KILL_WAIT: Duration = Duration::from_secs(1);
 
 pub(super) async fn start(ready: Ready) -> Result<Plugin, Error> {
-    let deadline = Instant::now() + ready.start_timeout;
+    let now = Instant::now();
+    let deadline = now.checked_add(ready.start_timeout).unwrap_or(now + AS_GOOD_AS_NEVER);
     let identity = Identity::generate().map_err(Error::Identity)?;
     let directory = PrivateDirectory::create(&ready.runtime_directory)?;
     let sockets = directory.path().to_path_buf();
-    let message_limit = ready.message_limit;
     let terms = Terms { protocol: ready.protocol.clone(), tcp_loopback: ready.tcp_loopback, sockets, identity };
     let facts = Facts { digest: ready.plugin.digest(), mode: ready.plugin.mode(), cached: ready.plugin.was_cached() };
-    let running = spawn(order(ready, &terms, directory)?).await?;
+    let order = order(ready, &terms, directory)?;
+    let running = timeout_at(deadline, spawn(order)).await.map_err(|_| LaunchError::Timeout)??;
     tracing::debug!(pid = running.child.pid(), digest = %facts.digest, mode = %facts.mode, "a plugin's process was started");
 
     let mut starting = Starting::watch(running)?;
-    match starting.meet(&terms, deadline).await {
-        Ok(met) => Ok(starting.finish(met, &terms, facts, message_limit)),
+    match starting.meet_while_it_lives(&terms, deadline).await {
+        Ok(met) => Ok(starting.finish(met, &terms, facts)),
         Err(fault) => Err(starting.fail(fault).await.into()),
     }
 }
@@ -88,10 +95,14 @@ fn protocol_variables(terms: &Terms, directory: &Path) -> Vec<(String, OsString)
     variables
 }
 
-/// Starts the process on the launcher thread. If this future is dropped meanwhile, the process is killed there.
+/// Starts the process on the launcher thread. If this future is dropped meanwhile, the process is not started, or killed there.
 async fn spawn(order: Order) -> Result<Running, LaunchError> {
     let (sender, receiver) = oneshot::channel();
-    launch::launch(order, move |result| drop(sender.send(result)))?;
+    launch::on_launcher(move || {
+        if !sender.is_closed() {
+            drop(sender.send(order.start()));
+        }
+    })?;
     receiver.await.unwrap_or_else(|_| {
         let source = std::io::Error::other("the launcher thread gave no answer");
         Err(LaunchError::Start { step: Step::Launcher, source })
@@ -128,6 +139,21 @@ impl Starting {
         Ok(Self { process, stdout, stderr, environment: running.names, measures: running.measures })
     }
 
+    /// A process that was forked off the plugin could go on where the plugin ended. It is not what was launched.
+    async fn meet_while_it_lives(&mut self, terms: &Terms, deadline: Instant) -> Result<Met, StartFault> {
+        let mut end = self.process.end();
+        let ended = async {
+            end.wait().await;
+            tokio::time::sleep(AFTER_END).await;
+        };
+        let met = tokio::select! {
+            biased;
+            met = self.meet(terms, deadline) => met?,
+            () = ended => return Err(StartFault::Exited),
+        };
+        if self.process.exit().is_some() { Err(StartFault::Exited) } else { Ok(met) }
+    }
+
     /// Everything between the start of the process and its first answer.
     async fn meet(&mut self, terms: &Terms, deadline: Instant) -> Result<Met, StartFault> {
         let line = within(deadline, Awaited::HandshakeLine, output::handshake_line(&mut self.stdout))
@@ -151,11 +177,11 @@ impl Starting {
         Ok(Met { version, pin, check, suite, hangup, channel })
     }
 
-    fn finish(self, met: Met, terms: &Terms, facts: Facts, message_limit: usize) -> Plugin {
+    fn finish(self, met: Met, terms: &Terms, facts: Facts) -> Plugin {
         let pid = self.process.child().pid();
         // What the plugin still writes to its standard output has no meaning, and must not block it.
         let end = self.process.end();
-        let outputs = [self.stderr, Output::drain("stdout", pid, self.stdout, end)];
+        let stdout = Output::drain("stdout", pid, self.stdout, end);
         tokio::spawn(rpc::drain(met.channel.clone()));
         let report = LaunchReport {
             pid,
@@ -171,18 +197,18 @@ impl Starting {
             measures: self.measures,
         };
         tracing::info!(pid, digest = %report.digest, mode = %report.mode, version = report.version, "a plugin is ready");
-        Plugin::new(self.process, met.channel, met.hangup, outputs, report, message_limit)
+        Plugin::new(self.process, met.channel, met.hangup, [self.stderr, stdout], report)
     }
 
     /// Ends the process, and gathers what it left to say.
     async fn fail(mut self, fault: StartFault) -> Box<StartError> {
-        let exit = match &fault {
-            StartFault::Handshake(HandshakeError::Ended { .. }) => self.process.ended_within(EXIT_WAIT).await,
-            _ => self.process.exit(),
+        let exit = match fault.may_be_an_exit() {
+            true => self.process.ended_within(EXIT_WAIT).await,
+            false => self.process.exit(),
         };
         self.process.kill();
         self.process.ended_within(KILL_WAIT).await;
-        let stderr = self.stderr.tail().await;
+        let stderr = self.stderr.tail_at_end().await;
         let pid = self.process.child().pid();
         tracing::warn!(pid, %fault, "a plugin did not start");
         Box::new(StartError { fault, exit, stderr })

@@ -9,7 +9,8 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus};
 
-use super::{PrivateDirectory, launcher, sys};
+use super::peer::{Peer, PeerCheck};
+use super::{PrivateDirectory, cleaner, sys};
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,7 +160,9 @@ impl Child {
     fn made_by_number(&self, socket: BorrowedFd<'_>) -> io::Result<Peer> {
         let exit = self.lock();
         let pid = sys::peer_credentials(socket)?.pid.unsigned_abs();
-        match exit.is_none() && pid == self.pid() {
+        // Not even ended, so the number cannot be anybody else's; also not if something else in this program reaps children.
+        let running = exit.is_none() && wait(&self.pidfd, WaitIdOptions::NOWAIT)?.is_none();
+        match running && pid == self.pid() {
             true => Ok(Peer::Child(PeerCheck::ProcessId)),
             false => Ok(Peer::Stranger(pid)),
         }
@@ -183,7 +186,7 @@ impl Drop for Child {
             let _ = rustix::event::poll(&mut end, Some(&DROP_WAIT));
         }
         if self.try_reap().is_none() {
-            launcher::reap_later(Remains { pidfd: Arc::clone(&self.pidfd), _directory: self.directory.take() });
+            cleaner::reap(Remains { pidfd: Arc::clone(&self.pidfd), _directory: self.directory.take() });
         }
     }
 }
@@ -206,36 +209,6 @@ impl Remains {
 fn wait(pidfd: &OwnedFd, options: WaitIdOptions) -> io::Result<Option<Exit>> {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | options;
     Ok(rustix::process::waitid(WaitId::PidFd(pidfd.as_fd()), options)?.map(Exit::from))
-}
-
-/// Who made the other end of a socket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Peer {
-    Child(PeerCheck),
-    /// Another process, by its number (0: the kernel does not say).
-    Stranger(u32),
-}
-
-/// How it was established that the process at the other end of the plugin's socket is the one that was launched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum PeerCheck {
-    /// By comparing pidfds (`SO_PEERPIDFD`, Linux 6.5 and 6.9).
-    PidFd,
-    /// By comparing process numbers (`SO_PEERCRED`): the kernel has no more.
-    ProcessId,
-    /// Not at all: a TCP connection names no process. The pinned certificate alone tells who answers.
-    CertificateOnly,
-}
-
-impl fmt::Display for PeerCheck {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::PidFd => "pidfd",
-            Self::ProcessId => "process number",
-            Self::CertificateOnly => "certificate only",
-        })
-    }
 }
 
 /// The file system of pidfds since Linux 6.9, where each process has an inode of its own (`linux/magic.h`). Before, all pidfds shared one.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{CString, OsStr, OsString};
+use std::fmt;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use crate::Escaped;
@@ -20,9 +21,9 @@ const LIMIT: usize = 128 * 1024;
 /// ```
 ///
 /// Variables that make a loader, a C library, a shell or an interpreter run or load other code (`LD_*`, `GCONV_PATH`, `BASH_ENV`,
-/// `PYTHONPATH` and their kin) are refused: a verified program that loads unverified code proves nothing. So are the names that belong
+/// `PYTHONPATH` and all others of the kind that are known to us) are refused: a verified program that loads unverified code proves nothing. So are the names that belong
 /// to the protocol (`PLUGIN_*`).
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Environment {
     named: BTreeMap<OsString, OsString>,
     inherit_all: bool,
@@ -129,8 +130,15 @@ impl Environment {
     }
 }
 
+/// Values may be secret, so only names are shown.
+impl fmt::Debug for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<_> = self.named.keys().collect();
+        f.debug_struct("Environment").field("named", &names).field("inherit_all", &self.inherit_all).finish()
+    }
+}
+
 /// An environment in the form that execve(2) takes.
-#[derive(Debug)]
 pub(crate) struct Block {
     pub(super) strings: Vec<CString>,
     pub(super) names: Vec<OsString>,
@@ -147,6 +155,12 @@ impl Block {
             block.names.push(name);
         }
         Ok(block)
+    }
+}
+
+impl fmt::Debug for Block {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Block").field("names", &self.names).finish_non_exhaustive()
     }
 }
 
@@ -173,44 +187,22 @@ fn is_protocol_variable(name: &[u8]) -> bool {
 /// Names through which a loader, a C library, a shell or an interpreter is told to load or run something else: ld.so(8) including what it
 /// strips for set-user-ID programs, and the counterparts in common interpreters.
 fn is_loader_variable(name: &[u8]) -> bool {
-    const PREFIXES: [&[u8]; 5] = [b"LD_", b"DYLD_", b"BASH_FUNC_", b"PYTHON", b"PERL5"];
-    const NAMES: [&[u8]; 29] = [
-        b"BASHOPTS",
-        b"BASH_ENV",
-        b"CLASSPATH",
-        b"ENV",
-        b"GCONV_PATH",
-        b"GETCONF_DIR",
-        b"GLIBC_TUNABLES",
-        b"GODEBUG",
-        b"HOSTALIASES",
-        b"JAVA_TOOL_OPTIONS",
-        b"JDK_JAVA_OPTIONS",
-        b"LOCALDOMAIN",
-        b"LOCPATH",
-        b"LUA_CPATH",
-        b"LUA_INIT",
-        b"LUA_PATH",
-        b"MALLOC_TRACE",
-        b"NIS_PATH",
-        b"NLSPATH",
-        b"NODE_OPTIONS",
-        b"NODE_PATH",
-        b"PERLLIB",
-        b"PERL_UNICODE",
-        b"RESOLV_HOST_CONF",
-        b"RES_OPTIONS",
-        b"RUBYLIB",
-        b"RUBYOPT",
-        b"SHELLOPTS",
-        b"_JAVA_OPTIONS",
+    const PREFIXES: [&[u8]; 9] =
+        [b"LD_", b"DYLD_", b"BASH_FUNC_", b"PYTHON", b"PERL5", b"LUA_", b"CORECLR_", b"COR_", b"GIO_"];
+    #[rustfmt::skip]
+    const NAMES: [&[u8]; 37] = [
+        b"BASHOPTS", b"BASH_ENV", b"CLASSPATH", b"DOTNET_STARTUP_HOOKS", b"ENV", b"GCONV_PATH", b"GEM_HOME", b"GEM_PATH",
+        b"GETCONF_DIR", b"GLIBC_TUNABLES", b"GODEBUG", b"HOSTALIASES", b"IFS", b"JAVA_TOOL_OPTIONS", b"JDK_JAVA_OPTIONS",
+        b"LOCALDOMAIN", b"LOCPATH", b"MALLOC_TRACE", b"NIS_PATH", b"NLSPATH", b"NODE_OPTIONS", b"NODE_PATH", b"OPENSSL_CONF",
+        b"OPENSSL_ENGINES", b"OPENSSL_MODULES", b"PERLLIB", b"PERL_UNICODE", b"PHPRC", b"PHP_INI_SCAN_DIR", b"PS4",
+        b"QT_PLUGIN_PATH", b"RESOLV_HOST_CONF", b"RES_OPTIONS", b"RUBYLIB", b"RUBYOPT", b"SHELLOPTS", b"_JAVA_OPTIONS",
     ];
     PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || NAMES.contains(&name)
 }
 
 /// A variable cannot be given to a plugin. Nothing was started.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the environment variable '{}' {fault}", Escaped::new(&name.to_string_lossy().as_bytes()))]
+#[error("the environment variable {:?} {fault}", Escaped::new(&name.to_string_lossy().as_bytes()))]
 #[non_exhaustive]
 pub struct EnvironmentError {
     /// The name, cut after 64 bytes.
@@ -287,6 +279,8 @@ mod tests {
             "NODE_OPTIONS",
             "JAVA_TOOL_OPTIONS",
             "RUBYOPT",
+            "OPENSSL_CONF",
+            "LUA_PATH_5_4",
             "GODEBUG",
             "BASH_FUNC_ls%%",
         ] {
@@ -357,8 +351,17 @@ mod tests {
     }
 
     #[test]
+    fn values_are_not_shown() {
+        let environment = Environment::empty().set("TOKEN", "hunter2").unwrap();
+        let block = environment.block(&[]).unwrap();
+        for shown in [format!("{environment:?}"), format!("{block:?}")] {
+            assert!(shown.contains("TOKEN") && !shown.contains("hunter2"), "{shown}");
+        }
+    }
+
+    #[test]
     fn an_error_shows_no_control_character_and_no_endless_name() {
         let error = Environment::empty().set(format!("\u{1b}={}", "x".repeat(1000)), "").unwrap_err().to_string();
-        assert!(error.starts_with(r"the environment variable '\u{1b}=xxx") && error.len() < 200, "{error}");
+        assert!(error.starts_with(r#"the environment variable "\u{1b}=xxx"#) && error.len() < 200, "{error}");
     }
 }

@@ -29,7 +29,7 @@ pub enum LaunchError {
     },
     /// Another user could replace the private directory.
     #[error(
-        "{} is no place for a private directory: user {owner} owns it and its mode is {mode:04o}, so others can rename what is in it; choose another with runtime_dir",
+        "{} is no place for a private directory: user {owner} owns it and its mode is {mode:04o}, so others can rename what is in it; choose another (with_runtime_directory, or TMPDIR)",
         Escaped::path(path)
     )]
     #[non_exhaustive]
@@ -43,7 +43,7 @@ pub enum LaunchError {
     },
     /// The path of a socket in the private directory would be too long (unix(7)).
     #[error(
-        "{} has more than {limit} bytes, which leaves no room for a socket's name; choose a shorter place with runtime_dir",
+        "{} has more than {limit} bytes, which leaves no room for a socket's name; choose a shorter place (with_runtime_directory, or TMPDIR)",
         Escaped::path(path)
     )]
     PathTooLong {
@@ -52,6 +52,21 @@ pub enum LaunchError {
         /// The longest path that is accepted.
         limit: usize,
     },
+    /// The path of the place for private directories cannot stand in a handshake line.
+    #[error("{} cannot hold a private directory: its path contains '|' or a line break", Escaped::path(path))]
+    PathCharacters {
+        /// The place.
+        path: PathBuf,
+    },
+    /// This process ignores SIGCHLD or has set SA_NOCLDWAIT, so the kernel reports the end of no child (waitpid(2)): a plugin could not be
+    /// watched.
+    #[error(
+        "this process ignores SIGCHLD, so the end of a plugin would go unnoticed; give that signal its default action"
+    )]
+    ChildrenIgnored,
+    /// The process could not be started in time. Should it start all the same, it is killed at once.
+    #[error("the plugin's process was not started in time")]
+    Timeout,
     /// A step of starting the process failed, in this process or in the new one before it became the plugin.
     #[error("{step} failed")]
     #[non_exhaustive]
@@ -67,9 +82,12 @@ pub enum LaunchError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Step {
-    /// Sockets for the plugin's output, its standard input, its working directory, the fork itself.
+    /// Sockets for the plugin's output, its standard input, the fork itself.
     #[error("preparing the plugin's process")]
     Prepare,
+    /// chdir(2).
+    #[error("entering the plugin's working directory")]
+    WorkingDirectory,
     /// setsid(2).
     #[error("giving the plugin its own session")]
     Session,

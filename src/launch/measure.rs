@@ -1,9 +1,9 @@
 //! What was enforced on one plugin's process: facts for the launch report, stated by the code that enforces them.
 
 use std::fmt;
+use std::os::unix::fs::MetadataExt;
 
-use super::Stdin;
-use crate::verify::{ExecMode, VerifiedPlugin};
+use super::{Child, Stdin};
 
 /// Something that was enforced on a plugin's process before its first instruction. A launch where one of them fails does not happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,12 +25,13 @@ pub enum Measure {
     SocketOutput,
     /// Its standard input is `/dev/null`.
     NoInput,
-    /// Its image may be executed and not read, so other processes of its user can neither trace it nor read its environment.
+    /// Its image could be executed and not read, so that when it started other processes of its user could neither trace it nor read its
+    /// environment. What it allows later is its own affair.
     NotTraceable,
 }
 
 impl Measure {
-    pub(super) fn taken(stdin: Stdin, plugin: &VerifiedPlugin) -> Vec<Self> {
+    pub(super) fn taken(stdin: Stdin, child: &Child) -> Vec<Self> {
         let mut measures = vec![
             Self::OwnSession,
             Self::DiesWithHost,
@@ -43,12 +44,21 @@ impl Measure {
         if stdin == Stdin::Null {
             measures.push(Self::NoInput);
         }
-        // Root may read what has no read permission, so for a host that is root the kernel does not make the plugin non-dumpable.
-        if plugin.mode() == ExecMode::Sealed && !rustix::process::geteuid().is_root() {
+        if is_not_traceable(child.pid()) {
             measures.push(Self::NotTraceable);
         }
         measures
     }
+}
+
+/// Looked at rather than concluded, because it depends on more than the image: the files of a process that may not be traced belong to root
+/// (proc(5)). Where this host is root, or has its powers, that says nothing.
+fn is_not_traceable(pid: u32) -> bool {
+    let environment = format!("/proc/{pid}/environ");
+    let owner = std::fs::metadata(&environment).map(|status| status.uid());
+    !rustix::process::geteuid().is_root()
+        && owner.is_ok_and(|owner| owner == 0)
+        && std::fs::File::open(environment).is_err()
 }
 
 impl fmt::Display for Measure {

@@ -48,14 +48,17 @@ pub(crate) struct Order {
 }
 
 impl Order {
-    /// Starts the process. To be called on the launcher thread only.
-    pub(super) fn start(self) -> Result<Running, LaunchError> {
+    /// Starts the process. To be called on the launcher thread only ([`on_launcher`](super::on_launcher)).
+    pub(crate) fn start(self) -> Result<Running, LaunchError> {
+        if sys::ignores_children().map_err(LaunchError::start(Step::Prepare))? {
+            return Err(LaunchError::ChildrenIgnored);
+        }
+        self.plugin.image.make_execute_only().map_err(LaunchError::start(Step::Prepare))?;
         let (stdout, plugin_stdout) = output().map_err(LaunchError::start(Step::Prepare))?;
         let (stderr, plugin_stderr) = output().map_err(LaunchError::start(Step::Prepare))?;
         // Only what `fork` runs in the child says what is executed; the name here is never looked up.
         let mut command = Command::new("plugin");
         command
-            .current_dir(&self.working_directory)
             .stdin(match self.stdin {
                 Stdin::Null => Stdio::null(),
                 Stdin::Inherit => Stdio::inherit(),
@@ -64,20 +67,20 @@ impl Order {
             .stderr(plugin_stderr);
         let names = self.environment.names;
         let vectors = Arc::new(ExecVectors::new(c_strings(self.arguments)?, self.environment.strings));
-        let forked = fork_patiently(&mut command, &self.plugin, &vectors)?;
+        let after_fork = AfterFork::prepare(&self.plugin.image.file, &vectors, self.working_directory)?;
+        let forked = fork_patiently(&mut command, after_fork, self.plugin.mode())?;
         let child = hold(forked, self.directory)?;
-        Ok(Running { child, stdout, stderr, names, measures: Measure::taken(self.stdin, &self.plugin) })
+        let measures = Measure::taken(self.stdin, &child);
+        Ok(Running { child, stdout, stderr, names, measures })
     }
 }
 
 fn fork_patiently(
     command: &mut Command,
-    plugin: &VerifiedPlugin,
-    vectors: &Arc<ExecVectors>,
+    after_fork: AfterFork,
+    mode: ExecMode,
 ) -> Result<std::process::Child, LaunchError> {
-    let program = &plugin.image.file;
-    let mut retries = if plugin.mode() == ExecMode::PrivateCopy { BUSY_RETRIES } else { 0 };
-    let after_fork = AfterFork::prepare(program, vectors);
+    let mut retries = if mode == ExecMode::PrivateCopy { BUSY_RETRIES } else { 0 };
     // The closure is added to the command once; spawning the command again runs it again.
     let mut spawned = sys::fork(command, move || after_fork.run());
     loop {
@@ -127,21 +130,26 @@ struct AfterFork {
     /// The same file, for kernels without execveat.
     program_path: CString,
     vectors: Arc<ExecVectors>,
+    working_directory: CString,
     host: Option<Pid>,
 }
 
 impl AfterFork {
-    fn prepare(program: &File, vectors: &Arc<ExecVectors>) -> Self {
+    fn prepare(program: &File, vectors: &Arc<ExecVectors>, working_directory: PathBuf) -> Result<Self, LaunchError> {
         let program = program.as_raw_fd();
-        Self {
+        let working_directory = CString::new(working_directory.into_os_string().into_vec())
+            .map_err(|error| LaunchError::start(Step::WorkingDirectory)(error.into()))?;
+        Ok(Self {
             program,
             program_path: CString::new(format!("/proc/self/fd/{program}")).unwrap_or_default(),
             vectors: Arc::clone(vectors),
+            working_directory,
             host: Some(rustix::process::getpid()),
-        }
+        })
     }
 
     fn run(&self) -> io::Result<Infallible> {
+        at(Step::WorkingDirectory, rustix::process::chdir(&*self.working_directory))?;
         at(Step::Session, rustix::process::setsid())?;
         at(Step::ParentDeath, rustix::process::set_parent_process_death_signal(Some(Signal::KILL)))?;
         // The host may have died before the line above; then nobody would ever send the signal.
@@ -168,8 +176,9 @@ fn at<T>(step: Step, result: rustix::io::Result<T>) -> io::Result<T> {
 }
 
 /// The steps by the number under which the child reports them.
-const STEPS: [Step; 7] = [
+const STEPS: [Step; 8] = [
     Step::Prepare,
+    Step::WorkingDirectory,
     Step::Session,
     Step::ParentDeath,
     Step::NoNewPrivileges,

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::ffi::{CString, c_char};
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
@@ -41,7 +42,7 @@ pub(super) fn fork(
     mut after_fork: impl FnMut() -> io::Result<Infallible> + Send + Sync + 'static,
 ) -> io::Result<Child> {
     let exec = move || after_fork().map(|never| match never {});
-    // SAFETY: the only caller, `Order::start`, passes a closure of system calls over values that were prepared before.
+    // SAFETY: the only caller, `fork_patiently` in `order.rs`, passes a closure of system calls over values that were prepared before.
     let command = unsafe { command.pre_exec(exec) };
     command.spawn()
 }
@@ -88,6 +89,18 @@ pub(super) fn default_action(signal: i32) {
     unsafe {
         libc::syscall(libc::SYS_rt_sigaction, signal, DEFAULT.as_ptr(), std::ptr::null::<u64>(), SET);
     }
+}
+
+/// Whether the kernel reaps the children of this process by itself, without telling (sigaction(2): `SIG_IGN` and `SA_NOCLDWAIT`).
+pub(super) fn ignores_children() -> io::Result<bool> {
+    let mut action = MaybeUninit::<libc::sigaction>::uninit();
+    // SAFETY: the first pointer is null, so nothing changes; the second is to a structure that the call fills.
+    if unsafe { libc::sigaction(libc::SIGCHLD, std::ptr::null(), action.as_mut_ptr()) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the call succeeded, so it filled the structure.
+    let action = unsafe { action.assume_init() };
+    Ok(action.sa_sigaction == libc::SIG_IGN || action.sa_flags & libc::SA_NOCLDWAIT != 0)
 }
 
 /// Readiness of a descriptor, for the runtime that this is called in.

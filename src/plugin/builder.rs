@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
 use std::io;
-use std::pin::Pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use rustix::process::Pid;
 use tonic::service::Routes;
 
 use super::ServeError;
@@ -22,7 +22,8 @@ const DRAIN: Duration = Duration::from_millis(1500);
 type BoxError = Box<dyn Error + Send + Sync>;
 
 /// Sets up the services of one version.
-pub(super) type Setup = Box<dyn FnOnce() -> Pin<Box<dyn Future<Output = Result<Routes, BoxError>>>>>;
+pub(super) type Setup = Box<dyn FnOnce() -> SettingUp + Send>;
+type SettingUp = std::pin::Pin<Box<dyn Future<Output = Result<Routes, BoxError>> + Send>>;
 
 /// Begins a plugin with the cookie by which its hosts make themselves known. To be called first thing in `main`.
 ///
@@ -36,13 +37,16 @@ pub fn builder(cookie_key: &str, cookie_value: &str) -> Builder {
     } else {
         HandshakeOutput::claim().map_err(ServeError::Stdout)
     };
-    Builder { output, versions: BTreeMap::new(), allow_plaintext: false, drain: DRAIN }
+    // Asked as early as can be: should the host end right now, its number must not be taken for another's.
+    let parent = rustix::process::getppid();
+    Builder { output, parent, versions: BTreeMap::new(), allow_plaintext: false, drain: DRAIN }
 }
 
 /// A plugin that does not serve yet.
 #[must_use = "nothing is served before `serve`"]
 pub struct Builder {
     pub(super) output: Result<HandshakeOutput, ServeError>,
+    pub(super) parent: Option<Pid>,
     pub(super) versions: BTreeMap<u32, Setup>,
     pub(super) allow_plaintext: bool,
     pub(super) drain: Duration,
@@ -55,12 +59,15 @@ impl Builder {
     /// `services` runs after the environment was checked and before the host is told where the plugin listens, on the plugin's runtime.
     /// If it fails, the plugin exits with its error on standard error.
     ///
+    /// Health and the controller are added to these services: `services` must not contain `grpc.health.v1.Health` or a service of the package
+    /// `plugin`.
+    ///
     /// tonic's generated servers take messages up to 4 MiB; go-plugin hosts may send more. Set `max_decoding_message_size` to what the
     /// plugin is ready to take, for example [`MESSAGE_LIMIT`](crate::MESSAGE_LIMIT).
     pub fn version<F, S, E>(mut self, version: u32, services: F) -> Self
     where
-        F: FnOnce() -> S + 'static,
-        S: Future<Output = Result<Routes, E>> + 'static,
+        F: FnOnce() -> S + Send + 'static,
+        S: Future<Output = Result<Routes, E>> + Send + 'static,
         E: Into<BoxError>,
     {
         let setup: Setup = Box::new(|| Box::pin(async { services().await.map_err(Into::into) }));
@@ -117,6 +124,10 @@ impl Builder {
     /// # Errors
     ///
     /// When the plugin was not launched by a host, or cannot serve. Its socket is removed.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime, in one without I/O and time, and if two of the services have the same name.
     pub async fn run(self) -> Result<(), ServeError> {
         serve::run(self).await
     }

@@ -20,12 +20,12 @@ use crate::tls::{self, Identity, Pin};
 use crate::transport::{FRAME_SIZE, HEADER_LIST_SIZE, Listener, Security};
 
 pub(super) async fn run(builder: Builder) -> Result<(), ServeError> {
-    let Builder { output, mut versions, allow_plaintext, drain } = builder;
+    let Builder { output, parent, mut versions, allow_plaintext, drain } = builder;
     let mut output = output?;
     let served = versions.keys().copied().collect();
     let launched = Launched::read(|name| std::env::var_os(name), &served, allow_plaintext)?;
     let signals = Signals::catch()?;
-    let host = Host::find().map_err(ServeError::system("finding the host's process"))?;
+    let host = Host::hold(parent).map_err(ServeError::system("finding the host's process"))?;
     let (security, certificate) = secure(launched.host.as_ref())?;
     let routes = set_up(versions.remove(&launched.version)).await?;
     let place = Place::choose(launched.directory)?;
@@ -42,7 +42,7 @@ pub(super) async fn run(builder: Builder) -> Result<(), ServeError> {
         multiplexing: launched.asked_multiplexing.then_some(false),
     };
     output.write(&line.write()).map_err(ServeError::system("writing the handshake line"))?;
-    tracing::debug!(version = launched.version, path = %crate::Escaped::path(listener.path()), "serving");
+    tracing::debug!(version = launched.version, path = ?crate::Escaped::path(listener.path()), "serving");
     serve(listener, security, routes, drain, signals, host).await
 }
 
@@ -124,7 +124,7 @@ async fn serve(
         .add_routes(routes)
         .add_service(health_service)
         .add_service(controller_service(shutdown.clone()))
-        .serve_with_incoming_shutdown(listener.serve(security), shutdown.clone().cancelled_owned());
+        .serve_with_incoming_shutdown(listener.serve(security, host.pid()), shutdown.clone().cancelled_owned());
     let terminated = async {
         tokio::select! {
             () = signals.terminated() => shutdown.cancel(),

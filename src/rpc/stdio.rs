@@ -21,6 +21,6 @@ pub(crate) async fn drain(channel: Channel) {
     let mut pieces = answer.into_inner();
     while let Ok(Some(piece)) = pieces.message().await {
         let text = &piece.data[..piece.data.len().min(SHOWN)];
-        tracing::debug!(target: "portcullis::plugin", channel = piece.channel, text = %Escaped::new(text), "printed");
+        tracing::debug!(target: "portcullis::plugin", channel = piece.channel, text = ?Escaped::new(text), "printed");
     }
 }

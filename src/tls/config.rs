@@ -9,7 +9,7 @@ use super::provider::provider;
 use super::{Identity, Pin, TlsError};
 
 /// The protocol inside, as ALPN names it (RFC 7540). Newer gRPC peers refuse a connection that did not agree on it.
-pub(super) const ALPN: &[u8] = b"h2";
+pub(crate) const ALPN: &[u8] = b"h2";
 
 /// The host's end: presents `identity`, accepts only the server that owns the pinned certificate.
 pub(crate) fn client(identity: &Identity, pin: &Pin) -> Result<Arc<ClientConfig>, TlsError> {

@@ -8,11 +8,11 @@ use rustls::{AlertDescription, CertificateError, InvalidMessage};
 use super::pin::Mismatch;
 use crate::verify::Digest;
 
-/// The plugin's connection could not be secured. The plugin was killed.
+/// The plugin's connection could not be secured. If the plugin was started, it was killed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsError {
-    /// No key or certificate could be made for this launch, or TLS could not be configured with it. Nothing was started.
+    /// No key or certificate could be made for this launch, or TLS could not be configured with it.
     #[error("no identity for this launch could be made")]
     Identity(#[source] Box<dyn Error + Send + Sync>),
     /// The peer presented another certificate than the one in its handshake line.
@@ -42,7 +42,7 @@ pub enum TlsError {
     /// The peer did not agree on HTTP/2.
     #[error("the plugin did not agree on HTTP/2 (ALPN h2)")]
     NoHttp2,
-    /// The peer closed the connection in the middle of the TLS handshake.
+    /// The peer closed the connection in the middle of the TLS handshake, or right after it without a word.
     #[error("the plugin closed the connection during the TLS handshake")]
     Closed,
     /// Anything else that went wrong in TLS.
@@ -53,6 +53,14 @@ pub enum TlsError {
 impl TlsError {
     pub(super) fn identity(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Identity(error.into())
+    }
+
+    /// Whether the peer was refused, or refused us: as against a connection that broke.
+    pub(crate) fn is_refusal(&self) -> bool {
+        match self {
+            Self::PinMismatch { .. } | Self::NoProof | Self::Rejected { .. } | Self::NotTls | Self::NoHttp2 => true,
+            Self::Identity(_) | Self::Closed | Self::Failed(_) => false,
+        }
     }
 
     /// The reason behind an error that a TLS stream returned.
@@ -75,8 +83,26 @@ impl TlsError {
             rustls::Error::InvalidCertificate(CertificateError::BadSignature) => Self::NoProof,
             rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => Self::NotTls,
             rustls::Error::AlertReceived(AlertDescription::NoApplicationProtocol) => Self::NoHttp2,
-            rustls::Error::AlertReceived(alert) => Self::Rejected { alert: format!("{alert:?}") },
+            rustls::Error::AlertReceived(alert) if is_about_certificates(*alert) => {
+                Self::Rejected { alert: format!("{alert:?}") }
+            }
             _ => return None,
         })
     }
+}
+
+/// The alerts with which a server says that it does not want this client (RFC 8446, section 6.2).
+fn is_about_certificates(alert: AlertDescription) -> bool {
+    matches!(
+        alert,
+        AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::CertificateRequired
+            | AlertDescription::UnknownCA
+            | AlertDescription::AccessDenied
+            | AlertDescription::DecryptError
+    )
 }

@@ -70,7 +70,7 @@ impl fmt::Debug for Identity {
     }
 }
 
-/// A new P-256 key in PKCS #8, in the one buffer of ours that ever holds it.
+/// A new P-256 key in PKCS #8, in a buffer that is wiped. (What ring and rustls keep of it is theirs: neither wipes it.)
 fn generate_key(random: &SystemRandom) -> Result<Zeroizing<Vec<u8>>, TlsError> {
     let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, random)
         .map_err(|_| TlsError::identity("no randomness for a key"))?;

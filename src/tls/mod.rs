@@ -10,7 +10,7 @@ mod identity;
 mod pin;
 mod provider;
 
-pub(crate) use config::{client, server};
+pub(crate) use config::{ALPN, client, server};
 pub use error::TlsError;
 pub(crate) use identity::Identity;
 pub(crate) use pin::Pin;

@@ -60,7 +60,7 @@ pub(super) struct Mismatch {
     pub(super) presented: Digest,
 }
 
-/// Only TLS 1.3 is compiled in, so this is never asked; should it be, the answer is no.
+/// Only TLS 1.3 is configured, so this is never asked; should it be, the answer is no.
 fn no_tls12() -> Result<HandshakeSignatureValid, rustls::Error> {
     Err(rustls::PeerIncompatible::Tls12NotOffered.into())
 }

@@ -1,15 +1,14 @@
 //! The host's end of the connection: the right socket, the right process, the right certificate, in this order.
 
-use std::fs;
 use std::future::poll_fn;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::fs::{FileType, Mode, OFlags};
 use rustls::ClientConfig;
 use rustls::pki_types::{DnsName, ServerName};
 use tokio::io::AsyncBufRead;
@@ -21,7 +20,7 @@ use tokio_util::either::Either;
 use super::TransportError;
 use crate::handshake::Address;
 use crate::launch::{Child, Peer, PeerCheck};
-use crate::tls::TlsError;
+use crate::tls::{ALPN, TlsError};
 
 /// How long the plugin's first bytes are waited for before anything is sent. All but a few servers send theirs at once; those few wait
 /// for the client's, and then this costs its length once.
@@ -49,7 +48,9 @@ impl Connection {
     pub(crate) async fn open(address: &Address, child: &Child) -> Result<Self, TransportError> {
         match address {
             Address::Unix(path) => {
-                refuse_foreign_file(path)?;
+                let socket = its_socket(path)?;
+                // Through the descriptor: what lies at the path may be something else by now.
+                let path = format!("/proc/self/fd/{}", socket.as_raw_fd());
                 let stream = UnixStream::connect(path).await.map_err(TransportError::Connect)?;
                 let check = refuse_stranger(&stream, child)?;
                 Ok(Self { socket: Either::Left(stream), check })
@@ -80,7 +81,7 @@ impl Connection {
         let stream = TlsConnector::from(config).connect(server_name(), self.socket).await;
         let mut stream = stream.map_err(TlsError::from_stream)?;
         let session = stream.get_ref().1;
-        if session.alpn_protocol() != Some(b"h2") {
+        if session.alpn_protocol() != Some(ALPN) {
             return Err(TlsError::NoHttp2);
         }
         let suite = session.negotiated_cipher_suite().map_or_else(String::new, |suite| format!("{:?}", suite.suite()));
@@ -102,11 +103,15 @@ fn server_name() -> ServerName<'static> {
     }
 }
 
-fn refuse_foreign_file(path: &Path) -> Result<(), TransportError> {
+/// Takes hold of what lies at a path, if it is a socket of this user.
+fn its_socket(path: &Path) -> Result<OwnedFd, TransportError> {
     let not_its_socket = || TransportError::NotItsSocket { path: path.to_path_buf() };
-    let metadata = fs::symlink_metadata(path).map_err(|_| not_its_socket())?;
-    let own = metadata.uid() == rustix::process::geteuid().as_raw();
-    if own && metadata.file_type().is_socket() { Ok(()) } else { Err(not_its_socket()) }
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let found = rustix::fs::open(path, flags, Mode::empty()).map_err(|_| not_its_socket())?;
+    let status = rustix::fs::fstat(&found).map_err(|_| not_its_socket())?;
+    let own = status.st_uid == rustix::process::geteuid().as_raw();
+    let socket = FileType::from_raw_mode(status.st_mode) == FileType::Socket;
+    if own && socket { Ok(found) } else { Err(not_its_socket()) }
 }
 
 fn refuse_stranger(stream: &UnixStream, child: &Child) -> Result<PeerCheck, TransportError> {

@@ -21,7 +21,9 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::either::Either;
 use tonic::transport::server::Connected;
 
-/// How long a peer may take for the TLS handshake, and how many may be at it at once. Both are generous for a single host.
+use crate::tls::ALPN;
+
+/// How long a peer may take for the TLS handshake, and how many others than the host's own process may be at it at once.
 const ACCEPT_WAIT: Duration = Duration::from_secs(10);
 const ACCEPTS: usize = 64;
 
@@ -54,17 +56,17 @@ impl Listener {
         self.0.path()
     }
 
-    /// Accepts connections, each secured in a task of its own, for as long as somebody takes them.
-    pub(crate) fn serve(self, security: Security) -> ReceiverStream<io::Result<Accepted>> {
+    /// Accepts connections, each secured in a task of its own, for as long as somebody takes them. Those of the process `host` never wait for
+    /// others.
+    pub(crate) fn serve(self, security: Security, host: Option<u32>) -> ReceiverStream<io::Result<Accepted>> {
         let (sender, receiver) = mpsc::channel(1);
-        tokio::spawn(self.accept_all(security, sender));
+        tokio::spawn(self.accept_all(security, host, sender));
         ReceiverStream::new(receiver)
     }
 
-    async fn accept_all(self, security: Security, sender: mpsc::Sender<io::Result<Accepted>>) {
+    async fn accept_all(self, security: Security, host: Option<u32>, sender: mpsc::Sender<io::Result<Accepted>>) {
         let places = Arc::new(Semaphore::new(ACCEPTS));
         loop {
-            let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
             let stream = tokio::select! {
                 () = sender.closed() => return,
                 accepted = self.0.as_file().accept() => match accepted {
@@ -76,6 +78,11 @@ impl Listener {
                     }
                 },
             };
+            let place = Arc::clone(&places).try_acquire_owned().ok();
+            if place.is_none() && !is_process(&stream, host) {
+                tracing::warn!("too many connections at once; one was refused");
+                continue;
+            }
             let (security, sender) = (security.clone(), sender.clone());
             tokio::spawn(async move {
                 match admit(stream, security).await {
@@ -88,12 +95,18 @@ impl Listener {
     }
 }
 
+/// Whether the process with this number is at the other end. It only decides who waits: who is let in is decided by the certificate.
+fn is_process(stream: &UnixStream, process: Option<u32>) -> bool {
+    let peer = crate::launch::peer_credentials(stream.as_fd()).map(|peer| peer.pid.unsigned_abs());
+    process.is_some() && peer.ok() == process
+}
+
 async fn admit(stream: UnixStream, security: Security) -> io::Result<Accepted> {
     refuse_other_users(&stream)?;
     let Security::MutualTls(config) = security else { return Ok(Accepted(Either::Right(stream))) };
     let accept = TlsAcceptor::from(config).accept(stream);
     let stream = tokio::time::timeout(ACCEPT_WAIT, accept).await.map_err(|_| io::ErrorKind::TimedOut)??;
-    if stream.get_ref().1.alpn_protocol() != Some(b"h2") {
+    if stream.get_ref().1.alpn_protocol() != Some(ALPN) {
         return Err(io::Error::other("the peer does not speak HTTP/2 (ALPN h2)"));
     }
     Ok(Accepted(Either::Left(Box::new(stream))))

@@ -85,6 +85,10 @@ impl Images {
     fn settle(&mut self, digest: Digest, size: Option<u64>, budget: u64) {
         self.clock += 1;
         match (size, self.slots.get_mut(&digest)) {
+            // It would take everything else along and leave all the same.
+            (Some(size), _) if size > budget => {
+                self.slots.remove(&digest);
+            }
             (Some(size), Some(slot)) => {
                 slot.size = size;
                 slot.last_use = self.clock;

@@ -82,7 +82,7 @@ pub enum Refusal {
     NoexecMount,
     /// The file is a script, and the digest says nothing about its interpreter.
     #[error(
-        "it is a script for '{}', and the digest does not cover that program; verify the interpreter and pass the script as an argument",
+        "it is a script for {:?}, and the digest does not cover that program; verify the interpreter and pass the script as an argument",
         Escaped::new(interpreter)
     )]
     Script {
@@ -102,6 +102,19 @@ pub enum Refusal {
     CopyNotExecutable {
         /// The directory.
         directory: PathBuf,
+    },
+    /// Others could put another file in the place of the private copy.
+    #[error(
+        "{} is no place for private copies: user {owner} owns it and its mode is {mode:04o}, so others can rename what is in it",
+        Escaped::path(directory)
+    )]
+    OpenDirectory {
+        /// The directory that was given, or one above it.
+        directory: PathBuf,
+        /// Its owner's user id.
+        owner: u32,
+        /// Its permission bits.
+        mode: u32,
     },
     /// Somebody other than root and this process's user may write the file, and it was to be run where it lies.
     #[error("user {owner} owns it and its mode is {mode:04o}: others may write it while it runs")]

@@ -1,19 +1,20 @@
 //! The bytes that will run: brought to a place where they can no longer change, then hashed there. Decides nothing about the digest.
 
 use std::ffi::CString;
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::{File, Metadata, OpenOptions, Permissions};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::{fmt, io};
 
-use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags};
+use rustix::fs::{MemfdFlags, OFlags, SealFlags};
 use rustix::io::Errno;
 use tempfile::TempDir;
 
 use super::Digest;
 use super::error::{Obstacle, Refusal};
 use super::format;
+use super::place::{PlaceFault, is_trusted, trusted};
 use super::source::{Source, is_noexec};
 
 /// How the verified bytes are kept unchanged between the moment they are hashed and the moment they run.
@@ -59,36 +60,49 @@ impl Image {
         format::check(&self.file)
     }
 
+    /// Lets the sealed image be executed and not read. For a host that is not root the kernel then makes the plugin non-dumpable from its
+    /// first instruction, so that other processes of the same user can neither attach to it nor read its environment (proc(5), ptrace(2)).
+    ///
+    /// Seals do not cover the permission to read, and a plugin may change that of its own image: to be called before each launch.
+    pub(crate) fn make_execute_only(&self) -> io::Result<()> {
+        match self.mode {
+            ExecMode::Sealed => self.file.set_permissions(Permissions::from_mode(0o111)),
+            _ => Ok(()),
+        }
+    }
+
     /// Copies into memory, seals, then hashes what is sealed: from then on it cannot change.
     pub(super) fn sealed(source: &Source, name: &Path) -> Result<Self, Obstacle> {
         let file = memory(name)?;
         let size = source.copy_to(&file)?;
-        // Execute-only: for a host that is not root the kernel then makes the plugin non-dumpable from its first instruction, so that
-        // other processes of the same user can neither attach to it nor read its environment (proc(5), ptrace(2)).
-        file.set_permissions(Permissions::from_mode(0o111)).map_err(Obstacle::io("making its image executable"))?;
-        seal(&file).map_err(Obstacle::io("sealing its image"))?;
-        let digest = Digest::of_file(&file).map_err(Obstacle::io("hashing its image"))?;
-        Ok(Self { file, digest, mode: ExecMode::Sealed, size, _directory: None })
+        let image = Self { file, digest: Digest::of([]), mode: ExecMode::Sealed, size, _directory: None };
+        image.make_execute_only().map_err(Obstacle::io("making its image executable"))?;
+        seal(&image.file).map_err(Obstacle::io("sealing its image"))?;
+        let digest = Digest::of_file(&image.file).map_err(Obstacle::io("hashing its image"))?;
+        Ok(Self { digest, ..image })
     }
 
-    /// Copies to a directory of its own below `parent`, closes the copy for writing, then hashes it.
-    pub(super) fn private_copy(source: &Source, name: &Path, parent: &Path) -> Result<Self, Obstacle> {
-        // Asked first, because the error below would name a directory that never was.
-        std::fs::metadata(parent).map_err(Obstacle::io("looking at the directory for its private copy"))?;
+    /// Copies to a directory of its own below `place`, closes the copy for writing, then hashes it.
+    pub(super) fn private_copy(source: &Source, name: &Path, place: &Path) -> Result<Self, Obstacle> {
+        let parent = trusted(place).map_err(|fault| match fault {
+            PlaceFault::Open { directory, owner, mode } => Refusal::OpenDirectory { directory, owner, mode }.into(),
+            PlaceFault::Io(error) => Obstacle::io("looking at the directory for its private copy")(error),
+        })?;
         let directory = tempfile::Builder::new()
             .prefix("portcullis-image-")
             .permissions(Permissions::from_mode(0o700))
-            .tempdir_in(parent)
+            .tempdir_in(&parent)
             .map_err(Obstacle::io("making a directory for its private copy"))?;
         let path = directory.path().join(file_name(name));
-        let size = write_copy(source, &path)?;
+        let (written, size) = write_copy(source, &path)?;
         let file = OpenOptions::new()
             .read(true)
             .custom_flags(OFlags::NOFOLLOW.bits() as i32)
             .open(&path)
             .map_err(Obstacle::io("opening its private copy"))?;
+        same_file(&file, &written).map_err(Obstacle::io("finding its private copy again"))?;
         if is_noexec(&file).map_err(Obstacle::io("looking at the mount of its private copy"))? {
-            return Err(Refusal::CopyNotExecutable { directory: parent.to_path_buf() }.into());
+            return Err(Refusal::CopyNotExecutable { directory: place.to_path_buf() }.into());
         }
         let digest = Digest::of_file(&file).map_err(Obstacle::io("hashing its private copy"))?;
         Ok(Self { file, digest, mode: ExecMode::PrivateCopy, size, _directory: Some(directory) })
@@ -96,8 +110,7 @@ impl Image {
 
     /// Keeps the file itself, if nobody but root and this user may write it.
     pub(super) fn pinned(source: Source) -> Result<Self, Obstacle> {
-        let trusted = [0, rustix::process::geteuid().as_raw()];
-        if !trusted.contains(&source.owner) || source.mode & 0o022 != 0 {
+        if !is_trusted(source.owner) || source.mode & 0o022 != 0 {
             return Err(Refusal::WritableByOthers { mode: source.mode, owner: source.owner }.into());
         }
         let digest = Digest::of_file(&source.file).map_err(Obstacle::io("hashing it"))?;
@@ -138,7 +151,9 @@ fn seal(file: &File) -> io::Result<()> {
     }
 }
 
-fn write_copy(source: &Source, path: &Path) -> Result<u64, Obstacle> {
+/// Writes the copy, and returns what it was written to: the descriptor for writing is closed, because a file that is open for writing
+/// cannot be executed.
+fn write_copy(source: &Source, path: &Path) -> Result<(Metadata, u64), Obstacle> {
     let copy = OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -146,9 +161,19 @@ fn write_copy(source: &Source, path: &Path) -> Result<u64, Obstacle> {
         .open(path)
         .map_err(Obstacle::io("making its private copy"))?;
     let size = source.copy_to(&copy)?;
-    rustix::fs::fchmod(&copy, Mode::from_raw_mode(0o500))
-        .map_err(Obstacle::io("making its private copy executable"))?;
-    Ok(size)
+    copy.set_permissions(Permissions::from_mode(0o500)).map_err(Obstacle::io("making its private copy executable"))?;
+    Ok((copy.metadata().map_err(Obstacle::io("looking at its private copy"))?, size))
+}
+
+/// Makes sure that what was opened by path is what was written.
+fn same_file(opened: &File, written: &Metadata) -> io::Result<()> {
+    let opened = opened.metadata()?;
+    let identity = |of: &Metadata| (of.dev(), of.ino(), of.uid(), of.mode(), of.nlink());
+    if identity(&opened) == identity(written) && written.nlink() == 1 {
+        Ok(())
+    } else {
+        Err(io::Error::other("another file has taken its place"))
+    }
 }
 
 fn file_name(path: &Path) -> PathBuf {

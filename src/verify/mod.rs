@@ -9,6 +9,7 @@ mod digest;
 mod error;
 mod format;
 mod image;
+mod place;
 mod policy;
 mod source;
 
@@ -18,6 +19,8 @@ pub use error::{Refusal, VerifyError};
 pub use format::Format;
 pub use image::ExecMode;
 pub use policy::{Policy, VerifiedPlugin};
+
+pub(crate) use place::{PlaceFault, trusted};
 
 #[cfg(test)]
 mod tests;

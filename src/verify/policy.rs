@@ -20,7 +20,9 @@ use super::{Digest, ImageCache, VerifyError};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Keep a policy for as long as plugins are launched: it holds the [`ImageCache`].
+/// A policy with several digests does not tie them to paths: any of them may run from wherever it is verified. Use one policy for each
+/// plugin; they can share an [`ImageCache`] ([`with_cache`](Self::with_cache)). A policy with a single digest relaunches from its cache, so
+/// keep it for as long as the plugin is launched. With several digests the file has to be read each time to know which one it is.
 #[derive(Debug, Clone, Default)]
 pub struct Policy {
     allowed: BTreeSet<Digest>,
@@ -71,7 +73,8 @@ impl Policy {
     ///
     /// # Security
     ///
-    /// Another process of the same user can change such a copy after it was hashed. Nobody else can.
+    /// Another process of the same user can change such a copy after it was hashed. Nobody else can: a directory in which others may rename
+    /// what is there is refused.
     pub fn with_private_copy(mut self, parent: impl Into<PathBuf>) -> Self {
         self.place = Place::Directory(parent.into());
         self
@@ -97,10 +100,13 @@ impl Policy {
         }
     }
 
-    /// Proves that the file's bytes are allowed, and keeps exactly those bytes for the launch.
+    /// Returns allowed bytes for a launch: those of the file, read, kept unchanged and hashed; or, if this policy allows a single digest
+    /// and has an image with it in its cache, that image.
     ///
-    /// Reads and hashes, unless the policy allows a single digest and its image is in the cache: so it blocks. In an asynchronous
-    /// program call it where blocking is allowed (`tokio::task::spawn_blocking`).
+    /// In the second case nothing at the path is looked at: it may have been replaced or deleted, and the bytes with the digest run all
+    /// the same. To take a plugin out of use, take its digest out of the policy.
+    ///
+    /// Reading and hashing block. In an asynchronous program call this where blocking is allowed (`tokio::task::spawn_blocking`).
     ///
     /// # Errors
     ///

@@ -220,6 +220,13 @@ fn the_cache_keeps_its_budget_and_lets_go_of_the_least_recently_used() {
     assert_eq!(cache.size(), 2 * (size + 1));
     assert_eq!([cached(&one), cached(&two)], [true, false]);
 
+    let kept = cache.size();
+    let large = appended(4);
+    OpenOptions::new().append(true).open(&large.0).unwrap().set_len(3 * size).unwrap();
+    let large = (large.0.clone(), Digest::read(File::open(&large.0).unwrap()).unwrap());
+    assert!(!cached(&large));
+    assert_eq!(cache.size(), kept, "an image over the budget took others along");
+
     let small = ImageCache::with_budget(size - 1);
     let policy = fixture.policy().with_cache(small.clone());
     assert!(!policy.verify(&fixture.plugin).unwrap().was_cached());
@@ -275,6 +282,16 @@ fn a_private_copy_lies_in_a_directory_of_its_own_and_leaves_with_the_last_user()
     assert_eq!(Digest::of_file(&verified.image.file).unwrap(), fixture.digest);
 
     drop(verified);
+    assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_private_copy_is_made_only_where_others_cannot_rename_it() {
+    let fixture = Fixture::new();
+    let parent = tempfile::tempdir().unwrap();
+    set_mode(parent.path(), 0o777);
+    let refusal = refusal(fixture.policy().with_private_copy(parent.path()).verify(&fixture.plugin));
+    assert!(matches!(refusal, Refusal::OpenDirectory { mode: 0o777, .. }), "{refusal:?}");
     assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);
 }
 

@@ -14,7 +14,7 @@ use portcullis::plugin;
 use tonic::service::Routes;
 
 use crate::raw_server::{self, Certificate};
-use crate::support;
+use crate::{slow, support};
 
 /// Plays the fixture that the first argument names, if it names one.
 pub fn play() -> Option<ExitCode> {
@@ -27,6 +27,8 @@ pub fn play() -> Option<ExitCode> {
 fn perform(name: &str, arguments: &[&str]) -> ExitCode {
     match (name, arguments) {
         ("serve", []) => serve(),
+        ("serve-slowly", []) => serve_slowly(),
+        ("hold-connection", [told]) => hold_connection(Path::new(told)),
         ("print-first", []) => print_first(),
         ("state", [file]) => tell_state(Path::new(file)),
         ("line", [line]) => write_line(line),
@@ -43,10 +45,17 @@ fn perform(name: &str, arguments: &[&str]) -> ExitCode {
         ("flood", [done]) => flood(Path::new(done)),
         ("wrap", inner) => wrap(inner),
         ("count-bytes", [file]) => count_bytes(Path::new(file)),
+        ("ended-holding-output", []) => ended_holding_output(),
+        ("link-directory", [target]) => link_directory(Path::new(target)),
+        ("open-image", []) => open_image(),
         ("link", [target]) => link(Path::new(target)),
         ("regular-file", []) => regular_file(),
         ("leave", [how, file]) => leave(how, Path::new(file)),
         ("hold", []) => sleep(),
+        ("hold-shortly", []) => {
+            std::thread::sleep(Duration::from_secs(20));
+            ExitCode::SUCCESS
+        }
         ("host", [place, file]) => host(Path::new(place), Path::new(file)),
         ("launch-state", [place, file]) => launch_state(Path::new(place), file),
         ("cancelling-host", [place]) => cancelling_host(Path::new(place)),
@@ -62,6 +71,20 @@ fn serve() -> ExitCode {
 
 async fn no_services() -> Result<Routes, Infallible> {
     Ok(Routes::default())
+}
+
+/// A good plugin with a call that takes a second.
+fn serve_slowly() -> ExitCode {
+    plugin::builder("BASIC_PLUGIN", "hello")
+        .version(1, || async { Ok::<_, Infallible>(Routes::new(slow::SlowServer)) })
+        .serve()
+}
+
+/// Holds what it finds as its standard input, a connection, and writes down that it was closed.
+fn hold_connection(told: &Path) -> ExitCode {
+    let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+    fs::write(told, "").unwrap();
+    ExitCode::SUCCESS
 }
 
 fn print_first() -> ExitCode {
@@ -201,6 +224,27 @@ fn link(target: &Path) -> ExitCode {
     write_line("1|1|unix|{DIR}/plugin|grpc|{CERT}")
 }
 
+/// Names a socket below a link to a directory elsewhere.
+fn link_directory(target: &Path) -> ExitCode {
+    std::os::unix::fs::symlink(target.parent().unwrap(), raw_server::directory().join("inside")).unwrap();
+    let name = target.file_name().unwrap().to_string_lossy();
+    write_line(&format!("1|1|unix|{{DIR}}/inside/{name}|grpc|{{CERT}}"))
+}
+
+/// Has another process, outside the group, which holds the output; writes nothing and exits.
+fn ended_holding_output() -> ExitCode {
+    let holder = Command::new("/proc/self/exe").args(support::fixture(&["hold-shortly"])).process_group(0).spawn();
+    drop(holder.unwrap());
+    ExitCode::from(5)
+}
+
+/// Serves, and lets its own image be read by everybody, as its owner can.
+fn open_image() -> ExitCode {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions("/proc/self/exe", fs::Permissions::from_mode(0o555)).unwrap();
+    serve()
+}
+
 fn regular_file() -> ExitCode {
     fs::write(raw_server::directory().join("plugin"), "").unwrap();
     write_line("1|1|unix|{DIR}/plugin|grpc|{CERT}")
@@ -225,7 +269,8 @@ fn host(place: &Path, file: &Path) -> ExitCode {
             .with_protocol(support::protocol())
             .with_environment(portcullis::host::Environment::empty())
             .with_runtime_directory(place)
-            .args(support::fixture(&["leave", "group", file.with_extension("child").to_str().unwrap()]))
+            // Not one of ours, which would notice by itself.
+            .args(support::fixture(&["raw", "healthy"]))
             .launch()
             .await
             .unwrap();
@@ -276,10 +321,10 @@ fn cancelling_host(place: &Path) -> ExitCode {
     support::eventually("the first plugin is gone", settle);
     let descriptors = || fs::read_dir("/proc/self/fd").unwrap().count();
     let before = descriptors();
-    let finished = (0..STEPS).filter(|step| launch(Duration::from_micros(150 * step))).count();
+    let finished = (0..STEPS).filter(|step| launch(Duration::from_micros(400 * step))).count();
     support::eventually("no process is left", settle);
     support::eventually("no descriptor is left", || settle() && descriptors() == before);
-    assert!(finished < STEPS as usize, "nothing was cancelled");
+    assert!((1..STEPS as usize).contains(&finished), "{finished} of {STEPS} launches were not cancelled");
     ExitCode::SUCCESS
 }
 

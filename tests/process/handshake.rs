@@ -32,6 +32,15 @@ pub fn a_plugin_that_a_signal_ends_is_reported_with_it() {
     assert_eq!(error.exit, Some(Exit::Signal(6)));
 }
 
+pub fn a_plugin_that_ended_is_not_waited_for_though_its_output_is_held() {
+    let place = Place::new();
+    let started = Instant::now();
+    let error = place.refused(place.fixture(&["ended-holding-output"]));
+    assert!(matches!(error.fault, StartFault::Exited), "{:?}", error.fault);
+    assert_eq!(error.exit, Some(Exit::Code(5)));
+    assert!(started.elapsed() < Duration::from_secs(15), "it waited for the deadline");
+}
+
 pub fn a_silent_plugin_runs_into_the_deadline() {
     let place = Place::new();
     let error = place.refused(place.fixture(&["silent"]).with_start_timeout(Duration::from_millis(300)));

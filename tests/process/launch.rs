@@ -5,7 +5,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 use std::process::Command;
 
-use portcullis::host::{Environment, EnvironmentFault, LaunchError, Measure, PeerCheck, Plugin, Step};
+use portcullis::host::{Environment, EnvironmentFault, LaunchError, Measure, PeerCheck, Plugin, StartFault, Step};
 use portcullis::verify::ExecMode;
 use portcullis::{Digest, Error, Policy, Protocol};
 
@@ -89,6 +89,33 @@ pub fn others_of_the_same_user_cannot_look_into_a_plugin() {
             assert_eq!(fs::File::open(path).unwrap_err().kind(), std::io::ErrorKind::PermissionDenied, "{name}");
         }
     });
+}
+
+pub fn any_start_timeout_is_taken() {
+    let place = Place::new();
+    run(place.fixture(&["serve"]).with_start_timeout(std::time::Duration::MAX).launch()).unwrap();
+    let result = run(place.fixture(&["serve"]).with_start_timeout(std::time::Duration::ZERO).launch());
+    let timeout = match &result {
+        Err(Error::Launch(error)) => matches!(error, LaunchError::Timeout),
+        Err(Error::Start(error)) => matches!(error.fault, StartFault::Timeout { .. }),
+        _ => false,
+    };
+    assert!(timeout, "{result:?}");
+}
+
+pub fn a_plugin_cannot_open_the_image_of_later_launches() {
+    use std::os::unix::fs::MetadataExt;
+    let place = Place::new();
+    let policy = Policy::new().allow(*OWN_DIGEST);
+    let launch = |fixture: &str| {
+        let verified = policy.verify(&*OWN_PATH).unwrap();
+        run(async {
+            let plugin = place.fixture_of(verified, &[fixture]).launch().await.unwrap();
+            fs::metadata(format!("/proc/{}/exe", plugin.pid())).map(|image| image.mode() & 0o777).ok()
+        })
+    };
+    assert_eq!(launch("open-image").unwrap_or(0o555), 0o555);
+    assert_eq!(launch("serve").unwrap_or(0o111), 0o111);
 }
 
 /// Descriptors without close-on-exec, as a C library in the host may have them.
@@ -224,7 +251,7 @@ pub fn a_missing_working_directory_is_a_named_error() {
     let place = Place::new();
     let launch = place.fixture(&["serve"]).with_working_directory("/nonexistent");
     match run(launch.launch()) {
-        Err(Error::Launch(LaunchError::Start { step: Step::Prepare, source, .. })) => {
+        Err(Error::Launch(LaunchError::Start { step: Step::WorkingDirectory, source, .. })) => {
             assert_eq!(source.kind(), std::io::ErrorKind::NotFound);
         }
         other => panic!("{other:?}"),

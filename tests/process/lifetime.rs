@@ -6,6 +6,7 @@ use std::time::Duration;
 use portcullis::host::{Ending, Exit, Plugin};
 use rustix::process::Signal;
 
+use crate::slow;
 use crate::support::{LONG, Place, eventually, fixture, is_alive, kill, number_in, run};
 
 const GRACE: Duration = Duration::from_millis(500);
@@ -16,8 +17,12 @@ async fn launch(place: &Place, fixture: &[&str]) -> Plugin {
 
 /// Shuts down, and makes sure that it takes no longer than promised by much: a hang is not a second.
 async fn shut_down(plugin: &Plugin) -> (Ending, Option<Exit>) {
-    let shutdown =
-        tokio::time::timeout(Duration::from_secs(15), plugin.shutdown(GRACE)).await.expect("the shutdown hangs");
+    shut_down_within(plugin, GRACE).await
+}
+
+async fn shut_down_within(plugin: &Plugin, grace: Duration) -> (Ending, Option<Exit>) {
+    let limit = grace + Duration::from_secs(15);
+    let shutdown = tokio::time::timeout(limit, plugin.shutdown(grace)).await.expect("the shutdown hangs");
     (shutdown.ending, shutdown.exit)
 }
 
@@ -31,6 +36,46 @@ pub fn shutdown_asks_first() {
         assert_eq!(plugin.shutdown(LONG).await.ending, Ending::Exited);
     });
     assert_eq!(place.directories(), 0);
+}
+
+pub fn calls_under_way_may_end_before_a_shutdown() {
+    let place = Place::new();
+    run(async {
+        let plugin = place.fixture(&["serve-slowly"]).launch().await.unwrap();
+        let call = tokio::spawn(slow::call(plugin.channel()));
+        // It takes a moment until the plugin has the call, and then a second until it answers.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let (ending, exit) = shut_down_within(&plugin, LONG).await;
+        assert_eq!((ending, exit), (Ending::Asked, Some(Exit::Code(0))));
+        call.await.unwrap().expect("the call was cut off");
+    });
+}
+
+pub fn a_plugin_can_be_killed_at_once() {
+    let place = Place::new();
+    run(async {
+        let plugin = launch(&place, &["serve"]).await;
+        plugin.kill();
+        assert_eq!(plugin.exited().await, Exit::Signal(9));
+    });
+}
+
+/// What was launched is gone; something that it left behind and that holds its connection is not talked to.
+pub fn nobody_answers_for_a_plugin_that_has_ended() {
+    let place = Place::new();
+    run(async {
+        let plugin = launch(&place, &["raw", "handed-over"]).await;
+        let mut health = tonic_health::pb::health_client::HealthClient::new(plugin.channel());
+        let request = || tonic_health::pb::HealthCheckRequest { service: "plugin".into() };
+        health.check(request()).await.unwrap();
+        let directory = std::fs::read_dir(place.path()).unwrap().next().unwrap().unwrap().path();
+        std::fs::write(directory.join("end"), "").unwrap();
+        assert_eq!(plugin.exited().await, Exit::Code(0));
+        // The one that holds the connection gets its end, and says so.
+        let told = place.file("told");
+        eventually("the connection is closed", || told.exists());
+        health.check(request()).await.unwrap_err();
+    });
 }
 
 pub fn a_plugin_that_cannot_be_asked_is_terminated() {
@@ -63,7 +108,7 @@ pub fn a_grandchild_that_holds_the_output_does_not_hang_the_shutdown() {
     let file = place.file("grandchild");
     run(async {
         let plugin = launch(&place, &["leave", "session", file.to_str().unwrap()]).await;
-        assert_eq!(shut_down(&plugin).await, (Ending::Asked, Some(Exit::Code(0))));
+        assert_eq!(shut_down_within(&plugin, LONG).await, (Ending::Asked, Some(Exit::Code(0))));
         let grandchild = number_in(&file);
         // It is outside the plugin's group, so it must still hold the output; or this test shows nothing.
         assert!(is_alive(grandchild));
@@ -125,7 +170,6 @@ pub fn a_killed_host_leaves_no_plugin() {
         host.kill().unwrap();
         host.wait().unwrap();
         eventually("the plugin ends with its host", || !is_alive(plugin));
-        kill(number_in(&file.with_extension("child")), Signal::KILL);
     }
     assert!(place.directories() >= 1, "a killed host cannot remove its directory; or this test shows nothing");
     // The next host does. (This process has not looked at this place yet.)
@@ -166,7 +210,7 @@ pub fn a_plugin_survives_the_thread_that_launched_it() {
     runtime.block_on(async {
         tokio::time::sleep(Duration::from_millis(300)).await;
         assert_eq!(plugin.exit(), None);
-        assert_eq!(shut_down(&plugin).await.0, Ending::Asked);
+        assert_eq!(shut_down_within(&plugin, LONG).await.0, Ending::Asked);
     });
 }
 

@@ -9,6 +9,7 @@ mod lifetime;
 mod peer;
 mod race;
 mod raw_server;
+mod slow;
 mod support;
 
 use libtest_mimic::{Arguments, Trial};
@@ -32,6 +33,8 @@ fn main() -> std::process::ExitCode {
             launch::the_hosts_ignored_signals_are_not_the_plugins,
             launch::nobody_can_open_a_plugins_output,
             launch::others_of_the_same_user_cannot_look_into_a_plugin,
+            launch::a_plugin_cannot_open_the_image_of_later_launches,
+            launch::any_start_timeout_is_taken,
             launch::what_is_given_reaches_the_plugin,
             launch::every_mode_of_execution_works_and_is_reported,
             launch::a_relaunch_comes_from_the_cache_after_the_file_was_replaced,
@@ -41,6 +44,7 @@ fn main() -> std::process::ExitCode {
             launch::a_plugin_that_prints_without_end_does_not_block,
             handshake::a_plugin_that_exits_is_reported_with_its_status_and_last_words,
             handshake::a_plugin_that_a_signal_ends_is_reported_with_it,
+            handshake::a_plugin_that_ended_is_not_waited_for_though_its_output_is_held,
             handshake::a_silent_plugin_runs_into_the_deadline,
             handshake::a_slow_line_does_not_move_the_deadline,
             handshake::a_line_without_end_is_cut_off,
@@ -49,6 +53,7 @@ fn main() -> std::process::ExitCode {
             handshake::a_plugin_that_ignored_the_certificate_is_refused,
             peer::another_process_at_the_address_is_refused_before_a_byte_is_sent,
             peer::a_link_out_of_the_directory_is_not_followed,
+            peer::a_linked_directory_is_not_entered,
             peer::what_is_no_socket_is_refused,
             peer::a_listener_without_tls_is_refused,
             peer::another_certificate_than_announced_is_refused,
@@ -64,6 +69,9 @@ fn main() -> std::process::ExitCode {
             peer::tcp_needs_the_switch,
             peer::a_plugin_lets_nobody_in_without_the_certificate,
             lifetime::shutdown_asks_first,
+            lifetime::calls_under_way_may_end_before_a_shutdown,
+            lifetime::a_plugin_can_be_killed_at_once,
+            lifetime::nobody_answers_for_a_plugin_that_has_ended,
             lifetime::a_plugin_that_cannot_be_asked_is_terminated,
             lifetime::a_stubborn_plugin_is_killed,
             lifetime::a_stopped_plugin_does_not_hang_the_shutdown,

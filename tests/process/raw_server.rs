@@ -118,6 +118,23 @@ async fn perform(mode: &str, mut stream: UnixStream, certificate: Certificate) {
         }
         "no-health" => grpc(accept(stream, &certificate, true).await.unwrap(), false).await,
         "healthy" => grpc(accept(stream, &certificate, true).await.unwrap(), true).await,
+        "handed-over" => {
+            // Another process gets the connection too, and keeps it when this one ends.
+            let connection = std::os::fd::AsFd::as_fd(&stream).try_clone_to_owned().unwrap();
+            let told = directory().with_file_name("told");
+            let mut holder = std::process::Command::new("/proc/self/exe");
+            holder.args(support::fixture(&["hold-connection", told.to_str().unwrap()]));
+            std::os::unix::process::CommandExt::process_group(&mut holder, 0);
+            let end = directory().join("end");
+            let stream = accept(stream, &certificate, true).await.unwrap();
+            tokio::spawn(grpc(stream, true));
+            while !end.exists() {
+                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            }
+            // It waits for what it reads; as long as this process served, it must not take that away.
+            rustix::fs::fcntl_setfl(&connection, rustix::fs::OFlags::empty()).unwrap();
+            holder.stdin(connection).spawn().unwrap();
+        }
         "not-serving" => {
             let (health, service) = tonic_health::server::health_reporter();
             health.set_service_status("plugin", tonic_health::ServingStatus::NotServing).await;

@@ -10,7 +10,7 @@ use kv::proto::kv_client::KvClient;
 use kv::proto::{GetRequest, PutRequest};
 use portcullis::host::{Environment, Plugin};
 use portcullis::verify::ImageCache;
-use portcullis::{Digest, Policy, Protocol};
+use portcullis::{Digest, MESSAGE_LIMIT, Policy, Protocol};
 use tonic::transport::Channel;
 
 use crate::root;
@@ -123,7 +123,7 @@ async fn launch(policy: &Policy, file: &Path, data: &Path) -> Result<Plugin> {
 }
 
 fn client(plugin: &Plugin) -> KvClient<Channel> {
-    KvClient::new(plugin.channel()).max_decoding_message_size(plugin.message_limit())
+    KvClient::new(plugin.channel()).max_decoding_message_size(MESSAGE_LIMIT)
 }
 
 async fn put(client: &mut KvClient<Channel>) -> Result<()> {

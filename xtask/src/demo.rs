@@ -11,7 +11,7 @@ use kv::proto::kv_client::KvClient;
 use kv::proto::{GetRequest, PutRequest};
 use portcullis::host::{Environment, Plugin};
 use portcullis::verify::VerifiedPlugin;
-use portcullis::{Digest, Policy, Protocol};
+use portcullis::{Digest, MESSAGE_LIMIT, Policy, Protocol};
 
 use crate::root;
 
@@ -89,7 +89,7 @@ async fn first_launch(verified: VerifiedPlugin, data: &Path, checked: Duration) 
     let ready = started.elapsed();
     show(&plugin.report().to_string());
     show(&format!("\n{size} MiB copied, sealed and hashed in {checked:.1?}; ready to be called {ready:.1?} later."));
-    let mut client = KvClient::new(plugin.channel()).max_decoding_message_size(plugin.message_limit());
+    let mut client = KvClient::new(plugin.channel()).max_decoding_message_size(MESSAGE_LIMIT);
     client.put(PutRequest { key: "greeting".into(), value: "hello from the demo".into() }).await?;
     show("put greeting \"hello from the demo\"");
     shut_down(plugin).await
@@ -101,7 +101,7 @@ async fn second_launch(policy: &Policy, file: &Path, data: &Path) -> Result<()> 
     ensure!(verified.was_cached(), "the image was not in the cache");
     let plugin = launch(verified, data).await?;
     show(&format!("Verified from the cache, launched and ready in {:.1?}.", started.elapsed()));
-    let mut client = KvClient::new(plugin.channel()).max_decoding_message_size(plugin.message_limit());
+    let mut client = KvClient::new(plugin.channel()).max_decoding_message_size(MESSAGE_LIMIT);
     let value = client.get(GetRequest { key: "greeting".into() }).await?.into_inner().value;
     show(&format!("get greeting -> {:?}", String::from_utf8_lossy(&value)));
     ensure!(value == "hello from the demo", "the value is not what was put");

@@ -13,7 +13,7 @@ use kv::VALUE_LIMIT;
 use kv::proto::kv_client::KvClient;
 use kv::proto::{GetRequest, PutRequest};
 use portcullis::host::{Environment, Plugin};
-use portcullis::{Digest, Error, Escaped, Policy, Protocol};
+use portcullis::{Digest, Error, Escaped, MESSAGE_LIMIT, Policy, Protocol};
 use tonic::Code;
 use tonic::transport::Channel;
 
@@ -92,7 +92,7 @@ async fn run(arguments: Arguments) -> Result<()> {
     if arguments.report {
         eprintln!("{}", plugin.report());
     }
-    let client = KvClient::new(plugin.channel()).max_decoding_message_size(plugin.message_limit());
+    let client = KvClient::new(plugin.channel()).max_decoding_message_size(MESSAGE_LIMIT);
     let called = call(client, command).await;
     plugin.shutdown(Duration::from_secs(2)).await;
     called

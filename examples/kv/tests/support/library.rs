@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use kv::proto::kv_client::KvClient;
 use kv::proto::{GetRequest, PutRequest};
-use portcullis::Protocol;
 use portcullis::host::{Builder, Environment, Plugin, Ready, Shutdown};
 use portcullis::verify::VerifiedPlugin;
+use portcullis::{MESSAGE_LIMIT, Protocol};
 use tonic::transport::Channel;
 
 use super::{LIMIT, Place};
@@ -32,7 +32,7 @@ pub(crate) struct Session {
 
 impl Session {
     pub(crate) fn of(plugin: Plugin) -> Self {
-        let client = KvClient::new(plugin.channel()).max_decoding_message_size(plugin.message_limit());
+        let client = KvClient::new(plugin.channel()).max_decoding_message_size(MESSAGE_LIMIT);
         Self { plugin, client }
     }
 
