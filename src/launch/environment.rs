@@ -79,7 +79,7 @@ impl Environment {
     ///
     /// # Errors
     ///
-    /// As [`set`](Self::set).
+    /// As [`set`](Self::set), if the host has a value; a loader variable is refused in any case.
     pub fn inherit(self, name: impl AsRef<OsStr>) -> Result<Self, EnvironmentError> {
         match std::env::var_os(name.as_ref()) {
             Some(value) => self.set(name, value),

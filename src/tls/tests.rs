@@ -52,6 +52,27 @@ async fn two_ends_that_pin_each_other_meet() {
     server.unwrap();
 }
 
+/// A resumed session would not prove again who is at the other end.
+#[tokio::test]
+async fn every_connection_is_a_full_handshake() {
+    let (host, plugin) = (Identity::generate().unwrap(), Identity::generate().unwrap());
+    let (client, server) = (client(&host, &pin(&plugin)).unwrap(), server(&plugin, &pin(&host)).unwrap());
+    for _ in 0..3 {
+        let (near, far) = tokio::io::duplex(64 * 1024);
+        let connect = async {
+            let name = ServerName::try_from(identity::NAME).unwrap();
+            let mut stream = TlsConnector::from(Arc::clone(&client)).connect(name, near).await.unwrap();
+            // Tickets, if there were any, would come before this byte.
+            stream.read_u8().await.unwrap();
+            stream.write_u8(2).await.unwrap();
+            stream.get_ref().1.handshake_kind()
+        };
+        let (kind, served) = tokio::join!(connect, run_server(Arc::clone(&server), far));
+        served.unwrap();
+        assert_eq!(kind, Some(rustls::HandshakeKind::Full));
+    }
+}
+
 #[tokio::test]
 async fn another_certificate_is_a_stranger_in_either_direction() {
     let identities: Vec<_> = (0..3).map(|_| Identity::generate().unwrap()).collect();

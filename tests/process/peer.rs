@@ -152,7 +152,9 @@ struct Served {
 impl Served {
     fn start(place: &Place, host: &Certificate) -> Self {
         use base64::Engine;
-        let mut process = Command::new(&*crate::support::OWN_PATH)
+        // The most careless host: what its plugins create belongs to everybody.
+        let mut process = Command::new("sh")
+            .args(["-c", "umask 0; exec \"$0\" \"$@\"", crate::support::OWN_PATH.to_str().unwrap()])
             .args(fixture(&["serve"]))
             .env("BASIC_PLUGIN", "hello")
             .env("PLUGIN_CLIENT_CERT", host.pem())
@@ -204,6 +206,8 @@ pub fn a_plugin_lets_nobody_in_without_the_certificate() {
     let place = Place::new();
     let (host, stranger) = (Certificate::new(), Certificate::new());
     let served = Served::start(&place, &host);
+    let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&served.socket).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
     run(async {
         assert!(!served.lets_in(None).await, "without a certificate");
         assert!(!served.lets_in(Some(&stranger)).await, "with another certificate");
