@@ -166,7 +166,7 @@ fn write_copy(source: &Source, path: &Path) -> Result<(Metadata, u64), Obstacle>
 }
 
 /// Makes sure that what was opened by path is what was written.
-fn same_file(opened: &File, written: &Metadata) -> io::Result<()> {
+pub(super) fn same_file(opened: &File, written: &Metadata) -> io::Result<()> {
     let opened = opened.metadata()?;
     let identity = |of: &Metadata| (of.dev(), of.ino(), of.uid(), of.mode(), of.nlink());
     if identity(&opened) == identity(written) && written.nlink() == 1 {

@@ -296,6 +296,18 @@ fn a_private_copy_is_made_only_where_others_cannot_rename_it() {
 }
 
 #[test]
+fn a_copy_whose_place_was_taken_is_noticed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("copy");
+    fs::write(&path, "bytes").unwrap();
+    let written = fs::metadata(&path).unwrap();
+    image::same_file(&File::open(&path).unwrap(), &written).unwrap();
+    fs::rename(&path, directory.path().join("aside")).unwrap();
+    fs::write(&path, "bytes").unwrap();
+    assert!(image::same_file(&File::open(&path).unwrap(), &written).is_err());
+}
+
+#[test]
 fn a_pinned_file_may_be_written_by_nobody_else() {
     let fixture = Fixture::new();
     let policy = fixture.policy().dangerous_with_pinned_fd();
