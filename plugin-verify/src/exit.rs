@@ -18,6 +18,20 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
+    /// The `outcome` in JSON.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Success => "ok",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// The worse of two.
+    pub(crate) fn and(self, other: Self) -> Self {
+        if other as u8 > self as u8 { other } else { self }
+    }
+
     /// What becomes of this exit once the output was written, or was not: it stays for a reader who had seen enough, and nobody may
     /// take it for a verdict when the output is lost for another reason.
     pub(crate) fn after(self, written: io::Result<()>) -> Self {

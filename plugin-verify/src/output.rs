@@ -3,6 +3,32 @@
 use std::fmt;
 use std::io::{self, Write};
 
+use serde_json::{Map, Value};
+
+use crate::exit::Exit;
+
+/// How results are printed: the option that every verb has.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct Form {
+    /// Print one JSON document instead of text
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// The version of the JSON documents: what a member means does not change under one version, members may be added.
+const SCHEMA: u32 = 1;
+
+/// Writes the one JSON document of a run: what every verb says (`schema`, `verb`, `outcome`), then `body`. Names in it are escaped as they are in text.
+pub(crate) fn json(verb: &str, exit: Exit, body: impl IntoIterator<Item = (&'static str, Value)>) -> Exit {
+    let mut document = Map::new();
+    document.insert("schema".into(), SCHEMA.into());
+    document.insert("verb".into(), verb.into());
+    document.insert("outcome".into(), exit.word().into());
+    document.extend(body.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    let text = format!("{:#}\n", Value::Object(document));
+    exit.after(write(text.as_bytes()))
+}
+
 /// Writes a result, whole lines of it, at once.
 pub(crate) fn write(lines: &[u8]) -> io::Result<()> {
     let mut stdout = io::stdout().lock();

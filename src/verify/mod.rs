@@ -6,12 +6,14 @@
 
 mod cache;
 mod digest;
+mod document;
 mod error;
 mod format;
 mod image;
 mod place;
 mod policy;
 mod source;
+mod source_error;
 
 pub use cache::ImageCache;
 pub use digest::{Digest, DigestError};
@@ -19,6 +21,7 @@ pub use error::{Refusal, VerifyError};
 pub use format::Format;
 pub use image::ExecMode;
 pub use policy::{Policy, VerifiedPlugin};
+pub use source_error::{SourceError, SourceFault};
 
 pub(crate) use place::{PlaceFault, trusted};
 

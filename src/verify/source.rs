@@ -2,11 +2,12 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use rustix::fs::{OFlags, StatVfsMountFlags};
 
+use super::document::other_than_regular;
 use super::error::{Obstacle, Refusal};
 
 /// A regular file that may be copied from: small enough, executable by its mode, without set-ID bits and file capabilities, and not
@@ -63,15 +64,10 @@ impl Source {
 }
 
 fn refuse_kind(kind: std::fs::FileType) -> Result<(), Obstacle> {
-    let kind = match kind {
-        kind if kind.is_file() => return Ok(()),
-        kind if kind.is_dir() => "a directory",
-        kind if kind.is_fifo() => "a FIFO",
-        kind if kind.is_socket() => "a socket",
-        kind if kind.is_char_device() || kind.is_block_device() => "a device",
-        _ => "something else",
-    };
-    Err(Refusal::NotRegular { kind }.into())
+    match other_than_regular(kind) {
+        None => Ok(()),
+        Some(kind) => Err(Refusal::NotRegular { kind }.into()),
+    }
 }
 
 fn has_capabilities(file: &File) -> io::Result<bool> {
