@@ -43,21 +43,26 @@ impl Digest {
     ///
     /// The first error of `reader` other than an interruption.
     pub fn read(mut reader: impl Read) -> io::Result<Self> {
-        Self::stream(|buffer, _| reader.read(buffer))
+        Self::stream(|buffer, _| reader.read(buffer)).map(|(digest, _)| digest)
     }
 
     /// The digest of a whole file, wherever its cursor stands, which it leaves alone.
     pub(crate) fn of_file(file: &File) -> io::Result<Self> {
+        Self::with_size(file).map(|(digest, _)| digest)
+    }
+
+    /// The same with the number of bytes that were hashed.
+    pub(crate) fn with_size(file: &File) -> io::Result<(Self, u64)> {
         Self::stream(|buffer, offset| file.read_at(buffer, offset))
     }
 
-    fn stream(mut read: impl FnMut(&mut [u8], u64) -> io::Result<usize>) -> io::Result<Self> {
+    fn stream(mut read: impl FnMut(&mut [u8], u64) -> io::Result<usize>) -> io::Result<(Self, u64)> {
         let mut hash = Sha256::new();
         let mut buffer = vec![0; CHUNK];
         let mut offset = 0;
         loop {
             match read(&mut buffer, offset) {
-                Ok(0) => return Ok(Self(hash.finalize().into())),
+                Ok(0) => return Ok((Self(hash.finalize().into()), offset)),
                 Ok(length) => {
                     hash.update(&buffer[..length]);
                     offset += length as u64;

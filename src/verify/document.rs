@@ -20,8 +20,14 @@ impl Document {
     /// Reads the regular file at `path`, which holds at most `limit` bytes.
     pub(crate) fn read(path: &Path, limit: u64) -> Result<Self, SourceError> {
         let fault = |fault| SourceError::new(path, None, fault);
-        let file = open(path).map_err(|error| fault(SourceFault::Unreadable(error)))?;
+        let file = open_regular(path).map_err(|error| fault(SourceFault::Unreadable(error)))?;
         let file = file.map_err(|kind| fault(SourceFault::NotRegular { kind }))?;
+        Self::read_open(file, path, limit)
+    }
+
+    /// Reads a regular file that is open already.
+    pub(crate) fn read_open(file: File, path: &Path, limit: u64) -> Result<Self, SourceError> {
+        let fault = |fault| SourceError::new(path, None, fault);
         let mut bytes = Vec::new();
         // What is measured is what was read, because a file may grow while it is read.
         file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(|error| fault(SourceFault::Unreadable(error)))?;
@@ -72,7 +78,7 @@ fn line_of(content: &[u8], offset: usize) -> usize {
 }
 
 /// Opens a regular file without side effects, or says what it is instead.
-fn open(path: &Path) -> io::Result<Result<File, &'static str>> {
+pub(super) fn open_regular(path: &Path) -> io::Result<Result<File, &'static str>> {
     // Looked at before it is opened, because opening a device can already do something.
     if let Some(kind) = other_than_regular(std::fs::metadata(path)?.file_type()) {
         return Ok(Err(kind));

@@ -1,0 +1,93 @@
+//! The moment from which a statement no longer holds. Reads no clock by itself.
+
+use std::fmt;
+use std::time::SystemTime;
+
+use time::{Date, Month, OffsetDateTime, Time, UtcOffset};
+use toml::value::{Datetime, Offset};
+
+/// A moment, to the second, in any offset from UTC.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Expiry(OffsetDateTime);
+
+impl Expiry {
+    /// The moment, cut to whole seconds.
+    pub fn at(moment: SystemTime) -> Self {
+        let moment = OffsetDateTime::from(moment);
+        Self(moment.replace_nanosecond(0).unwrap_or(moment))
+    }
+
+    /// Whether it has passed at `now`.
+    pub fn has_passed(self, now: SystemTime) -> bool {
+        OffsetDateTime::from(now) >= self.0
+    }
+
+    /// From TOML's form, which must have a date, a time and an offset: without an offset nobody knows which moment is meant.
+    pub(crate) fn from_toml(written: &Datetime) -> Option<Self> {
+        let (date, time, offset) = (written.date?, written.time?, written.offset?);
+        let date = Date::from_calendar_date(date.year.into(), Month::try_from(date.month).ok()?, date.day).ok()?;
+        // A leap second is the last of its minute here: nothing hangs on it.
+        let time = Time::from_hms(time.hour, time.minute, time.second.unwrap_or(0).min(59)).ok()?;
+        let offset = match offset {
+            Offset::Z => UtcOffset::UTC,
+            Offset::Custom { minutes } => UtcOffset::from_whole_seconds(i32::from(minutes) * 60).ok()?,
+        };
+        Some(Self(OffsetDateTime::new_in_offset(date, time, offset)))
+    }
+}
+
+impl fmt::Display for Expiry {
+    /// In UTC, as RFC 3339 and TOML have it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let utc = self.0.to_offset(UtcOffset::UTC);
+        let (year, month, day) = (utc.year(), u8::from(utc.month()), utc.day());
+        write!(f, "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", utc.hour(), utc.minute(), utc.second())
+    }
+}
+
+impl fmt::Debug for Expiry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Expiry({self})")
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Expiry {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let written = Datetime::deserialize(deserializer)?;
+        Self::from_toml(&written).ok_or_else(|| {
+            serde::de::Error::custom("a moment has a date, a time and an offset, such as 2027-01-31T12:00:00Z")
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Option<Expiry> {
+        Expiry::from_toml(&text.parse().ok()?)
+    }
+
+    #[test]
+    fn a_moment_is_the_same_in_every_offset() {
+        let expiry = read("2027-01-31T12:00:00Z").unwrap();
+        assert_eq!(read("2027-01-31T13:30:00+01:30"), Some(expiry));
+        assert_eq!(expiry.to_string(), "2027-01-31T12:00:00Z");
+        assert_eq!(read(&Expiry::at(SystemTime::UNIX_EPOCH).to_string()), Some(Expiry::at(SystemTime::UNIX_EPOCH)));
+    }
+
+    #[test]
+    fn what_names_no_moment_is_refused() {
+        for text in ["2027-01-31", "12:00:00", "2027-01-31T12:00:00", "2027-02-30T12:00:00Z", "2027-13-01T00:00:00Z"] {
+            assert_eq!(read(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn it_has_passed_from_that_second_on() {
+        let moment = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1000);
+        let expiry = Expiry::at(moment);
+        assert!(expiry.has_passed(moment));
+        assert!(!expiry.has_passed(moment - std::time::Duration::from_nanos(1)));
+    }
+}

@@ -1,0 +1,98 @@
+//! The path of a file inside a bundle: relative, and unable to leave it. Opens nothing.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::path::Path;
+use std::str::FromStr;
+
+use crate::Escaped;
+
+/// A relative path of plain names: no `.`, no `..`, no empty name, no control character, not absolute.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BundlePath(String);
+
+/// The longest path in bytes, and the deepest.
+const LONGEST: usize = 1024;
+const DEEPEST: usize = 32;
+
+impl BundlePath {
+    /// The path as text, with `/` between names.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The names, from the outside in.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.split('/')
+    }
+
+    /// The directories that it lies in, from the outside in; not the bundle itself.
+    pub(crate) fn directories(&self) -> impl Iterator<Item = &str> {
+        self.0.match_indices('/').map(|(end, _)| &self.0[..end])
+    }
+}
+
+impl AsRef<Path> for BundlePath {
+    fn as_ref(&self) -> &Path {
+        Path::new(&self.0)
+    }
+}
+
+impl Borrow<str> for BundlePath {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for BundlePath {
+    type Err = BundlePathError;
+
+    fn from_str(text: &str) -> Result<Self, BundlePathError> {
+        let plain = |name: &str| !matches!(name, "" | "." | "..") && name.len() <= 255;
+        if text.len() > LONGEST || text.chars().any(char::is_control) {
+            return Err(BundlePathError);
+        }
+        match text.split('/').all(plain) && text.split('/').count() <= DEEPEST {
+            true => Ok(Self(text.to_owned())),
+            false => Err(BundlePathError),
+        }
+    }
+}
+
+impl fmt::Display for BundlePath {
+    /// Escaped: a name may hold characters that change how the line around it looks.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Escaped::new(&self.0).fmt(f)
+    }
+}
+
+/// A text is not a [`BundlePath`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a path in a manifest is relative, at most {LONGEST} bytes long and {DEEPEST} names deep, without `.`, `..`, empty names and control characters")]
+#[non_exhaustive]
+pub struct BundlePathError;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_path_leaves_the_bundle() {
+        let deep = ["a"; DEEPEST].join("/");
+        for good in ["kv", "lib/kv.py", "a b/ž", ".hidden", "..a", &deep] {
+            assert_eq!(good.parse::<BundlePath>().unwrap().as_str(), good);
+        }
+        let deeper = ["a"; DEEPEST + 1].join("/");
+        let long = "a".repeat(256);
+        for bad in ["", "/", "/a", "a/", "a//b", ".", "./a", "..", "../a", "a/..", "a/../b", "a\nb", "a\0", &deeper, &long] {
+            assert_eq!(bad.parse::<BundlePath>(), Err(BundlePathError), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn the_directories_are_those_above_the_file() {
+        let path: BundlePath = "a/b/c".parse().unwrap();
+        assert_eq!(path.directories().collect::<Vec<_>>(), ["a", "a/b"]);
+        assert_eq!("c".parse::<BundlePath>().unwrap().directories().count(), 0);
+    }
+}

@@ -1,0 +1,195 @@
+//! A directory that plugins are taken from, held open: nothing outside it can be reached through it, and no link is followed on the way.
+//! With ownership rules, nobody else may write any step of the way either. Reads no file.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
+use rustix::io::Errno;
+
+use super::error::{Obstacle, Refusal};
+use super::owners::Owners;
+
+/// How often openat2(2) is asked again when a rename elsewhere disturbed it (`EAGAIN`).
+const ATTEMPTS: u32 = 64;
+
+/// An open directory.
+#[derive(Debug)]
+pub(super) struct Tree {
+    handle: OwnedFd,
+    path: PathBuf,
+    owners: Option<Owners>,
+}
+
+impl Tree {
+    /// Opens the directory at an absolute path, step by step from the root: each step is looked at through the descriptor that the next
+    /// one starts from, so that nothing can be exchanged in between.
+    pub(super) fn open(path: &Path, owners: &Owners) -> Result<Self, Obstacle> {
+        let not_absolute = || Obstacle::from(Refusal::DirectoryNotAbsolute { directory: path.to_path_buf() });
+        let mut components = path.components();
+        if components.next() != Some(Component::RootDir) {
+            return Err(not_absolute());
+        }
+        let root = rustix::fs::open("/", DIRECTORY, Mode::empty()).map_err(Obstacle::io("opening /"))?;
+        let mut tree = Self { handle: root, path: "/".into(), owners: Some(owners.clone()) };
+        tree.check(StepKind::Above)?;
+        for component in components {
+            let Component::Normal(name) = component else { return Err(not_absolute()) };
+            tree = tree.enter(name)?;
+            tree.check(StepKind::Above)?;
+        }
+        tree.check(StepKind::Within)?;
+        Ok(tree)
+    }
+
+    /// Opens a directory wherever it lies and whoever may write it.
+    pub(super) fn open_anywhere(path: &Path) -> Result<Self, Obstacle> {
+        let handle = rustix::fs::openat(CWD, path, DIRECTORY, Mode::empty()).map_err(Obstacle::io("opening it"))?;
+        Ok(Self { handle, path: path.to_path_buf(), owners: None })
+    }
+
+    /// The path that `path` has beneath this directory: it is relative, or begins with the directory's own path, and has no `..`.
+    pub(super) fn beneath<'a>(&self, path: &'a Path) -> Result<&'a Path, Obstacle> {
+        let outside = || Obstacle::from(Refusal::OutsideDirectory { directory: self.path.clone() });
+        let relative = if path.is_absolute() { path.strip_prefix(&self.path).map_err(|_| outside())? } else { path };
+        let plain = relative.components().all(|step| matches!(step, Component::Normal(_)));
+        if plain && !relative.as_os_str().is_empty() { Ok(relative) } else { Err(outside()) }
+    }
+
+    /// The directory at a relative path of plain names.
+    pub(super) fn subtree(&self, relative: &Path) -> Result<Self, Obstacle> {
+        let mut names = names(relative, &self.path)?.into_iter();
+        // A second handle to the same directory, so that every step is one of the walk.
+        let handle = self.handle.try_clone().map_err(Obstacle::io("opening it"))?;
+        let start = Self { handle, path: self.path.clone(), owners: self.owners.clone() };
+        names.try_fold(start, |tree, name| {
+            let tree = tree.enter(name)?;
+            tree.check(StepKind::Within)?;
+            Ok(tree)
+        })
+    }
+
+    /// What lies at a relative path of plain names.
+    pub(super) fn find(&self, relative: &Path) -> Result<Found, Obstacle> {
+        let names = names(relative, &self.path)?;
+        let Some((last, above)) = names.split_last() else { return Err(outside(&self.path)) };
+        let above: PathBuf = above.iter().collect();
+        match above.as_os_str().is_empty() {
+            true => self.take(last),
+            false => self.subtree(&above)?.take(last),
+        }
+    }
+
+    /// The regular file at a relative path of plain names.
+    pub(super) fn file(&self, relative: &Path) -> Result<File, Obstacle> {
+        match self.find(relative)? {
+            Found::File(file) => Ok(file),
+            Found::Directory(_) => Err(Refusal::NotRegular { kind: "a directory" }.into()),
+        }
+    }
+
+    /// Whether there is nothing at all under this name in the directory itself.
+    pub(super) fn lacks(&self, name: &OsStr) -> Result<bool, Obstacle> {
+        match rustix::fs::statat(&self.handle, name, rustix::fs::AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(_) => Ok(false),
+            Err(Errno::NOENT) => Ok(true),
+            Err(error) => Err(Obstacle::io("looking for its manifest")(error)),
+        }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    fn take(&self, name: &OsStr) -> Result<Found, Obstacle> {
+        // Looked at before it is opened, because opening a device can already do something.
+        let handle = self.open_step(name, OFlags::PATH | OFlags::NOFOLLOW)?;
+        let seen = File::from(handle).metadata().map_err(Obstacle::io("looking at it"))?;
+        let kind = match seen.file_type() {
+            kind if kind.is_dir() => {
+                let tree = self.enter(name)?;
+                tree.check(StepKind::Within)?;
+                return Ok(Found::Directory(tree));
+            }
+            kind if kind.is_file() => None,
+            kind if kind.is_symlink() => return Err(Refusal::Link { path: self.path.join(name) }.into()),
+            kind if kind.is_fifo() => Some("a FIFO"),
+            kind if kind.is_socket() => Some("a socket"),
+            _ => Some("a device"),
+        };
+        if let Some(kind) = kind {
+            return Err(Refusal::NotRegular { kind }.into());
+        }
+        let file = File::from(self.open_step(name, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)?);
+        let metadata = file.metadata().map_err(Obstacle::io("looking at it"))?;
+        if (metadata.dev(), metadata.ino()) != (seen.dev(), seen.ino()) {
+            let source = io::Error::other("another file took its place meanwhile");
+            return Err(Obstacle::io("opening it")(source));
+        }
+        if let Some(owners) = &self.owners {
+            owners.check(&self.path.join(name), metadata.uid(), metadata.mode())?;
+        }
+        Ok(Found::File(file))
+    }
+
+    fn enter(&self, name: &OsStr) -> Result<Self, Obstacle> {
+        let handle = self.open_step(name, DIRECTORY)?;
+        Ok(Self { handle, path: self.path.join(name), owners: self.owners.clone() })
+    }
+
+    /// One step, which leads neither up nor out nor through a link of any kind (openat2(2), Linux 5.6).
+    fn open_step(&self, name: &OsStr, flags: OFlags) -> Result<OwnedFd, Obstacle> {
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+        // A link is opened as itself, and so can be told from what is not there.
+        let resolve = if flags.contains(OFlags::PATH) { resolve - ResolveFlags::NO_SYMLINKS } else { resolve };
+        for _ in 0..ATTEMPTS {
+            match openat2(self.handle.as_fd(), name, flags | OFlags::CLOEXEC, Mode::empty(), resolve) {
+                Ok(handle) => return Ok(handle),
+                Err(Errno::AGAIN) => {}
+                Err(Errno::LOOP) => return Err(Refusal::Link { path: self.path.join(name) }.into()),
+                Err(error) => return Err(Obstacle::io("opening it beneath its directory")(error)),
+            }
+        }
+        Err(Obstacle::io("opening it beneath its directory")(Errno::AGAIN))
+    }
+
+    fn check(&self, step: StepKind) -> Result<(), Obstacle> {
+        let Some(owners) = &self.owners else { return Ok(()) };
+        let status = rustix::fs::fstat(&self.handle).map_err(Obstacle::io("looking at its directory"))?;
+        // Above the directory it is enough that others cannot rename what is there; in a sticky directory they cannot (unlink(2)).
+        let sticky = step == StepKind::Above && status.st_mode & 0o1000 != 0;
+        let mode = if sticky { status.st_mode & !0o022 } else { status.st_mode };
+        owners.check(&self.path, status.st_uid, mode)
+    }
+}
+
+/// What a path beneath a directory leads to.
+#[derive(Debug)]
+pub(super) enum Found {
+    File(File),
+    Directory(Tree),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum StepKind {
+    Above,
+    Within,
+}
+
+const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
+
+fn names<'a>(relative: &'a Path, directory: &Path) -> Result<Vec<&'a OsStr>, Obstacle> {
+    let name = |step| match step {
+        Component::Normal(name) => Ok(name),
+        _ => Err(outside(directory)),
+    };
+    relative.components().map(name).collect()
+}
+
+fn outside(directory: &Path) -> Obstacle {
+    Refusal::OutsideDirectory { directory: directory.to_path_buf() }.into()
+}
