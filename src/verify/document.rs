@@ -30,7 +30,9 @@ impl Document {
         let fault = |fault| SourceError::new(path, None, fault);
         let mut bytes = Vec::new();
         // What is measured is what was read, because a file may grow while it is read.
-        file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(|error| fault(SourceFault::Unreadable(error)))?;
+        file.take(limit.saturating_add(1))
+            .read_to_end(&mut bytes)
+            .map_err(|error| fault(SourceFault::Unreadable(error)))?;
         if bytes.len() as u64 > limit {
             return Err(fault(SourceFault::TooLarge { limit }));
         }
@@ -59,7 +61,8 @@ impl Document {
     /// The content as text.
     pub(crate) fn text(&self) -> Result<&str, SourceError> {
         let content = self.content();
-        str::from_utf8(content).map_err(|error| self.fault(Some(line_of(content, error.valid_up_to())), SourceFault::NotUtf8))
+        str::from_utf8(content)
+            .map_err(|error| self.fault(Some(line_of(content, error.valid_up_to())), SourceFault::NotUtf8))
     }
 
     /// A fault in this document, at a line that is counted from one, or of the whole of it.

@@ -10,8 +10,10 @@ mod document;
 mod error;
 mod format;
 mod image;
+mod key;
 mod place;
 mod policy;
+mod signature;
 mod source;
 mod source_error;
 
@@ -20,7 +22,9 @@ pub use digest::{Digest, DigestError};
 pub use error::{Refusal, VerifyError};
 pub use format::Format;
 pub use image::ExecMode;
+pub use key::{KeyFault, KeyId, PublicKey};
 pub use policy::{Policy, VerifiedPlugin};
+pub use signature::{Signature, SignatureFault, TrustedComment};
 pub use source_error::{SourceError, SourceFault};
 
 pub(crate) use place::{PlaceFault, trusted};

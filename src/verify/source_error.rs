@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::{KeyFault, SignatureFault};
 use crate::Escaped;
 
 /// A checksum file, manifest, lock file, policy, key or signature cannot be used, so it vouches for nothing.
@@ -71,4 +72,10 @@ pub enum SourceFault {
     /// It names nothing, and so vouches for nothing.
     #[error("it names nothing, and so vouches for nothing")]
     Empty,
+    /// It holds no public key.
+    #[error(transparent)]
+    Key(#[from] KeyFault),
+    /// It holds no signature, or one that does not prove what it should.
+    #[error(transparent)]
+    Signature(#[from] SignatureFault),
 }

@@ -1,0 +1,156 @@
+//! What a signature proves, and everything else that one could take for one.
+
+use minisign::KeyPair;
+
+use super::*;
+
+const MESSAGE: &[u8] = b"the bytes that may run";
+
+struct Publisher {
+    pair: KeyPair,
+    key: PublicKey,
+}
+
+impl Publisher {
+    fn new() -> Self {
+        let pair = KeyPair::generate_unencrypted_keypair().unwrap();
+        let key = pair.pk.to_base64().parse().unwrap();
+        Self { pair, key }
+    }
+
+    fn sign(&self, message: &[u8]) -> String {
+        minisign::sign(None, &self.pair.sk, message, Some("file:kv\tversion 1"), Some("by me")).unwrap().to_string()
+    }
+}
+
+fn parse(text: impl Into<Vec<u8>>) -> Result<Signature, SourceError> {
+    Signature::parse(&Document::new("kv.minisig", text))
+}
+
+fn edited(text: &str, line: usize, edit: impl Fn(&str) -> String) -> String {
+    text.lines().enumerate().map(|(at, text)| if at == line { edit(text) } else { text.to_owned() } + "\n").collect()
+}
+
+#[test]
+fn what_the_owner_of_the_key_signed_is_proven_and_the_comment_with_it() {
+    let publisher = Publisher::new();
+    let text = publisher.sign(MESSAGE);
+    for text in [text.clone(), text.replace('\n', "\r\n"), text.trim_end().to_owned()] {
+        let signature = parse(text).unwrap();
+        assert_eq!(signature.key_id(), publisher.key.id());
+        assert_eq!(publisher.key.verify(MESSAGE, &signature).unwrap().as_str(), "file:kv\tversion 1");
+        assert_eq!(publisher.key.verify_stream(MESSAGE, &signature).unwrap().as_str(), "file:kv\tversion 1");
+    }
+}
+
+#[test]
+fn a_good_signature_says_nothing_about_another_message() {
+    let publisher = Publisher::new();
+    let signature = parse(publisher.sign(MESSAGE)).unwrap();
+    let mismatch = SignatureFault::Mismatch { key: publisher.key.id() };
+    for message in [&b""[..], b"the bytes that may not run", &[MESSAGE, b"\n"].concat()] {
+        assert_eq!(publisher.key.verify(message, &signature), Err(mismatch.clone()));
+        assert!(
+            matches!(publisher.key.verify_stream(message, &signature), Err(SourceFault::Signature(fault)) if fault == mismatch)
+        );
+    }
+}
+
+#[test]
+fn another_key_proves_nothing_whatever_id_it_has() {
+    let (publisher, other) = (Publisher::new(), Publisher::new());
+    let signature = parse(publisher.sign(MESSAGE)).unwrap();
+    let fault = SignatureFault::OtherKey { expected: other.key.id(), found: publisher.key.id() };
+    assert_eq!(other.key.verify(MESSAGE, &signature), Err(fault));
+
+    let mut bytes = BASE64.decode(other.key.to_string()).unwrap();
+    bytes[2..10].copy_from_slice(publisher.pair.pk.keynum());
+    let impostor: PublicKey = BASE64.encode(bytes).parse().unwrap();
+    assert_eq!(impostor.verify(MESSAGE, &signature), Err(SignatureFault::Mismatch { key: publisher.key.id() }));
+}
+
+#[test]
+fn an_edited_trusted_comment_is_no_longer_trusted() {
+    let publisher = Publisher::new();
+    let text = edited(&publisher.sign(MESSAGE), 2, |line| line.replace("version 1", "version 2"));
+    let mismatch = Err(SignatureFault::Mismatch { key: publisher.key.id() });
+    assert_eq!(publisher.key.verify(MESSAGE, &parse(text).unwrap()), mismatch);
+}
+
+#[test]
+fn what_is_no_signature_is_refused_with_the_line_that_is_wrong() {
+    let good = Publisher::new().sign(MESSAGE);
+    let algorithm = |algorithm: &[u8; 2]| {
+        edited(&good, 1, |line| BASE64.encode([&algorithm[..], &BASE64.decode(line).unwrap()[2..]].concat()))
+    };
+    let three: String = good.lines().take(3).map(|line| format!("{line}\n")).collect();
+    for (text, expected) in [
+        (String::new(), "kv.minisig: it has 0 lines"),
+        (three, "kv.minisig: it has 3 lines"),
+        (format!("{good}\n"), "kv.minisig:5: a signature was complete"),
+        (format!("{good}{good}"), "kv.minisig:5: a signature was complete"),
+        (format!("\n{good}"), "kv.minisig:5: a signature was complete"),
+        (edited(&good, 0, |_| "by me".into()), "kv.minisig:1: a signature begins with a line 'untrusted comment: …'"),
+        (algorithm(b"Ed"), "kv.minisig:2: it is a legacy signature"),
+        (algorithm(b"\x1b["), "kv.minisig:2: it is of the algorithm \"\\u{1b}[\""),
+        (edited(&good, 1, |line| line[..96].into()), "kv.minisig:2: it is not the base64 of a signature"),
+        (edited(&good, 1, |line| format!("{line} ")), "kv.minisig:2: it is not the base64 of a signature"),
+        (edited(&good, 2, |_| "comment: ".into()), "kv.minisig:3: the third line of a signature"),
+        (edited(&good, 2, |line| format!("{line}\r\r")), "kv.minisig:3: the trusted comment holds control"),
+        (edited(&good, 3, |line| line[..84].into()), "kv.minisig:4: it is not the base64 of a signature"),
+    ] {
+        let error = parse(text.as_str()).unwrap_err().to_string();
+        assert!(error.starts_with(expected), "{error}\n{text:?}");
+    }
+}
+
+#[test]
+fn a_flipped_bit_anywhere_leaves_nothing_proven_but_in_the_untrusted_comment() {
+    let publisher = Publisher::new();
+    let good = publisher.sign(MESSAGE);
+    let comment = UNTRUSTED.len()..good.find('\n').unwrap();
+    let flips = (0..good.len()).flat_map(|at| (0..8).map(move |bit| (at, 1 << bit)));
+    let mut harmless = 0;
+    for (at, bit) in flips {
+        let mut bytes = good.clone().into_bytes();
+        bytes[at] ^= bit;
+        if let Ok(proven) = parse(bytes).map(|signature| publisher.key.verify(MESSAGE, &signature)) {
+            match proven {
+                Err(_) => continue,
+                Ok(trusted) => assert_eq!(trusted.as_str(), "file:kv\tversion 1"),
+            }
+            assert!(comment.contains(&at), "bit {bit} of byte {at} may be flipped");
+            harmless += 1;
+        }
+    }
+    assert!(harmless > 0);
+}
+
+#[test]
+fn a_file_is_verified_as_a_stream_and_what_fails_is_named() {
+    let publisher = Publisher::new();
+    let place = tempfile::tempdir().unwrap();
+    let (file, missing) = (place.path().join("kv"), place.path().join("none"));
+    let large = vec![7; 3 * CHUNK + 1];
+    std::fs::write(&file, &large).unwrap();
+    let signature = parse(publisher.sign(&large)).unwrap();
+    publisher.key.verify_file(&file, &signature).unwrap();
+    assert!(publisher.key.verify_file(&missing, &signature).unwrap_err().is_unreadable());
+
+    std::fs::write(&file, &large[1..]).unwrap();
+    let error = publisher.key.verify_file(&file, &signature).unwrap_err();
+    let expected = format!("kv.minisig: the owner of key {} did not sign", publisher.key.id());
+    assert!(error.to_string().starts_with(&expected), "{error}");
+}
+
+#[test]
+fn a_signature_file_over_the_limit_is_not_read() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("kv.minisig");
+    let good = Publisher::new().sign(MESSAGE);
+    let padded = |length: usize| edited(&good, 0, |line| line.to_owned() + &"x".repeat(length - good.len()));
+    std::fs::write(&path, padded(16 * 1024)).unwrap();
+    Signature::read(&path).unwrap();
+    std::fs::write(&path, padded(16 * 1024 + 1)).unwrap();
+    assert!(matches!(Signature::read(&path).unwrap_err().fault, SourceFault::TooLarge { limit: 16384 }));
+}
