@@ -33,7 +33,7 @@ impl Error {
     /// Whether the plugin was refused, for what it is or does: as against a machine that could not, or a plugin that did not come up.
     pub fn is_refusal(&self) -> bool {
         match self {
-            Self::Verify(error) => matches!(error, VerifyError::Refused { .. }),
+            Self::Verify(error) => error.is_refusal(),
             Self::Identity(_) | Self::Launch(_) => false,
             Self::Start(error) => match &error.fault {
                 StartFault::Handshake(fault) => !matches!(fault, HandshakeError::Ended { .. }),

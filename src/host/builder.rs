@@ -66,7 +66,7 @@ impl Builder<WantsEnvironment> {
     pub fn with_environment(self, environment: Environment) -> Builder<Ready> {
         let WantsEnvironment { plugin, protocol } = self.0;
         Builder(Ready {
-            name: plugin.path().into(),
+            name: plugin.name().into(),
             plugin,
             protocol,
             environment,
@@ -93,7 +93,8 @@ impl Builder<Ready> {
         self
     }
 
-    /// What the plugin sees as its own name (`argv[0]`), instead of the path that was verified.
+    /// What the plugin sees as its own name (`argv[0]`), instead of the path that was verified; for a
+    /// plugin that is a directory, instead of the path of its own program there.
     pub fn with_name(mut self, name: impl Into<OsString>) -> Self {
         self.0.name = name.into();
         self

@@ -72,9 +72,10 @@ struct Facts {
 
 fn order(ready: Ready, terms: &Terms, directory: PrivateDirectory) -> Result<Order, LaunchError> {
     let environment = ready.environment.block(&protocol_variables(terms, directory.path()))?;
+    let before = ready.plugin.arguments().iter().cloned();
     Ok(Order {
+        arguments: [ready.name].into_iter().chain(before).chain(ready.arguments).collect(),
         plugin: ready.plugin,
-        arguments: [ready.name].into_iter().chain(ready.arguments).collect(),
         environment,
         working_directory: ready.working_directory,
         stdin: ready.stdin,

@@ -11,6 +11,7 @@ use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStat
 
 use super::peer::{Peer, PeerCheck};
 use super::{PrivateDirectory, cleaner, sys};
+use crate::verify::VerifiedPlugin;
 
 /// How a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,15 +62,24 @@ pub(crate) struct Child {
     pidfd: Arc<OwnedFd>,
     /// Set when the process was reaped. Held locked while the group is signalled.
     exit: Mutex<Option<Exit>>,
-    /// There until the child is dropped: removed when the process can no longer put anything into it.
-    directory: Option<PrivateDirectory>,
+    /// There until the child is dropped.
+    belongings: Option<Belongings>,
+}
+
+/// What a process needs on disk for as long as it runs. Gone when it has ended and can no longer put anything there.
+#[derive(Debug)]
+pub(super) struct Belongings {
+    #[expect(dead_code, reason = "held, because its files are there for as long as it is")]
+    pub(super) plugin: VerifiedPlugin,
+    #[expect(dead_code, reason = "held, because it is there for as long as this value")]
+    pub(super) directory: PrivateDirectory,
 }
 
 impl Child {
-    /// Takes hold of a process that this thread has just started and nobody has reaped, and of the directory that is its own.
-    pub(super) fn hold(pid: Pid, directory: PrivateDirectory) -> io::Result<Self> {
+    /// Takes hold of a process that this thread has just started and nobody has reaped, and of what belongs to it.
+    pub(super) fn hold(pid: Pid, belongings: Belongings) -> io::Result<Self> {
         let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty())?;
-        Ok(Self { pid, pidfd: Arc::new(pidfd), exit: Mutex::new(None), directory: Some(directory) })
+        Ok(Self { pid, pidfd: Arc::new(pidfd), exit: Mutex::new(None), belongings: Some(belongings) })
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -186,7 +196,7 @@ impl Drop for Child {
             let _ = rustix::event::poll(&mut end, Some(&DROP_WAIT));
         }
         if self.try_reap().is_none() {
-            cleaner::reap(Remains { pidfd: Arc::clone(&self.pidfd), _directory: self.directory.take() });
+            cleaner::reap(Remains { pidfd: Arc::clone(&self.pidfd), _belongings: self.belongings.take() });
         }
     }
 }
@@ -195,7 +205,7 @@ impl Drop for Child {
 #[derive(Debug)]
 pub(super) struct Remains {
     pidfd: Arc<OwnedFd>,
-    _directory: Option<PrivateDirectory>,
+    _belongings: Option<Belongings>,
 }
 
 impl Remains {

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Resource, Rlimit, Signal};
 
-use super::child::Child;
+use super::child::{Belongings, Child};
 use super::error::{LaunchError, Step};
 use super::sys::{self, ExecVectors};
 use super::{Block, Measure, PrivateDirectory, Running};
@@ -69,7 +69,7 @@ impl Order {
         let vectors = Arc::new(ExecVectors::new(c_strings(self.arguments)?, self.environment.strings));
         let after_fork = AfterFork::prepare(&self.plugin.image.file, &vectors, self.working_directory)?;
         let forked = fork_patiently(&mut command, after_fork, self.plugin.mode())?;
-        let child = hold(forked, self.directory)?;
+        let child = hold(forked, Belongings { plugin: self.plugin, directory: self.directory })?;
         let measures = Measure::taken(self.stdin, &child);
         Ok(Running { child, stdout, stderr, names, measures })
     }
@@ -98,9 +98,9 @@ fn fork_patiently(
     }
 }
 
-fn hold(mut child: std::process::Child, directory: PrivateDirectory) -> Result<Child, LaunchError> {
+fn hold(mut child: std::process::Child, belongings: Belongings) -> Result<Child, LaunchError> {
     let pid = Pid::from_child(&child);
-    Child::hold(pid, directory).map_err(|source| {
+    Child::hold(pid, belongings).map_err(|source| {
         // It is our child and not reaped, so neither the number nor the waiting can go wrong. That it is gone already is no error.
         let _ = child.kill();
         let _ = child.wait();

@@ -4,8 +4,10 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::Digest;
 use super::format::Format;
+use super::{
+    BundlePath, Digest, Expiry, Platform, PluginName, Silence, SourceError, Version, Voucher,
+};
 use crate::Escaped;
 
 /// A plugin was not verified. Nothing was executed.
@@ -32,6 +34,26 @@ pub enum VerifyError {
         /// The system's answer.
         source: io::Error,
     },
+    /// Something that was to say whether the plugin may run cannot be used, so it may not.
+    #[error("{} is refused: {source}", Escaped::path(path))]
+    #[non_exhaustive]
+    Source {
+        /// The file as the caller named it.
+        path: PathBuf,
+        /// What is wrong with the checksum file, manifest, signature or lock file.
+        source: SourceError,
+    },
+}
+
+impl VerifyError {
+    /// Whether the plugin was refused, for what it is or for what is said of it: as against a machine that could not look.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Refused { .. } => true,
+            Self::Unchecked { .. } => false,
+            Self::Source { source, .. } => !source.is_unreadable(),
+        }
+    }
 }
 
 /// What is wrong with a file that was examined.
@@ -116,6 +138,155 @@ pub enum Refusal {
         /// Its permission bits.
         mode: u32,
     },
+    /// The policy denies the digest, whoever vouches for it.
+    #[error("the policy denies {digest}")]
+    Denied {
+        /// The digest of the plugin or of one of its files.
+        digest: Digest,
+    },
+    /// No source says that it may run.
+    #[error("nobody vouches for it{}", Silent(silent))]
+    NotVouched {
+        /// What each source of the policy has to say.
+        silent: Vec<Silence>,
+    },
+    /// A source that the policy requires does not vouch for it.
+    #[error("the policy requires '{}' to vouch for it, and {silence}", silence.kind())]
+    RequiredSource {
+        /// What that source has to say.
+        silence: Silence,
+    },
+    /// Two sources say different things of the same plugin.
+    #[error("its sources contradict each other\n  {} says {one}\n  {} says {other}", vouchers.0, vouchers.1)]
+    Contradiction {
+        /// The two.
+        vouchers: Box<(Voucher, Voucher)>,
+        /// What the first says.
+        one: Digest,
+        /// What the second says.
+        other: Digest,
+    },
+    /// The sources go by names, and the file's own is none.
+    #[error("its file name is no name of a plugin, and no other was given; the lock file and manifests go by names")]
+    Unnamed,
+    /// The manifest is about another plugin.
+    #[error("its manifest is about the plugin {found}, not {expected}")]
+    OtherPlugin {
+        /// The plugin that was asked for.
+        expected: PluginName,
+        /// The plugin that the manifest is about.
+        found: PluginName,
+    },
+    /// The manifest is about another platform.
+    #[error("its manifest is for {found}; this machine is {expected}")]
+    OtherPlatform {
+        /// This machine.
+        expected: Platform,
+        /// The platform that the manifest is about.
+        found: Platform,
+    },
+    /// The manifest holds no longer.
+    #[error("its manifest has expired on {expires}")]
+    Expired {
+        /// When it did.
+        expires: Expiry,
+    },
+    /// The version is one that must not be run any more.
+    #[error("its version {version} is below the minimum version {minimum}")]
+    Rollback {
+        /// The version.
+        version: Version,
+        /// The lowest that may be run.
+        minimum: Version,
+    },
+    /// There is a minimum version, and nobody says which version this is.
+    #[error("nobody says which version it is, and the minimum version is {minimum}")]
+    VersionUnknown {
+        /// The lowest version that may be run.
+        minimum: Version,
+    },
+    /// A manifest lies there that nobody signed.
+    #[error("nobody signed its manifest: there is no signature {}", Escaped::path(signature))]
+    Unsigned {
+        /// Where the signature would be.
+        signature: PathBuf,
+    },
+    /// The manifest is not the one that was agreed to.
+    #[error("the SHA-256 of its manifest is not the expected one\n  expected {expected}\n  actual   {actual}")]
+    ManifestMismatch {
+        /// The digest that was agreed to.
+        expected: Digest,
+        /// The digest of the manifest that lies there.
+        actual: Digest,
+    },
+    /// The manifest is about a directory of files, or about another file than this one.
+    #[error("its manifest is not about a single file of that name")]
+    ManifestOfDirectory,
+    /// A file of the plugin does not have the size that its manifest says.
+    #[error("its file {path} has not the size of {expected} bytes")]
+    FileSize {
+        /// The file.
+        path: BundlePath,
+        /// The size that the manifest says, in bytes.
+        expected: u64,
+    },
+    /// A file of the plugin is not the one that its manifest says.
+    #[error("the SHA-256 of its file {path} is not the expected one\n  expected {expected}\n  actual   {actual}")]
+    FileDigest {
+        /// The file.
+        path: BundlePath,
+        /// The digest that the manifest says.
+        expected: Digest,
+        /// The digest of the bytes that were read.
+        actual: Digest,
+    },
+    /// Something is wrong with a file of the plugin.
+    #[error("its file {path}: {reason}")]
+    File {
+        /// The file.
+        path: BundlePath,
+        /// What is wrong with it.
+        reason: Box<Refusal>,
+    },
+    /// The interpreter is not the one that the manifest says.
+    #[error("its interpreter {}: {reason}", Escaped::path(path))]
+    Interpreter {
+        /// The interpreter.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: Box<Refusal>,
+    },
+    /// A directory cannot be run where it lies.
+    #[error("it is a directory, which is run from verified copies only")]
+    PinnedDirectory,
+    /// The plugin directory is not named by an absolute path.
+    #[error("the plugin directory {} is not an absolute path without `..`", Escaped::path(directory))]
+    DirectoryNotAbsolute {
+        /// The directory as it was named.
+        directory: PathBuf,
+    },
+    /// It does not lie beneath the plugin directory.
+    #[error("it does not lie beneath the plugin directory {}", Escaped::path(directory))]
+    OutsideDirectory {
+        /// The plugin directory.
+        directory: PathBuf,
+    },
+    /// There is a symbolic link on the way to it.
+    #[error("{} is a symbolic link", Escaped::path(path))]
+    Link {
+        /// The link.
+        path: PathBuf,
+    },
+    /// Somebody who is not trusted owns a step of the way to it, or may write it.
+    #[error("user {owner} owns {} and its mode is {mode:04o}, which the policy does not allow", Escaped::path(path))]
+    UnsafeOwner {
+        /// The file or directory.
+        path: PathBuf,
+        /// Its owner's user id.
+        owner: u32,
+        /// Its permission bits.
+        mode: u32,
+    },
     /// Somebody other than root and this process's user may write the file, and it was to be run where it lies.
     #[error("user {owner} owns it and its mode is {mode:04o}: others may write it while it runs")]
     WritableByOthers {
@@ -124,6 +295,14 @@ pub enum Refusal {
         /// The owner's user id.
         owner: u32,
     },
+}
+
+struct Silent<'a>(&'a [Silence]);
+
+impl fmt::Display for Silent<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|silence| write!(f, "\n  {silence}"))
+    }
 }
 
 struct Listed<'a>(&'a [Digest]);
@@ -145,6 +324,7 @@ impl fmt::Display for Listed<'_> {
 pub(super) enum Obstacle {
     Refusal(Refusal),
     Io { doing: &'static str, source: io::Error },
+    Source(SourceError),
 }
 
 impl Obstacle {
@@ -158,6 +338,23 @@ impl Obstacle {
         match self {
             Self::Refusal(reason) => VerifyError::Refused { path, reason },
             Self::Io { doing, source } => VerifyError::Unchecked { path, doing, source },
+            Self::Source(source) => VerifyError::Source { path, source },
+        }
+    }
+
+    /// Says which file of a plugin a refusal is about.
+    pub(super) fn within(self, path: &BundlePath) -> Self {
+        self.map(|reason| Refusal::File { path: path.clone(), reason })
+    }
+
+    pub(super) fn of_interpreter(self, path: &Path) -> Self {
+        self.map(|reason| Refusal::Interpreter { path: path.to_path_buf(), reason })
+    }
+
+    fn map(self, about: impl FnOnce(Box<Refusal>) -> Refusal) -> Self {
+        match self {
+            Self::Refusal(reason) => about(Box::new(reason)).into(),
+            other => other,
         }
     }
 }
@@ -165,5 +362,11 @@ impl Obstacle {
 impl From<Refusal> for Obstacle {
     fn from(refusal: Refusal) -> Self {
         Self::Refusal(refusal)
+    }
+}
+
+impl From<SourceError> for Obstacle {
+    fn from(error: SourceError) -> Self {
+        Self::Source(error)
     }
 }

@@ -73,7 +73,7 @@ macro_rules! written_as_text {
     )+};
 }
 
-written_as_text!(super::Digest, super::PluginName, super::Platform, super::BundlePath);
+written_as_text!(super::BundlePath, super::Digest, super::Platform, super::PluginName, super::PublicKey);
 
 /// A string as TOML writes it, in quotation marks.
 pub(super) fn quoted(text: &str) -> String {

@@ -180,6 +180,7 @@ mod tests {
         check(&file).map_err(|obstacle| match obstacle {
             Obstacle::Refusal(refusal) => refusal.to_string(),
             Obstacle::Io { doing, source } => format!("{doing}: {source}"),
+            Obstacle::Source(error) => error.to_string(),
         })
     }
 

@@ -119,6 +119,17 @@ impl Image {
     }
 }
 
+impl Image {
+    /// Takes a private copy that was made, hashed and closed for writing already, as part of a bundle that is held elsewhere.
+    pub(super) fn copied(file: File, digest: Digest, directory: &Path) -> Result<Self, Obstacle> {
+        if is_noexec(&file).map_err(Obstacle::io("looking at the mount of its private copy"))? {
+            return Err(Refusal::CopyNotExecutable { directory: directory.to_path_buf() }.into());
+        }
+        let size = file.metadata().map_err(Obstacle::io("looking at its private copy"))?.size();
+        Ok(Self { file, digest, mode: ExecMode::PrivateCopy, size, _directory: None })
+    }
+}
+
 /// An empty file in memory that can be executed and sealed.
 fn memory(name: &Path) -> Result<File, Obstacle> {
     // The kernel shows at most 249 bytes of it (memfd_create(2)), and a file name holds no NUL.

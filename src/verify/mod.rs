@@ -4,26 +4,44 @@
 //! off but `verify`.
 #![forbid(unsafe_code)]
 
+mod bundle;
 mod cache;
 mod digest;
 mod document;
 mod error;
+mod expiry;
+mod form;
 mod format;
 mod image;
 mod key;
+mod lock;
+mod manifest;
+mod name;
+mod owners;
 mod place;
 mod policy;
 mod signature;
 mod source;
 mod source_error;
+mod tree;
 
 pub use cache::ImageCache;
 pub use digest::{Digest, DigestError};
 pub use error::{Refusal, VerifyError};
+pub use expiry::Expiry;
 pub use format::Format;
 pub use image::ExecMode;
 pub use key::{KeyFault, KeyId, PublicKey};
-pub use policy::{Policy, VerifiedPlugin};
+pub use lock::{Artifact, Lock, LockFault, LockWriteError, LockedPlugin, Subject};
+pub use manifest::{
+    BundlePath, BundlePathError, Claims, Interpreter, InterpreterProgram, Manifest, ManifestError, ManifestFault,
+    ManifestFile, SignedManifest, Version,
+};
+pub use name::{NameError, Platform, PlatformError, PluginName};
+pub use owners::Owners;
+pub use policy::{
+    Decision, Finding, Policy, PolicyFault, Silence, SourceKind, SourceKindError, VerifiedPlugin, Voucher,
+};
 pub use signature::{Signature, SignatureFault, TrustedComment};
 pub use source_error::{SourceError, SourceFault};
 

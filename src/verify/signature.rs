@@ -40,6 +40,8 @@ pub struct Signature {
 }
 
 impl Signature {
+    pub(super) const LIMIT: u64 = LIMIT;
+
     /// Reads a signature file, `….minisig`: an untrusted comment, the signature, a trusted comment and the signature over both, a line
     /// each, and nothing else.
     ///
@@ -76,6 +78,10 @@ impl Signature {
     /// The file as the caller named it.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    pub(super) fn fault(&self, fault: SignatureFault) -> SourceError {
+        SourceError::new(&self.path, None, fault.into())
     }
 
     /// The key that the signature claims to be by. Good for finding that key, and for nothing else.
@@ -234,6 +240,12 @@ pub enum SignatureFault {
     OtherKey {
         /// The key that was asked for.
         expected: KeyId,
+        /// The key that the signature names.
+        found: KeyId,
+    },
+    /// It names a key that nobody trusts for this.
+    #[error("it is by key {found}, which is not trusted for this plugin")]
+    Untrusted {
         /// The key that the signature names.
         found: KeyId,
     },

@@ -30,6 +30,11 @@ impl Source {
             .custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32)
             .open(path)
             .map_err(Obstacle::io("opening it"))?;
+        Self::of(file, limit)
+    }
+
+    /// The same for a file that is open already.
+    pub(super) fn of(file: File, limit: u64) -> Result<Self, Obstacle> {
         let metadata = file.metadata().map_err(Obstacle::io("looking at it"))?;
         refuse_kind(metadata.file_type())?;
         let mode = metadata.mode() & 0o7777;

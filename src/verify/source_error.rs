@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{KeyFault, SignatureFault};
+use super::{KeyFault, LockFault, ManifestFault, PolicyFault, SignatureFault};
 use crate::Escaped;
 
 /// A checksum file, manifest, lock file, policy, key or signature cannot be used, so it vouches for nothing.
@@ -72,6 +72,37 @@ pub enum SourceFault {
     /// It names nothing, and so vouches for nothing.
     #[error("it names nothing, and so vouches for nothing")]
     Empty,
+    /// Somebody else may write it, who would then decide what may run.
+    #[error("user {owner} owns it and its mode is {mode:04o}: others could write it, and so decide what may run")]
+    WritableByOthers {
+        /// The owner's user id.
+        owner: u32,
+        /// The permission bits.
+        mode: u32,
+    },
+    /// It is a document of another kind or of a version that is not known here.
+    #[error("its format is {:?}; expected {expected:?}", Escaped::new(found))]
+    Format {
+        /// The format that was asked for.
+        expected: &'static str,
+        /// The format that it says it has, cut after 64 characters.
+        found: String,
+    },
+    /// It is no TOML, or not with these keys and values.
+    #[error("{}", Escaped::new(message))]
+    Toml {
+        /// What the parser says, cut after 300 characters.
+        message: String,
+    },
+    /// The parts of a manifest do not fit together.
+    #[error(transparent)]
+    Manifest(#[from] ManifestFault),
+    /// The parts of a lock file do not fit together.
+    #[error(transparent)]
+    Lock(#[from] LockFault),
+    /// The parts of a policy do not fit together.
+    #[error(transparent)]
+    Policy(#[from] PolicyFault),
     /// It holds no public key.
     #[error(transparent)]
     Key(#[from] KeyFault),

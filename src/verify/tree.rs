@@ -101,10 +101,6 @@ impl Tree {
         }
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
     fn take(&self, name: &OsStr) -> Result<Found, Obstacle> {
         // Looked at before it is opened, because opening a device can already do something.
         let handle = self.open_step(name, OFlags::PATH | OFlags::NOFOLLOW)?;

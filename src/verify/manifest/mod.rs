@@ -39,6 +39,7 @@ use std::time::SystemTime;
 pub use create::{Claims, ManifestError};
 pub use path::{BundlePath, BundlePathError};
 pub use semver::Version;
+pub use read::ManifestFault;
 pub use signed::SignedManifest;
 
 use super::document::Document;
@@ -186,6 +187,11 @@ impl Manifest {
         self.files.get(path)
     }
 
+    /// How many bytes its files have together.
+    pub fn size(&self) -> u64 {
+        self.files.values().fold(0, |sum, file| sum.saturating_add(file.size))
+    }
+
     /// Whether it describes a single program that needs nothing else, so that the plugin may be a file and not a directory.
     pub fn is_single_file(&self) -> bool {
         self.files.len() == 1 && self.interpreter.is_none() && !self.program.as_str().contains('/')
@@ -196,14 +202,8 @@ impl Manifest {
         self.files.get(&self.program)
     }
 
-    /// Whether it is about the plugin `name`, for `machine`, now, and of a version that may still be run.
-    pub(super) fn check(
-        &self,
-        name: &PluginName,
-        machine: &Platform,
-        now: SystemTime,
-        minimum: Option<&Version>,
-    ) -> Result<(), Refusal> {
+    /// Whether it is about the plugin `name`, for `machine`, and holds now.
+    pub(super) fn check(&self, name: &PluginName, machine: &Platform, now: SystemTime) -> Result<(), Refusal> {
         if self.name != *name {
             return Err(Refusal::OtherPlugin { expected: name.clone(), found: self.name.clone() });
         }
@@ -213,12 +213,7 @@ impl Manifest {
         if let Some(expires) = self.expires.filter(|expires| expires.has_passed(now)) {
             return Err(Refusal::Expired { expires });
         }
-        match minimum {
-            Some(minimum) if self.version < *minimum => {
-                Err(Refusal::Rollback { version: self.version.clone(), minimum: minimum.clone() })
-            }
-            _ => Ok(()),
-        }
+        Ok(())
     }
 }
 

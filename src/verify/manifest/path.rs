@@ -21,11 +21,6 @@ impl BundlePath {
         &self.0
     }
 
-    /// The names, from the outside in.
-    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.split('/')
-    }
-
     /// The directories that it lies in, from the outside in; not the bundle itself.
     pub(crate) fn directories(&self) -> impl Iterator<Item = &str> {
         self.0.match_indices('/').map(|(end, _)| &self.0[..end])

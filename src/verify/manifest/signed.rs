@@ -53,9 +53,9 @@ impl SignedManifest {
     ) -> Result<Self, SourceError> {
         // The key id says which key it must be. It proves nothing, so that the key then has to verify.
         let key = keys.iter().find(|key| key.id() == signature.key_id());
-        let key = key.ok_or_else(|| document.fault(None, SignatureFault::UnknownKey { id: signature.key_id() }))?;
-        key.verify(document.bytes(), signature).map_err(|fault| document.fault(None, fault))?;
-        Ok(Self { manifest: Manifest::parse(document)?, key: key.clone() })
+        let key = key.ok_or_else(|| signature.fault(SignatureFault::Untrusted { found: signature.key_id() }))?;
+        key.verify(document.bytes(), signature).map_err(|fault| signature.fault(fault))?;
+        Ok(Self { manifest: Manifest::parse(document)?, key: *key })
     }
 
     /// What was signed.
