@@ -53,13 +53,7 @@ impl Bundle {
         open(&self.path.join(path)).map_err(Obstacle::io("opening its private copy"))
     }
 
-    fn take(
-        &self,
-        tree: &Tree,
-        path: &BundlePath,
-        expected: ManifestFile,
-        is_program: bool,
-    ) -> Result<(), Obstacle> {
+    fn take(&self, tree: &Tree, path: &BundlePath, expected: ManifestFile, is_program: bool) -> Result<(), Obstacle> {
         let source = tree.file(path.as_ref()).map_err(|obstacle| obstacle.within(path))?;
         if is_noexec(&source).map_err(Obstacle::io("looking at its mount"))? {
             return Err(Refusal::NoexecMount.into());
@@ -67,7 +61,9 @@ impl Bundle {
         let target = self.path.join(path);
         let mut above = DirBuilder::new();
         let above = above.recursive(true).mode(0o700);
-        above.create(target.parent().unwrap_or(&self.path)).map_err(Obstacle::io("making a directory for its files"))?;
+        above
+            .create(target.parent().unwrap_or(&self.path))
+            .map_err(Obstacle::io("making a directory for its files"))?;
         let mode = if expected.executable || is_program { 0o500 } else { 0o400 };
         let copied = copy(source, &target, expected.size, mode).map_err(Obstacle::io("copying its files"))?;
         if copied.size() != expected.size {

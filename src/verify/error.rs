@@ -5,9 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::format::Format;
-use super::{
-    BundlePath, Digest, Expiry, Platform, PluginName, Silence, SourceError, Version, Voucher,
-};
+use super::{BundlePath, Digest, Expiry, Platform, PluginName, Silence, SourceError, Version, Voucher};
 use crate::Escaped;
 
 /// A plugin was not verified. Nothing was executed.

@@ -45,7 +45,9 @@ impl fmt::Display for PluginName {
 
 /// A text is not a [`PluginName`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a plugin's name is 1 to 64 letters, digits, dots, underscores and dashes, and begins with a letter or a digit")]
+#[error(
+    "a plugin's name is 1 to 64 letters, digits, dots, underscores and dashes, and begins with a letter or a digit"
+)]
 #[non_exhaustive]
 pub struct NameError;
 

@@ -189,3 +189,181 @@ fn names<'a>(relative: &'a Path, directory: &Path) -> Result<Vec<&'a OsStr>, Obs
 fn outside(directory: &Path) -> Obstacle {
     Refusal::OutsideDirectory { directory: directory.to_path_buf() }.into()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{PermissionsExt, chown, symlink};
+    use std::os::unix::net::UnixListener;
+
+    use rustix::fs::{FileType, mknodat};
+
+    use super::*;
+
+    /// A plugin directory with `kv` and `sub/kv` in it.
+    struct Fixture {
+        _place: tempfile::TempDir,
+        directory: PathBuf,
+    }
+
+    impl Fixture {
+        fn new() -> Self {
+            let place = tempfile::tempdir().unwrap();
+            let directory = place.path().canonicalize().unwrap().join("plugins");
+            fs::create_dir_all(directory.join("sub")).unwrap();
+            for file in ["kv", "sub/kv"] {
+                fs::write(directory.join(file), file).unwrap();
+            }
+            for (path, mode) in [(".", 0o755), ("sub", 0o755), ("kv", 0o755), ("sub/kv", 0o755)] {
+                set_mode(&directory.join(path), mode);
+            }
+            Self { _place: place, directory }
+        }
+
+        fn find(&self, path: impl AsRef<Path>) -> Result<Found, Refusal> {
+            let found = Tree::open(&self.directory, &Owners::root_and_host()).and_then(|tree| {
+                let relative = tree.beneath(path.as_ref())?;
+                tree.find(relative)
+            });
+            found.map_err(|obstacle| match obstacle {
+                Obstacle::Refusal(refusal) => refusal,
+                other => panic!("{other:?}"),
+            })
+        }
+
+        fn text(&self, path: impl AsRef<Path>) -> String {
+            match self.find(path).unwrap() {
+                Found::File(file) => io::read_to_string(file).unwrap(),
+                Found::Directory(tree) => panic!("{tree:?}"),
+            }
+        }
+    }
+
+    fn set_mode(path: &Path, mode: u32) {
+        fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn what_lies_beneath_is_found_by_its_relative_and_its_full_path() {
+        let fixture = Fixture::new();
+        assert_eq!(fixture.text("kv"), "kv");
+        assert_eq!(fixture.text("sub/kv"), "sub/kv");
+        assert_eq!(fixture.text("sub//./kv"), "sub/kv");
+        assert_eq!(fixture.text(fixture.directory.join("sub/kv")), "sub/kv");
+        assert!(matches!(fixture.find("sub"), Ok(Found::Directory(_))));
+    }
+
+    #[test]
+    fn no_path_leads_out() {
+        let fixture = Fixture::new();
+        let outside = Refusal::OutsideDirectory { directory: fixture.directory.clone() };
+        let sibling = format!("{}-other/kv", fixture.directory.display());
+        for path in
+            ["../kv", "sub/../kv", "sub/../../kv", "/bin/sh", "/proc/self/exe", "..", ".", "", "./../kv", &sibling]
+        {
+            assert_eq!(fixture.find(path).unwrap_err(), outside, "{path:?}");
+        }
+        assert_eq!(fixture.find(&fixture.directory).unwrap_err(), outside);
+    }
+
+    #[test]
+    fn no_link_is_followed_wherever_it_is_and_wherever_it_leads() {
+        let fixture = Fixture::new();
+        let link = |target: &str, name: &str| {
+            let path = fixture.directory.join(name);
+            symlink(target, &path).unwrap();
+            Refusal::Link { path }
+        };
+        let refused = link("kv", "to-kv");
+        assert_eq!(fixture.find("to-kv").unwrap_err(), refused);
+        let refused = link("/bin/sh", "out");
+        assert_eq!(fixture.find("out").unwrap_err(), refused);
+        let refused = link("/proc/self/exe", "magic");
+        assert_eq!(fixture.find("magic").unwrap_err(), refused);
+        let refused = link("sub", "to-sub");
+        assert_eq!(fixture.find("to-sub/kv").unwrap_err(), refused);
+        let refused = link("nowhere", "dangling");
+        assert_eq!(fixture.find("dangling").unwrap_err(), refused);
+    }
+
+    #[test]
+    fn a_plugin_directory_behind_a_link_is_refused_and_an_open_one_stays_itself() {
+        let fixture = Fixture::new();
+        let owners = Owners::root_and_host();
+        let tree = Tree::open(&fixture.directory, &owners).unwrap();
+        let aside = fixture.directory.with_file_name("aside");
+        fs::rename(&fixture.directory, &aside).unwrap();
+        symlink("/bin", &fixture.directory).unwrap();
+        assert!(matches!(Tree::open(&fixture.directory, &owners), Err(Obstacle::Refusal(Refusal::Link { .. }))));
+        assert_eq!(io::read_to_string(tree.file(Path::new("kv")).unwrap()).unwrap(), "kv");
+    }
+
+    #[test]
+    fn what_others_may_write_is_refused_at_every_step() {
+        let fixture = Fixture::new();
+        for (step, mode) in [("kv", 0o775), ("kv", 0o757), (".", 0o777), (".", 0o1777), ("../", 0o777)] {
+            let path = fixture.directory.join(step);
+            let before = fs::metadata(&path).unwrap().permissions();
+            set_mode(&path, mode);
+            let refusal = fixture.find("kv").unwrap_err();
+            assert!(
+                matches!(refusal, Refusal::UnsafeOwner { mode: found, .. } if found == mode),
+                "{step}: {refusal:?}"
+            );
+            fs::set_permissions(&path, before).unwrap();
+        }
+        set_mode(&fixture.directory.join("sub"), 0o770);
+        assert!(matches!(fixture.find("sub/kv"), Err(Refusal::UnsafeOwner { mode: 0o770, .. })));
+        assert_eq!(fixture.text("kv"), "kv");
+    }
+
+    #[test]
+    fn above_the_directory_sticky_is_good_enough() {
+        let fixture = Fixture::new();
+        set_mode(fixture.directory.parent().unwrap(), 0o1777);
+        assert_eq!(fixture.text("kv"), "kv");
+    }
+
+    #[test]
+    fn what_belongs_to_somebody_else_is_refused_unless_it_may() {
+        let fixture = Fixture::new();
+        let somebody = 12345;
+        if let Err(error) = chown(fixture.directory.join("kv"), Some(somebody), None) {
+            eprintln!("SKIPPED: only root can give a file away: {error}");
+            return;
+        }
+        let refusal = fixture.find("kv").unwrap_err();
+        assert!(matches!(refusal, Refusal::UnsafeOwner { owner: 12345, .. }), "{refusal:?}");
+        let tree = Tree::open(&fixture.directory, &Owners::only([0, somebody])).unwrap();
+        assert!(tree.file(Path::new("kv")).is_ok());
+        assert!(matches!(Tree::open(&fixture.directory, &Owners::only([somebody])), Err(Obstacle::Refusal(_))));
+    }
+
+    #[test]
+    fn a_mode_that_the_rule_does_not_have_is_refused() {
+        let fixture = Fixture::new();
+        set_mode(&fixture.directory.join("kv"), 0o755);
+        let closed = Owners::root_and_host().with_mode(0o7750 | 0o1005);
+        let tree = Tree::open(&fixture.directory, &closed).unwrap();
+        assert!(tree.file(Path::new("kv")).is_ok());
+        let stricter = Tree { owners: Some(Owners::root_and_host().with_mode(0o750)), ..tree };
+        assert!(stricter.file(Path::new("kv")).is_err());
+    }
+
+    #[test]
+    fn only_regular_files_are_opened_and_nothing_blocks() {
+        let fixture = Fixture::new();
+        mknodat(CWD, fixture.directory.join("fifo"), FileType::Fifo, Mode::from_raw_mode(0o700), 0).unwrap();
+        let _listener = UnixListener::bind(fixture.directory.join("socket")).unwrap();
+        assert_eq!(fixture.find("fifo").unwrap_err(), Refusal::NotRegular { kind: "a FIFO" });
+        assert_eq!(fixture.find("socket").unwrap_err(), Refusal::NotRegular { kind: "a socket" });
+    }
+
+    #[test]
+    fn a_plugin_directory_is_named_by_a_plain_absolute_path() {
+        for path in ["plugins", "", "/tmp/../tmp", "./x"] {
+            let refused = Tree::open(Path::new(path), &Owners::root_and_host());
+            assert!(matches!(refused, Err(Obstacle::Refusal(Refusal::DirectoryNotAbsolute { .. }))), "{path}");
+        }
+    }
+}

@@ -134,7 +134,8 @@ impl Claims {
             write_interpreter(&mut text, interpreter);
         }
         for (path, ManifestFile { digest, size, executable }) in files {
-            let _ = write!(text, "\n[[file]]\npath = {}\nsha256 = \"{digest}\"\nsize = {size}\n", quoted(path.as_str()));
+            let _ =
+                write!(text, "\n[[file]]\npath = {}\nsha256 = \"{digest}\"\nsize = {size}\n", quoted(path.as_str()));
             if *executable {
                 text.push_str("executable = true\n");
             }
@@ -246,7 +247,10 @@ pub enum ManifestError {
         kind: &'static str,
     },
     /// A name cannot stand in a manifest.
-    #[error("{} has a name that a manifest cannot hold: it is not UTF-8, too long or too deep, or holds control characters", Escaped::path(path))]
+    #[error(
+        "{} has a name that a manifest cannot hold: it is not UTF-8, too long or too deep, or holds control characters",
+        Escaped::path(path)
+    )]
     #[non_exhaustive]
     Name {
         /// What has it.

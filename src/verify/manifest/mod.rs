@@ -38,8 +38,8 @@ use std::time::SystemTime;
 
 pub use create::{Claims, ManifestError};
 pub use path::{BundlePath, BundlePathError};
-pub use semver::Version;
 pub use read::ManifestFault;
+pub use semver::Version;
 pub use signed::SignedManifest;
 
 use super::document::Document;

@@ -63,7 +63,9 @@ impl fmt::Display for BundlePath {
 
 /// A text is not a [`BundlePath`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a path in a manifest is relative, at most {LONGEST} bytes long and {DEEPEST} names deep, without `.`, `..`, empty names and control characters")]
+#[error(
+    "a path in a manifest is relative, at most {LONGEST} bytes long and {DEEPEST} names deep, without `.`, `..`, empty names and control characters"
+)]
 #[non_exhaustive]
 pub struct BundlePathError;
 
@@ -79,7 +81,9 @@ mod tests {
         }
         let deeper = ["a"; DEEPEST + 1].join("/");
         let long = "a".repeat(256);
-        for bad in ["", "/", "/a", "a/", "a//b", ".", "./a", "..", "../a", "a/..", "a/../b", "a\nb", "a\0", &deeper, &long] {
+        for bad in
+            ["", "/", "/a", "a/", "a//b", ".", "./a", "..", "../a", "a/..", "a/../b", "a\nb", "a\0", &deeper, &long]
+        {
             assert_eq!(bad.parse::<BundlePath>(), Err(BundlePathError), "{bad:?}");
         }
     }

@@ -10,7 +10,9 @@ use crate::verify::SourceFault;
 const DIGEST: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
 
 fn head(extra: &str) -> String {
-    format!("format = \"portcullis-manifest/1\"\nname = \"kv\"\nversion = \"1.2.0\"\nplatform = \"any\"\nprogram = \"kv\"\n{extra}")
+    format!(
+        "format = \"portcullis-manifest/1\"\nname = \"kv\"\nversion = \"1.2.0\"\nplatform = \"any\"\nprogram = \"kv\"\n{extra}"
+    )
 }
 
 fn file(path: &str) -> String {
@@ -60,10 +62,26 @@ fn what_does_not_fit_together_is_refused_with_its_line() {
         (head("") + &file("other"), 5, "the program kv is not among the files"),
         (interpreter("path = \"python\""), 6, "the interpreter python is not among the files"),
         (interpreter("path = \"/usr/x\""), 6, "an interpreter with an absolute path needs its sha256 and its size"),
-        (interpreter(&format!("path = \"/usr/../x\"\n{pinned}")), 6, "the interpreter's path is neither absolute and plain nor that of a file of the plugin"),
-        (interpreter(&format!("path = \"kv\"\n{pinned}")), 6, "an interpreter that is a file of the plugin has its sha256 and size there, and not here"),
-        (interpreter("path = \"kv\"\narguments = [\"a\\u0000\"]"), 6, "an interpreter takes at most 64 arguments of at most 4096 bytes, without NUL"),
-        (head("minimum-version = \"1.2.1\"\n") + &file("kv"), 6, "the minimum version 1.2.1 is above the version 1.2.0"),
+        (
+            interpreter(&format!("path = \"/usr/../x\"\n{pinned}")),
+            6,
+            "the interpreter's path is neither absolute and plain nor that of a file of the plugin",
+        ),
+        (
+            interpreter(&format!("path = \"kv\"\n{pinned}")),
+            6,
+            "an interpreter that is a file of the plugin has its sha256 and size there, and not here",
+        ),
+        (
+            interpreter("path = \"kv\"\narguments = [\"a\\u0000\"]"),
+            6,
+            "an interpreter takes at most 64 arguments of at most 4096 bytes, without NUL",
+        ),
+        (
+            head("minimum-version = \"1.2.1\"\n") + &file("kv"),
+            6,
+            "the minimum version 1.2.1 is above the version 1.2.0",
+        ),
     ] {
         let (found, fault) = fault(&text);
         assert_eq!((found, fault.to_string().as_str()), (Some(line), expected), "{text}");
@@ -131,7 +149,8 @@ fn what_is_described_is_what_lies_there() {
     let claims = claims.with_bundled_interpreter("run".parse().unwrap(), vec!["-I".into(), "a\"b".into()]);
     let manifest = read(&claims.describe(top).unwrap()).unwrap();
     let files: Vec<_> = manifest.files().map(|(path, file)| (path.as_str(), *file)).collect();
-    let described = |text: &str, executable| ManifestFile { digest: Digest::of(text), size: text.len() as u64, executable };
+    let described =
+        |text: &str, executable| ManifestFile { digest: Digest::of(text), size: text.len() as u64, executable };
     let odd = "lib/a \"quoted\" ž.py";
     assert_eq!(files, [(odd, described(odd, false)), ("run", described("run", true))]);
     assert_eq!(manifest.platform(), &Platform::current());

@@ -15,9 +15,7 @@ use crate::verify::error::{Obstacle, Refusal};
 use crate::verify::image::Image;
 use crate::verify::source::Source;
 use crate::verify::tree::{Found, Tree};
-use crate::verify::{
-    Digest, InterpreterProgram, Manifest, Platform, PluginName, Signature, SignedManifest, Subject,
-};
+use crate::verify::{Digest, InterpreterProgram, Manifest, Platform, PluginName, Signature, SignedManifest, Subject};
 
 /// The plugin that is asked about.
 pub(super) struct Asked<'a> {

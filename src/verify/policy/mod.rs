@@ -19,9 +19,7 @@ pub use voucher::{Silence, SourceKind, SourceKindError, Voucher};
 
 use self::examine::{Asked, Examination};
 use super::image::ExecMode;
-use super::{
-    Digest, ImageCache, Lock, Owners, PluginName, PublicKey, SignedManifest, Subject, VerifyError, Version,
-};
+use super::{Digest, ImageCache, Lock, Owners, PluginName, PublicKey, SignedManifest, Subject, VerifyError, Version};
 
 /// What may run. A new policy allows nothing. It is given sources, which say of exact bytes that they may run: digests that it names itself
 /// ([`allow`](Self::allow)), a lock file ([`with_lock`](Self::with_lock)), manifests signed by keys that it trusts ([`trust`](Self::trust)).
@@ -292,3 +290,6 @@ impl Policy {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

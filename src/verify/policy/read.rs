@@ -174,7 +174,8 @@ fn build(document: &Document, form: Form, base: &Path, lock: Option<Lock>) -> Re
         }
         policy.denied.insert(denied.into_inner());
     }
-    policy.keys = form.keys.into_iter().map(|KeyForm { minisign: key, plugins, .. }| TrustedKey { key, plugins }).collect();
+    policy.keys =
+        form.keys.into_iter().map(|KeyForm { minisign: key, plugins, .. }| TrustedKey { key, plugins }).collect();
     policy.minimum = form.minimum_version.into_iter().map(|(name, version)| (name.0, version.0)).collect();
     policy.limit = form.size_limit;
     policy.copies = form.copies.map(|copies| base.join(copies));
@@ -239,7 +240,8 @@ fn owners(form: PlaceForm) -> Result<Owners, PolicyFault> {
 
 /// Refuses a file that somebody else may write.
 fn refuse_writable(path: &Path) -> Result<(), SourceError> {
-    let status = std::fs::metadata(path).map_err(|error| SourceError::new(path, None, SourceFault::Unreadable(error)))?;
+    let status =
+        std::fs::metadata(path).map_err(|error| SourceError::new(path, None, SourceFault::Unreadable(error)))?;
     let (owner, mode) = (status.uid(), status.mode() & 0o7777);
     match is_trusted(owner) && mode & 0o022 == 0 {
         true => Ok(()),

@@ -31,11 +31,7 @@ pub(super) struct Testimony {
 
 impl Testimony {
     /// Hears every source about `subject`: the digest that stands for the plugin, where it is known already.
-    pub(super) fn hear(
-        policy: &Policy,
-        asked: &Asked<'_>,
-        manifest: Option<&FoundManifest>,
-    ) -> Result<Self, Obstacle> {
+    pub(super) fn hear(policy: &Policy, asked: &Asked<'_>, manifest: Option<&FoundManifest>) -> Result<Self, Obstacle> {
         let mut heard = Self::default();
         heard.hear_lock(policy, asked, manifest)?;
         heard.hear_manifest(asked, manifest)?;
@@ -94,9 +90,7 @@ impl Testimony {
         let Some(minimum) = policy.minimum_version(asked) else { return Ok(()) };
         match &self.version {
             None => Err(Refusal::VersionUnknown { minimum }.into()),
-            Some(version) if *version < minimum => {
-                Err(Refusal::Rollback { version: version.clone(), minimum }.into())
-            }
+            Some(version) if *version < minimum => Err(Refusal::Rollback { version: version.clone(), minimum }.into()),
             Some(_) => Ok(()),
         }
     }
