@@ -62,6 +62,7 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("portcullis proves what it promises with system calls that only Linux has");
 
+mod environment;
 #[cfg(feature = "host")]
 mod error;
 mod escape;
@@ -73,6 +74,8 @@ mod launch;
 mod protocol;
 #[cfg(feature = "_runtime")]
 mod rpc;
+#[expect(unsafe_code, reason = "system calls that no safe wrapper offers")]
+mod sys;
 #[cfg(feature = "_runtime")]
 mod tls;
 #[cfg(feature = "_runtime")]

@@ -9,7 +9,8 @@ use rustix::process::Signal;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::watch as state;
 
-use crate::launch::{self, Child, Exit};
+use crate::launch::{Child, Exit};
+use crate::sys;
 
 /// A child with a task that notices its end. Dropping it kills the process and its group; the task then reaps it.
 #[derive(Debug)]
@@ -22,7 +23,7 @@ impl Process {
     /// Starts watching. To be called within a runtime.
     pub(super) fn watch(child: Child) -> io::Result<Self> {
         let child = Arc::new(child);
-        let end = launch::watch(child.pidfd().try_clone()?)?;
+        let end = sys::watch(child.pidfd().try_clone()?)?;
         let (sender, exit) = state::channel(None);
         tokio::spawn(notice_end(Arc::clone(&child), end, sender));
         Ok(Self { child, exit })

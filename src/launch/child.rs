@@ -10,7 +10,8 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus};
 
 use super::peer::{Peer, PeerCheck};
-use super::{PrivateDirectory, cleaner, sys};
+use super::{PrivateDirectory, cleaner};
+use crate::sys;
 use crate::verify::VerifiedPlugin;
 
 /// How a process ended.

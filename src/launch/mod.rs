@@ -5,31 +5,26 @@
 mod child;
 mod cleaner;
 mod directory;
-mod environment;
 mod error;
 mod launcher;
 mod measure;
 mod order;
 mod peer;
-#[expect(unsafe_code, reason = "system calls that no safe wrapper offers")]
-mod sys;
 mod worker;
 
 use std::ffi::OsString;
 use std::os::unix::net::UnixStream;
 
+pub use crate::environment::{Environment, EnvironmentError, EnvironmentFault};
 pub use child::Exit;
-pub use environment::{Environment, EnvironmentError, EnvironmentFault};
 pub use error::{LaunchError, Step};
 pub use measure::Measure;
 pub use peer::PeerCheck;
 
 pub(crate) use child::Child;
 pub(crate) use directory::PrivateDirectory;
-pub(crate) use environment::Block;
 pub(crate) use order::{Order, Stdin};
 pub(crate) use peer::Peer;
-pub(crate) use sys::{peer_credentials, watch};
 
 /// A plugin's process, with everything that belongs to it.
 #[derive(Debug)]

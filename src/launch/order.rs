@@ -17,8 +17,9 @@ use rustix::process::{Pid, Resource, Rlimit, Signal};
 
 use super::child::{Belongings, Child};
 use super::error::{LaunchError, Step};
-use super::sys::{self, ExecVectors};
-use super::{Block, Measure, PrivateDirectory, Running};
+use super::{Measure, PrivateDirectory, Running};
+use crate::environment::Block;
+use crate::sys::{self, ExecVectors};
 use crate::verify::{ExecMode, VerifiedPlugin};
 
 /// A private copy can be busy for a moment, because a process that was forked elsewhere in this program at the wrong time holds the

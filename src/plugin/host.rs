@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use rustix::process::{Pid, PidfdFlags};
 use tokio::io::unix::AsyncFd;
 
-use crate::launch;
+use crate::sys;
 
 /// The process that launched this one.
 #[derive(Debug)]
@@ -26,7 +26,7 @@ impl Host {
             return Err(io::Error::other("the host is gone already"));
         }
         let pid = parent.as_raw_nonzero().get().unsigned_abs();
-        Ok(Self { pid: Some(pid), end: Some(launch::watch(pidfd)?) })
+        Ok(Self { pid: Some(pid), end: Some(sys::watch(pidfd)?) })
     }
 
     /// Its number.

@@ -97,7 +97,7 @@ impl Listener {
 
 /// Whether the process with this number is at the other end. It only decides who waits: who is let in is decided by the certificate.
 fn is_process(stream: &UnixStream, process: Option<u32>) -> bool {
-    let peer = crate::launch::peer_credentials(stream.as_fd()).map(|peer| peer.pid.unsigned_abs());
+    let peer = crate::sys::peer_credentials(stream.as_fd()).map(|peer| peer.pid.unsigned_abs());
     process.is_some() && peer.ok() == process
 }
 
@@ -113,7 +113,7 @@ async fn admit(stream: UnixStream, security: Security) -> io::Result<Accepted> {
 }
 
 fn refuse_other_users(stream: &UnixStream) -> io::Result<()> {
-    let user = crate::launch::peer_credentials(stream.as_fd())?.uid;
+    let user = crate::sys::peer_credentials(stream.as_fd())?.uid;
     match user == 0 || user == rustix::process::geteuid().as_raw() {
         true => Ok(()),
         false => Err(io::Error::other(format!("the peer runs as another user, {user}"))),

@@ -1,4 +1,4 @@
-//! The plugin's environment: built from nothing, one name at a time. Reads the host's environment only where it is told to.
+//! The environment of a program that is started: built from nothing, one name at a time. Reads this process's own only where it is told to.
 
 use std::collections::BTreeMap;
 use std::ffi::{CString, OsStr, OsString};
@@ -140,8 +140,8 @@ impl fmt::Debug for Environment {
 
 /// An environment in the form that execve(2) takes.
 pub(crate) struct Block {
-    pub(super) strings: Vec<CString>,
-    pub(super) names: Vec<OsString>,
+    pub(crate) strings: Vec<CString>,
+    pub(crate) names: Vec<OsString>,
 }
 
 impl Block {

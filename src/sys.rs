@@ -8,11 +8,11 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
 
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
+#[cfg(feature = "_runtime")]
+use tokio::io::{Interest, unix::AsyncFd};
 
 /// Argument and environment vectors in the form that execve(2) takes, built before the fork because nothing may be allocated after it.
-pub(super) struct ExecVectors {
+pub(crate) struct ExecVectors {
     argv: Vec<*const c_char>,
     envp: Vec<*const c_char>,
     /// Own what the pointers point to.
@@ -25,7 +25,7 @@ unsafe impl Send for ExecVectors {}
 unsafe impl Sync for ExecVectors {}
 
 impl ExecVectors {
-    pub(super) fn new(argv: Vec<CString>, envp: Vec<CString>) -> Self {
+    pub(crate) fn new(argv: Vec<CString>, envp: Vec<CString>) -> Self {
         let pointers = |strings: &[CString]| {
             strings.iter().map(|string| string.as_ptr()).chain([std::ptr::null()]).collect::<Vec<_>>()
         };
@@ -37,18 +37,18 @@ impl ExecVectors {
 ///
 /// `after_fork` must do nothing but system calls: no allocation, no lock, no formatting (signal-safety(7)). It does not return where it
 /// succeeds, because it executes the plugin.
-pub(super) fn fork(
+pub(crate) fn fork(
     command: &mut Command,
     mut after_fork: impl FnMut() -> io::Result<Infallible> + Send + Sync + 'static,
 ) -> io::Result<Child> {
     let exec = move || after_fork().map(|never| match never {});
-    // SAFETY: the only caller, `fork_patiently` in `order.rs`, passes a closure of system calls over values that were prepared before.
+    // SAFETY: the only caller, `fork_patiently` in `launch/order.rs`, passes a closure of system calls over values that were prepared before.
     let command = unsafe { command.pre_exec(exec) };
     command.spawn()
 }
 
 /// execveat(2) of the file that `program` refers to, which has no path and needs none. Returns only on failure.
-pub(super) fn execute(program: RawFd, vectors: &ExecVectors) -> io::Error {
+pub(crate) fn execute(program: RawFd, vectors: &ExecVectors) -> io::Error {
     // SAFETY: both vectors end with a null pointer and point to C strings that outlive the call; the path is an empty C string.
     unsafe {
         libc::syscall(
@@ -64,14 +64,14 @@ pub(super) fn execute(program: RawFd, vectors: &ExecVectors) -> io::Error {
 }
 
 /// execve(2) of `path`, for kernels that forbid execveat. Returns only on failure.
-pub(super) fn execute_path(path: &CString, vectors: &ExecVectors) -> io::Error {
+pub(crate) fn execute_path(path: &CString, vectors: &ExecVectors) -> io::Error {
     // SAFETY: as in `execute`; the path is a C string.
     unsafe { libc::execve(path.as_ptr(), vectors.argv.as_ptr(), vectors.envp.as_ptr()) };
     io::Error::last_os_error()
 }
 
 /// Marks every descriptor from `first` on close-on-exec (close_range(2), Linux 5.11).
-pub(super) fn close_on_exec_from(first: u32) -> io::Result<()> {
+pub(crate) fn close_on_exec_from(first: u32) -> io::Result<()> {
     // SAFETY: passes no pointer.
     match unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) } {
         0 => Ok(()),
@@ -80,7 +80,7 @@ pub(super) fn close_on_exec_from(first: u32) -> io::Result<()> {
 }
 
 /// Gives `signal` its default action (rt_sigaction(2)); also to those that the C library keeps to itself and would not touch.
-pub(super) fn default_action(signal: i32) {
+pub(crate) fn default_action(signal: i32) {
     /// All zeros is `SIG_DFL` without flags, in the kernel's own form of the structure, which is shorter than this everywhere.
     const DEFAULT: [u64; 8] = [0; 8];
     /// The size of the kernel's signal set, 64 signals.
@@ -92,7 +92,7 @@ pub(super) fn default_action(signal: i32) {
 }
 
 /// Whether the kernel reaps the children of this process by itself, without telling (sigaction(2): `SIG_IGN` and `SA_NOCLDWAIT`).
-pub(super) fn ignores_children() -> io::Result<bool> {
+pub(crate) fn ignores_children() -> io::Result<bool> {
     let mut action = MaybeUninit::<libc::sigaction>::uninit();
     // SAFETY: the first pointer is null, so nothing changes; the second is to a structure that the call fills.
     if unsafe { libc::sigaction(libc::SIGCHLD, std::ptr::null(), action.as_mut_ptr()) } != 0 {
@@ -104,13 +104,14 @@ pub(super) fn ignores_children() -> io::Result<bool> {
 }
 
 /// Readiness of a descriptor, for the runtime that this is called in.
+#[cfg(feature = "_runtime")]
 pub(crate) fn watch(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: an `OwnedFd` stays open and the same until it is dropped, and the `AsyncFd` owns it.
     Ok(unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) }?)
 }
 
 /// A pidfd of the process that made the other end of `socket`, by listen(2) or socketpair(2) (`SO_PEERPIDFD`, Linux 6.5).
-pub(super) fn peer_pidfd(socket: BorrowedFd<'_>) -> io::Result<OwnedFd> {
+pub(crate) fn peer_pidfd(socket: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     /// From `asm-generic/socket.h`; the libc crate has it only for some targets.
     const SO_PEERPIDFD: i32 = 77;
     let descriptor: RawFd = socket_option(socket, SO_PEERPIDFD, -1)?;
