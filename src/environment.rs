@@ -91,7 +91,8 @@ impl Environment {
     }
 
     /// Passes on the host's whole environment, as go-plugin hosts do, except loader variables and names of the protocol. What is set by
-    /// name wins.
+    /// name wins. A program that takes this process's place ([`exec`](crate::exec)) gets the names of the protocol too: they are
+    /// between it and the host that started this process.
     ///
     /// # Security
     ///
@@ -105,10 +106,7 @@ impl Environment {
     pub(crate) fn block(&self, protocol: &[(String, OsString)]) -> Result<Block, EnvironmentError> {
         let mut variables = BTreeMap::new();
         if self.inherit_all {
-            variables.extend(std::env::vars_os().filter(|(name, value)| {
-                let bytes = name.as_bytes();
-                !is_loader_variable(bytes) && !is_protocol_variable(bytes) && malformed(name, value).is_none()
-            }));
+            variables.extend(passable().filter(|(name, _)| !is_protocol_variable(name.as_bytes())));
         }
         variables.extend(self.named.clone());
         let mut names = Vec::new();
@@ -128,6 +126,35 @@ impl Environment {
         }
         Block::new(variables)
     }
+
+    /// The environment of a program that takes this process's place. To whoever started this process that program is the plugin, so what
+    /// they agreed on passes with the rest: there is no host here whose variables could be confused with it.
+    pub(crate) fn block_in_place(&self) -> Result<Block, EnvironmentError> {
+        let mut variables = BTreeMap::new();
+        if self.inherit_all {
+            variables.extend(passable());
+        }
+        variables.extend(self.named.clone());
+        Block::new(variables)
+    }
+
+    /// The variables of this process that `inherit_env` does not pass on, because no plugin is given such a variable.
+    pub(crate) fn left_out(&self) -> Vec<OsString> {
+        let refused = |name: &OsString, value: &OsString| !is_passable(name, value) && !self.named.contains_key(name);
+        match self.inherit_all {
+            true => std::env::vars_os().filter(|(name, value)| refused(name, value)).map(|(name, _)| name).collect(),
+            false => Vec::new(),
+        }
+    }
+}
+
+/// The variables of this process that may be passed on as they are.
+fn passable() -> impl Iterator<Item = (OsString, OsString)> {
+    std::env::vars_os().filter(|(name, value)| is_passable(name, value))
+}
+
+fn is_passable(name: &OsStr, value: &OsStr) -> bool {
+    !is_loader_variable(name.as_bytes()) && malformed(name, value).is_none()
 }
 
 /// Values may be secret, so only names are shown.
@@ -348,6 +375,18 @@ mod tests {
         let protocol = [("CARGO_PKG_NAME".to_string(), "cookie".into())];
         let block = Environment::empty().inherit_env().block(&protocol).unwrap();
         assert!(strings(&block).contains(&"CARGO_PKG_NAME=cookie"));
+    }
+
+    #[test]
+    fn a_program_in_place_of_this_one_inherits_all_but_loader_variables_which_are_named() {
+        let left_out = Environment::empty().inherit_env().left_out();
+        // Cargo sets it for tests.
+        assert!(left_out.iter().any(|name| name == "LD_LIBRARY_PATH"), "{left_out:?}");
+        assert!(left_out.iter().all(|name| is_loader_variable(name.as_bytes())), "{left_out:?}");
+        let block = Environment::empty().inherit_env().block_in_place().unwrap();
+        assert_eq!(block.names.len() + left_out.len(), std::env::vars_os().count());
+        assert!(Environment::empty().left_out().is_empty());
+        assert!(Environment::empty().block_in_place().unwrap().names.is_empty());
     }
 
     #[test]

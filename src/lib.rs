@@ -82,6 +82,7 @@ mod tls;
 mod transport;
 
 // The public interface is:
+pub mod exec;
 #[cfg(feature = "host")]
 pub mod host;
 #[cfg(feature = "plugin")]

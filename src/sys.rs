@@ -91,16 +91,45 @@ pub(crate) fn default_action(signal: i32) {
     }
 }
 
+/// Whether this process ignores `signal` (sigaction(2)).
+pub(crate) fn is_ignored(signal: i32) -> io::Result<bool> {
+    Ok(action(signal)?.sa_sigaction == libc::SIG_IGN)
+}
+
+/// Ignores `signal` (signal(2)). What cannot be ignored stays as it is.
+pub(crate) fn ignore(signal: i32) {
+    // SAFETY: installs no handler, so no code of ours runs on a signal.
+    unsafe { libc::signal(signal, libc::SIG_IGN) };
+}
+
+/// Blocks exactly the signals in `mask`, bit 0 for signal 1, and returns what was blocked before (rt_sigprocmask(2)).
+pub(crate) fn block_signals(mask: u64) -> io::Result<u64> {
+    let mut before = 0_u64;
+    // SAFETY: the kernel reads one set of 64 signals and writes another, each of the size that is stated.
+    let result = unsafe {
+        libc::syscall(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const mask, &raw mut before, size_of::<u64>())
+    };
+    match result {
+        0 => Ok(before),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 /// Whether the kernel reaps the children of this process by itself, without telling (sigaction(2): `SIG_IGN` and `SA_NOCLDWAIT`).
 pub(crate) fn ignores_children() -> io::Result<bool> {
+    let action = action(libc::SIGCHLD)?;
+    Ok(action.sa_sigaction == libc::SIG_IGN || action.sa_flags & libc::SA_NOCLDWAIT != 0)
+}
+
+/// What this process does on `signal` (sigaction(2)).
+fn action(signal: i32) -> io::Result<libc::sigaction> {
     let mut action = MaybeUninit::<libc::sigaction>::uninit();
     // SAFETY: the first pointer is null, so nothing changes; the second is to a structure that the call fills.
-    if unsafe { libc::sigaction(libc::SIGCHLD, std::ptr::null(), action.as_mut_ptr()) } != 0 {
+    if unsafe { libc::sigaction(signal, std::ptr::null(), action.as_mut_ptr()) } != 0 {
         return Err(io::Error::last_os_error());
     }
     // SAFETY: the call succeeded, so it filled the structure.
-    let action = unsafe { action.assume_init() };
-    Ok(action.sa_sigaction == libc::SIG_IGN || action.sa_flags & libc::SA_NOCLDWAIT != 0)
+    Ok(unsafe { action.assume_init() })
 }
 
 /// Readiness of a descriptor, for the runtime that this is called in.

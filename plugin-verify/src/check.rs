@@ -3,10 +3,11 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use portcullis::verify::{Digest, Policy, Refusal, VerifiedPlugin, VerifyError};
+use portcullis::verify::{Refusal, VerifiedPlugin, VerifyError};
 use portcullis::{Chain, Escaped};
 
 use crate::exit::Exit;
+use crate::trust::Trust;
 use crate::{hint, output};
 
 /// Check that a file may run as a plugin
@@ -20,32 +21,24 @@ use crate::{hint, output};
 /// Exit status: 0 verified, 1 refused, 2 could not be checked.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// The SHA-256 that the file must have: 64 hexadecimal digits
-    #[arg(long, value_name = "HEX")]
-    sha256: Digest,
-
-    /// Copy to a private directory below DIR, not to sealed memory
-    #[arg(long, value_name = "DIR")]
-    private_copy: Option<PathBuf>,
+    #[command(flatten)]
+    trust: Trust,
 
     /// The file to check
     #[arg(value_name = "FILE")]
     file: PathBuf,
 }
 
-impl Arguments {
-    fn policy(&self) -> Policy {
-        let policy = Policy::new().allow(self.sha256);
-        match &self.private_copy {
-            Some(parent) => policy.with_private_copy(parent),
-            None => policy,
-        }
-    }
-}
-
 pub(crate) fn run(arguments: &Arguments) -> Exit {
     let file = Escaped::path(&arguments.file);
-    match arguments.policy().verify(&arguments.file) {
+    let policy = match arguments.trust.policy() {
+        Ok(policy) => policy,
+        Err(error) => {
+            output::complain(Chain::of(&error));
+            return Exit::Failed;
+        }
+    };
+    match policy.verify(&arguments.file) {
         Ok(plugin) => pronounce(Exit::Success, format_args!("{file}: OK\n{}", Facts(&plugin))),
         Err(VerifyError::Refused { reason, .. }) => {
             let exit = pronounce(Exit::Refused, format_args!("{file}: REFUSED\n  {reason}\n"));

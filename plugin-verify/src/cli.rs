@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 use portcullis::Escaped;
 
 use crate::exit::Exit;
-use crate::{check, digest};
+use crate::{check, digest, exec};
 
 /// Digests and verdicts for plugin files
 ///
@@ -24,6 +24,7 @@ struct Cli {
 pub(crate) enum Verb {
     Digest(digest::Arguments),
     Check(check::Arguments),
+    Exec(exec::Arguments),
 }
 
 /// The verb that was asked for; or how to end, when there is none and the person was told why.

@@ -4,9 +4,11 @@
 mod check;
 mod cli;
 mod digest;
+mod exec;
 mod exit;
 mod hint;
 mod output;
+mod trust;
 
 use std::process::ExitCode;
 
@@ -16,6 +18,7 @@ fn main() -> ExitCode {
     match cli::parse() {
         Ok(Verb::Digest(arguments)) => digest::run(&arguments),
         Ok(Verb::Check(arguments)) => check::run(&arguments),
+        Ok(Verb::Exec(arguments)) => exec::run(&arguments),
         Err(exit) => exit,
     }
     .into()

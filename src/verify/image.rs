@@ -51,7 +51,7 @@ pub(crate) struct Image {
     pub(crate) mode: ExecMode,
     pub(super) size: u64,
     /// Holds a private copy's directory for as long as the image may be launched.
-    _directory: Option<TempDir>,
+    directory: Option<TempDir>,
 }
 
 impl Image {
@@ -71,11 +71,19 @@ impl Image {
         }
     }
 
+    /// Takes a private copy off the disk, for a program that runs when nobody is left to do so. The descriptor keeps the bytes.
+    pub(crate) fn remove_from_disk(&self) -> io::Result<()> {
+        match &self.directory {
+            Some(directory) => std::fs::remove_dir_all(directory.path()),
+            None => Ok(()),
+        }
+    }
+
     /// Copies into memory, seals, then hashes what is sealed: from then on it cannot change.
     pub(super) fn sealed(source: &Source, name: &Path) -> Result<Self, Obstacle> {
         let file = memory(name)?;
         let size = source.copy_to(&file)?;
-        let image = Self { file, digest: Digest::of([]), mode: ExecMode::Sealed, size, _directory: None };
+        let image = Self { file, digest: Digest::of([]), mode: ExecMode::Sealed, size, directory: None };
         image.make_execute_only().map_err(Obstacle::io("making its image executable"))?;
         seal(&image.file).map_err(Obstacle::io("sealing its image"))?;
         let digest = Digest::of_file(&image.file).map_err(Obstacle::io("hashing its image"))?;
@@ -105,7 +113,7 @@ impl Image {
             return Err(Refusal::CopyNotExecutable { directory: place.to_path_buf() }.into());
         }
         let digest = Digest::of_file(&file).map_err(Obstacle::io("hashing its private copy"))?;
-        Ok(Self { file, digest, mode: ExecMode::PrivateCopy, size, _directory: Some(directory) })
+        Ok(Self { file, digest, mode: ExecMode::PrivateCopy, size, directory: Some(directory) })
     }
 
     /// Keeps the file itself, if nobody but root and this user may write it.
@@ -115,7 +123,7 @@ impl Image {
         }
         let digest = Digest::of_file(&source.file).map_err(Obstacle::io("hashing it"))?;
         let size = source.file.metadata().map_err(Obstacle::io("looking at it"))?.size();
-        Ok(Self { file: source.file, digest, mode: ExecMode::PinnedFd, size, _directory: None })
+        Ok(Self { file: source.file, digest, mode: ExecMode::PinnedFd, size, directory: None })
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod check;
 mod digest;
+mod exec;
 mod machine;
 mod streams;
 

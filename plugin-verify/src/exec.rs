@@ -1,0 +1,104 @@
+//! `plugin-verify exec`: a verified file takes the place of this process. Says something only when it does not come to that.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use portcullis::exec::{Environment, Program};
+use portcullis::verify::{Refusal, VerifiedPlugin, VerifyError};
+use portcullis::{Chain, Escaped};
+
+use crate::exit::Exit;
+use crate::output::Form;
+use crate::trust::Trust;
+use crate::{hint, output};
+
+/// Run a file if it may run as a plugin
+///
+/// Verifies the file as `check` does and executes what was verified, in place of this process: whatever happens to the file meanwhile, the
+/// bytes with the digest run, or none. FILE is a path; PATH is not searched.
+///
+/// The program keeps the process number, the standard streams, the terminal, the working directory and the environment, as under env or
+/// nice, so a host can be told to start this command in place of its plugin. It gets no other descriptor and can gain no privileges.
+/// Signals that were ignored get their default action back, also under nohup. Variables that make a loader or an interpreter load other
+/// code (LD_PRELOAD and its kind) are not passed on: those that were left out are named on standard error.
+///
+/// A private copy is taken off the disk before it runs.
+///
+/// Exit status: that of the program; 1 when the file was refused and 2 when it could not be checked or executed. 126 and 127 are not used.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    trust: Trust,
+
+    /// What the program is told that it is called (argv[0]), instead of FILE
+    #[arg(long, value_name = "NAME")]
+    name: Option<OsString>,
+
+    #[command(flatten)]
+    form: Form,
+
+    /// The file to run, and the arguments that it gets, whatever they look like
+    // One list, because everything after its first value is left alone: `FILE --json` is for the program.
+    #[arg(value_names = ["FILE", "ARGUMENT"], required = true, num_args = 1.., trailing_var_arg = true)]
+    command: Vec<OsString>,
+}
+
+impl Arguments {
+    fn file(&self) -> &Path {
+        self.command.first().map_or(Path::new(""), Path::new)
+    }
+}
+
+/// Returns only when the program did not run.
+pub(crate) fn run(arguments: &Arguments) -> Exit {
+    match arguments.trust.policy().map(|policy| policy.verify(arguments.file())) {
+        Ok(Ok(plugin)) => execute(arguments, plugin),
+        Ok(Err(VerifyError::Refused { reason, .. })) => refuse(arguments, &reason),
+        Ok(Err(error)) => fail(arguments, &error),
+        Err(error) => fail(arguments, &error),
+    }
+}
+
+fn execute(arguments: &Arguments, plugin: VerifiedPlugin) -> Exit {
+    let mut program = Program::new(plugin)
+        .with_environment(Environment::empty().inherit_env())
+        .args(arguments.command.iter().skip(1));
+    if let Some(name) = &arguments.name {
+        program = program.with_name(name);
+    }
+    let left_out: Vec<_> =
+        program.left_out().iter().map(|name| Escaped::new(name.as_encoded_bytes()).to_string()).collect();
+    if !left_out.is_empty() {
+        output::complain(format_args!(
+            "variables of a kind that can make a program load other code are not passed on: {}",
+            left_out.join(", ")
+        ));
+    }
+    fail(arguments, &program.replace())
+}
+
+fn refuse(arguments: &Arguments, reason: &Refusal) -> Exit {
+    let file = Escaped::path(arguments.file());
+    if arguments.form.json {
+        return report(arguments, Exit::Refused, &reason.to_string());
+    }
+    // Not a result: on standard output the program would have spoken, and whoever reads there must not take this for its words.
+    output::complain(format_args!("{file} is refused: {reason}"));
+    if let Some(advice) = hint::what_to_do(reason) {
+        output::complain(format_args!("hint: {advice}"));
+    }
+    Exit::Refused
+}
+
+fn fail(arguments: &Arguments, error: &dyn std::error::Error) -> Exit {
+    if arguments.form.json {
+        return report(arguments, Exit::Failed, &Chain::of(error).to_string());
+    }
+    output::complain(Chain::of(error));
+    Exit::Failed
+}
+
+fn report(arguments: &Arguments, exit: Exit, reason: &str) -> Exit {
+    let file = Escaped::path(arguments.file()).to_string();
+    output::json("exec", exit, [("file", file.into()), ("reason", reason.into())])
+}
