@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 
 use portcullis::Escaped;
-use portcullis::verify::Digest;
+use portcullis::verify::{Checksums, Digest};
 
 use crate::exit::Exit;
 use crate::output;
@@ -26,7 +26,7 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
     for name in &arguments.files {
         match read(name) {
             Ok(digest) => {
-                let written = output::write(&line(&digest, name.as_bytes()));
+                let written = output::write(&Checksums::line(&digest, name.as_bytes()));
                 if written.is_err() {
                     return exit.after(written);
                 }
@@ -42,50 +42,4 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
 
 fn read(name: &OsStr) -> io::Result<Digest> {
     if name == "-" { Digest::read(io::stdin().lock()) } else { Digest::read(File::open(name)?) }
-}
-
-/// One line of sha256sum(1): the name as it is, byte for byte, unless it would not stay on its line.
-fn line(digest: &Digest, name: &[u8]) -> Vec<u8> {
-    let escaped = escape(name);
-    let mark = if escaped == name { "" } else { "\\" };
-    let mut line = format!("{mark}{digest}  ").into_bytes();
-    line.extend(escaped);
-    line.push(b'\n');
-    line
-}
-
-/// The name as GNU coreutils write it on a line that starts with a backslash.
-fn escape(name: &[u8]) -> Vec<u8> {
-    let mut escaped = Vec::with_capacity(name.len());
-    for &byte in name {
-        match byte {
-            b'\\' => escaped.extend(b"\\\\"),
-            b'\n' => escaped.extend(b"\\n"),
-            b'\r' => escaped.extend(b"\\r"),
-            other => escaped.push(other),
-        }
-    }
-    escaped
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_names_that_would_leave_their_line_are_escaped() {
-        let digest = Digest::of(b"");
-        for (name, mark, written) in [
-            (&b"plugin"[..], "", &b"plugin"[..]),
-            (b"two  spaces ", "", b"two  spaces "),
-            (b"\x1b[31m\xff", "", b"\x1b[31m\xff"),
-            (b"a\nb", "\\", b"a\\nb"),
-            (b"a\rb", "\\", b"a\\rb"),
-            (b"a\\nb", "\\", b"a\\\\nb"),
-            (b"\xff\n", "\\", b"\xff\\n"),
-        ] {
-            let expected = [format!("{mark}{digest}  ").as_bytes(), written, b"\n"].concat();
-            assert_eq!(line(&digest, name), expected, "{:?}", Escaped::new(name));
-        }
-    }
 }

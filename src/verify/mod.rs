@@ -6,6 +6,7 @@
 
 mod bundle;
 mod cache;
+mod checksums;
 mod digest;
 mod document;
 mod error;
@@ -26,6 +27,7 @@ mod source_error;
 mod tree;
 
 pub use cache::ImageCache;
+pub use checksums::{ChecksumFault, Checksums};
 pub use digest::{Digest, DigestError};
 pub use error::{Refusal, VerifyError};
 pub use expiry::Expiry;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{KeyFault, LockFault, ManifestFault, PolicyFault, SignatureFault};
+use super::{ChecksumFault, KeyFault, LockFault, ManifestFault, PolicyFault, SignatureFault};
 use crate::Escaped;
 
 /// A checksum file, manifest, lock file, policy, key or signature cannot be used, so it vouches for nothing.
@@ -103,6 +103,9 @@ pub enum SourceFault {
     /// The parts of a policy do not fit together.
     #[error(transparent)]
     Policy(#[from] PolicyFault),
+    /// It is no list of digests, or gives none.
+    #[error(transparent)]
+    Checksums(#[from] ChecksumFault),
     /// It holds no public key.
     #[error(transparent)]
     Key(#[from] KeyFault),

@@ -1,0 +1,202 @@
+//! What lists of digests say, line by line, and what they cannot say.
+
+use std::os::unix::ffi::OsStrExt;
+
+use super::*;
+
+const ONE: &str = "306c6ca7407560340797866e077e053627ad409277d1b9da58106fce4cf717cb";
+const TWO: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+
+fn parse(text: impl Into<Vec<u8>>) -> Result<Checksums, SourceError> {
+    Checksums::parse(&Document::new("SUMS", text))
+}
+
+fn fault(text: impl Into<Vec<u8>>) -> String {
+    parse(text).unwrap_err().to_string()
+}
+
+fn path(name: &[u8]) -> &Path {
+    Path::new(std::ffi::OsStr::from_bytes(name))
+}
+
+#[test]
+fn every_form_of_a_line_is_understood() {
+    for (line, name) in [
+        (format!("{ONE}  kv"), &b"kv"[..]),
+        (format!("{ONE} *kv"), b"kv"),
+        (format!("{}  kv", ONE.to_uppercase()), b"kv"),
+        (format!("{ONE}   kv "), b" kv "),
+        (format!("{ONE} **kv"), b"*kv"),
+        (format!("{ONE}  #kv"), b"#kv"),
+        (format!("{ONE}  \\n"), b"\\n"),
+        (format!("\\{ONE}  a\\nb\\\\c\\rd"), b"a\nb\\c\rd"),
+        (format!("\\{ONE} *a\\nb"), b"a\nb"),
+        (format!("SHA256 (kv) = {ONE}"), b"kv"),
+        (format!("SHA256 (k) = {TWO} (v) = {ONE}"), format!("k) = {TWO} (v").as_bytes()),
+        (format!("\\SHA256 (a\\nb) = {ONE}"), b"a\nb"),
+        (format!("{ONE}  SHA256 (kv) = {TWO}"), format!("SHA256 (kv) = {TWO}").as_bytes()),
+    ] {
+        for around in [format!("{line}\n"), line.clone(), format!("\u{feff}# comment\r\n\r\n \n{line}\r\n")] {
+            let list = parse(around).unwrap();
+            assert_eq!(list.digest_for(path(name)).unwrap().to_string(), ONE, "{line:?}");
+            assert_eq!(list.entries.len(), 1, "{line:?}");
+        }
+    }
+    let raw = [ONE.as_bytes(), b"  k\xffv"].concat();
+    assert_eq!(parse(raw).unwrap().digest_for(path(b"k\xffv")).unwrap().to_string(), ONE);
+}
+
+#[test]
+fn every_other_line_is_refused_with_its_number_and_the_reason() {
+    let malformed = "the line is of no known form";
+    for (line, expected) in [
+        (ONE.to_owned(), "the digest names no file"),
+        (format!("{ONE}  "), "the line names no file"),
+        (format!("{ONE}  ./"), "the line names no file"),
+        (format!("SHA256 () = {ONE}"), "the line names no file"),
+        (format!("{ONE} Ukv"), "the digest was computed in mode 'U' of shasum"),
+        (format!("{ONE} ^kv"), "the digest was computed in mode '^' of shasum"),
+        (format!("{ONE} kv"), malformed),
+        (format!("{ONE}\tkv"), malformed),
+        (format!(" {ONE}  kv"), malformed),
+        (format!("{}g  kv", &ONE[1..]), malformed),
+        (format!("{}  kv", &ONE[1..]), "the digest has 63 digits"),
+        (format!("{ONE}{ONE}  kv"), "the digest has 128 digits"),
+        ("d41d8cd98f00b204e9800998ecf8427e  kv".into(), "the digest has 32 digits"),
+        (format!("{ONE}  k\0v"), "the name holds a NUL"),
+        (format!("\\{ONE}  k\\tv"), "the name holds another escape"),
+        (format!("\\{ONE}  kv\\"), "the name holds another escape"),
+        ("MD5 (kv) = d41d8cd98f00b204e9800998ecf8427e".into(), "the digest is of the algorithm MD5"),
+        (format!("SHA3-256 (kv) = {ONE}"), "the digest is of the algorithm SHA3-256"),
+        (format!("sha256 (kv) = {ONE}"), "the digest is of the algorithm sha256"),
+        (format!("SHA256 (kv) = {}", &ONE[1..]), malformed),
+        (format!("SHA256 (kv) = {ONE} "), malformed),
+        (format!("SHA256(kv)= {ONE}"), malformed),
+        (format!("SHA256 (kv {ONE}"), malformed),
+        ("-----BEGIN PGP SIGNED MESSAGE-----".into(), malformed),
+        ("x".repeat(LINE_LIMIT + 1), "the line is longer than 16384 bytes"),
+        (format!("#{}", "x".repeat(LINE_LIMIT)), "the line is longer than 16384 bytes"),
+    ] {
+        let error = fault(format!("{TWO}  fine\n{line}\n"));
+        assert!(error.starts_with(&format!("SUMS:2: {expected}")), "{line:?}: {error}");
+    }
+}
+
+#[test]
+fn a_list_that_names_nothing_vouches_for_nothing() {
+    for text in ["", "\n", "\u{feff}", "# only a comment\n\n"] {
+        assert_eq!(fault(text), "SUMS: it names nothing, and so vouches for nothing");
+    }
+}
+
+#[test]
+fn two_lines_about_one_name_must_agree() {
+    for same in ["kv", "./kv", "././kv", "kv/"] {
+        assert!(parse(format!("{ONE}  kv\n{ONE}  {same}\n")).is_ok());
+        assert_eq!(fault(format!("{ONE}  kv\n\n{TWO} *{same}\n")), "SUMS:3: kv has another digest here than on line 1");
+    }
+    let conflict = fault(format!("\\{ONE}  a\\nb\nSHA256 (kv) = {ONE}\n\\SHA256 (a\\nb) = {TWO}\n"));
+    assert_eq!(conflict, r"SUMS:3: a\nb has another digest here than on line 1");
+}
+
+#[test]
+fn an_entry_is_about_the_paths_that_end_in_it() {
+    for (name, file, found) in [
+        ("kv", "kv", true),
+        ("./kv", "kv", true),
+        ("kv", "./kv", true),
+        ("kv", "/opt/bin/kv", true),
+        ("bin/kv", "/opt/bin/kv", true),
+        ("./bin//kv", "/opt/bin/kv", true),
+        ("/opt/bin/kv", "/opt//bin/./kv", true),
+        ("../bin/kv", "../bin/kv", true),
+        ("kv", "../kv", true),
+        ("bin/kv", "../x/../bin/kv", true),
+        ("kv", "xkv", false),
+        ("kv", "kv/x", false),
+        ("bin/kv", "kv", false),
+        ("bin/kv", "xbin/kv", false),
+        ("/bin/kv", "/opt/bin/kv", false),
+        ("../kv", "kv", false),
+        ("../kv", "bin/../kv", false),
+        ("bin/../kv", "kv", false),
+        ("kv", "kv/..", false),
+        ("KV", "kv", false),
+    ] {
+        let list = parse(format!("{ONE}  {name}\n")).unwrap();
+        match list.digest_for(file) {
+            Ok(digest) => assert!(found && digest.to_string() == ONE, "{name} is not about {file}"),
+            Err(error) => {
+                assert!(!found, "{name} is about {file}: {error}");
+                assert_eq!(error.to_string(), format!("SUMS: it has no entry for {file}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn entries_that_differ_about_a_path_are_ambiguous() {
+    let list = parse(format!("{ONE}  linux/kv\n{TWO}  darwin/kv\n{TWO}  kv\n")).unwrap();
+    let error = list.digest_for("/opt/linux/kv").unwrap_err().to_string();
+    assert_eq!(error, "SUMS: its lines 1, 3 give different digests for /opt/linux/kv");
+    assert_eq!(list.digest_for("darwin/kv").unwrap().to_string(), TWO);
+    assert_eq!(list.digest_for("kv").unwrap().to_string(), TWO);
+}
+
+#[test]
+fn a_hostile_name_is_shown_escaped() {
+    let list = parse(format!("{ONE}  kv\n")).unwrap();
+    let error = list.digest_for("\u{1b}[2J\nkv: OK").unwrap_err().to_string();
+    assert_eq!(error, r"SUMS: it has no entry for \u{1b}[2J\nkv: OK");
+    assert_eq!(
+        fault(format!("{ONE}  \u{1b}\n{TWO}  \u{1b}\n")),
+        r"SUMS:2: \u{1b} has another digest here than on line 1"
+    );
+}
+
+#[test]
+fn a_million_lines_are_read_and_each_is_found() {
+    let mut text = String::new();
+    (0..1_000_000).for_each(|n| text.push_str(&format!("{ONE}  d/{n}\n")));
+    let list = parse(text).unwrap();
+    assert_eq!(list.entries.len(), 1_000_000);
+    assert!(list.digest_for("x/d/999999").is_ok() && list.digest_for("x/d/1000000").is_err());
+    // A path of many components costs no more than its length allows.
+    assert!(list.digest_for("a/".repeat(1 << 20)).is_err());
+}
+
+#[test]
+fn a_list_over_the_limit_is_not_read() {
+    let place = tempfile::tempdir().unwrap();
+    let sparse = place.path().join("SUMS");
+    std::fs::File::create(&sparse).unwrap().set_len(LIMIT + 1).unwrap();
+    assert!(matches!(Checksums::read(&sparse).unwrap_err().fault, SourceFault::TooLarge { limit: LIMIT }));
+}
+
+#[test]
+fn what_is_written_is_read_as_the_same_name() {
+    let digest: Digest = ONE.parse().unwrap();
+    for name in
+        [&b"kv"[..], b"  kv ", b"*kv", b"#kv", b"\\", b"a\\nb", b"\r", b"kv\r", b"\n", b"\xff\n", b"SHA256 (kv) = "]
+    {
+        let list = parse(Checksums::line(&digest, name)).unwrap();
+        assert_eq!(list.digest_for(path(name)).unwrap(), digest, "{:?}", Escaped::new(name));
+    }
+}
+
+#[test]
+fn only_names_that_would_leave_their_line_are_escaped() {
+    let digest = Digest::of(b"");
+    for (name, mark, written) in [
+        (&b"plugin"[..], "", &b"plugin"[..]),
+        (b"two  spaces ", "", b"two  spaces "),
+        (b"\x1b[31m\xff", "", b"\x1b[31m\xff"),
+        (b"a\nb", "\\", b"a\\nb"),
+        (b"a\rb", "\\", b"a\\rb"),
+        (b"a\\nb", "\\", b"a\\\\nb"),
+        (b"\xff\n", "\\", b"\xff\\n"),
+    ] {
+        let expected = [format!("{mark}{digest}  ").as_bytes(), written, b"\n"].concat();
+        assert_eq!(Checksums::line(&digest, name), expected, "{:?}", Escaped::new(name));
+    }
+}
