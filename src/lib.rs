@@ -53,6 +53,7 @@
 //! | `verify` | always there | digests, policies, sealed images; no asynchronous runtime, no TLS |
 //! | `host` | yes | launching plugins and calling them |
 //! | `plugin` | yes | being a plugin |
+//! | `sign` | no | keys and signatures for those who publish plugins |
 //!
 //! Linux only, from 5.11 on; what newer kernels add is used where it is there, and the launch report says what was.
 
@@ -87,6 +88,8 @@ pub mod exec;
 pub mod host;
 #[cfg(feature = "plugin")]
 pub mod plugin;
+#[cfg(feature = "sign")]
+pub mod sign;
 pub mod verify;
 
 #[cfg(feature = "host")]

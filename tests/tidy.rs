@@ -11,10 +11,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What each stage may use of the others. Everybody may use `escape`; nobody but `host` and `plugin` composes.
-const EDGES: [(&str, &[&str]); 13] = [
+const EDGES: [(&str, &[&str]); 14] = [
     ("sys", &[]),
     ("environment", &[]),
     ("verify", &[]),
+    ("sign", &["verify"]),
     ("launch", &["environment", "sys", "verify"]),
     ("exec", &["environment", "sys", "verify"]),
     ("handshake", &[]),
@@ -154,7 +155,7 @@ fn unsafe_code_is_in_one_file() {
         let uses = code.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == "unsafe");
         assert_eq!(uses, path == Path::new("src/sys.rs"), "{}", path.display());
     }
-    for stage in ["exec", "verify", "handshake", "tls", "transport", "rpc", "host", "plugin"] {
+    for stage in ["exec", "verify", "sign", "handshake", "tls", "transport", "rpc", "host", "plugin"] {
         let contents = fs::read_to_string(root().join(format!("src/{stage}/mod.rs"))).unwrap();
         assert!(contents.contains("#![forbid(unsafe_code)]"), "{stage} does not forbid unsafe code");
     }

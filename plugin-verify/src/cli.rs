@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 use portcullis::Escaped;
 
 use crate::exit::Exit;
-use crate::{check, digest, exec};
+use crate::{check, digest, exec, keygen, sign};
 
 /// Digests and verdicts for plugin files
 ///
@@ -25,6 +25,8 @@ pub(crate) enum Verb {
     Digest(digest::Arguments),
     Check(check::Arguments),
     Exec(exec::Arguments),
+    Keygen(keygen::Arguments),
+    Sign(sign::Arguments),
 }
 
 /// The verb that was asked for; or how to end, when there is none and the person was told why.

@@ -7,8 +7,11 @@ mod digest;
 mod exec;
 mod exit;
 mod hint;
+mod keygen;
 mod output;
 mod trust;
+mod password;
+mod sign;
 
 use std::process::ExitCode;
 
@@ -19,6 +22,8 @@ fn main() -> ExitCode {
         Ok(Verb::Digest(arguments)) => digest::run(&arguments),
         Ok(Verb::Check(arguments)) => check::run(&arguments),
         Ok(Verb::Exec(arguments)) => exec::run(&arguments),
+        Ok(Verb::Keygen(arguments)) => keygen::run(&arguments),
+        Ok(Verb::Sign(arguments)) => sign::run(&arguments),
         Err(exit) => exit,
     }
     .into()

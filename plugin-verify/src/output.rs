@@ -29,6 +29,15 @@ pub(crate) fn json(verb: &str, exit: Exit, body: impl IntoIterator<Item = (&'sta
     exit.after(write(text.as_bytes()))
 }
 
+/// Ends a run that could not be made: the reason goes to standard error, and in JSON into the document.
+pub(crate) fn failed(verb: &str, form: Form, reason: impl fmt::Display) -> Exit {
+    if form.json {
+        return json(verb, Exit::Failed, [("error", reason.to_string().into())]);
+    }
+    complain(reason);
+    Exit::Failed
+}
+
 /// Writes a result, whole lines of it, at once.
 pub(crate) fn write(lines: &[u8]) -> io::Result<()> {
     let mut stdout = io::stdout().lock();

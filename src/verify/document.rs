@@ -81,7 +81,7 @@ fn line_of(content: &[u8], offset: usize) -> usize {
 }
 
 /// Opens a regular file without side effects, or says what it is instead.
-pub(super) fn open_regular(path: &Path) -> io::Result<Result<File, &'static str>> {
+pub(crate) fn open_regular(path: &Path) -> io::Result<Result<File, &'static str>> {
     // Looked at before it is opened, because opening a device can already do something.
     if let Some(kind) = other_than_regular(std::fs::metadata(path)?.file_type()) {
         return Ok(Err(kind));

@@ -12,7 +12,7 @@ use super::document::Document;
 use crate::Escaped;
 
 /// What the first line of a key file or a signature begins with.
-pub(super) const UNTRUSTED: &str = "untrusted comment: ";
+pub(crate) const UNTRUSTED: &str = "untrusted comment: ";
 
 /// The largest key file that is read in bytes.
 const LIMIT: u64 = 4096;

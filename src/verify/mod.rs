@@ -48,6 +48,8 @@ pub use signature::{Signature, SignatureFault, TrustedComment};
 pub use source_error::{SourceError, SourceFault};
 
 pub(crate) use place::{PlaceFault, trusted};
+#[cfg(feature = "sign")]
+pub(crate) use {document::open, key::UNTRUSTED, signature::is_comment};
 
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@
 mod check;
 mod digest;
 mod exec;
+mod keys;
 mod machine;
 mod streams;
 

@@ -1,0 +1,144 @@
+//! `plugin-verify sign`: signature files beside the files that they are about. Verifies nothing.
+
+use std::error::Error;
+use std::ffi::OsString;
+use std::fs::{File, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use portcullis::sign::{KeyFile, SecretKey};
+use portcullis::{Chain, Escaped};
+use serde_json::{Value, json};
+use tempfile::Builder;
+
+use crate::exit::Exit;
+use crate::keygen::with_suffix;
+use crate::{output, password};
+
+/// Sign files
+///
+/// Writes a signature to FILE.minisig for each FILE, in the form of minisign, which verifies it: minisign -V -p KEY.pub -m FILE. The time and
+/// the name of the file are signed too, as its trusted comment.
+///
+/// A file that cannot be signed is reported on standard error, and the others are still signed.
+///
+/// Exit status: 0 all signed, 2 some not.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The secret key, a file that is open to this user alone
+    #[arg(long, value_name = "FILE")]
+    key: PathBuf,
+
+    #[command(flatten)]
+    password: password::Origin,
+
+    /// Sign TEXT as the trusted comment, not time and name
+    #[arg(long, value_name = "TEXT")]
+    trusted_comment: Option<String>,
+
+    /// Replace signatures that exist
+    #[arg(long)]
+    force: bool,
+
+    #[command(flatten)]
+    form: output::Form,
+
+    /// The files to sign
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<OsString>,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Exit {
+    let key = match open(arguments) {
+        Ok(key) => key,
+        Err(error) => return output::failed("sign", arguments.form, Chain::of(&*error)),
+    };
+    let mut exit = Exit::Success;
+    let mut signed = Vec::new();
+    for name in &arguments.files {
+        let target = with_suffix(name, ".minisig");
+        let result = sign(arguments, &key, Path::new(name), &target);
+        if result.is_err() {
+            exit = exit.and(Exit::Failed);
+        }
+        let (name, target) = (Escaped::path(Path::new(name)), Escaped::path(&target));
+        match result {
+            result if arguments.form.json => signed.push(entry(name, target, result)),
+            Ok(()) => {
+                let written = output::write(format!("{name}: signed in {target}\n").as_bytes());
+                if written.is_err() {
+                    exit = exit.after(written);
+                }
+            }
+            Err(error) => output::complain(format_args!("{name}: {}", Chain::of(&*error))),
+        }
+    }
+    if arguments.form.json {
+        let id = key.public_key().id().to_string();
+        return output::json("sign", exit, [("key_id", id.into()), ("files", signed.into())]);
+    }
+    exit
+}
+
+fn open(arguments: &Arguments) -> Result<SecretKey, Box<dyn Error>> {
+    let file = KeyFile::read(&arguments.key)?;
+    let needs_password = file.is_encrypted() || arguments.password.is_named();
+    let password = if needs_password { Some(arguments.password.known()?) } else { None };
+    Ok(file.open(password.as_ref())?)
+}
+
+fn sign(arguments: &Arguments, key: &SecretKey, file: &Path, target: &Path) -> Result<(), Box<dyn Error>> {
+    if !arguments.force && target.symlink_metadata().is_ok() {
+        return Err(Exists.into());
+    }
+    let trusted = arguments.trusted_comment.clone().unwrap_or_else(|| comment(file));
+    let untrusted = format!("signature by key {}", key.public_key().id());
+    let signature = key.sign(File::open(file)?, &trusted, &untrusted)?;
+    Ok(write(&signature, target, arguments.force)?)
+}
+
+/// What minisign writes into a trusted comment.
+fn comment(file: &Path) -> String {
+    // A clock before 1970 is shown as 1970: the comment informs, and decides nothing.
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let name = file.file_name().unwrap_or_default();
+    format!("timestamp:{now}\tfile:{}\thashed", Escaped::path(Path::new(name)))
+}
+
+/// Writes a whole signature or none.
+fn write(signature: &str, target: &Path, force: bool) -> io::Result<()> {
+    let directory = match target.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    // As the umask wants it: a signature is public.
+    let mut file = Builder::new().permissions(Permissions::from_mode(0o666)).tempfile_in(directory)?;
+    file.write_all(signature.as_bytes())?;
+    file.as_file().sync_all()?;
+    let written = if force { file.persist(target) } else { file.persist_noclobber(target) };
+    written.map(drop).map_err(|error| error.error)
+}
+
+#[derive(Debug)]
+struct Exists;
+
+impl std::fmt::Display for Exists {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("its signature exists already; --force replaces it")
+    }
+}
+
+impl Error for Exists {}
+
+fn entry(file: Escaped<'_>, target: Escaped<'_>, result: Result<(), Box<dyn Error>>) -> Value {
+    match result {
+        Ok(()) => {
+            json!({"file": file.to_string(), "outcome": Exit::Success.word(), "signature_file": target.to_string()})
+        }
+        Err(error) => {
+            json!({"file": file.to_string(), "outcome": Exit::Failed.word(), "error": Chain::of(&*error).to_string()})
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! A secret key as it lies on disk, encrypted or not. Opens it; signs nothing.
+
+use std::fmt;
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use minisign::ErrorKind;
+use zeroize::Zeroizing;
+
+use super::{Password, SecretKey, SignError};
+use crate::verify::{UNTRUSTED, open};
+
+/// The largest key file that is read in bytes.
+const LIMIT: usize = 4096;
+
+/// Where the parts of a secret key lie: algorithm, derivation, checksum algorithm, salt, costs in operations and memory, then what is
+/// encrypted: id, seed, public key, checksum.
+pub(super) const LENGTH: usize = 158;
+const ALGORITHMS: std::ops::Range<usize> = 0..6;
+const OPERATIONS: std::ops::Range<usize> = 38..46;
+const MEMORY: std::ops::Range<usize> = 46..54;
+const CHECKSUM: std::ops::Range<usize> = 126..158;
+
+const PLAIN: &[u8; 6] = b"Ed\0\0B2";
+const SCRYPT: &[u8; 6] = b"EdScB2";
+
+/// The costs that minisign(1) asks for (crypto_pwhash_scryptsalsa208sha256_OPSLIMIT_SENSITIVE and MEMLIMIT_SENSITIVE of libsodium): some
+/// seconds, and a gibibyte. A file that asks for more was not made by it.
+const OPERATIONS_LIMIT: u64 = 1 << 25;
+const MEMORY_LIMIT: u64 = 1 << 30;
+
+/// A file with a secret key, read and not yet opened.
+pub struct KeyFile {
+    path: PathBuf,
+    text: Zeroizing<String>,
+    bytes: Zeroizing<Vec<u8>>,
+}
+
+impl KeyFile {
+    /// Reads a key file: a line of untrusted comment and the line with the key, as minisign(1) and [`KeyPair`](super::KeyPair) write it.
+    ///
+    /// # Errors
+    ///
+    /// [`SignError::Exposed`] when others than its owner may read or write it, [`SignError::NoSecretKey`] when it holds anything else,
+    /// and when it cannot be read.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, SignError> {
+        let path = path.as_ref();
+        let text = text(path)?;
+        let other = || SignError::NoSecretKey { path: path.to_path_buf() };
+        let mut lines = text.lines();
+        let (Some(comment), Some(key), None) = (lines.next(), lines.next(), lines.next()) else { return Err(other()) };
+        if !comment.starts_with(UNTRUSTED) {
+            return Err(other());
+        }
+        let bytes = Zeroizing::new(BASE64.decode(key).map_err(|_| other())?);
+        if bytes.len() != LENGTH || (bytes[ALGORITHMS] != *PLAIN && bytes[ALGORITHMS] != *SCRYPT) {
+            return Err(other());
+        }
+        Ok(Self { path: path.to_path_buf(), text, bytes })
+    }
+
+    /// Whether a password is needed to open it.
+    pub fn is_encrypted(&self) -> bool {
+        self.bytes[ALGORITHMS] == *SCRYPT
+    }
+
+    /// Opens the key, with its password if it is encrypted. That takes the time and memory that the file asks for: up to some seconds and
+    /// a gibibyte.
+    ///
+    /// # Errors
+    ///
+    /// [`SignError::PasswordNeeded`], [`SignError::NotEncrypted`], [`SignError::WrongPassword`], [`SignError::Excessive`], and
+    /// [`SignError::Damaged`].
+    pub fn open(self, password: Option<&Password>) -> Result<SecretKey, SignError> {
+        let path = self.path.clone();
+        let opened = match (password, self.is_encrypted()) {
+            (None, true) => return Err(SignError::PasswordNeeded { path }),
+            (Some(_), false) => return Err(SignError::NotEncrypted { path }),
+            (Some(password), true) => self.decrypt(password)?,
+            (None, false) => self.plain()?,
+        };
+        SecretKey::new(&opened).ok_or(SignError::Damaged { path })
+    }
+
+    fn decrypt(&self, password: &Password) -> Result<minisign::SecretKey, SignError> {
+        let path = || self.path.clone();
+        if self.number(OPERATIONS) > OPERATIONS_LIMIT || self.number(MEMORY) > MEMORY_LIMIT {
+            return Err(SignError::Excessive { path: path() });
+        }
+        let file = minisign::SecretKeyBox::from(self.text.to_string());
+        file.into_secret_key(Some(password.text().to_owned())).map_err(|error| match error.kind() {
+            ErrorKind::KDF => SignError::Excessive { path: path() },
+            _ => SignError::WrongPassword { path: path() },
+        })
+    }
+
+    fn plain(&self) -> Result<minisign::SecretKey, SignError> {
+        // minisign(1) leaves the checksum of such a key empty; what fits together in it is seen when it signs.
+        let opened = if self.bytes[CHECKSUM] == [0; CHECKSUM.end - CHECKSUM.start] {
+            minisign::SecretKey::from_bytes(&self.bytes)
+        } else {
+            minisign::SecretKeyBox::from(self.text.to_string()).into_unencrypted_secret_key()
+        };
+        opened.map_err(|_| SignError::Damaged { path: self.path.clone() })
+    }
+
+    fn number(&self, at: std::ops::Range<usize>) -> u64 {
+        self.bytes[at].iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte))
+    }
+}
+
+/// The text of a file that nobody but its owner may look into.
+fn text(path: &Path) -> Result<Zeroizing<String>, SignError> {
+    let unreadable = |source| SignError::Unreadable { path: path.to_path_buf(), source };
+    let file = open(path).map_err(unreadable)?;
+    let file = file.map_err(|kind| SignError::NotRegular { path: path.to_path_buf(), kind })?;
+    let mode = file.metadata().map_err(unreadable)?.permissions().mode() & 0o7777;
+    if mode & 0o077 != 0 {
+        return Err(SignError::Exposed { path: path.to_path_buf(), mode });
+    }
+    // All of it at once, because a vector that grows leaves copies behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(LIMIT + 1));
+    file.take(LIMIT as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    match str::from_utf8(&bytes) {
+        Ok(text) if text.len() <= LIMIT => Ok(Zeroizing::new(text.to_owned())),
+        _ => Err(SignError::NoSecretKey { path: path.to_path_buf() }),
+    }
+}
+
+impl fmt::Debug for KeyFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyFile").field("path", &self.path).finish_non_exhaustive()
+    }
+}

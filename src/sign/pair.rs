@@ -1,0 +1,89 @@
+//! A new key: made, and written where nothing was. Does not look at keys that exist.
+
+use std::fmt;
+use std::fs::{OpenOptions, Permissions, remove_file};
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::Path;
+
+use zeroize::Zeroizing;
+
+use super::{Password, SignError};
+use crate::verify::{PublicKey, UNTRUSTED};
+
+/// A secret key that was just made, and its public half. Wiped when it is dropped.
+pub struct KeyPair {
+    /// The text of the key file, encrypted if there is a password.
+    secret: Zeroizing<String>,
+    public: PublicKey,
+}
+
+impl KeyPair {
+    /// Makes a key that only `password` opens: scrypt over 32 MiB, as rsign does it. How hard that is to guess is decided by the password.
+    ///
+    /// # Errors
+    ///
+    /// [`SignError::Machine`] when the system gives no random numbers.
+    pub fn generate(password: &Password) -> Result<Self, SignError> {
+        let pair = minisign::KeyPair::generate_encrypted_keypair(Some(password.text().to_owned()));
+        Self::new(&pair.map_err(SignError::machine)?, "minisign encrypted secret key")
+    }
+
+    /// Makes a key that whoever can read the file can use.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`generate`](Self::generate).
+    pub fn dangerous_generate_unencrypted() -> Result<Self, SignError> {
+        let pair = minisign::KeyPair::generate_unencrypted_keypair();
+        Self::new(&pair.map_err(SignError::machine)?, "minisign unencrypted secret key")
+    }
+
+    fn new(pair: &minisign::KeyPair, comment: &str) -> Result<Self, SignError> {
+        let public = pair.pk.to_base64().parse().map_err(|fault| SignError::Machine { reason: format!("{fault}") })?;
+        let secret = pair.sk.to_box(Some(comment)).map_err(SignError::machine)?;
+        Ok(Self { secret: Zeroizing::new(secret.into_string()), public })
+    }
+
+    /// The public half.
+    pub fn public_key(&self) -> PublicKey {
+        self.public
+    }
+
+    /// Writes the key file, for its owner alone (0600), and the file of the public key, for everybody (0644). Neither may exist.
+    ///
+    /// # Errors
+    ///
+    /// [`SignError::Unwritable`]. Neither file is left then.
+    pub fn write_new(&self, secret: impl AsRef<Path>, public: impl AsRef<Path>) -> Result<(), SignError> {
+        let (secret, public) = (secret.as_ref(), public.as_ref());
+        write_new(secret, 0o600, &self.secret)?;
+        let text = format!("{UNTRUSTED}minisign public key {}\n{}\n", self.public.id(), self.public);
+        write_new(public, 0o644, &text).inspect_err(|_| {
+            // It was made by this call, and nobody can have begun to use it.
+            let _ = remove_file(secret);
+        })
+    }
+}
+
+/// Writes a file that was not there, or leaves none.
+fn write_new(path: &Path, mode: u32, text: &str) -> Result<(), SignError> {
+    let unwritable = |source| SignError::Unwritable { path: path.to_path_buf(), source };
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(unwritable)?;
+    let mut fill = || -> io::Result<()> {
+        file.write_all(text.as_bytes())?;
+        // Whatever the umask is: a key that its owner cannot read is lost, one that others can read is too.
+        file.set_permissions(Permissions::from_mode(mode))?;
+        file.sync_all()
+    };
+    fill().map_err(|error| {
+        let _ = remove_file(path);
+        unwritable(error)
+    })
+}
+
+impl fmt::Debug for KeyPair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyPair").field("id", &self.public.id()).finish_non_exhaustive()
+    }
+}
