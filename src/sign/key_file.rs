@@ -11,7 +11,7 @@ use minisign::ErrorKind;
 use zeroize::Zeroizing;
 
 use super::{Password, SecretKey, SignError};
-use crate::verify::{UNTRUSTED, open};
+use crate::verify::{UNTRUSTED, open_regular};
 
 /// The largest key file that is read in bytes.
 const LIMIT: usize = 4096;
@@ -115,7 +115,7 @@ impl KeyFile {
 /// The text of a file that nobody but its owner may look into.
 fn text(path: &Path) -> Result<Zeroizing<String>, SignError> {
     let unreadable = |source| SignError::Unreadable { path: path.to_path_buf(), source };
-    let file = open(path).map_err(unreadable)?;
+    let file = open_regular(path).map_err(unreadable)?;
     let file = file.map_err(|kind| SignError::NotRegular { path: path.to_path_buf(), kind })?;
     let mode = file.metadata().map_err(unreadable)?.permissions().mode() & 0o7777;
     if mode & 0o077 != 0 {

@@ -134,7 +134,7 @@ impl Image {
             return Err(Refusal::CopyNotExecutable { directory: directory.to_path_buf() }.into());
         }
         let size = file.metadata().map_err(Obstacle::io("looking at its private copy"))?.size();
-        Ok(Self { file, digest, mode: ExecMode::PrivateCopy, size, _directory: None })
+        Ok(Self { file, digest, mode: ExecMode::PrivateCopy, size, directory: None })
     }
 }
 

@@ -49,7 +49,7 @@ pub use source_error::{SourceError, SourceFault};
 
 pub(crate) use place::{PlaceFault, trusted};
 #[cfg(feature = "sign")]
-pub(crate) use {document::open, key::UNTRUSTED, signature::is_comment};
+pub(crate) use {document::open_regular, key::UNTRUSTED, signature::is_comment};
 
 #[cfg(test)]
 mod tests;
