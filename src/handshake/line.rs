@@ -29,9 +29,13 @@ pub(crate) struct HandshakeLine {
     pub(crate) multiplexing: Option<bool>,
 }
 
+/// The kind of a plugin's listener.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Network {
+#[non_exhaustive]
+pub enum Network {
+    /// A Unix socket.
     Unix,
+    /// A TCP port.
     Tcp,
 }
 

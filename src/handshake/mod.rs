@@ -14,13 +14,16 @@
 //! them, only the first line counts and it must be complete.
 #![forbid(unsafe_code)]
 
+mod announcement;
 mod error;
 mod line;
 mod negotiate;
 mod read;
 
+pub use announcement::Announcement;
 pub use error::{AddressFault, CertificateFault, HandshakeError, LineFault};
+pub use line::Network;
 
-pub(crate) use line::{HandshakeLine, Network};
+pub(crate) use line::HandshakeLine;
 pub(crate) use negotiate::{Address, Agreed, CORE, Offer, choose};
 pub(crate) use read::LineReader;

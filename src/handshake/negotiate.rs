@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Component, Path, PathBuf};
 
+use super::Announcement;
 use super::error::{AddressFault, CertificateFault, HandshakeError, cut};
 use super::line::{HandshakeLine, Network, number};
 
@@ -24,7 +25,8 @@ pub(crate) struct Offer<'a> {
 /// What host and plugin agreed on.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Agreed {
-    pub(crate) version: u32,
+    /// The line's own words, for people.
+    pub(crate) announcement: Announcement,
     pub(crate) address: Address,
     /// The DER of the certificate that the plugin must prove to own. Not looked into yet.
     pub(crate) certificate: Vec<u8>,
@@ -63,7 +65,15 @@ impl Offer<'_> {
                 false => Ok(certificate),
             })
             .map_err(HandshakeError::Certificate)?;
-        Ok(Agreed { version: line.version, address, certificate })
+        let announcement = Announcement {
+            core: line.core,
+            version: line.version,
+            network: line.network,
+            address: line.address,
+            protocol: line.protocol,
+            multiplexing: line.multiplexing,
+        };
+        Ok(Agreed { announcement, address, certificate })
     }
 
     fn address(&self, line: &HandshakeLine) -> Result<Address, AddressFault> {
@@ -129,7 +139,7 @@ mod tests {
     #[test]
     fn a_line_within_the_offer_is_agreed_on() {
         let agreed = accept("1|5|unix|/tmp/portcullis-x/plugin1|grpc|CERT").unwrap();
-        assert_eq!(agreed.version, 5);
+        assert_eq!(agreed.announcement.to_string(), "core 1, version 5, unix /tmp/portcullis-x/plugin1, grpc");
         assert_eq!(agreed.address, Address::Unix("/tmp/portcullis-x/plugin1".into()));
         assert_eq!(agreed.certificate, [9; 60]);
         let agreed = accept_with(true, "1|4|tcp|[::1]:99|grpc|CERT").unwrap();

@@ -47,14 +47,16 @@ mod plugin;
 mod process;
 mod report;
 mod start;
+mod timings;
 
 pub use builder::{Builder, Ready, WantsEnvironment, WantsProtocol};
 pub use plugin::{Ending, Plugin, Shutdown};
 pub use report::LaunchReport;
+pub use timings::Timings;
 
 pub use crate::error::{Awaited, StartError, StartFault};
-pub use crate::handshake::{AddressFault, CertificateFault, HandshakeError, LineFault};
+pub use crate::handshake::{AddressFault, Announcement, CertificateFault, HandshakeError, LineFault, Network};
 pub use crate::launch::{Environment, EnvironmentError, EnvironmentFault, Exit, LaunchError, Measure, PeerCheck, Step};
 pub use crate::rpc::RpcError;
-pub use crate::tls::TlsError;
+pub use crate::tls::{KeyAlgorithm, TlsError};
 pub use crate::transport::TransportError;

@@ -4,8 +4,11 @@ use std::ffi::OsString;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 
+use super::Timings;
 use crate::Escaped;
+use crate::handshake::Announcement;
 use crate::launch::{Measure, PeerCheck};
+use crate::tls::KeyAlgorithm;
 use crate::verify::{Digest, ExecMode};
 
 /// What is known of a plugin that was launched.
@@ -22,18 +25,28 @@ pub struct LaunchReport {
     pub cached: bool,
     /// The version of the application's protocol that the two agreed on.
     pub version: u32,
+    /// The handshake line as the plugin wrote it.
+    pub handshake: Announcement,
     /// How it was established that the launched process is the one that answers.
     pub peer_check: PeerCheck,
-    /// The cipher suite of the connection, which is TLS 1.3.
+    /// The version of TLS on the connection: `TLS 1.3`.
+    pub tls_version: String,
+    /// The cipher suite.
     pub cipher_suite: String,
+    /// The protocol inside, as ALPN names it: `h2`.
+    pub alpn: String,
     /// The SHA-256 of the host's certificate, made for this launch.
     pub host_certificate: Digest,
     /// The SHA-256 of the plugin's certificate, pinned for this launch.
     pub plugin_certificate: Digest,
+    /// The kind of the plugin's key.
+    pub plugin_key: KeyAlgorithm,
     /// The names of the variables in the plugin's environment. Never their values.
     pub environment: Vec<OsString>,
     /// What was enforced on the plugin's process.
     pub measures: Vec<Measure>,
+    /// How long the steps of the start took.
+    pub timings: Timings,
 }
 
 impl fmt::Display for LaunchReport {
@@ -43,13 +56,15 @@ impl fmt::Display for LaunchReport {
         let source = if self.cached { "from the cache" } else { "read and hashed" };
         writeln!(f, "image        {}, {source}", self.mode)?;
         writeln!(f, "version      {}", self.version)?;
+        writeln!(f, "handshake    {}", self.handshake)?;
         writeln!(f, "peer         checked by {}", self.peer_check)?;
-        writeln!(f, "connection   TLS 1.3, {}", self.cipher_suite)?;
+        writeln!(f, "connection   {}, {}, {}", self.tls_version, self.cipher_suite, self.alpn)?;
         writeln!(f, "certificates host   sha256 {}", self.host_certificate)?;
-        writeln!(f, "             plugin sha256 {}", self.plugin_certificate)?;
+        writeln!(f, "             plugin sha256 {}, {}", self.plugin_certificate, self.plugin_key)?;
         let names: Vec<_> = self.environment.iter().map(|name| Escaped::new(name.as_bytes()).to_string()).collect();
         writeln!(f, "environment  {}", names.join(", "))?;
         let measures: Vec<_> = self.measures.iter().map(Measure::to_string).collect();
-        write!(f, "enforced     {}", measures.join(", "))
+        writeln!(f, "enforced     {}", measures.join(", "))?;
+        write!(f, "start        {}", self.timings)
     }
 }

@@ -12,12 +12,13 @@ use tonic::transport::Channel;
 use super::builder::Ready;
 use super::output::{self, Output};
 use super::process::Process;
-use super::{LaunchReport, Plugin};
+use super::timings::Stopwatch;
+use super::{LaunchReport, Plugin, Timings};
 use crate::error::{Awaited, Error, StartError, StartFault};
-use crate::handshake::{Agreed, HandshakeError, Offer};
+use crate::handshake::{Agreed, Announcement, HandshakeError, Offer};
 use crate::launch::{self, LaunchError, Measure, Order, PeerCheck, PrivateDirectory, Running, Step};
 use crate::tls::{Identity, Pin};
-use crate::transport::{Connection, Hangup};
+use crate::transport::{Connection, Hangup, Session};
 use crate::verify::Digest;
 use crate::{Protocol, rpc, tls, transport};
 
@@ -38,6 +39,7 @@ const KILL_WAIT: Duration = Duration::from_secs(1);
 
 pub(super) async fn start(ready: Ready) -> Result<Plugin, Error> {
     let now = Instant::now();
+    let watch = Stopwatch::started_at(now);
     let deadline = now.checked_add(ready.start_timeout).unwrap_or(now + AS_GOOD_AS_NEVER);
     let identity = Identity::generate().map_err(Error::Identity)?;
     let directory = PrivateDirectory::create(&ready.runtime_directory)?;
@@ -48,7 +50,7 @@ pub(super) async fn start(ready: Ready) -> Result<Plugin, Error> {
     let running = timeout_at(deadline, spawn(order)).await.map_err(|_| LaunchError::Timeout)??;
     tracing::debug!(pid = running.child.pid(), digest = %facts.digest, mode = %facts.mode, "a plugin's process was started");
 
-    let mut starting = Starting::watch(running)?;
+    let mut starting = Starting::watch(running, watch)?;
     match starting.meet_while_it_lives(&terms, deadline).await {
         Ok(met) => Ok(starting.finish(met, &terms, facts)),
         Err(fault) => Err(starting.fail(fault).await.into()),
@@ -117,27 +119,32 @@ struct Starting {
     stderr: Output,
     environment: Vec<OsString>,
     measures: Vec<Measure>,
+    watch: Stopwatch,
+    /// How long it took to start the process.
+    started_in: Duration,
 }
 
 /// A connection over which the plugin has answered.
 struct Met {
-    version: u32,
+    announcement: Announcement,
     pin: Pin,
     check: PeerCheck,
-    suite: String,
+    session: Session,
+    timings: Timings,
     hangup: Hangup,
     channel: Channel,
 }
 
 impl Starting {
-    fn watch(running: Running) -> Result<Self, LaunchError> {
+    fn watch(running: Running, mut watch: Stopwatch) -> Result<Self, LaunchError> {
+        let started_in = watch.step();
         let failed = |source| LaunchError::Start { step: Step::Prepare, source };
         let stdout = output::stream(running.stdout).map_err(failed)?;
         let stderr = output::stream(running.stderr).map_err(failed)?;
         let process =
             Process::watch(running.child).map_err(|source| LaunchError::Start { step: Step::ProcessHandle, source })?;
         let stderr = Output::drain("stderr", process.child().pid(), stderr, process.end());
-        Ok(Self { process, stdout, stderr, environment: running.names, measures: running.measures })
+        Ok(Self { process, stdout, stderr, environment: running.names, measures: running.measures, watch, started_in })
     }
 
     /// A process that was forked off the plugin could go on where the plugin ended. It is not what was launched.
@@ -160,7 +167,9 @@ impl Starting {
         let line = within(deadline, Awaited::HandshakeLine, output::handshake_line(&mut self.stdout))
             .await?
             .map_err(StartFault::Handshake)?;
-        let Agreed { version, address, certificate } = terms.offer().accept(&line).map_err(StartFault::Handshake)?;
+        let handshake_line = self.watch.step();
+        let Agreed { announcement, address, certificate } =
+            terms.offer().accept(&line).map_err(StartFault::Handshake)?;
         let pin = Pin::new(certificate).map_err(|fault| StartFault::Handshake(HandshakeError::Certificate(fault)))?;
         let config = tls::client(&terms.identity, &pin).map_err(StartFault::Tls)?;
 
@@ -168,14 +177,25 @@ impl Starting {
             .await?
             .map_err(StartFault::Transport)?;
         let check = connection.check;
+        let reached = self.watch.step();
         let hangup =
             connection.hangup().map_err(|error| StartFault::Transport(transport::TransportError::Connect(error)))?;
         let secured = within(deadline, Awaited::Tls, connection.secure(config)).await?.map_err(StartFault::Tls)?;
-        let suite = secured.suite.clone();
+        let session = secured.session.clone();
+        let tls = self.watch.step();
         let channel =
             within(deadline, Awaited::Http2, transport::channel(secured)).await?.map_err(StartFault::Transport)?;
+        let http2 = self.watch.step();
         within(deadline, Awaited::Health, rpc::check(channel.clone())).await?.map_err(StartFault::Rpc)?;
-        Ok(Met { version, pin, check, suite, hangup, channel })
+        let timings = Timings {
+            process: self.started_in,
+            handshake_line,
+            connection: reached,
+            tls,
+            http2,
+            health: self.watch.step(),
+        };
+        Ok(Met { announcement, pin, check, session, timings, hangup, channel })
     }
 
     fn finish(self, met: Met, terms: &Terms, facts: Facts) -> Plugin {
@@ -189,13 +209,18 @@ impl Starting {
             digest: facts.digest,
             mode: facts.mode,
             cached: facts.cached,
-            version: met.version,
+            version: met.announcement.version,
+            handshake: met.announcement,
             peer_check: met.check,
-            cipher_suite: met.suite,
+            tls_version: met.session.version,
+            cipher_suite: met.session.suite,
+            alpn: met.session.alpn,
             host_certificate: Digest::of(terms.identity.certificate()),
             plugin_certificate: met.pin.fingerprint(),
+            plugin_key: met.pin.key(),
             environment: self.environment,
             measures: self.measures,
+            timings: met.timings,
         };
         tracing::info!(pid, digest = %report.digest, mode = %report.mode, version = report.version, "a plugin is ready");
         Plugin::new(self.process, met.channel, met.hangup, [self.stderr, stdout], report)

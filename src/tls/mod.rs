@@ -7,12 +7,14 @@
 mod config;
 mod error;
 mod identity;
+mod key;
 mod pin;
 mod provider;
 
 pub(crate) use config::{ALPN, client, server};
 pub use error::TlsError;
 pub(crate) use identity::Identity;
+pub use key::KeyAlgorithm;
 pub(crate) use pin::Pin;
 
 #[cfg(test)]

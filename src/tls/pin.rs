@@ -10,6 +10,7 @@ use rustls::server::ParsedCertificate;
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, OtherError, SignatureScheme};
 
+use super::KeyAlgorithm;
 use super::provider::ALGORITHMS;
 use crate::handshake::CertificateFault;
 use crate::verify::Digest;
@@ -41,6 +42,13 @@ impl Pin {
     /// The SHA-256 of the certificate.
     pub(crate) fn fingerprint(&self) -> Digest {
         Digest::of(&self.0)
+    }
+
+    /// The kind of the certificate's key.
+    pub(crate) fn key(&self) -> KeyAlgorithm {
+        // It was parsed before.
+        let parsed = ParsedCertificate::try_from(&self.0);
+        parsed.map_or(KeyAlgorithm::Other, |parsed| KeyAlgorithm::of(&parsed.subject_public_key_info()))
     }
 
     fn check(&self, presented: &CertificateDer<'_>, others: &[CertificateDer<'_>]) -> Result<(), rustls::Error> {

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::fs::{FileType, Mode, OFlags};
-use rustls::ClientConfig;
 use rustls::pki_types::{DnsName, ServerName};
+use rustls::{ClientConfig, ProtocolVersion};
 use tokio::io::AsyncBufRead;
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
@@ -18,6 +18,7 @@ use tokio_rustls::client::TlsStream;
 use tokio_util::either::Either;
 
 use super::TransportError;
+use crate::Escaped;
 use crate::handshake::Address;
 use crate::launch::{Child, Peer, PeerCheck};
 use crate::tls::{ALPN, TlsError};
@@ -39,8 +40,18 @@ pub(crate) struct Connection {
 #[derive(Debug)]
 pub(crate) struct Secured {
     pub(super) stream: TlsStream<Socket>,
-    /// Protocol version and cipher suite, for people.
+    pub(crate) session: Session,
+}
+
+/// What the two ends agreed on, for people.
+#[derive(Debug, Clone)]
+pub(crate) struct Session {
+    /// The version of TLS.
+    pub(crate) version: String,
+    /// The cipher suite.
     pub(crate) suite: String,
+    /// The protocol inside.
+    pub(crate) alpn: String,
 }
 
 impl Connection {
@@ -84,13 +95,25 @@ impl Connection {
         if session.alpn_protocol() != Some(ALPN) {
             return Err(TlsError::NoHttp2);
         }
-        let suite = session.negotiated_cipher_suite().map_or_else(String::new, |suite| format!("{:?}", suite.suite()));
+        let session = Session::of(session);
         let first = poll_fn(|cx| Pin::new(&mut stream).poll_fill_buf(cx).map_ok(<[u8]>::is_empty));
         match tokio::time::timeout(FIRST_BYTES_WAIT, first).await {
             Ok(Ok(true)) => Err(TlsError::Closed),
             Ok(Err(error)) => Err(TlsError::from_stream(error)),
-            Ok(Ok(false)) | Err(_) => Ok(Secured { stream, suite }),
+            Ok(Ok(false)) | Err(_) => Ok(Secured { stream, session }),
         }
+    }
+}
+
+impl Session {
+    fn of(session: &rustls::ClientConnection) -> Self {
+        let version = match session.protocol_version() {
+            Some(ProtocolVersion::TLSv1_3) => "TLS 1.3".into(),
+            other => other.map_or_else(String::new, |version| format!("{version:?}")),
+        };
+        let suite = session.negotiated_cipher_suite().map_or_else(String::new, |suite| format!("{:?}", suite.suite()));
+        let alpn = session.alpn_protocol().map_or_else(String::new, |alpn| Escaped::new(alpn).to_string());
+        Self { version, suite, alpn }
     }
 }
 

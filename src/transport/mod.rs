@@ -14,7 +14,7 @@ mod listen;
 #[cfg(feature = "host")]
 pub(crate) use channel::channel;
 #[cfg(feature = "host")]
-pub(crate) use connect::{Connection, Hangup};
+pub(crate) use connect::{Connection, Hangup, Session};
 pub use error::TransportError;
 #[cfg(feature = "plugin")]
 pub(crate) use listen::{Listener, Security};

@@ -5,7 +5,9 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::Path;
 use std::process::Command;
 
-use portcullis::host::{Environment, EnvironmentFault, LaunchError, Measure, PeerCheck, Plugin, StartFault, Step};
+use portcullis::host::{
+    Environment, EnvironmentFault, KeyAlgorithm, LaunchError, Measure, Network, PeerCheck, Plugin, StartFault, Step,
+};
 use portcullis::verify::ExecMode;
 use portcullis::{Digest, Error, Policy, Protocol};
 
@@ -23,15 +25,23 @@ const VARIABLES: [&str; 6] = [
 pub fn a_plugin_is_ready_and_reported() {
     let place = Place::new();
     run(async {
+        let called = std::time::Instant::now();
         let plugin = place.fixture(&["serve"]).launch().await.unwrap();
         let report = plugin.report();
         assert!(is_alive(report.pid));
         assert_eq!((report.digest, report.mode, report.version), (*OWN_DIGEST, ExecMode::Sealed, 1));
         assert_ne!(report.peer_check, PeerCheck::CertificateOnly);
         assert!(report.cipher_suite.starts_with("TLS13_"), "{}", report.cipher_suite);
+        assert_eq!((report.tls_version.as_str(), report.alpn.as_str()), ("TLS 1.3", "h2"));
+        assert_eq!(report.plugin_key, KeyAlgorithm::EcdsaP256);
+        assert_eq!((report.handshake.core, report.handshake.version, report.handshake.network), (1, 1, Network::Unix));
+        assert!(report.handshake.address.starts_with(place.path().as_os_str().as_encoded_bytes()));
+        assert!(!report.timings.total().is_zero() && report.timings.total() <= called.elapsed());
         assert_ne!(report.host_certificate, report.plugin_certificate);
         assert_eq!(report.environment, VARIABLES);
         assert!(report.measures.contains(&Measure::DiesWithHost) && report.measures.contains(&Measure::NoInput));
+        let shown = report.to_string();
+        assert!(shown.lines().all(|line| line.as_bytes()[12] == b' ' && line.as_bytes()[13] != b' '), "{shown}");
         assert_eq!(plugin.exit(), None);
         let again = place.fixture(&["serve"]).launch().await.unwrap();
         assert_ne!(again.report().host_certificate, report.host_certificate);
