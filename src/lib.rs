@@ -54,6 +54,7 @@
 //! | `host` | yes | launching plugins and calling them |
 //! | `plugin` | yes | being a plugin |
 //! | `sign` | no | keys and signatures for those who publish plugins |
+//! | `reflection` | no | asking a plugin which services it has |
 //!
 //! Linux only, from 5.11 on; what newer kernels add is used where it is there, and the launch report says what was.
 

@@ -46,17 +46,23 @@ mod output;
 mod plugin;
 mod process;
 mod report;
+#[cfg(feature = "reflection")]
+mod services;
 mod start;
 mod timings;
 
 pub use builder::{Builder, Ready, WantsEnvironment, WantsProtocol};
 pub use plugin::{Ending, Plugin, Shutdown};
 pub use report::LaunchReport;
+#[cfg(feature = "reflection")]
+pub use services::{Services, WireService};
 pub use timings::Timings;
 
 pub use crate::error::{Awaited, StartError, StartFault};
 pub use crate::handshake::{AddressFault, Announcement, CertificateFault, HandshakeError, LineFault, Network};
 pub use crate::launch::{Environment, EnvironmentError, EnvironmentFault, Exit, LaunchError, Measure, PeerCheck, Step};
 pub use crate::rpc::RpcError;
+#[cfg(feature = "reflection")]
+pub use crate::rpc::{Presence, Reflection, ServicesError};
 pub use crate::tls::{KeyAlgorithm, TlsError};
 pub use crate::transport::TransportError;

@@ -6,6 +6,10 @@ mod error;
 mod generated;
 #[cfg(feature = "host")]
 mod health;
+#[cfg(feature = "reflection")]
+mod presence;
+#[cfg(feature = "reflection")]
+mod reflection;
 #[cfg(feature = "host")]
 mod stdio;
 
@@ -17,6 +21,14 @@ pub(crate) use controller::{Asked, ask_to_exit};
 pub use error::RpcError;
 #[cfg(feature = "host")]
 pub(crate) use health::check;
+#[cfg(feature = "reflection")]
+pub use presence::Presence;
+#[cfg(feature = "reflection")]
+pub(crate) use presence::presence;
+#[cfg(feature = "reflection")]
+pub(crate) use reflection::list;
+#[cfg(feature = "reflection")]
+pub use reflection::{Reflection, ServicesError};
 #[cfg(feature = "host")]
 pub(crate) use stdio::drain;
 

@@ -44,6 +44,8 @@ fn perform(name: &str, arguments: &[&str]) -> ExitCode {
         ("stubborn", []) => raw_server::serve("stubborn"),
         ("flood", [done]) => flood(Path::new(done)),
         ("wrap", inner) => wrap(inner),
+        #[cfg(feature = "reflection")]
+        ("reflect", [how]) => crate::reflector::serve(how),
         ("count-bytes", [file]) => count_bytes(Path::new(file)),
         ("ended-holding-output", []) => ended_holding_output(),
         ("link-directory", [target]) => link_directory(Path::new(target)),

@@ -9,6 +9,10 @@ mod lifetime;
 mod peer;
 mod race;
 mod raw_server;
+#[cfg(feature = "reflection")]
+mod reflector;
+#[cfg(feature = "reflection")]
+mod services;
 mod slow;
 mod support;
 
@@ -87,7 +91,29 @@ fn main() -> std::process::ExitCode {
             race::a_file_exchanged_by_name_never_runs_wrong,
             race::a_file_written_in_place_never_runs_wrong,
             race::a_private_copy_starts_while_others_fork,
-        ],
+        ]
+        .into_iter()
+        .chain(cases_with_reflection())
+        .collect(),
     )
     .exit_code()
+}
+
+#[cfg(feature = "reflection")]
+fn cases_with_reflection() -> Vec<Trial> {
+    cases![
+        services::a_plugin_with_reflection_is_taken_at_its_word,
+        services::the_older_reflection_is_asked_where_there_is_no_newer,
+        services::a_plugin_without_reflection_lists_nothing_and_is_not_called,
+        services::a_list_without_end_is_cut_off_after_its_first_answer,
+        services::a_list_beyond_its_bounds_is_refused,
+        services::a_plugin_that_does_not_tell_its_services_is_left_in_time,
+        services::a_bad_answer_about_services_is_a_named_error,
+    ]
+}
+
+#[cfg(not(feature = "reflection"))]
+fn cases_with_reflection() -> Vec<Trial> {
+    eprintln!("SKIPPED: what a plugin says of its services takes --features reflection");
+    Vec::new()
 }

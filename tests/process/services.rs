@@ -1,0 +1,82 @@
+//! What a plugin says of its services: taken within bounds, whatever it says.
+
+use std::time::Duration;
+
+use portcullis::host::{Ending, Plugin, Presence, Reflection, Services, ServicesError};
+use tonic::Code;
+
+use crate::support::{LONG, Place, run};
+
+/// Asks a plugin that answers in some way, and makes sure that it can be shut down in any case.
+fn asked(fixture: &[&str], limit: Duration) -> Result<Services, ServicesError> {
+    let place = Place::new();
+    run(async {
+        let plugin: Plugin = place.fixture(fixture).launch().await.unwrap();
+        let services = plugin.services(limit).await;
+        let shutdown = plugin.shutdown(LONG).await;
+        assert!(matches!(shutdown.ending, Ending::Asked | Ending::Exited), "{shutdown:?}");
+        drop(plugin);
+        assert_eq!(place.directories(), 0);
+        services
+    })
+}
+
+fn fault(how: &str) -> ServicesError {
+    asked(&["reflect", how], LONG).unwrap_err()
+}
+
+pub fn a_plugin_with_reflection_is_taken_at_its_word() {
+    let services = asked(&["reflect", "names"], LONG).unwrap();
+    let Services::Listed { names, reflection: Reflection::V1, .. } = &services else { panic!("{services:?}") };
+    assert_eq!(names[..], ["a.B", "c \u{1b}[31m\nforged"]);
+    assert_eq!(services.to_string(), r"a.B, c \u{1b}[31m\nforged (reflection v1)");
+}
+
+pub fn the_older_reflection_is_asked_where_there_is_no_newer() {
+    let services = asked(&["reflect", "old"], LONG).unwrap();
+    let Services::Listed { names, reflection: Reflection::V1Alpha, .. } = &services else { panic!("{services:?}") };
+    assert_eq!(names[..], ["old.Service"]);
+}
+
+/// The plugin would exit if its controller were called, and is there to be shut down afterwards.
+pub fn a_plugin_without_reflection_lists_nothing_and_is_not_called() {
+    let place = Place::new();
+    run(async {
+        let plugin = place.fixture(&["serve"]).launch().await.unwrap();
+        let services = plugin.services(LONG).await.unwrap();
+        let Services::Unlisted { wire, .. } = &services else { panic!("{services:?}") };
+        let known: Vec<_> = wire.iter().map(|service| (service.name, service.presence)).collect();
+        assert_eq!(known[0], ("grpc.health.v1.Health", Presence::Offered));
+        assert!(known[1..].iter().all(|(_, presence)| *presence == Presence::Unknown), "{known:?}");
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        assert_eq!(plugin.shutdown(LONG).await.ending, Ending::Asked);
+    });
+}
+
+pub fn a_list_without_end_is_cut_off_after_its_first_answer() {
+    assert!(
+        matches!(asked(&["reflect", "endless"], LONG).unwrap(), Services::Listed { names, .. } if names == ["a.B"])
+    );
+}
+
+pub fn a_list_beyond_its_bounds_is_refused() {
+    assert_eq!(fault("many"), ServicesError::TooMany { limit: 256, found: 300 });
+    assert!(matches!(fault("long"), ServicesError::NameTooLong { limit: 256, start } if start == "x".repeat(80)));
+    assert!(matches!(fault("large"), ServicesError::Status { code: Code::OutOfRange, .. }));
+}
+
+pub fn a_plugin_that_does_not_tell_its_services_is_left_in_time() {
+    for how in ["mute", "silent"] {
+        let services = asked(&["reflect", how], Duration::from_millis(500));
+        assert_eq!(services, Err(ServicesError::Timeout), "{how}");
+    }
+}
+
+pub fn a_bad_answer_about_services_is_a_named_error() {
+    assert_eq!(fault("none"), ServicesError::NoAnswer);
+    assert!(matches!(fault("refuse"), ServicesError::Refused { code: 7, .. }));
+    let error = fault("status");
+    assert!(matches!(error, ServicesError::Status { code: Code::PermissionDenied, .. }), "{error:?}");
+    assert!(error.to_string().ends_with(r"no\u{1b}"), "{error}");
+    assert!(matches!(fault("exit"), ServicesError::Status { .. }));
+}
