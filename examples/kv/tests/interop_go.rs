@@ -9,9 +9,12 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use portcullis::host::{KeyAlgorithm, Reflection, Services};
 use portcullis::{Policy, Protocol};
 use support::library::{self, Session, within_limit};
-use support::{Place, Ran, digest, names, our_host, our_plugin, run, run_with_input, try_run, workspace, wrong_digest};
+use support::{
+    LIMIT, Place, Ran, digest, names, our_host, our_plugin, run, run_with_input, try_run, workspace, wrong_digest,
+};
 
 /// Larger than what gRPC takes by default, on either side.
 const SEVERAL_MIB: usize = 6 * 1024 * 1024;
@@ -336,6 +339,34 @@ fn a_go_plugin_exits_when_it_is_asked() {
     let place = Place::new();
     let shutdown = within_limit(async { launch(&place, go, &[]).await.unwrap().shutdown().await });
     assert_eq!(shutdown.ending, portcullis::host::Ending::Asked, "{shutdown:?}");
+}
+
+/// go-plugin registers reflection with every server.
+#[test]
+fn a_go_plugin_lists_its_services() {
+    let Some(go) = peers() else { return };
+    let place = Place::new();
+    let services = within_limit(async {
+        let session = launch(&place, go, &[]).await.unwrap();
+        let services = session.plugin.services(LIMIT).await.unwrap();
+        session.shutdown().await;
+        services
+    });
+    let Services::Listed { names, reflection: Reflection::V1, .. } = services else { panic!("{services:?}") };
+    for service in
+        ["grpc.health.v1.Health", "plugin.GRPCBroker", "plugin.GRPCController", "plugin.GRPCStdio", "proto.KV"]
+    {
+        assert!(names.iter().any(|name| name == service), "no {service} in {names:?}");
+    }
+}
+
+#[test]
+fn the_key_of_a_go_plugin_is_named_in_the_report() {
+    let Some(go) = peers() else { return };
+    let place = Place::new();
+    let report = within_limit(async { launch(&place, go, &[]).await.unwrap().plugin.report().clone() });
+    assert_eq!(report.plugin_key, KeyAlgorithm::EcdsaP521);
+    assert_eq!(report.handshake.protocol, b"grpc");
 }
 
 #[test]

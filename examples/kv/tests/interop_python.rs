@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use portcullis::Policy;
-use portcullis::host::{Ending, PeerCheck};
+use portcullis::host::{Ending, PeerCheck, Presence, Services};
 use support::library::{self, Session, within_limit};
 use support::{LIMIT, Place, digest, try_run, workspace};
 
@@ -100,6 +100,22 @@ fn the_interpreter_is_what_was_verified_and_what_answers() {
     let report = within_limit(async { python.launch(&place).await.plugin.report().clone() });
     assert_eq!(report.digest, digest(&python.program));
     assert_ne!(report.peer_check, PeerCheck::CertificateOnly);
+}
+
+/// It has no reflection, and C-core does not say whether it is the service or the method that it does not know.
+#[test]
+fn a_python_plugin_does_not_list_its_services() {
+    let Some(python) = peer() else { return };
+    let place = Place::new();
+    let services = within_limit(async {
+        let session = python.launch(&place).await;
+        let services = session.plugin.services(LIMIT).await.unwrap();
+        session.shutdown().await;
+        services
+    });
+    let Services::Unlisted { wire, .. } = services else { panic!("{services:?}") };
+    assert_eq!(wire.iter().filter(|service| service.presence == Presence::Offered).count(), 1, "{wire:?}");
+    assert!(wire.iter().all(|service| service.presence != Presence::Missing), "{wire:?}");
 }
 
 #[test]
