@@ -196,6 +196,16 @@ fn verifying_needs_no_runtime_and_no_tls() {
 }
 
 #[test]
+fn plugin_verify_without_its_probe_needs_no_runtime_and_no_tls() {
+    let with = tree(&["--package", "plugin-verify"]);
+    let without = tree(&["--package", "plugin-verify", "--no-default-features"]);
+    for name in ["tokio", "rustls", "ring", "tonic"] {
+        assert!(has(&with, name), "{name} is not in the tree of `plugin-verify`: {with}");
+        assert!(!has(&without, name), "{name} is in the tree of `plugin-verify` without `probe`");
+    }
+}
+
+#[test]
 fn documents_name_tests_that_exist() {
     let sources: String =
         ["src", "tests", "plugin-verify", "examples"].into_iter().flat_map(rust_files).map(|(_, text)| text).collect();

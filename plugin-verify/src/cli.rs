@@ -5,6 +5,8 @@ use clap::{Parser, Subcommand};
 use portcullis::Escaped;
 
 use crate::exit::Exit;
+#[cfg(feature = "probe")]
+use crate::probe;
 use crate::{check, digest, exec, keygen, sign};
 
 /// Digests and verdicts for plugin files
@@ -27,6 +29,8 @@ pub(crate) enum Verb {
     Exec(exec::Arguments),
     Keygen(keygen::Arguments),
     Sign(sign::Arguments),
+    #[cfg(feature = "probe")]
+    Probe(probe::Arguments),
 }
 
 /// The verb that was asked for; or how to end, when there is none and the person was told why.

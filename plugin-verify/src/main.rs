@@ -9,9 +9,11 @@ mod exit;
 mod hint;
 mod keygen;
 mod output;
-mod trust;
 mod password;
+#[cfg(feature = "probe")]
+mod probe;
 mod sign;
+mod trust;
 
 use std::process::ExitCode;
 
@@ -24,6 +26,8 @@ fn main() -> ExitCode {
         Ok(Verb::Exec(arguments)) => exec::run(&arguments),
         Ok(Verb::Keygen(arguments)) => keygen::run(&arguments),
         Ok(Verb::Sign(arguments)) => sign::run(&arguments),
+        #[cfg(feature = "probe")]
+        Ok(Verb::Probe(arguments)) => probe::run(&arguments),
         Err(exit) => exit,
     }
     .into()

@@ -1,0 +1,118 @@
+//! What was seen, as the one JSON document. Everything foreign is escaped, as it is in text.
+
+use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
+
+use portcullis::host::{
+    Exit as ProcessExit, LaunchReport, Measure, Services, ServicesError, Shutdown, StartFault, Timings,
+};
+use portcullis::{Chain, Error, Escaped};
+use serde_json::{Map, Value, json};
+
+use super::session::{Fault, Seen};
+use super::{Arguments, ending, stage};
+use crate::exit::Exit;
+use crate::output;
+
+pub(super) fn show(arguments: &Arguments, probed: &Result<Seen, Fault>, exit: Exit) -> Exit {
+    let mut body = vec![("file", Escaped::path(&arguments.file).to_string().into())];
+    match probed {
+        Ok(seen) => {
+            body.push(("plugin", plugin(&seen.report)));
+            body.push(("services", services(&seen.services)));
+            body.push(("shutdown", shutdown(seen.shutdown)));
+            body.push(("stderr", lines(&seen.stderr)));
+            if let Some(trouble) = seen.trouble() {
+                body.push(("error", json!({ "stage": "ready", "message": trouble })));
+            }
+        }
+        Err(fault) => body.push(("error", error(fault))),
+    }
+    output::json("probe", exit, body)
+}
+
+fn plugin(report: &LaunchReport) -> Value {
+    let handshake = &report.handshake;
+    json!({
+        "process": report.pid,
+        "sha256": report.digest.to_string(),
+        "image": report.mode.to_string(),
+        "version": report.version,
+        "handshake": {
+            "core": handshake.core,
+            "version": handshake.version,
+            "network": handshake.network.to_string(),
+            "address": Escaped::new(&handshake.address).to_string(),
+            "protocol": Escaped::new(&handshake.protocol).to_string(),
+            "multiplexing": handshake.multiplexing,
+        },
+        "peer_check": report.peer_check.to_string(),
+        "tls": { "version": report.tls_version, "cipher_suite": report.cipher_suite, "alpn": report.alpn },
+        "host_certificate": { "sha256": report.host_certificate.to_string() },
+        "plugin_certificate": {
+            "sha256": report.plugin_certificate.to_string(),
+            "key": report.plugin_key.to_string(),
+        },
+        "environment": report.environment.iter().map(|name| Escaped::new(name.as_bytes()).to_string()).collect::<Vec<_>>(),
+        "enforced": report.measures.iter().map(Measure::to_string).collect::<Vec<_>>(),
+        "start_microseconds": timings(&report.timings),
+    })
+}
+
+fn timings(timings: &Timings) -> Value {
+    let microseconds = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+    json!({
+        "process": microseconds(timings.process),
+        "handshake_line": microseconds(timings.handshake_line),
+        "connection": microseconds(timings.connection),
+        "tls": microseconds(timings.tls),
+        "http2": microseconds(timings.http2),
+        "health": microseconds(timings.health),
+        "total": microseconds(timings.total()),
+    })
+}
+
+fn services(services: &Result<Services, ServicesError>) -> Value {
+    match services {
+        Ok(Services::Listed { names, reflection, .. }) => json!({
+            "reflection": reflection.to_string(),
+            "names": names.iter().map(|name| Escaped::new(name).to_string()).collect::<Vec<_>>(),
+        }),
+        Ok(Services::Unlisted { wire, .. }) => {
+            let wire = wire.iter().map(|service| (service.name.into(), service.presence.to_string().into()));
+            json!({ "reflection": null, "wire": wire.collect::<Map<String, Value>>() })
+        }
+        Ok(other) => json!({ "error": other.to_string() }),
+        Err(error) => json!({ "error": error.to_string() }),
+    }
+}
+
+fn shutdown(shutdown: Shutdown) -> Value {
+    json!({ "ending": ending(shutdown.ending), "exit": shutdown.exit.map(exit) })
+}
+
+fn exit(exit: ProcessExit) -> Value {
+    match exit {
+        ProcessExit::Code(code) => json!({ "code": code }),
+        ProcessExit::Signal(signal) => json!({ "signal": signal }),
+        _ => json!({}),
+    }
+}
+
+fn error(fault: &Fault) -> Value {
+    let mut error = json!({ "stage": stage(fault), "message": fault.to_string() });
+    if let Fault::Launch(Error::Start(start)) = fault {
+        error["message"] = Chain::of(&start.fault).to_string().into();
+        error["exit"] = start.exit.map(exit).into();
+        error["stderr"] = lines(&start.stderr);
+        if let StartFault::Timeout { waiting_for } = &start.fault {
+            error["waiting_for"] = waiting_for.to_string().into();
+        }
+    }
+    error
+}
+
+fn lines(text: &[u8]) -> Value {
+    let lines = text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    lines.map(|line| Value::from(Escaped::new(line).to_string())).collect()
+}

@@ -1,0 +1,54 @@
+//! `plugin-verify probe`: what a host sees of a plugin that is launched once and shut down. The library launches, asks and ends; this shows.
+
+mod arguments;
+mod document;
+mod session;
+mod text;
+
+use portcullis::Error;
+use portcullis::host::Ending;
+
+pub(crate) use arguments::Arguments;
+
+use self::session::{Fault, Seen};
+use crate::exit::Exit;
+
+pub(crate) fn run(arguments: &Arguments) -> Exit {
+    let probed = session::probe(arguments);
+    let exit = verdict(&probed);
+    match arguments.form.json {
+        true => document::show(arguments, &probed, exit),
+        false => text::show(arguments, &probed, exit),
+    }
+}
+
+fn verdict(probed: &Result<Seen, Fault>) -> Exit {
+    match probed {
+        Ok(seen) if seen.trouble().is_none() => Exit::Success,
+        Err(Fault::Launch(error)) if error.is_refusal() => Exit::Refused,
+        Ok(_) | Err(_) => Exit::Failed,
+    }
+}
+
+/// Where a probe failed, as the library divides a launch.
+fn stage(fault: &Fault) -> &'static str {
+    match fault {
+        Fault::Environment(_) | Fault::NotSet(_) => "environment",
+        Fault::Runtime(_) => "runtime",
+        Fault::Interrupted => "interrupt",
+        Fault::Launch(Error::Verify(_)) => "verify",
+        Fault::Launch(Error::Start(_)) => "start",
+        Fault::Launch(_) => "launch",
+    }
+}
+
+/// What it took to end the plugin.
+fn ending(ending: Ending) -> &'static str {
+    match ending {
+        Ending::Exited => "exited by itself",
+        Ending::Asked => "asked",
+        Ending::Terminated => "terminated",
+        Ending::Killed => "killed",
+        _ => "ended",
+    }
+}

@@ -1,0 +1,39 @@
+//! `probe` on real plugins: this very binary, which plays one (well-behaved or hostile) when its first argument says so.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that meets the unexpected fails")]
+
+mod fixtures;
+mod place;
+mod shown;
+mod troubles;
+
+use libtest_mimic::{Arguments, Trial};
+
+macro_rules! cases {
+    ($($module:ident :: $case:ident),* $(,)?) => {
+        vec![$(Trial::test(concat!(stringify!($module), "::", stringify!($case)), || { $module::$case(); Ok(()) })),*]
+    };
+}
+
+fn main() -> std::process::ExitCode {
+    if let Some(code) = fixtures::play() {
+        return code;
+    }
+    libtest_mimic::run(
+        &Arguments::from_args(),
+        cases![
+            shown::a_plugin_is_launched_shown_and_shut_down,
+            shown::the_document_has_this_shape,
+            shown::what_is_named_reaches_the_plugin_and_nothing_else,
+            shown::a_private_copy_is_launched_and_removed,
+            troubles::a_file_with_another_digest_is_refused_and_not_executed,
+            troubles::a_plugin_of_another_version_is_refused,
+            troubles::a_program_that_is_no_plugin_is_quoted,
+            troubles::a_plugin_that_hangs_is_given_up,
+            troubles::a_variable_that_cannot_be_passed_on_starts_nothing,
+            troubles::a_plugin_that_ends_while_it_is_looked_at_is_no_success,
+            troubles::a_plugin_that_does_not_tell_its_services_is_shut_down,
+            troubles::an_interrupted_probe_leaves_nothing,
+        ],
+    )
+    .exit_code()
+}
