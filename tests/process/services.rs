@@ -2,23 +2,23 @@
 
 use std::time::Duration;
 
-use portcullis::host::{Ending, Plugin, Presence, Reflection, Services, ServicesError};
+use portcullis::host::{Ending, Presence, Reflection, Services, ServicesError};
 use tonic::Code;
 
-use crate::support::{LONG, Place, run};
+use crate::support::{LONG, Place, eventually, run};
 
 /// Asks a plugin that answers in some way, and makes sure that it can be shut down in any case.
 fn asked(fixture: &[&str], limit: Duration) -> Result<Services, ServicesError> {
     let place = Place::new();
-    run(async {
-        let plugin: Plugin = place.fixture(fixture).launch().await.unwrap();
+    let services = run(async {
+        let plugin = place.fixture(fixture).launch().await.unwrap();
         let services = plugin.services(limit).await;
         let shutdown = plugin.shutdown(LONG).await;
         assert!(matches!(shutdown.ending, Ending::Asked | Ending::Exited), "{shutdown:?}");
-        drop(plugin);
-        assert_eq!(place.directories(), 0);
         services
-    })
+    });
+    eventually("the private directory is removed", || place.directories() == 0);
+    services
 }
 
 fn fault(how: &str) -> ServicesError {
