@@ -7,10 +7,17 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use portcullis::plugin;
+use tokio_stream::Once;
 use tonic::body::Body;
 use tonic::codegen::{BoxFuture, Service, http};
 use tonic::server::NamedService;
 use tonic::service::Routes;
+use tonic::{Request, Response, Status, Streaming};
+use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
+use tonic_reflection::pb::v1::server_reflection_server::{ServerReflection, ServerReflectionServer};
+use tonic_reflection::pb::v1::{
+    ListServiceResponse, ServerReflectionRequest, ServerReflectionResponse, ServiceResponse,
+};
 
 /// Plays the fixture that the first argument names, if it names one. The last argument is a place, which makes the process easy to find.
 pub(crate) fn play() -> Option<ExitCode> {
@@ -30,6 +37,7 @@ pub(crate) fn play() -> Option<ExitCode> {
             eprintln!("usage: program\nnot \x1b[31mred");
             ExitCode::from(3)
         }
+        "list" => serve(Routes::new(ServerReflectionServer::new(Lister))),
         "end-when-asked" => serve(Routes::new(Reflection { ends: true })),
         "mute-when-asked" => serve(Routes::new(Reflection { ends: false })),
         other => panic!("no such fixture: {other}"),
@@ -38,6 +46,24 @@ pub(crate) fn play() -> Option<ExitCode> {
 
 fn serve(routes: Routes) -> ExitCode {
     plugin::builder("BASIC_PLUGIN", "hello").version(1, || async { Ok::<_, Infallible>(routes) }).serve()
+}
+
+/// Tells its services, and one that is meant for a terminal.
+struct Lister;
+
+#[tonic::async_trait]
+impl ServerReflection for Lister {
+    type ServerReflectionInfoStream = Once<Result<ServerReflectionResponse, Status>>;
+
+    async fn server_reflection_info(
+        &self,
+        _questions: Request<Streaming<ServerReflectionRequest>>,
+    ) -> Result<Response<Self::ServerReflectionInfoStream>, Status> {
+        let service = ["a.B", "\u{1b}[31m\nkv: OK"].map(|name| ServiceResponse { name: name.into() }).into();
+        let list = MessageResponse::ListServicesResponse(ListServiceResponse { service });
+        let answer = ServerReflectionResponse { message_response: Some(list), ..Default::default() };
+        Ok(Response::new(tokio_stream::once(Ok(answer))))
+    }
 }
 
 /// Who asks for this plugin's services ends it, or waits for ever.

@@ -23,6 +23,7 @@ fn main() -> std::process::ExitCode {
         cases![
             shown::a_plugin_is_launched_shown_and_shut_down,
             shown::the_document_has_this_shape,
+            shown::the_services_that_a_plugin_lists_are_shown_escaped,
             shown::what_is_named_reaches_the_plugin_and_nothing_else,
             shown::a_private_copy_is_launched_and_removed,
             troubles::a_file_with_another_digest_is_refused_and_not_executed,

@@ -104,6 +104,16 @@ pub(crate) fn the_document_has_this_shape() {
     assert_eq!(ran.stderr(), "");
 }
 
+pub(crate) fn the_services_that_a_plugin_lists_are_shown_escaped() {
+    let place = Place::new();
+    let ran = place.run(&[], "list").exits_with(0);
+    let line = r"  services     \u{1b}[31m\nkv: OK, a.B (reflection v1)";
+    assert!(ran.stdout().lines().any(|found| found == line), "{}", ran.stdout());
+    let document = place.run(&["--json"], "list").exits_with(0).document();
+    let names = [r"\u{1b}[31m\nkv: OK", "a.B"];
+    assert_eq!(document["services"], json!({ "reflection": "v1", "names": names }));
+}
+
 pub(crate) fn what_is_named_reaches_the_plugin_and_nothing_else() {
     let place = Place::new();
     let options =
