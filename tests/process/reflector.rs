@@ -48,7 +48,7 @@ impl ServerReflection for Reflector {
             "endless" => Box::pin(tokio_stream::iter(endless.map(Ok))),
             "many" => just(list((0..300).map(|number| format!("a.B{number}")))),
             "long" => just(list(["x".repeat(10_000)])),
-            "large" => just(list(["x".repeat(8 * 1024 * 1024)])),
+            "large" => just(list(["x".repeat(1024 * 1024)])),
             "mute" => Box::pin(tokio_stream::pending()),
             "silent" => std::future::pending().await,
             "none" => Box::pin(tokio_stream::empty()),

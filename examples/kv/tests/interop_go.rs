@@ -360,6 +360,29 @@ fn a_go_plugin_lists_its_services() {
     }
 }
 
+/// What the library concludes from these words about plugins that do not list their services.
+#[test]
+fn a_go_plugin_says_whether_the_service_or_the_method_is_not_there() {
+    let Some(go) = peers() else { return };
+    let place = Place::new();
+    let said = within_limit(async {
+        let session = launch(&place, go, &[]).await.unwrap();
+        let mut said = Vec::new();
+        for path in ["/plugin.GRPCBroker/IsThisServiceThere", "/plugin.Nothing/IsThisServiceThere"] {
+            let mut client = tonic::client::Grpc::new(session.plugin.channel());
+            client.ready().await.unwrap();
+            let codec = tonic_prost::ProstCodec::<(), ()>::default();
+            let status = client.unary(tonic::Request::new(()), path.parse().unwrap(), codec).await.unwrap_err();
+            said.push((status.code(), status.message().to_owned()));
+        }
+        session.shutdown().await;
+        said
+    });
+    let expected =
+        ["unknown method IsThisServiceThere for service plugin.GRPCBroker", "unknown service plugin.Nothing"];
+    assert_eq!(said, expected.map(|words| (tonic::Code::Unimplemented, words.to_owned())));
+}
+
 #[test]
 fn the_key_of_a_go_plugin_is_named_in_the_report() {
     let Some(go) = peers() else { return };

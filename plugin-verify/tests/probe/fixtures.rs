@@ -30,6 +30,11 @@ pub(crate) fn play() -> Option<ExitCode> {
             fs::write(format!("{place}/trace"), "I was executed").unwrap();
             serve(Routes::default())
         }
+        "tcp" => {
+            println!("1|1|tcp|127.0.0.1:1|grpc|");
+            std::thread::sleep(Duration::from_secs(60));
+            ExitCode::SUCCESS
+        }
         "silent" => loop {
             std::thread::sleep(Duration::from_secs(60));
         },

@@ -28,6 +28,7 @@ fn main() -> std::process::ExitCode {
             shown::a_private_copy_is_launched_and_removed,
             troubles::a_file_with_another_digest_is_refused_and_not_executed,
             troubles::a_plugin_of_another_version_is_refused,
+            troubles::a_tcp_address_is_refused_without_the_switch,
             troubles::a_program_that_is_no_plugin_is_quoted,
             troubles::a_plugin_that_hangs_is_given_up,
             troubles::a_variable_that_cannot_be_passed_on_starts_nothing,

@@ -31,6 +31,15 @@ pub(crate) fn a_plugin_of_another_version_is_refused() {
     assert_eq!((&document["outcome"], &document["error"]["message"]), (&"refused".into(), &refusal.into()));
 }
 
+/// With it the next thing that is wrong with the line is refused.
+pub(crate) fn a_tcp_address_is_refused_without_the_switch() {
+    let place = Place::new();
+    let ran = place.run(&[], "tcp").exits_with(1);
+    assert!(ran.stdout().contains("it is a TCP address"), "{}", ran.stdout());
+    let ran = place.run(&["--allow-tcp-loopback"], "tcp").exits_with(1);
+    assert!(ran.stdout().contains("the plugin sent no certificate"), "{}", ran.stdout());
+}
+
 pub(crate) fn a_program_that_is_no_plugin_is_quoted() {
     let place = Place::new();
     let ran = place.run(&[], "exit").exits_with(2);
