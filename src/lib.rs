@@ -87,6 +87,7 @@ mod transport;
 pub mod exec;
 #[cfg(feature = "host")]
 pub mod host;
+pub mod machine;
 #[cfg(feature = "plugin")]
 pub mod plugin;
 #[cfg(feature = "sign")]

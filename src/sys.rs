@@ -148,11 +148,28 @@ pub(crate) fn peer_pidfd(socket: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
+/// The file system of pidfds since Linux 6.9, where each process has an inode of its own (`linux/magic.h`). Before, all pidfds shared one.
+pub(crate) const PIDFS_MAGIC: rustix::fs::FsWord = 0x5049_4446;
+
 /// Process, user and group of the other end of `socket` at the time of listen(2) or socketpair(2) (`SO_PEERCRED`, unix(7)).
 ///
 /// The process number is 0 where that process has no number in this pid namespace, which is why rustix's type does not fit.
 pub(crate) fn peer_credentials(socket: BorrowedFd<'_>) -> io::Result<libc::ucred> {
     socket_option(socket, libc::SO_PEERCRED, libc::ucred { pid: 0, uid: libc::uid_t::MAX, gid: libc::gid_t::MAX })
+}
+
+/// The version of Landlock that the kernel offers (landlock_create_ruleset(2) `LANDLOCK_CREATE_RULESET_VERSION`). Makes nothing.
+pub(crate) fn landlock_version() -> io::Result<i64> {
+    /// From `linux/landlock.h`.
+    const CREATE_RULESET_VERSION: u32 = 1;
+    // SAFETY: the pointer is null and its length zero, as this flag demands.
+    let version = unsafe {
+        libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::null::<u8>(), 0_usize, CREATE_RULESET_VERSION)
+    };
+    match version {
+        ..0 => Err(io::Error::last_os_error()),
+        version => Ok(version),
+    }
 }
 
 /// getsockopt(2) at the level of sockets, for the plain C types that this file asks for.

@@ -11,13 +11,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What each stage may use of the others. Everybody may use `escape`; nobody but `host` and `plugin` composes.
-const EDGES: [(&str, &[&str]); 14] = [
+const EDGES: [(&str, &[&str]); 15] = [
     ("sys", &[]),
     ("environment", &[]),
     ("verify", &[]),
     ("sign", &["verify"]),
     ("launch", &["environment", "sys", "verify"]),
     ("exec", &["environment", "sys", "verify"]),
+    ("machine", &["sys", "verify"]),
     ("handshake", &[]),
     ("tls", &["handshake", "verify"]),
     ("transport", &["handshake", "launch", "sys", "tls"]),
@@ -155,7 +156,7 @@ fn unsafe_code_is_in_one_file() {
         let uses = code.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == "unsafe");
         assert_eq!(uses, path == Path::new("src/sys.rs"), "{}", path.display());
     }
-    for stage in ["exec", "verify", "sign", "handshake", "tls", "transport", "rpc", "host", "plugin"] {
+    for stage in ["exec", "machine", "verify", "sign", "handshake", "tls", "transport", "rpc", "host", "plugin"] {
         let contents = fs::read_to_string(root().join(format!("src/{stage}/mod.rs"))).unwrap();
         assert!(contents.contains("#![forbid(unsafe_code)]"), "{stage} does not forbid unsafe code");
     }

@@ -7,7 +7,7 @@ use portcullis::Escaped;
 use crate::exit::Exit;
 #[cfg(feature = "probe")]
 use crate::probe;
-use crate::{check, digest, exec, keygen, sign};
+use crate::{check, digest, doctor, exec, keygen, sign};
 
 /// Digests and verdicts for plugin files
 ///
@@ -31,6 +31,7 @@ pub(crate) enum Verb {
     Sign(sign::Arguments),
     #[cfg(feature = "probe")]
     Probe(probe::Arguments),
+    Doctor(doctor::Arguments),
 }
 
 /// The verb that was asked for; or how to end, when there is none and the person was told why.

@@ -4,6 +4,7 @@
 mod check;
 mod cli;
 mod digest;
+mod doctor;
 mod exec;
 mod exit;
 mod hint;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         Ok(Verb::Sign(arguments)) => sign::run(&arguments),
         #[cfg(feature = "probe")]
         Ok(Verb::Probe(arguments)) => probe::run(&arguments),
+        Ok(Verb::Doctor(arguments)) => doctor::run(&arguments),
         Err(exit) => exit,
     }
     .into()

@@ -154,7 +154,7 @@ impl Child {
     /// numbers for pidfds it compares the numbers, while the process is known not to be reaped.
     pub(crate) fn made(&self, socket: BorrowedFd<'_>) -> io::Result<Peer> {
         let (pidfd, ours) = match (sys::peer_pidfd(socket), rustix::fs::fstatfs(&*self.pidfd)?.f_type) {
-            (Ok(pidfd), PIDFS_MAGIC) => (pidfd, rustix::fs::fstat(&*self.pidfd)?),
+            (Ok(pidfd), sys::PIDFS_MAGIC) => (pidfd, rustix::fs::fstat(&*self.pidfd)?),
             (Ok(_), _) => return self.made_by_number(socket),
             (Err(error), _) if Errno::from_io_error(&error) == Some(Errno::NOPROTOOPT) => {
                 return self.made_by_number(socket);
@@ -221,6 +221,3 @@ fn wait(pidfd: &OwnedFd, options: WaitIdOptions) -> io::Result<Option<Exit>> {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | options;
     Ok(rustix::process::waitid(WaitId::PidFd(pidfd.as_fd()), options)?.map(Exit::from))
 }
-
-/// The file system of pidfds since Linux 6.9, where each process has an inode of its own (`linux/magic.h`). Before, all pidfds shared one.
-const PIDFS_MAGIC: rustix::fs::FsWord = 0x5049_4446;

@@ -16,17 +16,10 @@ use rustix::io::Errno;
 
 use super::{LaunchError, cleaner};
 use crate::Escaped;
-use crate::verify::{PlaceFault, trusted};
-
-/// A name that nobody else gives a directory: this, and as many random characters.
-const PREFIX: &str = "portcullis-";
-const RANDOM: usize = 12;
+use crate::verify::{NameFault, PREFIX, PlaceFault, RANDOM, refuse_name, trusted};
 
 /// In each of our directories, so that a directory which merely has such a name is never taken for one.
 const MARKER: &str = ".portcullis";
-
-/// A socket's path has at most 107 bytes (unix(7)); peers append `/plugin` and up to twenty digits.
-const PATH_LIMIT: usize = 107 - 28;
 
 /// How often another directory is made because the last one was taken away at once.
 const ATTEMPTS: u32 = 16;
@@ -59,7 +52,10 @@ impl PrivateDirectory {
             }
             PlaceFault::Io(error) => failed(error),
         })?;
-        refuse_name(&parent)?;
+        refuse_name(&parent).map_err(|fault| match fault {
+            NameFault::Characters => LaunchError::PathCharacters { path: parent.clone() },
+            NameFault::TooLong { limit } => LaunchError::PathTooLong { path: parent.clone(), limit },
+        })?;
         sweep_once(&parent);
         for _ in 0..ATTEMPTS {
             if let Some(directory) = Self::try_create(&parent).map_err(failed)? {
@@ -125,21 +121,6 @@ impl Leftover {
             tracing::warn!(path = ?Escaped::path(&path), %error, "a private directory could not be removed");
         }
     }
-}
-
-/// Refuses what cannot stand in a handshake line or in the address of a socket.
-fn refuse_name(parent: &Path) -> Result<(), LaunchError> {
-    let name = parent.as_os_str().as_bytes();
-    if name.iter().any(|byte| matches!(byte, b'|' | b'\n' | b'\r')) {
-        return Err(LaunchError::PathCharacters { path: parent.to_path_buf() });
-    }
-    if name.len() + 1 + PREFIX.len() + RANDOM > PATH_LIMIT {
-        return Err(LaunchError::PathTooLong {
-            path: parent.to_path_buf(),
-            limit: PATH_LIMIT - 1 - PREFIX.len() - RANDOM,
-        });
-    }
-    Ok(())
 }
 
 fn open_directory(at: BorrowedFd<'_>, path: &Path) -> io::Result<OwnedFd> {

@@ -12,7 +12,7 @@ use rustix::io::Errno;
 use tempfile::TempDir;
 
 use super::Digest;
-use super::error::{Obstacle, Refusal};
+use super::error::{Obstacle, Refusal, VerifyError};
 use super::format;
 use super::place::{PlaceFault, is_trusted, trusted};
 use super::source::{Source, is_noexec};
@@ -154,6 +154,18 @@ fn memory(name: &Path) -> Result<File, Obstacle> {
         Err(Errno::ACCESS) => Err(Refusal::SealedExecUnavailable.into()),
         Err(error) => Err(Obstacle::io("making an image in memory")(error)),
     }
+}
+
+/// An empty sealed image, made as every other, to see whether this machine makes such a thing.
+pub(crate) fn try_sealing() -> Result<File, VerifyError> {
+    let name = Path::new("an empty image");
+    let sealed = || {
+        let file = memory(name)?;
+        file.set_permissions(Permissions::from_mode(0o111)).map_err(Obstacle::io("making it executable"))?;
+        seal(&file).map_err(Obstacle::io("sealing it"))?;
+        Ok(file)
+    };
+    sealed().map_err(|obstacle: Obstacle| obstacle.at(name))
 }
 
 fn seal(file: &File) -> io::Result<()> {

@@ -47,7 +47,9 @@ pub use policy::{
 pub use signature::{Signature, SignatureFault, TrustedComment};
 pub use source_error::{SourceError, SourceFault};
 
-pub(crate) use place::{PlaceFault, trusted};
+pub(crate) use image::try_sealing;
+pub(crate) use place::{NameFault, PREFIX, PlaceFault, RANDOM, is_trusted, refuse_name, trusted};
+pub(crate) use source::is_noexec;
 #[cfg(feature = "sign")]
 pub(crate) use {document::open_regular, key::UNTRUSTED, signature::is_comment};
 

@@ -1,10 +1,18 @@
 //! Directories in which nobody else can put something under our names. Looks at owners and modes; makes nothing.
 
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustix::process::geteuid;
+
+/// A name that nobody else gives a directory: this, and as many random characters.
+pub(crate) const PREFIX: &str = "portcullis-";
+pub(crate) const RANDOM: usize = 12;
+
+/// A socket's path has at most 107 bytes (unix(7)); peers append `/plugin` and up to twenty digits.
+const SOCKET_PLACE_LIMIT: usize = 107 - 28;
 
 /// Why something of ours may not be put into a directory.
 #[derive(Debug)]
@@ -19,7 +27,7 @@ pub(crate) enum PlaceFault {
 }
 
 /// Whether `owner` is root or this process's user.
-pub(super) fn is_trusted(owner: u32) -> bool {
+pub(crate) fn is_trusted(owner: u32) -> bool {
     owner == 0 || owner == geteuid().as_raw()
 }
 
@@ -36,6 +44,28 @@ pub(crate) fn trusted(directory: &Path) -> Result<PathBuf, PlaceFault> {
         }
     }
     Ok(directory)
+}
+
+/// Why private directories cannot have names below a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NameFault {
+    #[error("its path contains '|' or a line break, which cannot stand in a handshake line")]
+    Characters,
+    #[error("its path has more than {limit} bytes, which leaves no room for a socket's name")]
+    TooLong { limit: usize },
+}
+
+/// Refuses a place below which a path cannot stand in a handshake line or be the address of a socket.
+pub(crate) fn refuse_name(place: &Path) -> Result<(), NameFault> {
+    const LIMIT: usize = SOCKET_PLACE_LIMIT - 1 - PREFIX.len() - RANDOM;
+    let name = place.as_os_str().as_bytes();
+    if name.iter().any(|byte| matches!(byte, b'|' | b'\n' | b'\r')) {
+        Err(NameFault::Characters)
+    } else if name.len() > LIMIT {
+        Err(NameFault::TooLong { limit: LIMIT })
+    } else {
+        Ok(())
+    }
 }
 
 #[cfg(test)]

@@ -84,6 +84,6 @@ fn has_capabilities(file: &File) -> io::Result<bool> {
 }
 
 /// Whether nothing may be executed from the mount that holds `file`.
-pub(super) fn is_noexec(file: &File) -> io::Result<bool> {
+pub(crate) fn is_noexec(file: &File) -> io::Result<bool> {
     Ok(rustix::fs::fstatvfs(file)?.f_flag.contains(StatVfsMountFlags::NOEXEC))
 }

@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 use super::{Fixture, skipped, stderr, stdout};
 
 /// A shell in namespaces of its own, in which `setup` has succeeded.
-struct Machine<'a> {
+pub(super) struct Machine<'a> {
     fixture: &'a Fixture,
     options: Vec<&'static str>,
     setup: &'static str,
@@ -27,18 +27,18 @@ impl<'a> Machine<'a> {
     }
 
     /// A machine on which the directory `mount` of the fixture forbids execution.
-    fn with_noexec_mount(fixture: &'a Fixture) -> Option<Self> {
+    pub(super) fn with_noexec_mount(fixture: &'a Fixture) -> Option<Self> {
         std::fs::create_dir(fixture.path().join("mount")).unwrap();
         Self::new(fixture, &["--mount"], "mount -t tmpfs -o noexec none mount")
     }
 
     /// A machine whose kernel executes no memory. The setting belongs to the process namespace, so every other machine keeps its own.
-    fn without_executable_memory(fixture: &'a Fixture) -> Option<Self> {
+    pub(super) fn without_executable_memory(fixture: &'a Fixture) -> Option<Self> {
         let options = ["--pid", "--fork", "--mount", "--mount-proc"];
         Self::new(fixture, &options, "test $$ = 1 && echo 2 >/proc/sys/vm/memfd_noexec")
     }
 
-    fn run(&self, script: &str) -> Output {
+    pub(super) fn run(&self, script: &str) -> Output {
         Command::new("timeout")
             .args(["60", "unshare"])
             .args(&self.options)

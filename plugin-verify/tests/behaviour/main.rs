@@ -3,6 +3,7 @@
 
 mod check;
 mod digest;
+mod doctor;
 mod exec;
 mod keys;
 mod machine;

@@ -1,0 +1,141 @@
+//! Directories that others might reach into: where launches have their private directories, and where plugins lie. Makes one
+//! directory, and removes it.
+
+use std::fs::{Metadata, OpenOptions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+
+use super::report::Finding;
+use super::{Guarantee, shown};
+use crate::verify::{PlaceFault, is_noexec, is_trusted, refuse_name, trusted};
+
+/// How many entries of a directory with plugins are looked at.
+const ENTRIES: usize = 10_000;
+
+/// How many faults are named; the others are counted.
+const NAMED: usize = 10;
+
+/// The directory in which hosts make the private directories of launches.
+pub(super) fn of_launches(directory: &Path) -> [Finding; 2] {
+    [
+        private_directory(directory),
+        executable(Guarantee::PrivateCopy, directory)
+            .advise("nothing has to be done, unless private copies are used: give them a directory on another mount"),
+    ]
+}
+
+/// The directory in which plugins lie.
+pub(super) fn of_plugins(directory: &Path) -> [Finding; 2] {
+    [
+        executable(Guarantee::PluginMount, directory)
+            .advise("install the plugins on a file system that is mounted without noexec"),
+        plugin_directory(directory).advise(
+            "keep the directory, what is above it and what is in it writable by root alone: chown root, chmod go-w",
+        ),
+    ]
+}
+
+fn private_directory(directory: &Path) -> Finding {
+    let guarantee = Guarantee::PrivateDirectory;
+    let found = match place(directory) {
+        Ok(place) => Finding::given(guarantee, format!("{} holds one", shown(&place))),
+        Err(fault) => fault.into_finding(guarantee, directory),
+    };
+    found.advise("set TMPDIR to a short path that nobody but root and this user can rename anything in, or choose one in the host")
+}
+
+enum Fault {
+    Found(String),
+    Io(io::Error),
+}
+
+impl Fault {
+    fn into_finding(self, guarantee: Guarantee, directory: &Path) -> Finding {
+        match self {
+            Self::Found(evidence) => Finding::missing(guarantee, evidence),
+            Self::Io(error) if error.kind() == io::ErrorKind::NotFound => {
+                Finding::missing(guarantee, format!("{}: {error}", shown(directory)))
+            }
+            Self::Io(error) => Finding::failed(guarantee, &shown(directory).to_string(), &error),
+        }
+    }
+}
+
+/// The place, after everything that a launch demands of it, a directory made there included.
+fn place(directory: &Path) -> Result<PathBuf, Fault> {
+    let place = trusted(directory).map_err(|fault| match fault {
+        PlaceFault::Open { directory, owner, mode } => Fault::Found(format!(
+            "user {owner} owns {} and its mode is {mode:04o}, so others can rename what is in it",
+            shown(&directory)
+        )),
+        PlaceFault::Io(error) => Fault::Io(error),
+    })?;
+    refuse_name(&place).map_err(|fault| Fault::Found(format!("{}: {fault}", shown(&place))))?;
+    tempfile::Builder::new().prefix("portcullis-examined-").tempdir_in(&place).map_err(Fault::Io)?;
+    Ok(place)
+}
+
+fn executable(guarantee: Guarantee, directory: &Path) -> Finding {
+    // Not opened for reading: that could wait, if it is no directory, and may not be allowed, if it is one.
+    let flags = (OFlags::PATH | OFlags::DIRECTORY).bits() as i32;
+    let opened = OpenOptions::new().read(true).custom_flags(flags).open(directory);
+    match opened.and_then(|directory| is_noexec(&directory)) {
+        Ok(false) => Finding::given(guarantee, format!("programs may run from the mount of {}", shown(directory))),
+        Ok(true) => Finding::missing(guarantee, format!("the mount of {} has the option noexec", shown(directory))),
+        Err(error) => Finding::unknown(guarantee, format!("{}: {error}", shown(directory))),
+    }
+}
+
+fn plugin_directory(directory: &Path) -> Finding {
+    let guarantee = Guarantee::PluginDirectory;
+    match writable_by_others(directory) {
+        Ok((faults, looked_at)) if faults.is_empty() => {
+            Finding::given(guarantee, format!("{} and {looked_at} in it are nobody else's to write", shown(directory)))
+        }
+        Ok((faults, _)) => Finding::missing(guarantee, listed(&faults)),
+        Err(error) => Finding::unknown(guarantee, format!("{}: {error}", shown(directory))),
+    }
+}
+
+fn listed(faults: &[String]) -> String {
+    let named = faults.iter().take(NAMED).cloned().collect::<Vec<_>>().join("; ");
+    match faults.len().saturating_sub(NAMED) {
+        0 => named,
+        more => format!("{named}; and {more} more"),
+    }
+}
+
+/// What others may write of a directory, of those above it, and of what is directly in it; and how many entries there are.
+fn writable_by_others(directory: &Path) -> io::Result<(Vec<String>, usize)> {
+    let directory = directory.canonicalize()?;
+    let mut faults = Vec::new();
+    for above in directory.ancestors() {
+        let status = std::fs::metadata(above)?;
+        // In a sticky directory above, as in /tmp, others can rename nothing of ours. In the directory itself they could still add a file.
+        let is_sticky = status.mode() & 0o1000 != 0 && above != directory;
+        if !is_trusted(status.uid()) || (status.mode() & 0o022 != 0 && !is_sticky) {
+            faults.push(fault(above, &status));
+        }
+    }
+    let mut looked_at = 0;
+    for entry in std::fs::read_dir(&directory)? {
+        if looked_at == ENTRIES {
+            return Err(io::Error::other(format!("it has more than {ENTRIES} entries")));
+        }
+        looked_at += 1;
+        let path = entry?.path();
+        // Of a link it is the target that runs. The mode of a link says nothing, and who may exchange it was looked at above.
+        let status = std::fs::metadata(&path)?;
+        if !is_trusted(status.uid()) || status.mode() & 0o022 != 0 {
+            faults.push(fault(&path, &status));
+        }
+    }
+    Ok((faults, looked_at))
+}
+
+fn fault(path: &Path, status: &Metadata) -> String {
+    format!("user {} owns {} and its mode is {:04o}", status.uid(), shown(path), status.mode() & 0o7777)
+}

@@ -1,0 +1,176 @@
+//! What of it can be tested on any machine: the reading of foreign text, the verdict, and directories. Other machines are in the CLI's tests.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
+
+use super::report::{Finding, Report, State, Verdict};
+use super::*;
+
+fn found(report: &Report, guarantee: Guarantee) -> &Finding {
+    report.findings().iter().find(|finding| finding.guarantee == guarantee).unwrap()
+}
+
+#[test]
+fn every_guarantee_has_one_finding_in_order_and_a_name_that_finds_it() {
+    let report = Machine::new().with_plugin_directory("/").examine();
+    let guarantees: Vec<_> = report.findings().iter().map(|finding| finding.guarantee).collect();
+    assert_eq!(guarantees, Guarantee::ALL);
+    for guarantee in Guarantee::ALL {
+        assert_eq!(guarantee.name().parse(), Ok(*guarantee));
+    }
+    assert_eq!("Kernel".parse::<Guarantee>(), Err(UnknownGuarantee));
+}
+
+#[test]
+fn this_machine_gives_what_the_tests_of_launches_need() {
+    let report = Machine::new().examine();
+    assert_eq!(report.verdict(), Verdict::Enough, "{report:#?}");
+}
+
+#[test]
+fn what_is_missing_weighs_only_where_it_is_required() {
+    let verdict = |state: State, required: bool, other: State| {
+        let mut finding = Finding::new(Guarantee::Landlock, state, "");
+        finding.required = required;
+        Report::new(vec![finding, Finding::new(Guarantee::Kernel, other, "")]).verdict()
+    };
+    for (state, required, other, expected) in [
+        (State::Missing, false, State::Given, Verdict::Enough),
+        (State::Unknown, false, State::Given, Verdict::Enough),
+        (State::Missing, true, State::Given, Verdict::TooLittle),
+        (State::Partly, true, State::Given, Verdict::TooLittle),
+        (State::Unknown, true, State::Given, Verdict::Unknown),
+        (State::Missing, true, State::Unknown, Verdict::TooLittle),
+        (State::Given, true, State::Given, Verdict::Enough),
+    ] {
+        assert_eq!(verdict(state, required, other), expected, "{state:?} {required} {other:?}");
+    }
+}
+
+#[test]
+fn what_was_not_looked_at_is_unknown_when_it_is_required() {
+    let report = Machine::new().require(Guarantee::PluginDirectory).examine();
+    let finding = found(&report, Guarantee::PluginDirectory);
+    assert_eq!((finding.state, finding.required), (State::Unknown, true));
+    assert_eq!(report.verdict(), Verdict::Unknown);
+}
+
+#[test]
+fn whoever_else_may_write_where_plugins_lie_is_named() {
+    let place = tempfile::tempdir().unwrap();
+    let directory = place.path().join("plugins");
+    let inner = directory.join("kv");
+    fs::create_dir(&directory).unwrap();
+    fs::write(&inner, "").unwrap();
+    let examined = |above: u32, mode: u32, file: u32| {
+        for (path, mode) in [(place.path(), above), (&directory, mode), (&inner, file)] {
+            fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+        }
+        found(&Machine::new().with_plugin_directory(&directory).examine(), Guarantee::PluginDirectory).clone()
+    };
+    let given = examined(0o1777, 0o755, 0o755);
+    assert_eq!(given.state, State::Given, "{given:?}");
+    for (above, mode, file, named) in [
+        (0o700, 0o775, 0o755, &directory),
+        // Others can add a file there, though they can replace none.
+        (0o700, 0o1777, 0o755, &directory),
+        (0o700, 0o755, 0o757, &inner),
+        (0o770, 0o755, 0o755, &place.path().to_path_buf()),
+    ] {
+        let finding = examined(above, mode, file);
+        assert_eq!(finding.state, State::Missing, "{finding:?}");
+        let named = format!("owns {} and its mode", named.canonicalize().unwrap().display());
+        assert!(finding.evidence.contains(&named) && !finding.evidence.contains(';'), "{finding:?}");
+    }
+}
+
+#[test]
+fn of_a_link_among_plugins_the_target_counts() {
+    let place = tempfile::tempdir().unwrap();
+    let target = place.path().join("target");
+    let directory = place.path().join("plugins");
+    fs::create_dir(&directory).unwrap();
+    fs::write(&target, "").unwrap();
+    fs::set_permissions(&target, Permissions::from_mode(0o777)).unwrap();
+    symlink(&target, directory.join("kv")).unwrap();
+    let state = || found(&Machine::new().with_plugin_directory(&directory).examine(), Guarantee::PluginDirectory).state;
+    assert_eq!(state(), State::Missing);
+    fs::remove_file(&target).unwrap();
+    assert_eq!(state(), State::Unknown);
+}
+
+#[test]
+fn a_place_for_private_directories_is_tried_and_left_as_it_was() {
+    let place = tempfile::tempdir().unwrap();
+    let state = |directory: &Path| {
+        found(&Machine::new().with_runtime_directory(directory).examine(), Guarantee::PrivateDirectory).state
+    };
+    assert_eq!(state(place.path()), State::Given);
+    assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0);
+    assert_eq!(state(&place.path().join("none")), State::Missing);
+    for name in ["x".repeat(80), "with|bar".into()] {
+        let directory = place.path().join(name);
+        fs::create_dir(&directory).unwrap();
+        assert_eq!(state(&directory), State::Missing);
+    }
+    fs::set_permissions(place.path(), Permissions::from_mode(0o777)).unwrap();
+    assert_eq!(state(place.path()), State::Missing);
+}
+
+#[test]
+fn evidence_holds_no_control_character_and_no_endless_list() {
+    let place = tempfile::tempdir().unwrap();
+    for number in 0..30 {
+        let file = place.path().join(format!("\u{1b}[2J{number}"));
+        fs::write(&file, "").unwrap();
+        fs::set_permissions(&file, Permissions::from_mode(0o666)).unwrap();
+    }
+    let report = Machine::new().with_plugin_directory(place.path()).examine();
+    let evidence = &found(&report, Guarantee::PluginDirectory).evidence;
+    assert!(!evidence.contains('\u{1b}') && evidence.ends_with("; and 20 more"), "{evidence}");
+}
+
+#[test]
+fn a_release_is_a_version_or_nothing() {
+    for (release, version) in [
+        ("6.18.44-fc-v669", Some((6, 18))),
+        ("5.11.0-rc1", Some((5, 11))),
+        ("6.9", Some((6, 9))),
+        ("7.0rc1", Some((7, 0))),
+        ("", None),
+        ("6", None),
+        ("6.", None),
+        ("6.x", None),
+        ("-6.1", None),
+        ("99999999999.1", None),
+        ("linux-6.1", None),
+    ] {
+        assert_eq!(setting::version(release), version, "{release:?}");
+    }
+}
+
+#[test]
+fn fields_and_mounts_are_found_in_whatever_the_kernel_writes() {
+    let status = "Name:\tx\nSeccomp_filters:\t3\nSeccomp:\t2\n";
+    assert_eq!((setting::field(status, "Seccomp"), setting::field(status, "Cpus")), (Some("2"), None));
+    let mounts = "1 2 0:3 / /proc rw shared:1 - proc proc rw\n\
+        4 2 0:5 / /sys/fs/a\\040b\\134c rw - cgroup2 none rw\n\
+        broken line - cgroup2\n- \n";
+    assert_eq!(setting::mount_point(mounts, "cgroup2").as_deref(), Some("/sys/fs/a b\\c"));
+    assert_eq!(setting::mount_point("x - cgroup2", "cgroup2"), None);
+    assert_eq!(setting::mount_point(mounts, "cgroup"), None);
+}
+
+#[test]
+fn a_file_is_read_within_its_bound() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("setting");
+    assert_eq!(setting::number(&path).unwrap(), None);
+    fs::write(&path, "12\n").unwrap();
+    assert_eq!(setting::number(&path).unwrap(), Some(12));
+    fs::write(&path, "twelve").unwrap();
+    assert!(setting::number(&path).is_err());
+    fs::write(&path, b"\xff").unwrap();
+    assert!(setting::text(&path).unwrap().is_some());
+    assert!(setting::text("/dev/zero").is_err());
+}
