@@ -82,6 +82,8 @@ fn memory() -> [Finding; 2] {
                     Finding::missing(image, format!("{setting}; executable memory is forbidden"))
                 }
                 VerifyError::Refused { reason, .. } => Finding::unknown(image, format!("{setting}; {reason}")),
+                // Sealing asks no source of truth.
+                VerifyError::Source { source, .. } => Finding::unknown(image, format!("{setting}; {source}")),
                 VerifyError::Unchecked { doing, source, .. } => {
                     Finding::failed(image, &format!("{setting}; {doing}"), source)
                 }
