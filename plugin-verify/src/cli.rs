@@ -7,7 +7,7 @@ use portcullis::Escaped;
 use crate::exit::Exit;
 #[cfg(feature = "probe")]
 use crate::probe;
-use crate::{check, digest, doctor, exec, keygen, sign};
+use crate::{check, digest, doctor, exec, inspect, keygen, sign};
 
 /// Digests and verdicts for plugin files
 ///
@@ -32,6 +32,7 @@ pub(crate) enum Verb {
     #[cfg(feature = "probe")]
     Probe(probe::Arguments),
     Doctor(doctor::Arguments),
+    Inspect(inspect::Arguments),
 }
 
 /// The verb that was asked for; or how to end, when there is none and the person was told why.

@@ -8,6 +8,7 @@ mod doctor;
 mod exec;
 mod exit;
 mod hint;
+mod inspect;
 mod keygen;
 mod output;
 mod password;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         #[cfg(feature = "probe")]
         Ok(Verb::Probe(arguments)) => probe::run(&arguments),
         Ok(Verb::Doctor(arguments)) => doctor::run(&arguments),
+        Ok(Verb::Inspect(arguments)) => inspect::run(&arguments),
         Err(exit) => exit,
     }
     .into()

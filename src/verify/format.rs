@@ -1,20 +1,14 @@
 //! Is this a program that the kernel runs by itself on this machine? Reads a few headers of an ELF file; loads and runs nothing.
 
 use std::fs::File;
-use std::io;
-use std::os::unix::fs::FileExt;
 
 use object::Endianness;
 use object::elf;
 use object::read::ReadCache;
-use object::read::elf::{Dyn, FileHeader, ProgramHeader};
 
+use super::bytes::Bytes;
+use super::elf::{Damage, Data, Headers, Identity};
 use super::error::{Obstacle, Refusal};
-
-#[cfg(target_pointer_width = "64")]
-type Header = elf::FileHeader64<Endianness>;
-#[cfg(target_pointer_width = "32")]
-type Header = elf::FileHeader32<Endianness>;
 
 /// The machine that this program was compiled for, and so the only one whose programs it launches.
 const NATIVE: elf::Machine = if cfg!(target_arch = "x86_64") {
@@ -31,9 +25,6 @@ const NATIVE: elf::Machine = if cfg!(target_arch = "x86_64") {
     // Nothing is built for no machine, so on any other everything is refused.
     elf::EM_NONE
 };
-
-/// A dynamic section is a few hundred bytes; one that is larger than this is not read.
-const DYNAMIC_LIMIT: u64 = 64 * 1024;
 
 /// What a file is that is not a program for this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -70,28 +61,27 @@ pub enum Format {
     },
 }
 
+impl From<Damage> for Format {
+    fn from(Damage(what): Damage) -> Self {
+        Self::Damaged { what }
+    }
+}
+
 /// Refuses what the kernel would not run by itself: scripts, programs for other machines, libraries, damaged files.
 pub(super) fn check(file: &File) -> Result<(), Obstacle> {
-    let start = read_start(file).map_err(Obstacle::io("reading its first bytes"))?;
+    let bytes = Bytes::of_file(file).map_err(Obstacle::io("looking at it"))?;
+    let start = bytes.start(128).map_err(Obstacle::io("reading its first bytes"))?;
     if let Some(rest) = start.strip_prefix(b"#!") {
         return Err(Refusal::Script { interpreter: first_line(rest) }.into());
     }
-    check_elf(file, &start).map_err(|format| Refusal::Format(format).into())
-}
-
-fn read_start(file: &File) -> io::Result<Vec<u8>> {
-    let mut start = vec![0; 128];
-    let mut filled = 0;
-    while filled < start.len() {
-        match file.read_at(&mut start[filled..], filled as u64) {
-            Ok(0) => break,
-            Ok(length) => filled += length,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+    let checked = match start.as_slice() {
+        [] => Err(Format::Empty),
+        [0x7f, b'E', b'L', b'F', ..] => {
+            native(&ReadCache::new(bytes.cursor())).and_then(|headers| check_kind(&headers))
         }
-    }
-    start.truncate(filled);
-    Ok(start)
+        _ => Err(Format::NotElf),
+    };
+    checked.map_err(|format| Refusal::Format(format).into())
 }
 
 fn first_line(text: &[u8]) -> String {
@@ -99,73 +89,51 @@ fn first_line(text: &[u8]) -> String {
     String::from_utf8_lossy(line[..line.len().min(80)].trim_ascii()).into_owned()
 }
 
-fn check_elf(file: &File, start: &[u8]) -> Result<(), Format> {
-    if start.is_empty() {
-        return Err(Format::Empty);
+/// Whether a file of this class, byte order and machine could run here.
+pub(super) fn is_native(identity: &Identity) -> bool {
+    is_native_class(identity) && identity.machine == NATIVE
+}
+
+fn is_native_class(identity: &Identity) -> bool {
+    let little = matches!(identity.endian, Endianness::Little);
+    identity.wide == cfg!(target_pointer_width = "64") && little == cfg!(target_endian = "little")
+}
+
+/// The headers of an ELF file for this machine.
+pub(super) fn native<'a>(data: Data<'a>) -> Result<Headers<'a>, Format> {
+    let identity = Identity::read(data).filter(is_native_class).ok_or(Format::OtherClass)?;
+    if !is_native(&identity) {
+        return Err(Format::OtherMachine { machine: identity.machine.0, native: NATIVE.0 });
     }
-    if !start.starts_with(b"\x7fELF") {
-        return Err(Format::NotElf);
-    }
-    let data = ReadCache::new(file);
-    let header = Header::parse(&data).map_err(|_| Format::OtherClass)?;
-    let native_order = if cfg!(target_endian = "little") { Endianness::Little } else { Endianness::Big };
-    let endian = header.endian().map_err(|_| Format::OtherClass)?;
-    if endian != native_order {
-        return Err(Format::OtherClass);
-    }
-    if header.e_machine(endian) != NATIVE {
-        return Err(Format::OtherMachine { machine: header.e_machine(endian).0, native: NATIVE.0 });
-    }
-    let segments =
-        header.program_headers(endian, &data).map_err(|_| Format::Damaged { what: "its program headers" })?;
-    let loads = segments.iter().any(|segment| segment.p_type(endian) == elf::PT_LOAD);
-    match header.e_type(endian) {
+    Ok(Headers::read(identity, data)?)
+}
+
+fn check_kind(headers: &Headers<'_>) -> Result<(), Format> {
+    let loads = headers.has_segment(elf::PT_LOAD);
+    match headers.identity.kind {
         elf::ET_REL => Err(Format::NotAProgram { kind: "an object file" }),
         elf::ET_CORE => Err(Format::NotAProgram { kind: "a core dump" }),
         elf::ET_EXEC | elf::ET_DYN if !loads => Err(Format::Damaged { what: "it has no loadable segment" }),
-        elf::ET_EXEC => check_interpreter(segments, endian, &data).map(|_| ()),
-        elf::ET_DYN if check_interpreter(segments, endian, &data)? => Ok(()),
-        elf::ET_DYN if is_static_pie(segments, endian, &data)? => Ok(()),
+        elf::ET_EXEC => names_interpreter(headers).map(|_| ()),
+        elf::ET_DYN if names_interpreter(headers)? => Ok(()),
+        elf::ET_DYN if says_it_is_a_program(headers)? => Ok(()),
         elf::ET_DYN => Err(Format::NotAProgram { kind: "a shared library" }),
         _ => Err(Format::Damaged { what: "its type" }),
     }
 }
 
-/// Whether the file names a dynamic loader, as programs do and libraries (nearly all) do not.
-fn check_interpreter(
-    segments: &[<Header as FileHeader>::ProgramHeader],
-    endian: Endianness,
-    data: &ReadCache<&File>,
-) -> Result<bool, Format> {
-    const DAMAGED: Format = Format::Damaged { what: "the name of its dynamic loader" };
-    let Some(segment) = segments.iter().find(|segment| segment.p_type(endian) == elf::PT_INTERP) else {
-        return Ok(false);
-    };
-    // The kernel's own bounds (binfmt_elf.c): at least one character and the NUL, at most PATH_MAX.
-    if !(2..=4096).contains(&segment.file_range(endian).1) {
-        return Err(DAMAGED);
-    }
-    match segment.data(endian, data) {
-        Ok([b'/', .., 0]) => Ok(true),
-        _ => Err(DAMAGED),
+/// Whether the file names a dynamic loader, by a full path.
+fn names_interpreter(headers: &Headers<'_>) -> Result<bool, Format> {
+    match headers.interpreter()? {
+        None => Ok(false),
+        Some([b'/', ..]) => Ok(true),
+        Some(_) => Err(Format::Damaged { what: "the name of its dynamic loader" }),
     }
 }
 
 /// Whether a position-independent file without a loader says of itself that it is a program (`DF_1_PIE`).
-fn is_static_pie(
-    segments: &[<Header as FileHeader>::ProgramHeader],
-    endian: Endianness,
-    data: &ReadCache<&File>,
-) -> Result<bool, Format> {
-    const DAMAGED: Format = Format::Damaged { what: "its dynamic section" };
-    let Some(segment) = segments.iter().find(|segment| segment.p_type(endian) == elf::PT_DYNAMIC) else {
-        return Ok(false);
-    };
-    if segment.file_range(endian).1 > DYNAMIC_LIMIT {
-        return Err(DAMAGED);
-    }
-    let entries = segment.dynamic(endian, data).map_err(|_| DAMAGED)?.unwrap_or_default();
-    Ok(entries.iter().any(|entry| entry.tag(endian) == elf::DT_FLAGS_1 && entry.val(endian) & elf::DF_1_PIE.0 != 0))
+pub(super) fn says_it_is_a_program(headers: &Headers<'_>) -> Result<bool, Damage> {
+    Ok(headers.dynamic()?.iter().any(|(tag, value)| *tag == elf::DT_FLAGS_1 && value & elf::DF_1_PIE.0 != 0))
 }
 
 #[cfg(test)]

@@ -5,16 +5,20 @@
 #![forbid(unsafe_code)]
 
 mod bundle;
+mod bytes;
 mod cache;
 mod checksums;
 mod digest;
 mod document;
+mod elf;
 mod error;
 mod expiry;
 mod form;
 mod format;
 mod image;
+mod inspect;
 mod key;
+mod linkage;
 mod lock;
 mod manifest;
 mod name;
@@ -33,7 +37,12 @@ pub use error::{Refusal, VerifyError};
 pub use expiry::Expiry;
 pub use format::Format;
 pub use image::ExecMode;
+pub use inspect::{
+    Capabilities, Content, Executable, ExecutableKind, Exposure, FileCapabilities, GoBuild, GoModule, InspectError,
+    Inspection, Machine, Outside, Relro, Remark, Script, SearchEntry, StackUse,
+};
 pub use key::{KeyFault, KeyId, PublicKey};
+pub use linkage::{Linkage, SearchPath, SearchPathKind};
 pub use lock::{Artifact, Lock, LockFault, LockWriteError, LockedPlugin, Subject};
 pub use manifest::{
     BundlePath, BundlePathError, Claims, Interpreter, InterpreterProgram, Manifest, ManifestError, ManifestFault,

@@ -1,9 +1,11 @@
 //! Directories in which nobody else can put something under our names. Looks at owners and modes; makes nothing.
 
+use std::ffi::OsString;
+use std::fs::Metadata;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use rustix::process::geteuid;
 
@@ -68,6 +70,93 @@ pub(crate) fn refuse_name(place: &Path) -> Result<(), NameFault> {
     }
 }
 
+/// As many symbolic links as the kernel follows in one path (path_resolution(7)).
+const LINKS_LIMIT: usize = 40;
+
+/// Where somebody other than root and this user decides what is found under a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Opening {
+    /// A directory in which they may put something or rename what is there, or a symbolic link of theirs.
+    pub(super) path: PathBuf,
+    pub(super) owner: u32,
+    pub(super) mode: u32,
+}
+
+/// Goes the way of an absolute path, every symbolic link of it included, and returns the first place where others could lead it elsewhere;
+/// and whether the way leads to something at all.
+///
+/// If it leads to a directory, others must not be able to put anything into it either, as they are in /tmp. What it leads to otherwise is not
+/// looked at.
+pub(super) fn follow(path: &Path) -> io::Result<(bool, Option<Opening>)> {
+    let mut here = PathBuf::from("/");
+    let mut status = std::fs::metadata(&here)?;
+    let mut ahead = components(path);
+    let (mut links, mut opening) = (0, passes(&here, &status));
+    while let Some(name) = ahead.pop() {
+        if name == ".." {
+            here.pop();
+            status = std::fs::metadata(&here)?;
+            continue;
+        }
+        let next = here.join(&name);
+        let found = match std::fs::symlink_metadata(&next) {
+            Ok(found) => found,
+            // Whoever can put it there decides what it will be.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok((false, opening.or_else(|| takes(&here, &status))));
+            }
+            Err(error) => return Err(error),
+        };
+        if found.is_symlink() {
+            links += 1;
+            if links > LINKS_LIMIT {
+                return Err(rustix::io::Errno::LOOP.into());
+            }
+            // The mode of a link means nothing; who owns it can replace it even in a sticky directory.
+            opening = opening.or_else(|| (!is_trusted(found.uid())).then(|| Opening::at(&next, &found)));
+            let target = std::fs::read_link(&next)?;
+            if target.is_absolute() {
+                here = PathBuf::from("/");
+                status = std::fs::metadata(&here)?;
+            }
+            ahead.extend(components(&target));
+            continue;
+        }
+        if found.is_dir() {
+            opening = opening.or_else(|| passes(&next, &found));
+        } else if !ahead.is_empty() {
+            return Err(rustix::io::Errno::NOTDIR.into());
+        }
+        (here, status) = (next, found);
+    }
+    let last = if status.is_dir() { takes(&here, &status) } else { None };
+    Ok((true, opening.or(last)))
+}
+
+/// The names of a path, the first one last.
+fn components(path: &Path) -> Vec<OsString> {
+    let names = path.components().rev().filter(|name| matches!(name, Component::Normal(_) | Component::ParentDir));
+    names.map(|name| name.as_os_str().to_owned()).collect()
+}
+
+/// Where others can rename what lies in a directory that is passed through.
+fn passes(directory: &Path, status: &Metadata) -> Option<Opening> {
+    let open = status.mode() & 0o022 != 0 && status.mode() & 0o1000 == 0;
+    (open || !is_trusted(status.uid())).then(|| Opening::at(directory, status))
+}
+
+/// Where others can put something new into a directory.
+fn takes(directory: &Path, status: &Metadata) -> Option<Opening> {
+    let open = status.mode() & 0o022 != 0;
+    (open || !is_trusted(status.uid())).then(|| Opening::at(directory, status))
+}
+
+impl Opening {
+    fn at(path: &Path, status: &Metadata) -> Self {
+        Self { path: path.to_path_buf(), owner: status.uid(), mode: status.mode() & 0o7777 }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs::{Permissions, set_permissions};
@@ -91,6 +180,52 @@ mod tests {
                     Err(PlaceFault::Io(error)) => panic!("{error}"),
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_way_is_open_where_others_can_lead_it_elsewhere() {
+        let place = tempfile::tempdir().unwrap();
+        let root = place.path().canonicalize().unwrap();
+        for name in ["open", "open/inner", "sticky", "sticky/inner", "closed"] {
+            std::fs::create_dir(root.join(name)).unwrap();
+        }
+        set_permissions(root.join("open"), Permissions::from_mode(0o777)).unwrap();
+        set_permissions(root.join("sticky"), Permissions::from_mode(0o1777)).unwrap();
+        std::os::unix::fs::symlink("../open/inner/../inner", root.join("closed/link")).unwrap();
+        std::os::unix::fs::symlink(root.join("closed/circle"), root.join("closed/circle")).unwrap();
+        for (name, exists, opening) in [
+            ("closed", true, None),
+            ("closed/none", false, None),
+            ("closed/none/below", false, None),
+            ("open", true, Some("open")),
+            ("open/inner", true, Some("open")),
+            ("open/none", false, Some("open")),
+            ("closed/link", true, Some("open")),
+            ("closed/../open", true, Some("open")),
+            ("sticky", true, Some("sticky")),
+            ("sticky/inner", true, None),
+            ("sticky/none", false, Some("sticky")),
+        ] {
+            let (found, at) = follow(&root.join(name)).unwrap();
+            assert_eq!((found, at.map(|at| at.path)), (exists, opening.map(|it| root.join(it))), "{name}");
+        }
+        assert!(follow(&root.join("closed/circle")).is_err());
+        std::fs::write(root.join("closed/file"), "").unwrap();
+        assert!(follow(&root.join("closed/file/below")).is_err());
+    }
+
+    #[test]
+    fn a_link_of_somebody_else_leads_elsewhere_even_in_a_sticky_directory() {
+        let place = tempfile::tempdir().unwrap();
+        let root = place.path().canonicalize().unwrap();
+        set_permissions(&root, Permissions::from_mode(0o1755)).unwrap();
+        let link = root.join("link");
+        std::os::unix::fs::symlink("/", &link).unwrap();
+        assert_eq!(follow(&link).unwrap(), (true, None));
+        match std::os::unix::fs::lchown(&link, Some(12345), None) {
+            Ok(()) => assert_eq!(follow(&link).unwrap().1.map(|at| (at.path, at.owner)), Some((link, 12345))),
+            Err(error) => eprintln!("SKIPPED: only root can give a link away: {error}"),
         }
     }
 }
