@@ -142,7 +142,7 @@ fn generated_code_is_fresh() {
 
 #[test]
 fn every_file_opens_with_its_job_and_boundary() {
-    for directory in ["src", "tests", "plugin-verify", "examples", "xtask"] {
+    for directory in ["src", "tests", "certs-tooling", "plugin-verify", "examples", "xtask"] {
         for (path, text) in rust_files(directory) {
             assert!(is_generated(&path) || text.starts_with("//!"), "{} does not", path.display());
         }
@@ -207,9 +207,20 @@ fn plugin_verify_without_its_probe_needs_no_runtime_and_no_tls() {
 }
 
 #[test]
+fn certs_tooling_is_not_in_the_runtimes_tree() {
+    assert!(!has(&tree(&["--package", "portcullis", "--all-features"]), "certs-tooling"));
+    // The other way round it is, and without other cryptography.
+    let tree = tree(&["--package", "certs-tooling"]);
+    assert!(has(&tree, "certs-tooling") && has(&tree, "portcullis") && has(&tree, "ring"), "{tree}");
+    for name in ["aws-lc", "openssl", "native-tls", "boring"] {
+        assert!(!has(&tree, name), "{name} is in the tree of certs-tooling");
+    }
+}
+
+#[test]
 fn documents_name_tests_that_exist() {
-    let sources: String =
-        ["src", "tests", "plugin-verify", "examples"].into_iter().flat_map(rust_files).map(|(_, text)| text).collect();
+    let directories = ["src", "tests", "certs-tooling", "plugin-verify", "examples"];
+    let sources: String = directories.into_iter().flat_map(rust_files).map(|(_, text)| text).collect();
     let security = fs::read_to_string(root().join("SECURITY.md")).unwrap();
     // Tests are written as `name_of_the_test`: at least three words.
     let named: Vec<_> = security

@@ -1,0 +1,147 @@
+//! `certs-tooling inspect` and `fingerprint`: what is in certificates. Gives no verdict.
+
+use std::fmt::Write;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use certs_tooling::{Authority, Certificate, FILE_LIMIT, Inspection};
+use portcullis::{Chain, Escaped};
+use serde_json::{Value, json};
+
+use crate::exit::Exit;
+use crate::output::{self, Form};
+
+/// Show what is in certificates
+///
+/// A file is PEM with any number of certificates, DER, or the sixth field of a handshake line.
+///
+/// Remarks say what a person should know of a certificate. They are no verdict, and the exit status is 0 all the same.
+///
+/// A file that cannot be read is reported on standard error, the others are still shown, and the exit status is 2.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The files to read; - is standard input
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+
+    #[command(flatten)]
+    form: Form,
+}
+
+/// Print the SHA-256 of certificates and of their keys
+///
+/// The second is of the public key with its algorithm (SubjectPublicKeyInfo); it stays when a certificate is renewed for the same key.
+///
+/// A file that cannot be read is reported on standard error, the others are still shown, and the exit status is 2.
+#[derive(Debug, clap::Args)]
+pub(crate) struct FingerprintArguments {
+    /// The files to read: PEM, DER, or the sixth field of a handshake line; - is standard input
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+
+    #[command(flatten)]
+    form: Form,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Exit {
+    each("inspect", &arguments.files, arguments.form, ToString::to_string, facts)
+}
+
+pub(crate) fn fingerprint(arguments: &FingerprintArguments) -> Exit {
+    let text =
+        |seen: &Inspection| format!("  sha256       {}\n  key sha256   {}\n", seen.fingerprint, seen.key_fingerprint);
+    each("fingerprint", &arguments.files, arguments.form, text, fingerprints)
+}
+
+/// Shows every certificate of every file, and goes on after those that cannot be read.
+fn each(
+    verb: &str,
+    files: &[PathBuf],
+    form: Form,
+    text: impl Fn(&Inspection) -> String,
+    json: impl Fn(&Inspection) -> Vec<(&'static str, Value)>,
+) -> Exit {
+    let (mut exit, mut documents, mut lines) = (Exit::Success, Vec::new(), String::new());
+    for path in files {
+        let name = Escaped::path(path).to_string();
+        let seen = inspect(path);
+        for (place, seen) in seen {
+            let mut document = vec![("file", Value::from(name.clone()))];
+            match seen {
+                Ok(seen) => {
+                    let _ = write!(lines, "{place}\n{}", text(&seen));
+                    document.extend(json(&seen));
+                }
+                Err(error) => {
+                    output::complain(&error);
+                    document.push(("error", error.into()));
+                    exit = Exit::Failed;
+                }
+            }
+            documents.push(document.into_iter().map(|(name, value)| (name.to_owned(), value)).collect());
+        }
+    }
+    if form.json {
+        return output::json(verb, exit, vec![("certificates", Value::Array(documents))]);
+    }
+    exit.after(output::write(lines.as_bytes()))
+}
+
+/// The certificates of a file, each with what to call it, or why there are none.
+fn inspect(path: &Path) -> Vec<(String, Result<Inspection, String>)> {
+    let name = Escaped::path(path).to_string();
+    let certificates = match read(path) {
+        Ok(certificates) => certificates,
+        Err(error) => return vec![(name, Err(error))],
+    };
+    let count = certificates.len();
+    let look = |(index, certificate): (usize, &Certificate)| {
+        let place = if count == 1 { name.clone() } else { format!("{name}, certificate {} of {count}", index + 1) };
+        let seen = Inspection::of(certificate).map_err(|error| format!("{place}: {}", Chain::of(&error)));
+        (place, seen)
+    };
+    certificates.iter().enumerate().map(look).collect()
+}
+
+/// The certificates of a file; or why there are none, with the name of the file.
+fn read(path: &Path) -> Result<Vec<Certificate>, String> {
+    if path != Path::new("-") {
+        return certs_tooling::read(path).map_err(|error| Chain::of(&error).to_string());
+    }
+    let mut bytes = Vec::new();
+    // One byte more, which the library refuses.
+    let read = io::stdin().lock().take(FILE_LIMIT + 1).read_to_end(&mut bytes);
+    read.map_err(|error| format!("standard input: {error}"))?;
+    certs_tooling::parse(&bytes).map_err(|error| format!("standard input: {}", Chain::of(&error)))
+}
+
+fn fingerprints(seen: &Inspection) -> Vec<(&'static str, Value)> {
+    vec![("sha256", seen.fingerprint.to_string().into()), ("key_sha256", seen.key_fingerprint.to_string().into())]
+}
+
+fn facts(seen: &Inspection) -> Vec<(&'static str, Value)> {
+    let (ca, path_length) = match seen.authority {
+        Authority::Ca { path_length } => (true, path_length),
+        _ => (false, None),
+    };
+    let remarks: Vec<_> = seen.remarks.iter().map(ToString::to_string).collect();
+    let mut facts = vec![
+        ("subject", seen.subject.as_str().into()),
+        ("issuer", seen.issuer.as_str().into()),
+        ("self_signed", seen.self_signed.to_string().into()),
+        ("serial", seen.serial.as_str().into()),
+        ("not_before", seen.not_before().into()),
+        ("not_after", seen.not_after().into()),
+        ("alternative_names", json!(seen.alternative_names)),
+        ("key_algorithm", seen.key.algorithm.as_str().into()),
+        ("key_bits", seen.key.bits.into()),
+        ("signature_algorithm", seen.signature_algorithm.as_str().into()),
+        ("key_usages", json!(seen.key_usages)),
+        ("extended_key_usages", json!(seen.extended_key_usages)),
+        ("ca", ca.into()),
+        ("path_length", path_length.into()),
+        ("remarks", json!(remarks)),
+    ];
+    facts.extend(fingerprints(seen));
+    facts
+}

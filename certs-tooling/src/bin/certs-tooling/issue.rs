@@ -1,0 +1,98 @@
+//! `certs-tooling ca new`, `host issue` and `plugin issue`: files that were not there before. Shows no key.
+
+use std::error::Error;
+use std::path::PathBuf;
+
+use certs_tooling::{
+    AlternativeName, Ca, Certificate, CommonName, Identity, KeyAlgorithm, Lifetime, Request, Role, Written,
+};
+use portcullis::Escaped;
+
+use crate::exit::Exit;
+use crate::output::{self, Body, Form};
+
+/// Make a private certification authority
+///
+/// Writes ca.pem and ca-key.pem. It can issue identities for hosts and plugins, and no other authorities.
+#[derive(Debug, clap::Args)]
+pub(crate) struct CaArguments {
+    /// The directory to write to; made if it is not there
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+
+    /// What people shall call it
+    #[arg(long, value_name = "NAME", default_value = "Portcullis private CA")]
+    name: CommonName,
+
+    /// For how many days it is valid: 1 to 3650
+    #[arg(long, value_name = "N", default_value = "365")]
+    days: Lifetime,
+
+    /// The kind of its key: p256 or ed25519
+    #[arg(long, value_name = "KIND", default_value_t)]
+    key: KeyAlgorithm,
+
+    #[command(flatten)]
+    form: Form,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct IdentityArguments {
+    /// The directory with ca.pem and ca-key.pem
+    #[arg(long, value_name = "DIR")]
+    ca: PathBuf,
+
+    /// The directory to write to; made if it is not there
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+
+    /// What people shall call it
+    #[arg(long)]
+    name: CommonName,
+
+    /// A host name or an IP address by which peers look for it; may be given several times
+    #[arg(long, value_name = "NAME", default_value = "localhost")]
+    san: Vec<AlternativeName>,
+
+    /// For how many days it is valid: 1 to 3650, and not longer than the authority
+    #[arg(long, value_name = "N", default_value_t)]
+    days: Lifetime,
+
+    /// The kind of its key: p256 or ed25519
+    #[arg(long, value_name = "KIND", default_value_t)]
+    key: KeyAlgorithm,
+
+    #[command(flatten)]
+    form: Form,
+}
+
+pub(crate) fn ca(arguments: &CaArguments) -> Exit {
+    let made = || -> Result<(String, Body), Box<dyn Error>> {
+        let ca = Ca::new(&arguments.name, arguments.days, arguments.key)?;
+        Ok(written(&ca.write(&arguments.out)?, ca.certificate()))
+    };
+    output::tell(arguments.form, "ca new", made())
+}
+
+pub(crate) fn identity<R: Role>(arguments: IdentityArguments) -> Exit {
+    let form = arguments.form;
+    output::tell(form, &format!("{} issue", R::NAME), issue::<R>(arguments))
+}
+
+fn issue<R: Role>(arguments: IdentityArguments) -> Result<(String, Body), Box<dyn Error>> {
+    let ca = Ca::open(&arguments.ca)?;
+    let mut names = arguments.san.into_iter();
+    let first = names.next().ok_or("there is no name by which peers look for it")?;
+    let request = names.fold(Request::new(arguments.name, first), Request::allow_alternative_name);
+    let request = request.with_lifetime(arguments.days).with_key_algorithm(arguments.key);
+    let identity = Identity::<R>::issue(&request, &ca)?;
+    Ok(written(&identity.write(&arguments.out)?, identity.certificate()))
+}
+
+/// Which files there are now.
+pub(crate) fn written(files: &Written, certificate: &Certificate) -> (String, Body) {
+    let (path, key) = (Escaped::path(&files.certificate).to_string(), Escaped::path(&files.key).to_string());
+    let sha256 = certificate.fingerprint().to_string();
+    let text = format!("certificate  {path}\nkey          {key}\nsha256       {sha256}\n");
+    (text, vec![("certificate", path.into()), ("key", key.into()), ("sha256", sha256.into())])
+}

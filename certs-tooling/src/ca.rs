@@ -1,0 +1,213 @@
+//! A private certification authority: a key that vouches for identities, and for nothing below them. Is never an end of TLS itself.
+
+use std::path::Path;
+
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyUsagePurpose, PublicKeyData};
+use time::OffsetDateTime;
+
+use crate::files::{self, FileError, Written};
+use crate::inspect::{Authority, InspectError, Inspection};
+use crate::issue::{self, IssueError};
+use crate::key::{KeyAlgorithm, KeyError, PrivateKey, Signer};
+use crate::name::CommonName;
+use crate::source::{self, SourceError};
+use crate::validity::{Lifetime, Shown, Validity};
+use crate::{Certificate, inspect};
+
+/// What a CA is called in a directory.
+const NAME: &str = "ca";
+
+/// A private CA. It can issue identities, whose certificates can issue nothing.
+#[derive(Debug)]
+pub struct Ca {
+    key: PrivateKey,
+    certificate: Certificate,
+    not_after: OffsetDateTime,
+}
+
+impl Ca {
+    /// Makes a new CA with a key of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`IssueError::Key`], and what should not happen.
+    pub fn new(name: &CommonName, lifetime: Lifetime, algorithm: KeyAlgorithm) -> Result<Self, IssueError> {
+        let key = PrivateKey::generate(algorithm)?;
+        let signer = key.signer()?;
+        let validity = Validity::from_now(lifetime);
+        let mut params = issue::parameters(issue::common_name(name.as_str()), validity, &signer)?;
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        let certificate = Certificate::new(params.self_signed(&signer)?);
+        Ok(Self { key, certificate, not_after: validity.not_after })
+    }
+
+    /// Takes up a CA again that was made before, here or elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// [`CaError`] if `certificate` is not one certificate in PEM of a CA that may issue today, or `key` is not its key.
+    pub fn from_pem(certificate: &[u8], key: &[u8]) -> Result<Self, CaError> {
+        let certificate = match <[Certificate; 1]>::try_from(source::parse(certificate)?) {
+            Ok([certificate]) => certificate,
+            Err(several) => return Err(CaError::Several { found: several.len() }),
+        };
+        let now = OffsetDateTime::now_utc();
+        let inspection = Inspection::at(&certificate, now)?;
+        may_issue(&inspection, now)?;
+        let key = PrivateKey::from_pem(key)?;
+        if Certificate::key_of(&certificate)? != key.signer()?.subject_public_key_info() {
+            return Err(CaError::OtherKey);
+        }
+        Ok(Self { key, certificate, not_after: inspection.not_after })
+    }
+
+    /// Reads `ca.pem` and `ca-key.pem` from `directory`, as [`Ca::write`] leaves them there.
+    ///
+    /// # Errors
+    ///
+    /// As [`Ca::from_pem`], and when a file cannot be read, is too large, or holds a key that others may read.
+    pub fn open(directory: &Path) -> Result<Self, CaError> {
+        let certificate = source::read_bytes(&directory.join(files::certificate_name(NAME)))?;
+        let key = source::read_secret(&directory.join(files::key_name(NAME)))?;
+        Self::from_pem(&certificate, &key)
+    }
+
+    /// Writes `ca.pem` and `ca-key.pem` into `directory`, which is made if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError`]. Nothing that was there is overwritten, and nothing half written is left.
+    pub fn write(&self, directory: &Path) -> Result<Written, FileError> {
+        files::write_pair(directory, NAME, &self.certificate, &self.key)
+    }
+
+    /// The CA's certificate: what the peers of its identities trust.
+    pub fn certificate(&self) -> &Certificate {
+        &self.certificate
+    }
+
+    /// The CA's key.
+    pub fn key(&self) -> &PrivateKey {
+        &self.key
+    }
+
+    /// Signs a certificate for `subject`, and believes none that does not verify.
+    pub(crate) fn sign(&self, params: &CertificateParams, subject: &Signer) -> Result<Certificate, IssueError> {
+        if params.not_after > self.not_after {
+            return Err(IssueError::OutlivesIssuer { leaf: params.not_after, issuer: self.not_after });
+        }
+        let issuer = Issuer::from_ca_cert_der(self.certificate.der(), self.key.signer()?)?;
+        let certificate = Certificate::new(params.signed_by(subject, &issuer)?);
+        inspect::check_issued(&certificate, &self.certificate)?;
+        Ok(certificate)
+    }
+}
+
+fn may_issue(inspection: &Inspection, now: OffsetDateTime) -> Result<(), CaError> {
+    if !matches!(inspection.authority, Authority::Ca { .. }) {
+        return Err(CaError::NotCa);
+    }
+    if !inspection.key_usages.contains(&inspect::KEY_CERT_SIGN) {
+        return Err(CaError::MayNotSign);
+    }
+    if now < inspection.not_before || now > inspection.not_after {
+        return Err(CaError::NotNow { not_before: inspection.not_before, not_after: inspection.not_after });
+    }
+    Ok(())
+}
+
+/// Why two files are no CA to issue with.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CaError {
+    /// A file cannot be read.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The certificate cannot be understood.
+    #[error("the certificate of the CA")]
+    Certificate(#[from] InspectError),
+    /// There are several certificates, and no saying which is meant.
+    #[error("there are {found} certificates where that of the CA should be")]
+    Several {
+        /// How many there are.
+        found: usize,
+    },
+    /// The certificate is not that of a CA.
+    #[error("the certificate is not that of a CA")]
+    NotCa,
+    /// The certificate does not allow to sign others (RFC 5280, section 4.2.1.3: `keyCertSign`).
+    #[error("the key usage of the CA does not allow it to sign certificates")]
+    MayNotSign,
+    /// The CA is not valid today.
+    #[error("the CA is valid from {} to {}", Shown(*.not_before), Shown(*.not_after))]
+    NotNow {
+        /// From when.
+        not_before: OffsetDateTime,
+        /// Until when.
+        not_after: OffsetDateTime,
+    },
+    /// The key cannot be used.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The key does not belong to the certificate.
+    #[error("the key does not belong to the certificate of the CA")]
+    OtherKey,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ca(name: &str) -> Ca {
+        Ca::new(&name.parse().unwrap(), Lifetime::days(2).unwrap(), KeyAlgorithm::P256).unwrap()
+    }
+
+    #[test]
+    fn a_ca_is_a_ca_and_nothing_else() {
+        for algorithm in [KeyAlgorithm::P256, KeyAlgorithm::Ed25519] {
+            let ca = Ca::new(&"A CA".parse().unwrap(), Lifetime::default(), algorithm).unwrap();
+            let seen = Inspection::of(ca.certificate()).unwrap();
+            assert_eq!(seen.authority, Authority::Ca { path_length: Some(0) });
+            assert_eq!(seen.key_usages, ["keyCertSign"]);
+            assert_eq!(seen.extended_key_usages, [""; 0]);
+            assert_eq!(seen.alternative_names, [""; 0]);
+            assert_eq!(seen.remarks, []);
+        }
+    }
+
+    #[test]
+    fn a_ca_is_taken_up_with_its_own_key_only() {
+        let (one, other) = (ca("one"), ca("two"));
+        let (pem, key) = (one.certificate().pem(), one.key().pem().as_bytes());
+        assert_eq!(Ca::from_pem(pem.as_bytes(), key).unwrap().certificate(), one.certificate());
+        let refused = |certificate: &str, key: &[u8]| Ca::from_pem(certificate.as_bytes(), key).unwrap_err();
+        assert!(matches!(refused(&pem, other.key().pem().as_bytes()), CaError::OtherKey));
+        assert!(matches!(refused(&(pem.clone() + &other.certificate().pem()), key), CaError::Several { found: 2 }));
+        assert!(matches!(refused(&pem, b"no key"), CaError::Key(KeyError::Pem(_))));
+    }
+
+    #[test]
+    fn what_is_no_ca_issues_nothing() {
+        let leaf = crate::AutoMtls::generate(crate::Profile::Portcullis).unwrap();
+        let error = Ca::from_pem(leaf.certificate().pem().as_bytes(), leaf.key().pem().as_bytes()).unwrap_err();
+        assert!(matches!(error, CaError::NotCa), "{error}");
+    }
+
+    #[test]
+    fn nobody_who_may_not_sign_or_not_today_issues_anything() {
+        let ca = ca("CA");
+        let seen = |change: &dyn Fn(&mut Inspection)| {
+            let mut inspection = Inspection::of(ca.certificate()).unwrap();
+            change(&mut inspection);
+            may_issue(&inspection, OffsetDateTime::now_utc())
+        };
+        assert!(seen(&|_| {}).is_ok());
+        assert!(matches!(seen(&|seen| seen.key_usages.clear()), Err(CaError::MayNotSign)));
+        let hour = std::time::Duration::from_secs(3600);
+        let past = OffsetDateTime::now_utc() - hour;
+        assert!(matches!(seen(&|seen| seen.not_after = past), Err(CaError::NotNow { .. })));
+        let future = OffsetDateTime::now_utc() + hour;
+        assert!(matches!(seen(&|seen| seen.not_before = future), Err(CaError::NotNow { .. })));
+    }
+}

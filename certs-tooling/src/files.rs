@@ -1,0 +1,191 @@
+//! Writing keys and certificates: new files only, whole or not at all, keys for their owner alone. Reads nothing.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use portcullis::Escaped;
+
+use crate::{Certificate, PrivateKey};
+
+const KEY_MODE: u32 = 0o600;
+const CERTIFICATE_MODE: u32 = 0o644;
+const DIRECTORY_MODE: u32 = 0o700;
+
+/// Which files were written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Written {
+    /// The certificate in PEM, for everybody to read.
+    pub certificate: PathBuf,
+    /// The key in PKCS #8 in PEM, for the owner alone.
+    pub key: PathBuf,
+}
+
+/// What the certificate of `name` is called in a directory.
+pub(crate) fn certificate_name(name: &str) -> String {
+    format!("{name}.pem")
+}
+
+/// What the key of `name` is called in a directory.
+pub(crate) fn key_name(name: &str) -> String {
+    format!("{name}-key.pem")
+}
+
+/// Writes both files of `name`, or neither.
+pub(crate) fn write_pair(
+    directory: &Path,
+    name: &str,
+    certificate: &Certificate,
+    key: &PrivateKey,
+) -> Result<Written, FileError> {
+    let made = make(directory)?;
+    let written = write_both(directory, name, certificate, key);
+    if made && written.is_err() {
+        // Only if it is empty, as it should be.
+        let _ = fs::remove_dir(directory);
+    }
+    written
+}
+
+fn write_both(directory: &Path, name: &str, certificate: &Certificate, key: &PrivateKey) -> Result<Written, FileError> {
+    let written = Written { certificate: directory.join(certificate_name(name)), key: directory.join(key_name(name)) };
+    let key = NewFile::create(&written.key, KEY_MODE, key.pem())?;
+    let certificate = NewFile::create(&written.certificate, CERTIFICATE_MODE, &certificate.pem())?;
+    // The names have to reach the disk too.
+    File::open(directory).and_then(|file| file.sync_all()).map_err(|error| FileError::of(directory, error))?;
+    key.keep();
+    certificate.keep();
+    Ok(written)
+}
+
+/// Makes a directory unless it is there, and says whether it did.
+fn make(directory: &Path) -> Result<bool, FileError> {
+    match DirBuilder::new().mode(DIRECTORY_MODE).create(directory) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) => Err(FileError::of(directory, error)),
+    }
+}
+
+/// A file that we made, which is removed again unless it is kept.
+struct NewFile<'a> {
+    path: &'a Path,
+    keep: bool,
+}
+
+impl<'a> NewFile<'a> {
+    fn create(path: &'a Path, mode: u32, contents: &str) -> Result<Self, FileError> {
+        // Never what lies there already, be it a link to somewhere else (open(2): O_EXCL).
+        let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
+        let file = file.map_err(|error| FileError::of(path, error))?;
+        let new = Self { path, keep: false };
+        fill(file, mode, contents).map_err(|error| FileError::of(path, error))?;
+        Ok(new)
+    }
+
+    fn keep(mut self) {
+        self.keep = true;
+    }
+}
+
+fn fill(mut file: File, mode: u32, contents: &str) -> io::Result<()> {
+    // Exactly this mode, whatever the umask is.
+    file.set_permissions(Permissions::from_mode(mode))?;
+    file.write_all(contents.as_bytes())?;
+    file.sync_all()
+}
+
+impl Drop for NewFile<'_> {
+    fn drop(&mut self) {
+        if !self.keep {
+            // The error that led here is the one to tell.
+            let _ = fs::remove_file(self.path);
+        }
+    }
+}
+
+/// Why nothing was written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FileError {
+    /// There is something with the name already. It was not touched.
+    #[error("{} is there already, and nothing is overwritten", Escaped::path(path))]
+    Exists {
+        /// Where.
+        path: PathBuf,
+    },
+    /// It could not be written. What was written of it was removed.
+    #[error("{} could not be written", Escaped::path(path))]
+    Unwritable {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        error: io::Error,
+    },
+}
+
+impl FileError {
+    fn of(path: &Path, error: io::Error) -> Self {
+        let path = path.to_path_buf();
+        match error.kind() {
+            io::ErrorKind::AlreadyExists => Self::Exists { path },
+            _ => Self::Unwritable { path, error },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+    use crate::{AutoMtls, Profile};
+
+    fn write(directory: &Path) -> Result<Written, FileError> {
+        AutoMtls::generate(Profile::Portcullis).unwrap().write(directory)
+    }
+
+    fn names(directory: &Path) -> Vec<String> {
+        let names = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<_> = names.collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn keys_are_for_their_owner_alone() {
+        let place = tempfile::tempdir().unwrap();
+        let directory = place.path().join("new");
+        let written = write(&directory).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+        assert_eq!(mode(&written.key), 0o600);
+        assert_eq!(mode(&written.certificate), 0o644);
+        assert_eq!(mode(&directory) & 0o077, 0);
+        assert_eq!(names(&directory), ["auto-mtls-key.pem", "auto-mtls.pem"]);
+    }
+
+    #[test]
+    fn nothing_is_overwritten_and_nothing_half_is_left() {
+        let place = tempfile::tempdir().unwrap();
+        for occupied in ["auto-mtls.pem", "auto-mtls-key.pem"] {
+            let directory = place.path().join(format!("{occupied}-is-there"));
+            fs::create_dir(&directory).unwrap();
+            fs::write(directory.join(occupied), "mine").unwrap();
+            let error = write(&directory).unwrap_err();
+            assert!(matches!(&error, FileError::Exists { path } if path.ends_with(occupied)), "{error}");
+            assert_eq!(names(&directory), [occupied]);
+            assert_eq!(fs::read_to_string(directory.join(occupied)).unwrap(), "mine");
+        }
+    }
+
+    #[test]
+    fn no_link_is_followed() {
+        let place = tempfile::tempdir().unwrap();
+        symlink(place.path().join("elsewhere"), place.path().join("auto-mtls-key.pem")).unwrap();
+        assert!(matches!(write(place.path()), Err(FileError::Exists { .. })));
+        assert_eq!(names(place.path()), ["auto-mtls-key.pem"]);
+    }
+}

@@ -1,0 +1,53 @@
+//! Which key signed a certificate. Builds no chains, and says nothing about whom to trust.
+
+use p521::ecdsa::signature::Verifier;
+use p521::ecdsa::{DerSignature, VerifyingKey};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::error::X509Error;
+use x509_parser::x509::SubjectPublicKeyInfo;
+
+use super::{SelfSigned, algorithm, parse};
+use crate::Certificate;
+use crate::issue::IssueError;
+
+/// Whether `certificate` names `issuer` as its issuer, and the issuer's key signed it.
+pub(crate) fn check_issued(certificate: &Certificate, issuer: &Certificate) -> Result<(), IssueError> {
+    let unverified = |_| IssueError::Unverified;
+    let (certificate, issuer) = (parse(certificate).map_err(unverified)?, parse(issuer).map_err(unverified)?);
+    if certificate.issuer().as_raw() != issuer.subject().as_raw() {
+        return Err(IssueError::IssuerName);
+    }
+    verify(&certificate, issuer.public_key()).map_err(|_| IssueError::Unverified)
+}
+
+pub(super) fn self_signed(x509: &X509Certificate<'_>) -> SelfSigned {
+    if x509.issuer().as_raw() != x509.subject().as_raw() {
+        return SelfSigned::No;
+    }
+    match verify(x509, x509.public_key()) {
+        Ok(()) => SelfSigned::Yes,
+        Err(X509Error::SignatureUnsupportedAlgorithm) => SelfSigned::Unproven,
+        Err(_) => SelfSigned::Refuted,
+    }
+}
+
+fn verify(x509: &X509Certificate<'_>, key: &SubjectPublicKeyInfo<'_>) -> Result<(), X509Error> {
+    // The algorithm stands there twice, and only once under the signature (RFC 5280, section 4.1.1.2).
+    // Signatures are whole bytes.
+    let whole = x509.signature_value.unused_bits == 0 && key.subject_public_key.unused_bits == 0;
+    if !whole || x509.signature_algorithm != x509.tbs_certificate.signature {
+        return Err(X509Error::SignatureVerificationError);
+    }
+    let name = algorithm::signature(&x509.signature_algorithm).name;
+    // ring, which verifies everything else, has no P-521.
+    if algorithm::key(key).facts.algorithm == "P-521" && name == "ecdsa-with-SHA512" {
+        return verify_p521(x509, key).ok_or(X509Error::SignatureVerificationError);
+    }
+    x509.verify_signature(Some(key))
+}
+
+fn verify_p521(x509: &X509Certificate<'_>, key: &SubjectPublicKeyInfo<'_>) -> Option<()> {
+    let key = VerifyingKey::from_sec1_bytes(&key.subject_public_key.data).ok()?;
+    let signature = DerSignature::from_bytes(&x509.signature_value.data).ok()?;
+    key.verify(x509.tbs_certificate.as_ref(), &signature).ok()
+}

@@ -1,0 +1,193 @@
+//! The names in a certificate of ours: only such that nobody can misread. Reads no certificate.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use portcullis::Escaped;
+use rcgen::SanType;
+
+/// The longest common name (RFC 5280, appendix A.1: `ub-common-name`).
+const COMMON_NAME_LIMIT: usize = 64;
+
+/// The longest DNS name and the longest of its labels (RFC 1035, section 2.3.4, as written with dots).
+const DNS_NAME_LIMIT: usize = 253;
+const LABEL_LIMIT: usize = 63;
+
+/// What a certificate says that its owner is called: for people. No peer decides by it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommonName(String);
+
+impl CommonName {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for CommonName {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        if text.is_empty() {
+            return Err(NameError::Empty);
+        }
+        if text.chars().count() > COMMON_NAME_LIMIT {
+            return Err(NameError::TooLong { limit: COMMON_NAME_LIMIT });
+        }
+        if text.trim() != text || Escaped::new(text).to_string() != text {
+            return Err(NameError::NotPrintable);
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// Under which name a peer looks for the owner of a certificate: a DNS name or an IP address. No wildcards.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AlternativeName {
+    /// A host name, in ASCII.
+    Dns(DnsName),
+    /// An address.
+    Ip(IpAddr),
+}
+
+impl AlternativeName {
+    pub(crate) fn san(&self) -> Result<SanType, rcgen::Error> {
+        Ok(match self {
+            Self::Dns(DnsName(name)) => SanType::DnsName(name.as_str().try_into()?),
+            Self::Ip(address) => SanType::IpAddress(*address),
+        })
+    }
+}
+
+impl FromStr for AlternativeName {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        match text.parse() {
+            Ok(address) => Ok(Self::Ip(address)),
+            Err(_) => text.parse().map(Self::Dns),
+        }
+    }
+}
+
+impl fmt::Display for AlternativeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dns(DnsName(name)) => f.write_str(name),
+            Self::Ip(address) => address.fmt(f),
+        }
+    }
+}
+
+/// A host name that is one: letters, digits and hyphens (RFC 1123, section 2.1).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DnsName(String);
+
+impl FromStr for DnsName {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        if text.is_empty() {
+            return Err(NameError::Empty);
+        }
+        if text.len() > DNS_NAME_LIMIT {
+            return Err(NameError::TooLong { limit: DNS_NAME_LIMIT });
+        }
+        let last_is_number =
+            text.rsplit('.').next().is_some_and(|label| label.bytes().all(|byte| byte.is_ascii_digit()));
+        // What ends in a number is an address to some and a name to others.
+        if last_is_number || !text.split('.').all(is_label) {
+            return Err(NameError::NotDns);
+        }
+        Ok(Self(text.to_ascii_lowercase()))
+    }
+}
+
+fn is_label(label: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    (1..=LABEL_LIMIT).contains(&label.len())
+        && label.bytes().all(allowed)
+        && !label.starts_with('-')
+        && !label.ends_with('-')
+}
+
+/// Why a text is no name for a certificate.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NameError {
+    /// There was no text at all.
+    #[error("the name is empty")]
+    Empty,
+    /// The name does not fit.
+    #[error("the name has more than {limit} characters")]
+    TooLong {
+        /// How many there may be.
+        limit: usize,
+    },
+    /// A common name would not look like what it is.
+    #[error("the name begins or ends with a blank, or has characters in it that cannot be shown as they are")]
+    NotPrintable,
+    /// An alternative name is neither an address nor a host name.
+    #[error("it is no IP address, and no host name of letters, digits, hyphens and dots")]
+    NotDns,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_common_name_is_what_it_looks_like() {
+        for name in ["kv", "Build Host 7 (žlutá)", &"a".repeat(64), &"ž".repeat(64)] {
+            assert_eq!(name.parse::<CommonName>().unwrap().as_str(), name);
+        }
+        for (name, error) in [
+            ("", NameError::Empty),
+            (&*"a".repeat(65), NameError::TooLong { limit: 64 }),
+            (" kv", NameError::NotPrintable),
+            ("kv\n", NameError::NotPrintable),
+            ("k\u{202e}v", NameError::NotPrintable),
+            ("k\\v", NameError::NotPrintable),
+            ("k\0v", NameError::NotPrintable),
+        ] {
+            assert_eq!(name.parse::<CommonName>(), Err(error), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn an_alternative_name_is_an_address_or_a_host_name() {
+        for (text, shown) in [
+            ("localhost", "localhost"),
+            ("A-1.Example.org", "a-1.example.org"),
+            ("127.0.0.1", "127.0.0.1"),
+            ("::1", "::1"),
+            ("1.example", "1.example"),
+        ] {
+            assert_eq!(text.parse::<AlternativeName>().unwrap().to_string(), shown);
+        }
+        let long_label = "a".repeat(64);
+        for text in [
+            "*.example.org",
+            "a..b",
+            ".a",
+            "a.",
+            "-a",
+            "a-",
+            "a_b",
+            "a b",
+            "žluť",
+            "1.2.3",
+            "1.2.3.4.5",
+            "256.0.0.1",
+            "a\0b",
+            "a/b",
+            &long_label,
+        ] {
+            assert_eq!(text.parse::<AlternativeName>(), Err(NameError::NotDns), "{text:?}");
+        }
+        assert_eq!("".parse::<AlternativeName>(), Err(NameError::Empty));
+        assert_eq!("a.".repeat(127).parse::<AlternativeName>(), Err(NameError::TooLong { limit: 253 }));
+    }
+}

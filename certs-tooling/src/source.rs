@@ -1,0 +1,272 @@
+//! Certificates and keys in files that somebody else may have written: read within bounds, taken apart without looking inside.
+
+use std::fs::OpenOptions;
+use std::io::{self, Read};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use portcullis::Escaped;
+use rustix::fs::OFlags;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+use zeroize::Zeroizing;
+
+use crate::Certificate;
+
+/// The largest file that is read, in bytes: 1 MiB.
+pub const FILE_LIMIT: u64 = 1024 * 1024;
+
+/// The largest certificate that is looked at, in bytes: 64 KiB. Real ones have one or two.
+pub const CERTIFICATE_LIMIT: usize = 64 * 1024;
+
+/// What a handshake line has: no padding, and some peers send it all the same.
+const HANDSHAKE_FIELD: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// Reads the certificates in a file, at least one. The file is PEM, DER, or the certificate field of a handshake line.
+///
+/// # Errors
+///
+/// [`SourceError`], with the path.
+pub fn read(path: &Path) -> Result<Vec<Certificate>, SourceError> {
+    parse(&read_bytes(path)?).map_err(|error| error.at(path))
+}
+
+/// Takes the certificates out of bytes, at least one: PEM with anything around it, one in DER, or the certificate field of a handshake line.
+///
+/// # Errors
+///
+/// [`SourceError`] if there is none, or one that cannot be taken out.
+pub fn parse(bytes: &[u8]) -> Result<Vec<Certificate>, SourceError> {
+    if bytes.len() as u64 > FILE_LIMIT {
+        return Err(SourceError::TooLarge { path: None, limit: FILE_LIMIT });
+    }
+    let certificates = if is_pem(bytes) {
+        CertificateDer::pem_slice_iter(bytes)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|_| SourceError::Malformed { path: None, form: "well-formed PEM" })?
+    } else if bytes.first() == Some(&0x30) {
+        // A SEQUENCE. The Base64 of one begins with an M.
+        vec![bytes.to_vec().into()]
+    } else {
+        let field = bytes.trim_ascii_end();
+        let malformed = |_| SourceError::Malformed { path: None, form: "PEM, DER, or the Base64 of a handshake line" };
+        vec![HANDSHAKE_FIELD.decode(field).map_err(malformed)?.into()]
+    };
+    match certificates.iter().map(|certificate| certificate.len()).max() {
+        None | Some(0) => Err(SourceError::Nothing { path: None }),
+        Some(length) if length > CERTIFICATE_LIMIT => {
+            Err(SourceError::TooLarge { path: None, limit: CERTIFICATE_LIMIT as u64 })
+        }
+        Some(_) => Ok(certificates.into_iter().map(Certificate::new).collect()),
+    }
+}
+
+fn is_pem(bytes: &[u8]) -> bool {
+    bytes.split(|byte| matches!(byte, b'\n' | b'\r')).any(|line| line.starts_with(b"-----BEGIN "))
+}
+
+/// All bytes of a file within [`FILE_LIMIT`].
+pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>, SourceError> {
+    let file = open(path)?;
+    let mut bytes = Vec::new();
+    let read = file.take(FILE_LIMIT + 1).read_to_end(&mut bytes);
+    read.map_err(|error| SourceError::Unreadable { path: path.into(), error })?;
+    if bytes.len() as u64 > FILE_LIMIT {
+        return Err(SourceError::TooLarge { path: Some(path.into()), limit: FILE_LIMIT });
+    }
+    Ok(bytes)
+}
+
+/// The bytes of a key that nobody else can read, in a buffer that is wiped.
+pub(crate) fn read_secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, SourceError> {
+    let file = open(path)?;
+    let unreadable = |error| SourceError::Unreadable { path: path.into(), error };
+    let metadata = file.metadata().map_err(unreadable)?;
+    let mode = metadata.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(SourceError::Exposed { path: path.into(), mode });
+    }
+    // As large as it can get: what a growing buffer leaves behind would not be wiped.
+    let mut bytes = Zeroizing::new(vec![0; CERTIFICATE_LIMIT + 1]);
+    let mut length = 0;
+    let mut file = file;
+    while length < bytes.len() {
+        match file.read(&mut bytes[length..]) {
+            Ok(0) => break,
+            Ok(count) => length += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(unreadable(error)),
+        }
+    }
+    if length > CERTIFICATE_LIMIT {
+        return Err(SourceError::TooLarge { path: Some(path.into()), limit: CERTIFICATE_LIMIT as u64 });
+    }
+    bytes.truncate(length);
+    Ok(bytes)
+}
+
+/// Opens a regular file without waiting for anybody: opening a FIFO or a device could.
+fn open(path: &Path) -> Result<std::fs::File, SourceError> {
+    let unreadable = |error| SourceError::Unreadable { path: path.into(), error };
+    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
+    // Looked at first, because opening a device can already do something, and again, because it may have been replaced.
+    let mut regular = std::fs::metadata(path).map_err(unreadable)?.is_file();
+    if regular {
+        let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(unreadable)?;
+        regular = file.metadata().map_err(unreadable)?.is_file();
+        if regular {
+            return Ok(file);
+        }
+    }
+    Err(SourceError::NotRegular { path: path.into() })
+}
+
+/// Why there are no certificates or no key to be had.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SourceError {
+    /// The file could not be read.
+    #[error("{} could not be read", Escaped::path(path))]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        error: io::Error,
+    },
+    /// It is a directory, a device, or something else without an end.
+    #[error("{} is no regular file", Escaped::path(path))]
+    NotRegular {
+        /// What is none.
+        path: PathBuf,
+    },
+    /// A key in a file that not only its owner may read. Others may have it already.
+    #[error(
+        "{} holds a key that others may read (mode {mode:03o}); it must be for its owner alone",
+        Escaped::path(path)
+    )]
+    Exposed {
+        /// Which file.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
+    /// There is too much of it.
+    #[error("{}more than {limit} bytes", Prefix(path))]
+    TooLarge {
+        /// Which file, if it is one.
+        path: Option<PathBuf>,
+        /// How many bytes there may be.
+        limit: u64,
+    },
+    /// It is in no form that a certificate has.
+    #[error("{}not {form}", Prefix(path))]
+    Malformed {
+        /// Which file, if it is one.
+        path: Option<PathBuf>,
+        /// What it would have to be.
+        form: &'static str,
+    },
+    /// There is no certificate in it.
+    #[error("{}no certificate", Prefix(path))]
+    Nothing {
+        /// Which file, if it is one.
+        path: Option<PathBuf>,
+    },
+}
+
+impl SourceError {
+    /// The same, said of a file.
+    fn at(self, file: &Path) -> Self {
+        let path = Some(file.to_path_buf());
+        match self {
+            Self::TooLarge { limit, .. } => Self::TooLarge { path, limit },
+            Self::Malformed { form, .. } => Self::Malformed { path, form },
+            Self::Nothing { .. } => Self::Nothing { path },
+            other => other,
+        }
+    }
+}
+
+/// The file that an error is about, where it is known.
+struct Prefix<'a>(&'a Option<PathBuf>);
+
+impl std::fmt::Display for Prefix<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Some(path) => write!(f, "{}: ", Escaped::path(path)),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::{AutoMtls, Profile};
+
+    #[test]
+    fn a_certificate_is_the_same_in_each_form() {
+        let certificate = AutoMtls::generate(Profile::Portcullis).unwrap().certificate().clone();
+        let (pem, field) = (certificate.pem(), certificate.handshake_field());
+        let padding = "=".repeat((4 - field.len() % 4) % 4);
+        for bytes in [
+            certificate.der().to_vec(),
+            pem.clone().into_bytes(),
+            format!("a remark\n\n{}", pem.replace('\n', "\r\n")).into_bytes(),
+            field.clone().into_bytes(),
+            format!("{field}{padding}\n").into_bytes(),
+        ] {
+            assert_eq!(parse(&bytes).unwrap(), std::slice::from_ref(&certificate), "{}", Escaped::new(&bytes));
+        }
+        assert_eq!(parse((pem.clone() + &pem).as_bytes()).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn what_is_no_certificate_is_refused_with_what_is_wrong() {
+        let malformed = |bytes: &[u8]| matches!(parse(bytes), Err(SourceError::Malformed { .. }));
+        assert!(malformed(b"-----BEGIN CERTIFICATE-----\nMIIB"));
+        assert!(malformed(b"-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n"));
+        assert!(malformed(b"1|1|unix|/tmp/x|grpc|MIIB"));
+        assert!(malformed(b"MIIB MIIB"));
+        assert!(matches!(parse(b""), Err(SourceError::Nothing { .. })));
+        let key = "-----BEGIN PRIVATE KEY-----\nMIIB\n-----END PRIVATE KEY-----\n";
+        assert!(matches!(parse(key.as_bytes()), Err(SourceError::Nothing { .. })));
+        assert!(matches!(parse(&[0x30; CERTIFICATE_LIMIT + 1]), Err(SourceError::TooLarge { limit: 65536, .. })));
+        assert!(matches!(parse(&[b'M'; 1024 * 1024 + 1]), Err(SourceError::TooLarge { limit: 1_048_576, .. })));
+    }
+
+    #[test]
+    fn only_regular_files_within_the_limit_are_read() {
+        let place = tempfile::tempdir().unwrap();
+        assert!(matches!(read(place.path()), Err(SourceError::NotRegular { .. })));
+        assert!(matches!(read(Path::new("/dev/zero")), Err(SourceError::NotRegular { .. })));
+        assert!(matches!(read(&place.path().join("none")), Err(SourceError::Unreadable { .. })));
+        let large = place.path().join("large");
+        fs::File::create(&large).unwrap().set_len(FILE_LIMIT + 1).unwrap();
+        assert!(matches!(read(&large), Err(SourceError::TooLarge { path: Some(_), .. })));
+    }
+
+    #[test]
+    fn a_key_that_others_may_read_is_refused() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("key");
+        fs::write(&path, "key").unwrap();
+        for (mode, accepted) in [(0o600, true), (0o400, true), (0o640, false), (0o604, false), (0o620, false)] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(read_secret(&path).is_ok(), accepted, "{mode:o}");
+        }
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        assert_eq!(read_secret(&path).unwrap().as_slice(), b"key");
+        fs::File::create(&path).unwrap().set_len(CERTIFICATE_LIMIT as u64 + 1).unwrap();
+        assert!(matches!(read_secret(&path), Err(SourceError::TooLarge { .. })));
+    }
+}

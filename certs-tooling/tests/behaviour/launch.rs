@@ -1,0 +1,180 @@
+//! A launch by hand: this binary is also a plugin of the runtime, started with our certificate in its environment. What it prints shows
+//! what the runtime's own certificates look like, and that it talks to the owner of ours and to nobody else.
+
+use std::convert::Infallible;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+
+use certs_tooling::{AutoMtls, Certificate, Inspection, Profile};
+use portcullis::plugin;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::version::TLS13;
+use rustls::{CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme};
+use tempfile::TempDir;
+use tonic::service::Routes;
+use x509_parser::certificate::X509Certificate;
+
+use super::directory;
+use super::handshake::{key_of, provider};
+
+/// The plugin. It is a test only in order to be started, and does nothing when nobody launches it.
+#[test]
+#[ignore = "this is what the others launch"]
+fn is_a_plugin() {
+    let plugin = plugin::builder("BASIC_PLUGIN", "hello");
+    if plugin.was_launched() {
+        plugin.version(1, async || Ok::<_, Infallible>(Routes::default())).serve();
+    }
+}
+
+/// A plugin that runs, killed when it is dropped.
+struct Launched {
+    child: Child,
+    socket: String,
+    certificate: Certificate,
+    _place: TempDir,
+}
+
+impl Launched {
+    fn new(host: &AutoMtls) -> Self {
+        // A socket's path is short.
+        let place = tempfile::tempdir().unwrap();
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--ignored", "--exact", "--nocapture", "launch::is_a_plugin"])
+            .env("TMPDIR", place.path())
+            .env("BASIC_PLUGIN", "hello")
+            .env("PLUGIN_PROTOCOL_VERSIONS", "1")
+            .env("PLUGIN_CLIENT_CERT", host.certificate().pem())
+            .current_dir(directory().path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        // The test runner has printed something in front of it.
+        let line = lines.find_map(|line| line.unwrap().split_once("1|1|unix|").map(|(_, rest)| rest.to_owned()));
+        let line = line.unwrap();
+        let fields: Vec<_> = line.split('|').collect();
+        let certificate = match certs_tooling::parse(fields[2].as_bytes()).unwrap().as_slice() {
+            [certificate] => certificate.clone(),
+            other => panic!("{} certificates", other.len()),
+        };
+        Self { child, socket: fields[0].to_owned(), certificate, _place: place }
+    }
+
+    /// Connects as the owner of `identity`, and reads the first bytes of HTTP/2, which a plugin sends to its host only.
+    fn first_bytes(&self, identity: &AutoMtls) -> std::io::Result<[u8; 9]> {
+        let pin = Pin(self.certificate.der().clone(), provider().signature_verification_algorithms);
+        let mut config = ClientConfig::builder_with_provider(provider())
+            .with_protocol_versions(&[&TLS13])
+            .unwrap()
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(pin))
+            .with_client_auth_cert(vec![identity.certificate().der().clone()], key_of(identity.key().pkcs8_der()))
+            .unwrap();
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        let mut client = ClientConnection::new(Arc::new(config), "localhost".try_into().unwrap()).unwrap();
+        let mut socket = UnixStream::connect(&self.socket)?;
+        let mut stream = rustls::Stream::new(&mut client, &mut socket);
+        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")?;
+        stream.flush()?;
+        let mut bytes = [0; 9];
+        stream.read_exact(&mut bytes)?;
+        Ok(bytes)
+    }
+}
+
+impl Drop for Launched {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The one certificate that is right, and its owner must have the key.
+#[derive(Debug)]
+struct Pin(CertificateDer<'static>, WebPkiSupportedAlgorithms);
+
+impl ServerCertVerifier for Pin {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        if *end_entity == self.0 {
+            return Ok(ServerCertVerified::assertion());
+        }
+        Err(CertificateError::ApplicationVerificationFailure.into())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Err(Error::General("TLS 1.3 only".into()))
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, certificate, signature, &self.1)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.1.supported_schemes()
+    }
+}
+
+/// All that two certificates of one profile have in common.
+fn profile(certificate: &Certificate) -> String {
+    let mut seen = Inspection::of(certificate).unwrap();
+    let lifetime = seen.not_after - seen.not_before;
+    let serial = seen.serial.len();
+    // The rest is new in each.
+    let fresh = [seen.fingerprint.to_string(), seen.key_fingerprint.to_string(), seen.serial.clone()];
+    (seen.not_after, seen.not_before) = (seen.not_before, seen.not_before);
+    let dates = seen.not_before();
+    let mut text = format!("{seen}  lifetime     {lifetime}\n  serial       {serial} digits\n");
+    for value in fresh.iter().chain([&dates]) {
+        text = text.replace(value.as_str(), "…");
+    }
+    text
+}
+
+#[test]
+fn the_profile_of_a_launch_is_the_runtimes_own() {
+    let host = AutoMtls::generate(Profile::Portcullis).unwrap();
+    let launched = Launched::new(&host);
+    assert_eq!(profile(host.certificate()), profile(&launched.certificate));
+    // The order of extensions and the kinds of strings are no facts of an inspection.
+    let (ours, runtimes) = (x509(host.certificate()), x509(&launched.certificate));
+    assert_eq!(ours.extensions(), runtimes.extensions());
+    assert_eq!(ours.subject().as_raw(), runtimes.subject().as_raw());
+}
+
+fn x509(certificate: &Certificate) -> X509Certificate<'_> {
+    x509_parser::parse_x509_certificate(certificate.der()).unwrap().1
+}
+
+#[test]
+fn a_plugin_talks_to_the_owner_of_the_certificate_and_to_nobody_else() {
+    let host = AutoMtls::generate(Profile::Portcullis).unwrap();
+    let launched = Launched::new(&host);
+    let stranger = AutoMtls::generate(Profile::Portcullis).unwrap();
+    launched.first_bytes(&stranger).unwrap_err();
+    let first = launched.first_bytes(&host).unwrap();
+    // The type of a SETTINGS frame (RFC 9113, section 6.5).
+    assert_eq!(first[3], 4, "{first:?}");
+}
