@@ -6,7 +6,7 @@ use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyUsagePurpose, 
 use time::OffsetDateTime;
 
 use crate::files::{self, FileError, Written};
-use crate::inspect::{Authority, InspectError, Inspection};
+use crate::inspect::{Authority, InspectError, Inspection, SelfSigned};
 use crate::issue::{self, IssueError};
 use crate::key::{KeyAlgorithm, KeyError, PrivateKey, Signer};
 use crate::name::CommonName;
@@ -108,6 +108,12 @@ fn may_issue(inspection: &Inspection, now: OffsetDateTime) -> Result<(), CaError
     if !matches!(inspection.authority, Authority::Ca { .. }) {
         return Err(CaError::NotCa);
     }
+    if inspection.self_signed == SelfSigned::Refuted {
+        return Err(CaError::Refuted);
+    }
+    if inspection.key_identifier.is_none() {
+        return Err(CaError::NoKeyIdentifier);
+    }
     if !inspection.key_usages.contains(&inspect::KEY_CERT_SIGN) {
         return Err(CaError::MayNotSign);
     }
@@ -136,6 +142,12 @@ pub enum CaError {
     /// The certificate is not that of a CA.
     #[error("the certificate is not that of a CA")]
     NotCa,
+    /// The certificate says that its own key signed it, and that is not so: somebody changed it.
+    #[error("the certificate of the CA was not signed by its own key, as it says")]
+    Refuted,
+    /// The certificate has no identifier of its key, by which identities refer to it (RFC 5280, section 4.2.1.2).
+    #[error("the certificate of the CA has no subject key identifier")]
+    NoKeyIdentifier,
     /// The certificate does not allow to sign others (RFC 5280, section 4.2.1.3: `keyCertSign`).
     #[error("the key usage of the CA does not allow it to sign certificates")]
     MayNotSign,
@@ -188,6 +200,20 @@ mod tests {
     }
 
     #[test]
+    fn a_changed_certificate_issues_nothing() {
+        let ca = ca("the right name");
+        let mut der = ca.certificate().der().to_vec();
+        let name = b"the right name";
+        // In the subject and in the issuer.
+        for position in (0..der.len()).filter(|position| der[*position..].starts_with(name)).collect::<Vec<_>>() {
+            der[position..][..name.len()].copy_from_slice(b"the wrong name");
+        }
+        let changed = Certificate::new(der).pem();
+        let error = Ca::from_pem(changed.as_bytes(), ca.key().pem().as_bytes()).unwrap_err();
+        assert!(matches!(error, CaError::Refuted), "{error}");
+    }
+
+    #[test]
     fn what_is_no_ca_issues_nothing() {
         let leaf = crate::AutoMtls::generate(crate::Profile::Portcullis).unwrap();
         let error = Ca::from_pem(leaf.certificate().pem().as_bytes(), leaf.key().pem().as_bytes()).unwrap_err();
@@ -204,6 +230,7 @@ mod tests {
         };
         assert!(seen(&|_| {}).is_ok());
         assert!(matches!(seen(&|seen| seen.key_usages.clear()), Err(CaError::MayNotSign)));
+        assert!(matches!(seen(&|seen| seen.key_identifier = None), Err(CaError::NoKeyIdentifier)));
         let hour = std::time::Duration::from_secs(3600);
         let past = OffsetDateTime::now_utc() - hour;
         assert!(matches!(seen(&|seen| seen.not_after = past), Err(CaError::NotNow { .. })));

@@ -6,7 +6,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::error::X509Error;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
-use super::{SelfSigned, algorithm, parse};
+use super::{Key, SelfSigned, algorithm, parse};
 use crate::Certificate;
 use crate::issue::IssueError;
 
@@ -39,11 +39,26 @@ fn verify(x509: &X509Certificate<'_>, key: &SubjectPublicKeyInfo<'_>) -> Result<
         return Err(X509Error::SignatureVerificationError);
     }
     let name = algorithm::signature(&x509.signature_algorithm).name;
+    let facts = algorithm::key(key).facts;
     // ring, which verifies everything else, has no P-521.
-    if algorithm::key(key).facts.algorithm == "P-521" && name == "ecdsa-with-SHA512" {
+    if facts.algorithm == "P-521" && name == "ecdsa-with-SHA512" {
         return verify_p521(x509, key).ok_or(X509Error::SignatureVerificationError);
     }
+    if !is_verified_by_ring(&facts, &name) {
+        return Err(X509Error::SignatureUnsupportedAlgorithm);
+    }
     x509.verify_signature(Some(key))
+}
+
+/// Whether a failure is the signature's: ring says the same of RSA keys that are too short or too long for it, and of PSS with salts of
+/// other lengths than its own.
+fn is_verified_by_ring(key: &Key, signature: &str) -> bool {
+    match (key.algorithm.as_str(), signature) {
+        (_, "rsassaPss") => false,
+        ("RSA", "sha1WithRSAEncryption") => (1024..=8192).contains(&key.bits),
+        ("RSA", _) => (2048..=8192).contains(&key.bits),
+        _ => true,
+    }
 }
 
 fn verify_p521(x509: &X509Certificate<'_>, key: &SubjectPublicKeyInfo<'_>) -> Option<()> {

@@ -45,6 +45,8 @@ pub struct Inspection {
     pub key_usages: Vec<&'static str>,
     /// For what purposes; empty if nothing is said (RFC 5280, section 4.2.1.12, in its words, or the number of the purpose).
     pub extended_key_usages: Vec<String>,
+    /// The identifier of the key in hexadecimal digits, if there is one (RFC 5280, section 4.2.1.2).
+    pub key_identifier: Option<String>,
     /// Whether it may issue others.
     pub authority: Authority,
     /// Whether its own key signed it.
@@ -125,6 +127,7 @@ impl Inspection {
             signature_algorithm: signature.name,
             key_usages: extensions.key_usages,
             extended_key_usages: extensions.extended_key_usages,
+            key_identifier: extensions.key_identifier,
             authority: extensions.authority,
             self_signed: check::self_signed(&x509),
             fingerprint: certificate.fingerprint(),

@@ -3,8 +3,7 @@
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::{ExtendedKeyUsage, KeyUsage, ParsedExtension};
 
-use super::names;
-use super::{Authority, Remark};
+use super::{Authority, Remark, hexadecimal, names};
 
 /// The usage that a CA needs.
 pub(crate) const KEY_CERT_SIGN: &str = "keyCertSign";
@@ -14,6 +13,7 @@ pub(super) struct Extensions {
     pub(super) alternative_names: Vec<String>,
     pub(super) key_usages: Vec<&'static str>,
     pub(super) extended_key_usages: Vec<String>,
+    pub(super) key_identifier: Option<String>,
     pub(super) authority: Authority,
     pub(super) remarks: Vec<Remark>,
 }
@@ -24,6 +24,7 @@ impl Extensions {
             alternative_names: Vec::new(),
             key_usages: Vec::new(),
             extended_key_usages: Vec::new(),
+            key_identifier: None,
             authority: Authority::None,
             remarks: Vec::new(),
         };
@@ -42,6 +43,9 @@ impl Extensions {
                 ParsedExtension::ExtendedKeyUsage(usage) => seen.extended_key_usages = extended_key_usages(usage),
                 ParsedExtension::BasicConstraints(constraints) if constraints.ca => {
                     seen.authority = Authority::Ca { path_length: constraints.path_len_constraint };
+                }
+                ParsedExtension::SubjectKeyIdentifier(identifier) => {
+                    seen.key_identifier = Some(hexadecimal(identifier.0));
                 }
                 ParsedExtension::ParseError { .. } => seen.remarks.push(Remark::MalformedExtension { oid }),
                 ParsedExtension::UnsupportedExtension { .. } if extension.critical => {
@@ -81,4 +85,40 @@ fn extended_key_usages(usage: &ExtendedKeyUsage<'_>) -> Vec<String> {
     ];
     let named = named.into_iter().filter(|(set, _)| *set).map(|(_, name)| name.to_owned());
     named.chain(usage.other.iter().map(|oid| oid.to_id_string())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::CustomExtension;
+
+    use super::*;
+    use crate::inspect::Inspection;
+    use crate::validity::{Lifetime, Validity};
+    use crate::{Certificate, KeyAlgorithm, PrivateKey, issue};
+
+    fn remarks(extensions: &[(&[u64], bool, &[u8])]) -> Vec<Remark> {
+        let key = PrivateKey::generate(KeyAlgorithm::P256).unwrap().signer().unwrap();
+        let validity = Validity::from_now(Lifetime::default());
+        let mut params = issue::parameters(issue::common_name("x"), validity, &key).unwrap();
+        params.subject_alt_names = vec![rcgen::SanType::DnsName("x".try_into().unwrap())];
+        for (oid, critical, content) in extensions {
+            let mut extension = CustomExtension::from_oid_content(oid, content.to_vec());
+            extension.set_criticality(*critical);
+            params.custom_extensions.push(extension);
+        }
+        Inspection::of(&Certificate::new(params.self_signed(&key).unwrap())).unwrap().remarks
+    }
+
+    #[test]
+    fn what_is_odd_about_extensions_is_remarked() {
+        // 1.2.3.4 is nobody's; the others are key usage and the alternative names; 05 00 is a NULL.
+        let null = b"\x05\x00";
+        assert_eq!(remarks(&[(&[1, 2, 3, 4], false, null)]), []);
+        let unknown = Remark::UnknownCriticalExtension { oid: "1.2.3.4".into() };
+        assert_eq!(remarks(&[(&[1, 2, 3, 4], true, null)]), [unknown]);
+        let malformed = Remark::MalformedExtension { oid: "2.5.29.15".into() };
+        assert_eq!(remarks(&[(&[2, 5, 29, 15], true, null)]), [malformed]);
+        let repeated = Remark::RepeatedExtension { oid: "2.5.29.17".into() };
+        assert_eq!(remarks(&[(&[2, 5, 29, 17], false, b"\x30\x03\x82\x01y")]), [repeated]);
+    }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use certs_tooling::{
-    AutoMtls, Ca, CaError, Host, Identity, Inspection, KeyAlgorithm, Profile, Remark, Request, SelfSigned,
+    AutoMtls, Ca, CaError, Host, Identity, Inspection, IssueError, KeyAlgorithm, Profile, Remark, Request, SelfSigned,
 };
 use tempfile::TempDir;
 
@@ -212,9 +212,26 @@ fn what_is_wrong_with_certificates_of_openssl_is_remarked() {
     let old = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime192v1"];
     let weak = Remark::WeakKey { algorithm: "P-192".into(), bits: 192 };
     assert_eq!(made_by_openssl(place.path(), &old).remarks, [weak]);
-    let unknown = ["-newkey", "ed25519", "-addext", "1.2.3.4=critical,ASN1:NULL"];
-    let remark = Remark::UnknownCriticalExtension { oid: "1.2.3.4".into() };
-    assert_eq!(made_by_openssl(place.path(), &unknown).remarks, [remark]);
+    let unknown = made_by_openssl(place.path(), &["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:secp256k1"]);
+    assert_eq!(unknown.remarks, [Remark::UnknownKey { algorithm: "1.3.132.0.10".into() }]);
+    assert_eq!(unknown.self_signed, SelfSigned::Unproven);
+}
+
+#[test]
+fn what_cannot_be_verified_is_not_called_wrong() {
+    let Some(place) = place() else { return };
+    let long_salt = ["-newkey", "rsa:2048", "-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:100"];
+    let cases: [(&[&str], SelfSigned); 6] = [
+        (&long_salt, SelfSigned::Unproven),
+        (&["-newkey", "rsa:1024", "-sha256"], SelfSigned::Unproven),
+        (&["-newkey", "rsa:1024", "-sha1"], SelfSigned::Yes),
+        (&["-newkey", "rsa:2048", "-sha224"], SelfSigned::Unproven),
+        (&["-newkey", "rsa:2048", "-pkeyopt", "rsa_keygen_pubexp:3"], SelfSigned::Yes),
+        (&["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-sha512"], SelfSigned::Unproven),
+    ];
+    for (options, expected) in cases {
+        assert_eq!(made_by_openssl(place.path(), options).self_signed, expected, "{options:?}");
+    }
 }
 
 #[test]
@@ -247,10 +264,17 @@ fn a_ca_of_openssl_issues_identities() {
         Ca::from_pem(&read("made.pem"), &read("key.pem"))
     };
     assert!(matches!(make(&curve), Err(CaError::MayNotSign)), "without a key usage nobody said that it may");
+    let nameless = ["-addext", "subjectKeyIdentifier=none"];
+    assert!(matches!(make(&[&curve[..], &usage, &nameless].concat()), Err(CaError::NoKeyIdentifier)));
+    let p384 = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-384"];
+    assert!(matches!(make(&[&p384[..], &usage].concat()), Err(CaError::Key(_))));
+
     let ca = make(&[&curve[..], &usage].concat()).unwrap();
     let request = Request::new("host".parse().unwrap(), "localhost".parse().unwrap());
     Identity::<Host>::issue(&request, &ca).unwrap().write(place.path()).unwrap();
-    openssl(place.path(), &["verify", "-CAfile", "made.pem", "-purpose", "sslclient", "host.pem"]);
-    let p384 = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-384"];
-    assert!(matches!(make(&[&p384[..], &usage].concat()), Err(CaError::Key(_))));
+    openssl(place.path(), &["verify", "-x509_strict", "-CAfile", "made.pem", "-purpose", "sslclient", "host.pem"]);
+    // A name in which a part is there twice would lose one.
+    let ca = make(&[&curve[..], &usage, &["-subj", "/O=a/O=b/CN=x"]].concat()).unwrap();
+    let error = Identity::<Host>::issue(&request, &ca).unwrap_err();
+    assert!(matches!(error, IssueError::IssuerName), "{error}");
 }

@@ -138,6 +138,7 @@ fn facts(seen: &Inspection) -> Vec<(&'static str, Value)> {
         ("signature_algorithm", seen.signature_algorithm.as_str().into()),
         ("key_usages", json!(seen.key_usages)),
         ("extended_key_usages", json!(seen.extended_key_usages)),
+        ("key_identifier", json!(seen.key_identifier)),
         ("ca", ca.into()),
         ("path_length", path_length.into()),
         ("remarks", json!(remarks)),
