@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
-use certs_tooling::{AutoMtls, Certificate, Inspection, Profile};
+use certs_tooling::{AutoMtls, Certificate, Profile};
 use portcullis::plugin;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature};
@@ -16,10 +16,9 @@ use rustls::version::TLS13;
 use rustls::{CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme};
 use tempfile::TempDir;
 use tonic::service::Routes;
-use x509_parser::certificate::X509Certificate;
 
-use super::directory;
 use super::handshake::{key_of, provider};
+use super::{directory, profile, x509};
 
 /// The plugin. It is a test only in order to be started, and does nothing when nobody launches it.
 #[test]
@@ -137,22 +136,6 @@ impl ServerCertVerifier for Pin {
     }
 }
 
-/// All that two certificates of one profile have in common.
-fn profile(certificate: &Certificate) -> String {
-    let mut seen = Inspection::of(certificate).unwrap();
-    let lifetime = seen.not_after - seen.not_before;
-    let serial = seen.serial.len();
-    // The rest is new in each.
-    let fresh = [seen.fingerprint.to_string(), seen.key_fingerprint.to_string(), seen.serial.clone()];
-    (seen.not_after, seen.not_before) = (seen.not_before, seen.not_before);
-    let dates = seen.not_before();
-    let mut text = format!("{seen}  lifetime     {lifetime}\n  serial       {serial} digits\n");
-    for value in fresh.iter().chain([&dates]) {
-        text = text.replace(value.as_str(), "…");
-    }
-    text
-}
-
 #[test]
 fn the_profile_of_a_launch_is_the_runtimes_own() {
     let host = AutoMtls::generate(Profile::Portcullis).unwrap();
@@ -162,10 +145,6 @@ fn the_profile_of_a_launch_is_the_runtimes_own() {
     let (ours, runtimes) = (x509(host.certificate()), x509(&launched.certificate));
     assert_eq!(ours.extensions(), runtimes.extensions());
     assert_eq!(ours.subject().as_raw(), runtimes.subject().as_raw());
-}
-
-fn x509(certificate: &Certificate) -> X509Certificate<'_> {
-    x509_parser::parse_x509_certificate(certificate.der()).unwrap().1
 }
 
 #[test]

@@ -1,7 +1,8 @@
-//! What the library and the program make, held against others: openssl, rustls, and the runtime itself. What the program says is in `../cmd/`.
+//! What the library and the program make, held against others: openssl, Go, rustls, and the runtime itself. What the program says is in `../cmd/`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that meets the unexpected fails")]
 
 mod files;
+mod go;
 mod handshake;
 mod launch;
 mod openssl;
@@ -12,8 +13,9 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::thread;
 
-use certs_tooling::{Ca, HostIdentity, KeyAlgorithm, Lifetime, PluginIdentity, Request};
+use certs_tooling::{Ca, Certificate, HostIdentity, Inspection, KeyAlgorithm, Lifetime, PluginIdentity, Request};
 use tempfile::TempDir;
+use x509_parser::certificate::X509Certificate;
 
 /// A command line that runs the program in `directory`, or is killed after a minute with exit code 124 (timeout(1)).
 fn certs_tooling(directory: &Path) -> Command {
@@ -46,6 +48,25 @@ impl Ends {
         let plugin = PluginIdentity::issue(&request, &ca).unwrap();
         Self { ca, host, plugin }
     }
+}
+
+/// All that two certificates of one profile have in common.
+fn profile(certificate: &Certificate) -> String {
+    let mut seen = Inspection::of(certificate).unwrap();
+    let lifetime = seen.not_after - seen.not_before;
+    // The rest is new in each.
+    let fresh = [seen.fingerprint.to_string(), seen.key_fingerprint.to_string(), seen.serial.clone()];
+    (seen.not_after, seen.not_before) = (seen.not_before, seen.not_before);
+    let dates = seen.not_before();
+    let mut text = format!("{seen}  lifetime     {lifetime}\n");
+    for value in fresh.iter().chain([&dates]) {
+        text = text.replace(value.as_str(), "…");
+    }
+    text
+}
+
+fn x509(certificate: &Certificate) -> X509Certificate<'_> {
+    x509_parser::parse_x509_certificate(certificate.der()).unwrap().1
 }
 
 #[track_caller]
