@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::format::Format;
-use super::{BundlePath, Digest, Expiry, Platform, PluginName, Silence, SourceError, Version, Voucher};
+use super::{BundlePath, Digest, Expiry, LinkageFault, Platform, PluginName, Silence, SourceError, Version, Voucher};
 use crate::Escaped;
 
 /// A plugin was not verified. Nothing was executed.
@@ -112,6 +112,9 @@ pub enum Refusal {
     /// The file is no program for this machine.
     #[error("it is {0}")]
     Format(Format),
+    /// It is linked as the policy does not accept it.
+    #[error(transparent)]
+    Linkage(LinkageFault),
     /// This machine does not execute sealed memory. [`Policy::with_private_copy`](super::Policy::with_private_copy) is another way.
     #[error(
         "this machine does not execute memory (vm.memfd_noexec=2), and another way than sealed memory was not asked for"

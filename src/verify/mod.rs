@@ -51,7 +51,8 @@ pub use manifest::{
 pub use name::{NameError, Platform, PlatformError, PluginName};
 pub use owners::Owners;
 pub use policy::{
-    Decision, Finding, Policy, PolicyFault, Silence, SourceKind, SourceKindError, VerifiedPlugin, Voucher,
+    Decision, Finding, LinkageFault, LinkageRule, Policy, PolicyFault, Silence, SourceKind, SourceKindError,
+    VerifiedPlugin, Voucher,
 };
 pub use signature::{Signature, SignatureFault, TrustedComment};
 pub use source_error::{SourceError, SourceFault};

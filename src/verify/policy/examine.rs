@@ -13,6 +13,7 @@ use crate::verify::bundle::Bundle;
 use crate::verify::document::Document;
 use crate::verify::error::{Obstacle, Refusal};
 use crate::verify::image::Image;
+use crate::verify::linkage::linkage;
 use crate::verify::source::Source;
 use crate::verify::tree::{Found, Tree};
 use crate::verify::{Digest, InterpreterProgram, Manifest, Platform, PluginName, Signature, SignedManifest, Subject};
@@ -198,7 +199,7 @@ impl<'a> Examination<'a> {
         }
         let (image, cached) = self.program(file, &candidates)?;
         let vouchers = self.vouched(heard, &[image.digest])?;
-        self.findings.push(Finding::Image { digest: image.digest, mode: image.mode, cached });
+        self.note(&image, cached)?;
         Ok(VerifiedPlugin {
             path: self.asked.path.to_path_buf(),
             name: self.asked.path.into(),
@@ -271,7 +272,7 @@ impl<'a> Examination<'a> {
         let bundle = Bundle::materialise(tree, manifest, &self.policy.bundle_directory())?;
         self.findings.push(Finding::Bundle { files: manifest.files().len() });
         let (image, name, arguments) = self.bundled_program(manifest, &bundle)?;
-        self.findings.push(Finding::Image { digest: image.digest, mode: image.mode, cached: false });
+        self.note(&image, false)?;
         Ok(VerifiedPlugin {
             path: self.asked.path.to_path_buf(),
             name,
@@ -348,6 +349,16 @@ impl<'a> Examination<'a> {
             self.findings.push(Finding::NotDenied { entries: self.policy.denied.len() });
         }
         Ok(vouchers)
+    }
+
+    /// Notes what will run, unless it is linked as it must not be. Asked of a cached image too: another policy may have put it there.
+    fn note(&mut self, image: &Image, cached: bool) -> Result<(), Obstacle> {
+        self.findings.push(Finding::Image { digest: image.digest, mode: image.mode, cached });
+        if !self.policy.linkage.is_empty() {
+            self.policy.linkage.check(&linkage(&image.file)?).map_err(Refusal::Linkage)?;
+            self.findings.push(Finding::Linkage);
+        }
+        Ok(())
     }
 
     fn refuse_denied(&self, digest: Digest) -> Result<(), Obstacle> {

@@ -3,6 +3,7 @@
 
 mod decision;
 mod examine;
+mod linkage;
 mod plugin;
 mod read;
 mod testimony;
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use decision::{Decision, Finding};
+pub use linkage::{LinkageFault, LinkageRule};
 pub use plugin::VerifiedPlugin;
 pub use read::PolicyFault;
 pub use voucher::{Silence, SourceKind, SourceKindError, Voucher};
@@ -53,6 +55,7 @@ pub struct Policy {
     minimum: BTreeMap<PluginName, Version>,
     directory: Option<PathBuf>,
     owners: Owners,
+    linkage: LinkageRule,
     copies: Option<PathBuf>,
     limit: Option<u64>,
     place: Place,
@@ -150,6 +153,12 @@ impl Policy {
     /// Who may own the plugin directory and what lies in it and above it.
     pub fn with_owners(mut self, owners: Owners) -> Self {
         self.owners = owners;
+        self
+    }
+
+    /// Accepts only programs that are linked so: those of plugins, and interpreters.
+    pub fn with_linkage(mut self, rule: LinkageRule) -> Self {
+        self.linkage = rule;
         self
     }
 

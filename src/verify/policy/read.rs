@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{Place, Policy, SourceKind, TrustedKey};
+use super::{LinkageRule, Place, Policy, SourceKind, TrustedKey};
 use crate::verify::document::Document;
 use crate::verify::place::is_trusted;
 use crate::verify::{Digest, Lock, Owners, PluginName, PublicKey, SourceError, SourceFault, Version, form};
@@ -85,6 +85,7 @@ struct Form {
     keys: Vec<KeyForm>,
     #[serde(default)]
     place: Option<Spanned<PlaceForm>>,
+    linkage: Option<LinkageForm>,
     #[serde(default)]
     minimum_version: BTreeMap<WrittenName, WrittenVersion>,
 }
@@ -116,6 +117,16 @@ struct KeyForm {
 struct PlaceForm {
     owners: Option<Vec<OwnerForm>>,
     mode: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct LinkageForm {
+    #[serde(default)]
+    only_static: bool,
+    #[serde(default)]
+    no_search_paths: bool,
+    only_libraries: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -186,6 +197,9 @@ fn build(document: &Document, form: Form, base: &Path, lock: Option<Lock>) -> Re
         let start = place.span().start;
         policy.owners = owners(place.into_inner()).map_err(|fault| at(start, fault))?;
     }
+    if let Some(linkage) = form.linkage {
+        policy.linkage = rule(linkage);
+    }
     for kind in form.require {
         let WrittenKind(required) = kind.get_ref();
         let is_there = match required {
@@ -235,6 +249,20 @@ fn owners(form: PlaceForm) -> Result<Owners, PolicyFault> {
         None => Ok(owners),
         Some(mode) if mode & !0o7777 != 0 || mode & 0o022 != 0 => Err(PolicyFault::Mode),
         Some(mode) => Ok(owners.with_mode(mode)),
+    }
+}
+
+fn rule(form: LinkageForm) -> LinkageRule {
+    let mut rule = LinkageRule::new();
+    if form.only_static {
+        rule = rule.only_static();
+    }
+    if form.no_search_paths {
+        rule = rule.no_search_paths();
+    }
+    match form.only_libraries {
+        Some(libraries) => rule.only_libraries(libraries),
+        None => rule,
     }
 }
 

@@ -375,6 +375,18 @@ fn a_decision_explains_itself() {
     );
 }
 
+#[test]
+fn a_program_that_is_linked_otherwise_is_refused_also_from_the_cache() {
+    let fixture = Fixture::new();
+    let policy = Policy::new().allow(fixture.digest);
+    assert!(policy.verify(fixture.plugin()).is_ok());
+    // This test is no static program.
+    let strict = policy.clone().with_linkage(LinkageRule::new().only_static());
+    assert_eq!(refusal(strict.verify(fixture.plugin())), Refusal::Linkage(LinkageFault::Dynamic));
+    let strict = policy.with_linkage(LinkageRule::new().only_libraries(["libnone.so"]));
+    assert!(matches!(refusal(strict.verify(fixture.plugin())), Refusal::Linkage(LinkageFault::Library { .. })));
+}
+
 /// A plugin that is a directory: a program, a module, and what its manifest does not name.
 struct Directory {
     fixture: Fixture,
@@ -609,7 +621,8 @@ fn a_policy_file_says_everything_that_a_policy_can_be_told() {
             "require = [\"lock\", \"manifest\", \"allow\"]\nlock = \"plugins.lock\"\nsize-limit = 1000000000\n\
              allow = [\"{}\"]\ndeny = [\"{}\"]\nexecution = \"private-copy\"\ncopies = \".\"\n\
              [[key]]\nminisign = \"{}\"\nplugins = [\"kv\"]\nnote = \"releases\"\n\
-             [place]\nowners = [\"root\", \"host\", 12345]\nmode = 0o1755\n[minimum-version]\nkv = \"1.2.0\"\n",
+             [place]\nowners = [\"root\", \"host\", 12345]\nmode = 0o1755\n\
+             [linkage]\nno-search-paths = true\n[minimum-version]\nkv = \"1.2.0\"\n",
             fixture.digest,
             Digest::of("a bad release"),
             publisher.key(),
