@@ -38,7 +38,8 @@ const BUSY_PAUSE: Duration = Duration::from_millis(5);
 ///
 /// It finds what env(1) or nice(1) would leave it: this process's number, parent, session, terminal, working directory, umask and
 /// limits, and its descriptors 0, 1 and 2. It does not find other descriptors, nor variables that were not given, nor signals that were
-/// ignored or blocked; and neither it nor its children can gain privileges (prctl(2) `PR_SET_NO_NEW_PRIVS`).
+/// ignored or blocked; and neither it nor its children can gain privileges (prctl(2) `PR_SET_NO_NEW_PRIVS`). Run from sealed memory by a
+/// user that is not root, other processes of that user can neither trace it nor read its environment.
 ///
 /// For whoever waits for this process nothing changes, so a host can be told to start a program that does this in place of its plugin.
 #[derive(Debug, Clone)]

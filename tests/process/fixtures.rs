@@ -28,6 +28,7 @@ fn perform(name: &str, arguments: &[&str]) -> ExitCode {
     match (name, arguments) {
         ("serve", []) => serve(),
         ("serve-slowly", []) => serve_slowly(),
+        ("serve-in-place", [file, digest]) => serve_in_place(Path::new(file), digest),
         ("hold-connection", [told]) => hold_connection(Path::new(told)),
         ("print-first", []) => print_first(),
         ("state", [file]) => tell_state(Path::new(file)),
@@ -73,6 +74,14 @@ fn serve() -> ExitCode {
 
 async fn no_services() -> Result<Routes, Infallible> {
     Ok(Routes::default())
+}
+
+/// Lets a program that it verifies itself take its place, as `plugin-verify exec` does between a host and its plugin.
+fn serve_in_place(file: &Path, digest: &str) -> ExitCode {
+    let verified = portcullis::Policy::new().allow(digest.parse().unwrap()).verify(file).unwrap();
+    let environment = portcullis::exec::Environment::empty().inherit_env();
+    let program = portcullis::exec::Program::new(verified).with_environment(environment);
+    panic!("{}", portcullis::Chain::of(&program.args(support::fixture(&["serve"])).replace()))
 }
 
 /// A good plugin with a call that takes a second.

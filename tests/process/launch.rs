@@ -8,6 +8,7 @@ use std::process::Command;
 use portcullis::host::{
     Environment, EnvironmentFault, KeyAlgorithm, LaunchError, Measure, Network, PeerCheck, Plugin, StartFault, Step,
 };
+use portcullis::machine::{Guarantee, Machine, State, Verdict};
 use portcullis::verify::ExecMode;
 use portcullis::{Digest, Error, Policy, Protocol};
 
@@ -56,6 +57,37 @@ pub fn running_digest(pid: u32) -> Option<Digest> {
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => None,
         Err(error) => panic!("{error}"),
     }
+}
+
+/// Process number, private directory, cookie and certificate are those of the launch, and so are what ends it.
+pub fn a_verified_program_in_the_place_of_what_was_launched_is_that_process() {
+    let place = Place::new();
+    run(async {
+        let arguments = ["serve-in-place", OWN_PATH.to_str().unwrap(), &OWN_DIGEST.to_string()];
+        let plugin = place.fixture(&arguments).launch().await.unwrap();
+        let arguments = fs::read(format!("/proc/{}/cmdline", plugin.pid())).unwrap();
+        assert!(arguments.ends_with(b"\0fixture:serve\0"), "{:?}", portcullis::Escaped::new(&arguments));
+        let pid = plugin.pid();
+        plugin.shutdown(LONG).await;
+        assert!(!is_alive(pid));
+    });
+}
+
+/// What the examination of the machine promises is what the report of a launch says, and no more.
+pub fn the_machine_was_examined_rightly() {
+    let place = Place::new();
+    let examined = Machine::new().with_runtime_directory(place.path()).examine();
+    let given = |guarantee: Guarantee| {
+        let finding = examined.findings().iter().find(|finding| finding.guarantee == guarantee).unwrap();
+        finding.state == State::Given
+    };
+    assert_eq!(examined.verdict(), Verdict::Enough);
+    run(async {
+        let plugin = place.fixture(&["serve"]).launch().await.unwrap();
+        let report = plugin.report();
+        assert_eq!(given(Guarantee::PeerIdentity), report.peer_check == PeerCheck::PidFd);
+        assert_eq!(given(Guarantee::OrdinaryUser), report.measures.contains(&Measure::NotTraceable));
+    });
 }
 
 pub fn the_running_image_has_the_verified_digest() {

@@ -38,6 +38,8 @@ fn main() -> std::process::ExitCode {
             launch::nobody_can_open_a_plugins_output,
             launch::others_of_the_same_user_cannot_look_into_a_plugin,
             launch::a_plugin_cannot_open_the_image_of_later_launches,
+            launch::a_verified_program_in_the_place_of_what_was_launched_is_that_process,
+            launch::the_machine_was_examined_rightly,
             launch::any_start_timeout_is_taken,
             launch::what_is_given_reaches_the_plugin,
             launch::every_mode_of_execution_works_and_is_reported,
