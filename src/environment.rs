@@ -13,11 +13,13 @@ const LIMIT: usize = 128 * 1024;
 /// What the plugin finds in its environment, besides what the protocol puts there. Starts empty, and inherits nothing by itself.
 ///
 /// ```
+/// # #[cfg(feature = "host")] {
 /// use portcullis::host::Environment;
 ///
 /// let environment = Environment::empty().inherit("LANG")?.set("KV_SIZE", "1000")?;
 /// assert!(Environment::empty().set("LD_PRELOAD", "/tmp/x.so").is_err());
-/// # Ok::<(), portcullis::host::EnvironmentError>(())
+/// # }
+/// # Ok::<(), portcullis::exec::EnvironmentError>(())
 /// ```
 ///
 /// Variables that make a loader, a C library, a shell or an interpreter run or load other code (`LD_*`, `GCONV_PATH`, `BASH_ENV`,
