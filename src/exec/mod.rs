@@ -54,7 +54,7 @@ pub struct Program {
 impl Program {
     /// The program, with its path as its name, no argument and an empty environment.
     pub fn new(plugin: VerifiedPlugin) -> Self {
-        let name = plugin.path().into();
+        let name = plugin.name().into();
         Self { plugin, name, arguments: Vec::new(), environment: Environment::empty() }
     }
 
@@ -117,6 +117,9 @@ impl Program {
     }
 
     fn prepare(&self) -> Result<ExecVectors, ExecError> {
+        if self.plugin.bundle().is_some() {
+            return Err(ExecError::Bundle);
+        }
         let environment = self.environment.block_in_place()?;
         let arguments = std::iter::once(&self.name).chain(&self.arguments).enumerate().map(|(index, argument)| {
             CString::new(argument.clone().into_vec()).map_err(|_| ExecError::Argument { index })
