@@ -1,45 +1,73 @@
 //! `plugin-verify digest`: what sha256sum(1) prints, computed by the library. Judges nothing.
 
-use std::ffi::{OsStr, OsString};
-use std::fs::File;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
 
 use portcullis::Escaped;
-use portcullis::verify::{Checksums, Digest};
+use portcullis::verify::{Checksums, Digest, Input, digest_all};
+use serde_json::{Value, json};
 
 use crate::exit::Exit;
 use crate::output;
+use crate::progress::Progress;
 
 /// Print SHA-256 digests as sha256sum does
 ///
 /// A file that cannot be read is reported on standard error, the others are still printed, and the exit status is 2.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
+    #[command(flatten)]
+    form: output::Form,
+
     /// The files to read; - is standard input
     #[arg(required = true, value_name = "FILE")]
-    files: Vec<OsString>,
+    files: Vec<PathBuf>,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Exit {
+    let inputs: Vec<Input> = arguments.files.iter().map(|name| input(name)).collect();
+    let progress = Progress::of(arguments.files.iter().map(PathBuf::as_path));
+    let mut names = arguments.files.iter();
     let mut exit = Exit::Success;
-    for name in &arguments.files {
-        match read(name) {
-            Ok(digest) => {
-                let written = output::write(&Checksums::line(&digest, name.as_bytes()));
-                if written.is_err() {
-                    return exit.after(written);
-                }
-            }
-            Err(error) => {
-                output::complain(format_args!("{}: {error}", Escaped::new(name.as_bytes())));
-                exit = Exit::Failed;
-            }
+    let mut entries = Vec::new();
+    digest_all(&inputs, &|bytes| progress.add(bytes), |_, result| {
+        let Some(name) = names.next() else { return ControlFlow::Break(()) };
+        if result.is_err() {
+            exit = exit.and(Exit::Failed);
         }
-    }
-    exit
+        if arguments.form.json {
+            entries.push(entry(name, result));
+            return ControlFlow::Continue(());
+        }
+        let written = progress.aside(|| print(name, result));
+        if written.is_err() {
+            exit = exit.after(written);
+            return ControlFlow::Break(());
+        }
+        ControlFlow::Continue(())
+    });
+    if arguments.form.json { output::json("digest", exit, [("files", entries.into())]) } else { exit }
 }
 
-fn read(name: &OsStr) -> io::Result<Digest> {
-    if name == "-" { Digest::read(io::stdin().lock()) } else { Digest::read(File::open(name)?) }
+fn input(name: &Path) -> Input {
+    if name.as_os_str() == "-" { Input::StandardInput } else { Input::File(name.to_path_buf()) }
+}
+
+fn print(name: &Path, result: io::Result<Digest>) -> io::Result<()> {
+    match result {
+        Ok(digest) => output::write(&Checksums::line(&digest, name.as_os_str().as_encoded_bytes())),
+        Err(error) => {
+            output::complain(format_args!("{}: {error}", Escaped::path(name)));
+            Ok(())
+        }
+    }
+}
+
+fn entry(name: &Path, result: io::Result<Digest>) -> Value {
+    let file = Escaped::path(name).to_string();
+    match result {
+        Ok(digest) => json!({"file": file, "outcome": Exit::Success.word(), "sha256": digest.to_string()}),
+        Err(error) => json!({"file": file, "outcome": Exit::Failed.word(), "error": error.to_string()}),
+    }
 }

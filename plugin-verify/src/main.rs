@@ -14,6 +14,7 @@ mod output;
 mod password;
 #[cfg(feature = "probe")]
 mod probe;
+mod progress;
 mod sign;
 mod trust;
 

@@ -56,7 +56,8 @@ impl Digest {
         Self::stream(|buffer, offset| file.read_at(buffer, offset))
     }
 
-    fn stream(mut read: impl FnMut(&mut [u8], u64) -> io::Result<usize>) -> io::Result<(Self, u64)> {
+    /// The digest of what `read` yields into a buffer, which it is told the offset for, until it yields nothing; and how much that was.
+    pub(super) fn stream(mut read: impl FnMut(&mut [u8], u64) -> io::Result<usize>) -> io::Result<(Self, u64)> {
         let mut hash = Sha256::new();
         let mut buffer = vec![0; CHUNK];
         let mut offset = 0;

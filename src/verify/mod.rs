@@ -4,6 +4,7 @@
 //! off but `verify`.
 #![forbid(unsafe_code)]
 
+mod batch;
 mod bundle;
 mod bytes;
 mod cache;
@@ -30,6 +31,7 @@ mod source;
 mod source_error;
 mod tree;
 
+pub use batch::{Input, digest_all};
 pub use cache::ImageCache;
 pub use checksums::{ChecksumFault, Checksums};
 pub use digest::{Digest, DigestError};

@@ -1,0 +1,49 @@
+//! How far a long computation is, shown to a person who waits at a terminal. Shows nothing to anybody else, and nothing of short ones.
+
+use std::path::Path;
+use std::sync::Once;
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// What takes less than this is over before a person wonders.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// A bar on standard error.
+pub(crate) struct Progress {
+    bar: ProgressBar,
+    since: Instant,
+    shown: Once,
+}
+
+impl Progress {
+    /// A bar for the bytes of these files, as far as their sizes are known.
+    pub(crate) fn of<'a>(files: impl Iterator<Item = &'a Path>) -> Self {
+        let sizes = files.filter_map(|file| file.metadata().ok()).filter(std::fs::Metadata::is_file);
+        let total = sizes.fold(0_u64, |total, file| total.saturating_add(file.len()));
+        let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::hidden());
+        if let Ok(style) = ProgressStyle::with_template("{wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}") {
+            bar.set_style(style);
+        }
+        Self { bar, since: Instant::now(), shown: Once::new() }
+    }
+
+    /// Counts bytes that were read. The bar appears with those that come after a while; where standard error is no terminal, it never does.
+    pub(crate) fn add(&self, bytes: u64) {
+        self.bar.inc(bytes);
+        if self.since.elapsed() > PATIENCE {
+            self.shown.call_once(|| self.bar.set_draw_target(ProgressDrawTarget::stderr()));
+        }
+    }
+
+    /// Does what writes to the terminal, with the bar out of its way.
+    pub(crate) fn aside<T>(&self, write: impl FnOnce() -> T) -> T {
+        self.bar.suspend(write)
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
