@@ -4,13 +4,14 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use portcullis::exec::{Environment, Program};
-use portcullis::verify::{Refusal, VerifiedPlugin, VerifyError};
+use portcullis::verify::VerifiedPlugin;
 use portcullis::{Chain, Escaped};
 
 use crate::exit::Exit;
+use crate::output;
 use crate::output::Form;
 use crate::trust::Trust;
-use crate::{hint, output};
+use crate::verdict::Verdict;
 
 /// Run a file if it may run as a plugin
 ///
@@ -51,11 +52,15 @@ impl Arguments {
 
 /// Returns only when the program did not run.
 pub(crate) fn run(arguments: &Arguments) -> Exit {
-    match arguments.trust.policy().map(|policy| policy.verify(arguments.file())) {
-        Ok(Ok(plugin)) => execute(arguments, plugin),
-        Ok(Err(VerifyError::Refused { reason, .. })) => refuse(arguments, &reason),
-        Ok(Err(error)) => fail(arguments, &error),
-        Err(error) => fail(arguments, &error),
+    let file = arguments.file();
+    let verdict = match arguments.trust.policy() {
+        Ok(policy) => arguments.trust.decide(&policy, file).into_outcome().into(),
+        Err(error) => Verdict::without_source(&error, file),
+    };
+    match verdict {
+        Verdict::Verified(plugin) => execute(arguments, plugin),
+        Verdict::Refused(reason, advice) => refuse(arguments, &reason, advice),
+        Verdict::Unchecked(reason) => fail(arguments, &reason),
     }
 }
 
@@ -74,27 +79,27 @@ fn execute(arguments: &Arguments, plugin: VerifiedPlugin) -> Exit {
             left_out.join(", ")
         ));
     }
-    fail(arguments, &program.replace())
+    fail(arguments, &Chain::of(&program.replace()).to_string())
 }
 
-fn refuse(arguments: &Arguments, reason: &Refusal) -> Exit {
+fn refuse(arguments: &Arguments, reason: &str, advice: Option<&str>) -> Exit {
     let file = Escaped::path(arguments.file());
     if arguments.form.json {
-        return report(arguments, Exit::Refused, &reason.to_string());
+        return report(arguments, Exit::Refused, reason);
     }
     // Not a result: on standard output the program would have spoken, and whoever reads there must not take this for its words.
     output::complain(format_args!("{file} is refused: {reason}"));
-    if let Some(advice) = hint::what_to_do(reason) {
+    if let Some(advice) = advice {
         output::complain(format_args!("hint: {advice}"));
     }
     Exit::Refused
 }
 
-fn fail(arguments: &Arguments, error: &dyn std::error::Error) -> Exit {
+fn fail(arguments: &Arguments, reason: &str) -> Exit {
     if arguments.form.json {
-        return report(arguments, Exit::Failed, &Chain::of(error).to_string());
+        return report(arguments, Exit::Failed, reason);
     }
-    output::complain(Chain::of(error));
+    output::complain(reason);
     Exit::Failed
 }
 

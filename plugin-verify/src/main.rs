@@ -17,6 +17,7 @@ mod probe;
 mod progress;
 mod sign;
 mod trust;
+mod verdict;
 
 use std::process::ExitCode;
 

@@ -22,7 +22,8 @@ impl Progress {
         let sizes = files.filter_map(|file| file.metadata().ok()).filter(std::fs::Metadata::is_file);
         let total = sizes.fold(0_u64, |total, file| total.saturating_add(file.len()));
         let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::hidden());
-        if let Ok(style) = ProgressStyle::with_template("{wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}") {
+        let known = "{wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}";
+        if let Ok(style) = ProgressStyle::with_template(if total > 0 { known } else { "{bytes} {bytes_per_sec}" }) {
             bar.set_style(style);
         }
         Self { bar, since: Instant::now(), shown: Once::new() }
@@ -32,7 +33,10 @@ impl Progress {
     pub(crate) fn add(&self, bytes: u64) {
         self.bar.inc(bytes);
         if self.since.elapsed() > PATIENCE {
-            self.shown.call_once(|| self.bar.set_draw_target(ProgressDrawTarget::stderr()));
+            self.shown.call_once(|| {
+                self.bar.set_draw_target(ProgressDrawTarget::stderr());
+                self.bar.tick();
+            });
         }
     }
 

@@ -13,7 +13,7 @@ use std::thread;
 use rustix::fs::Advice;
 
 use super::Digest;
-use super::document::open;
+use super::document::open_regular;
 
 /// Where the bytes of a digest come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -117,7 +117,7 @@ impl<P: Fn(u64) + Sync> Batch<'_, P> {
 
     fn read_ahead(&self, input: &Input) -> Outcome {
         let Input::File(path) = input else { return Outcome::InTurn };
-        match open(path) {
+        match open_regular(path) {
             Ok(Ok(file)) => Outcome::Done(self.hash_file(file)),
             Ok(Err(_)) => Outcome::InTurn,
             Err(error) => Outcome::Done(Err(error)),
@@ -132,7 +132,8 @@ impl<P: Fn(u64) + Sync> Batch<'_, P> {
     }
 
     fn hash_file(&self, file: File) -> io::Result<Digest> {
-        // The kernel then reads twice as far ahead while we hash (posix_fadvise(2)). It is no harm if it does not.
+        // The kernel then reads twice as far ahead while we hash (posix_fadvise(2)), which a thread of ours that reads was not faster than.
+        // It is no harm if it does not.
         let _ = rustix::fs::fadvise(&file, 0, None, Advice::Sequential);
         self.hash(file)
     }

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use portcullis::Protocol;
 use portcullis::host::{Builder, Environment, Plugin, Ready};
-use portcullis::verify::{Digest, Policy, VerifiedPlugin};
+use portcullis::verify::VerifiedPlugin;
 
 use super::session::Fault;
 use crate::output::Form;
+use crate::trust::Trust;
 
 /// Launch a file as a plugin, show what a host sees of it, and shut it down
 ///
@@ -60,31 +61,10 @@ pub(crate) struct Arguments {
     arguments: Vec<OsString>,
 }
 
-/// What vouches for the file, and where the copy of it lies that runs.
-#[derive(Debug, clap::Args)]
-struct Trust {
-    /// The SHA-256 that the file must have: 64 hexadecimal digits
-    #[arg(long, value_name = "HEX")]
-    sha256: Digest,
-
-    /// Copy to a private directory below DIR, not to sealed memory
-    #[arg(long, value_name = "DIR")]
-    private_copy: Option<PathBuf>,
-}
-
-impl Trust {
-    fn policy(&self) -> Policy {
-        let policy = Policy::new().allow(self.sha256);
-        match &self.private_copy {
-            Some(parent) => policy.with_private_copy(parent),
-            None => policy,
-        }
-    }
-}
-
 impl Arguments {
     pub(super) fn verify(&self) -> Result<VerifiedPlugin, Fault> {
-        self.trust.policy().verify(&self.file).map_err(|error| Fault::Launch(error.into()))
+        let policy = self.trust.policy().map_err(Fault::Source)?;
+        self.trust.decide(&policy, &self.file).into_outcome().map_err(|error| Fault::Launch(error.into()))
     }
 
     pub(super) fn builder(&self, verified: VerifiedPlugin, environment: Environment) -> Builder<Ready> {

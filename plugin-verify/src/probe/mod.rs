@@ -26,6 +26,7 @@ fn verdict(probed: &Result<Seen, Fault>) -> Exit {
     match probed {
         Ok(seen) if seen.trouble().is_none() => Exit::Success,
         Err(Fault::Launch(error)) if error.is_refusal() => Exit::Refused,
+        Err(Fault::Source(error)) if !error.is_unreadable() => Exit::Refused,
         Ok(_) | Err(_) => Exit::Failed,
     }
 }
@@ -36,7 +37,7 @@ fn stage(fault: &Fault) -> &'static str {
         Fault::Environment(_) | Fault::NotSet(_) => "environment",
         Fault::Runtime(_) => "runtime",
         Fault::Interrupted => "interrupt",
-        Fault::Launch(Error::Verify(_)) => "verify",
+        Fault::Source(_) | Fault::Launch(Error::Verify(_)) => "verify",
         Fault::Launch(Error::Start(_)) => "start",
         Fault::Launch(_) => "launch",
     }

@@ -7,6 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use portcullis::host::{Ending, EnvironmentError, LaunchReport, Plugin, Services, ServicesError, Shutdown};
+use portcullis::verify::SourceError;
 use portcullis::{Chain, Error, Escaped};
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -57,6 +58,8 @@ pub(super) enum Fault {
     Runtime(io::Error),
     /// Somebody wanted no more of it (SIGINT, SIGTERM). The plugin was killed, if it was started.
     Interrupted,
+    /// Something that was to vouch for the plugin cannot be used. Nothing was started.
+    Source(SourceError),
     /// What the library says.
     Launch(Error),
 }
@@ -68,6 +71,7 @@ impl fmt::Display for Fault {
             Self::NotSet(name) => write!(f, "the environment variable {:?} is not set", Escaped::new(name.as_bytes())),
             Self::Runtime(error) => write!(f, "a plugin cannot be launched here: {error}"),
             Self::Interrupted => f.write_str("interrupted"),
+            Self::Source(error) => write!(f, "{}", Chain::of(error)),
             Self::Launch(error) => write!(f, "{}", Chain::of(error)),
         }
     }

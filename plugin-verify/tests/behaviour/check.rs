@@ -143,3 +143,75 @@ fn a_digest_that_is_not_text_is_a_usage_error() {
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).starts_with("error: invalid UTF-8 was detected"), "{output:?}");
 }
+
+#[test]
+fn each_file_gets_the_verdict_on_its_own_bytes_and_the_worst_is_the_exit_status() {
+    let fixture = Fixture::new();
+    let other = fixture.path().join("other");
+    fs::copy(&fixture.plugin, &other).unwrap();
+    let both = fixture.check().args(["plugin", "other"]).output().unwrap();
+    assert_eq!((stdout(&both).matches(": OK\n").count(), both.status.code()), (2, Some(0)), "{both:?}");
+
+    fs::write(&other, "tampered").unwrap();
+    let refused = fixture.check().args(["other", "plugin"]).output().unwrap();
+    assert!(
+        stdout(&refused).starts_with("other: REFUSED\n") && stdout(&refused).contains("\nplugin: OK\n"),
+        "{refused:?}"
+    );
+    assert_eq!(refused.status.code(), Some(1));
+    // After a verdict on the right bytes, the next file is looked at all the same.
+    let refused = fixture.check().args(["plugin", "other"]).output().unwrap();
+    assert!(stdout(&refused).contains("\nother: REFUSED\n"), "{refused:?}");
+
+    let failed = fixture.check().args(["missing", "other", "plugin"]).output().unwrap();
+    assert_eq!(failed.status.code(), Some(2));
+    assert!(stdout(&failed).contains("plugin: OK\n"), "{failed:?}");
+}
+
+#[test]
+fn a_verdict_on_the_last_file_counts_when_the_reader_went_away() {
+    let fixture = Fixture::new();
+    fs::write(fixture.path().join("other"), "tampered").unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let status = fixture.check().args(["plugin", "other"]).stdout(writer).status().unwrap();
+    assert_eq!(status.code(), Some(1));
+}
+
+#[test]
+fn a_list_of_sha256sum_says_which_digest_each_file_must_have() {
+    let fixture = Fixture::new();
+    fs::create_dir(fixture.path().join("bin")).unwrap();
+    fs::copy(&fixture.plugin, fixture.path().join("bin/a\nb")).unwrap();
+    let sums = Command::new("sha256sum").args(["plugin", "bin/a\nb"]).current_dir(fixture.path()).output().unwrap();
+    fs::write(fixture.path().join("SUMS"), sums.stdout).unwrap();
+    let check =
+        |files: &[&str]| plugin_verify(fixture.path(), "check").args(["--sums", "SUMS"]).args(files).output().unwrap();
+    let both = check(&["./plugin", "bin/a\nb"]);
+    assert_eq!((stdout(&both).matches(": OK\n").count(), both.status.code()), (2, Some(0)), "{both:?}");
+
+    fs::write(&fixture.plugin, "tampered").unwrap();
+    let tampered = check(&["plugin"]);
+    assert!(stdout(&tampered).starts_with("plugin: REFUSED\n  its SHA-256 is not the expected one\n"), "{tampered:?}");
+    let unlisted = check(&["other"]);
+    assert_verdict(&unlisted, 1, "other: REFUSED\n  SUMS: it has no entry for other\n");
+}
+
+#[test]
+fn the_document_of_a_check_has_an_entry_for_each_file() {
+    let fixture = Fixture::new();
+    fs::write(fixture.path().join("other"), "tampered").unwrap();
+    fs::set_permissions(fixture.path().join("other"), Permissions::from_mode(0o755)).unwrap();
+    let output = fixture.check().args(["--json", "plugin", "other", "mis\nsing"]).output().unwrap();
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((document["outcome"].as_str(), output.status.code()), (Some("failed"), Some(2)));
+    let files = &document["files"];
+    assert_eq!(
+        (files[0]["outcome"].as_str(), files[0]["sha256"].as_str()),
+        (Some("ok"), Some(fixture.sha256.as_str()))
+    );
+    assert_eq!((files[0]["image"].as_str(), files[1]["outcome"].as_str()), (Some("sealed"), Some("refused")));
+    assert!(files[1]["reason"].as_str().unwrap().contains(&fixture.sha256), "{document}");
+    assert_eq!((files[2]["file"].as_str(), files[2]["outcome"].as_str()), (Some(r"mis\nsing"), Some("failed")));
+    assert_eq!(stderr(&output), "");
+}

@@ -2,6 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
@@ -136,4 +137,84 @@ fn a_name_in_a_complaint_cannot_reach_the_terminal() {
     let name = OsStr::from_bytes(b"\x1b[2J\xff\nabc: OK");
     let output = plugin_verify(directory().path(), "digest").arg(name).stdin(Stdio::null()).output().unwrap();
     assert_eq!(stderr(&output), "plugin-verify: \\u{1b}[2J\\xff\\nabc: OK: No such file or directory (os error 2)\n");
+}
+
+#[test]
+fn many_files_are_printed_in_the_order_in_which_they_were_named() {
+    let directory = directory();
+    let names: Vec<String> = (0..200).rev().map(|number| format!("file-{number}")).collect();
+    for (number, name) in names.iter().enumerate() {
+        // The first ones are the largest, so they are finished last.
+        fs::write(directory.path().join(name), vec![7; 4_000_000 >> (number / 4).min(20)]).unwrap();
+    }
+    let theirs = sha256sum(directory.path(), &names).stdout;
+    let ours = plugin_verify(directory.path(), "digest").args(&names).output().unwrap().stdout;
+    assert_eq!(ours.escape_ascii().to_string(), theirs.escape_ascii().to_string());
+}
+
+#[test]
+fn what_was_computed_is_printed_while_later_input_is_awaited() {
+    let directory = directory();
+    fs::write(directory.path().join("abc"), "abc").unwrap();
+    let mut child = plugin_verify(directory.path(), "digest")
+        .args(["abc", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    // Standard input is still open, so this line could not wait for its end.
+    assert!(lines.next().unwrap().unwrap().ends_with("  abc"));
+    drop(child.stdin.take());
+    assert!(lines.next().unwrap().unwrap().ends_with("  -"));
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn a_closed_pipe_ends_it_before_standard_input_is_awaited() {
+    let directory = directory();
+    fs::write(directory.path().join("abc"), "abc").unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = plugin_verify(directory.path(), "digest");
+    // Nobody ever writes to it, and it is not closed before the program has ended.
+    let mut child = command.args(["abc", "-"]).stdin(Stdio::piped()).stdout(writer).spawn().unwrap();
+    let open = child.stdin.take();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    drop(open);
+}
+
+#[test]
+fn the_progress_of_a_long_computation_is_shown_on_a_terminal_only() {
+    let directory = directory();
+    assert!(Command::new("mkfifo").arg("fifo").current_dir(directory.path()).status().unwrap().success());
+    let run = |redirection: &str| {
+        // Opens when the program does, and then lets it wait for longer than a person is patient.
+        let mut writer = Command::new("timeout")
+            .args(["60", "sh", "-c", "exec >fifo; printf a; sleep 1; printf bc"])
+            .current_dir(directory.path())
+            .spawn()
+            .unwrap();
+        let digest = format!("{} digest fifo {redirection}", env!("CARGO_BIN_EXE_plugin-verify"));
+        let output = Command::new("timeout")
+            .args(["60", "script", "-qec", &digest, "/dev/null"])
+            .stdin(Stdio::null())
+            .current_dir(directory.path())
+            .output()
+            .unwrap();
+        if output.status.code() == Some(127) {
+            let _ = writer.kill();
+        }
+        let _ = writer.wait();
+        output
+    };
+    let shown = run("");
+    if shown.status.code() == Some(127) {
+        return skipped("script(1), which makes a terminal, is not here");
+    }
+    let line = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad  fifo\r\n";
+    assert!(stdout(&shown).contains("3 B ") && stdout(&shown).contains(line), "{shown:?}");
+    let hidden = run("2>errors");
+    assert_eq!(stdout(&hidden), line);
+    assert_eq!(fs::read_to_string(directory.path().join("errors")).unwrap(), "");
 }

@@ -21,10 +21,12 @@ pub use voucher::{Silence, SourceKind, SourceKindError, Voucher};
 
 use self::examine::{Asked, Examination};
 use super::image::ExecMode;
-use super::{Digest, ImageCache, Lock, Owners, PluginName, PublicKey, SignedManifest, Subject, VerifyError, Version};
+use super::{
+    Checksums, Digest, ImageCache, Lock, Owners, PluginName, PublicKey, SignedManifest, Subject, VerifyError, Version,
+};
 
 /// What may run. A new policy allows nothing. It is given sources, which say of exact bytes that they may run: digests that it names itself
-/// ([`allow`](Self::allow)), a lock file ([`with_lock`](Self::with_lock)), manifests signed by keys that it trusts ([`trust`](Self::trust)).
+/// ([`allow`](Self::allow)), a list of digests ([`with_checksums`](Self::with_checksums)), a lock file ([`with_lock`](Self::with_lock)), manifests signed by keys that it trusts ([`trust`](Self::trust)).
 ///
 /// A plugin may run when at least one source vouches for it, every source that is required does
 /// ([`require`](Self::require)), and nothing speaks against it: no two sources say different things of it, none of its parts is denied
@@ -49,6 +51,7 @@ pub struct Policy {
     allowed: BTreeSet<Digest>,
     denied: BTreeSet<Digest>,
     lock: Option<Arc<Lock>>,
+    checksums: Option<Arc<Checksums>>,
     manifests: BTreeMap<PluginName, SignedManifest>,
     keys: Vec<TrustedKey>,
     required: BTreeSet<SourceKind>,
@@ -104,6 +107,12 @@ impl Policy {
     /// Allows what was agreed to in a lock file, for this machine's platform.
     pub fn with_lock(mut self, lock: impl Into<Arc<Lock>>) -> Self {
         self.lock = Some(lock.into());
+        self
+    }
+
+    /// Allows files by a list of digests, each under the name that the list has it by. A plugin that is a directory has no place in such a list.
+    pub fn with_checksums(mut self, checksums: impl Into<Arc<Checksums>>) -> Self {
+        self.checksums = Some(checksums.into());
         self
     }
 
@@ -257,7 +266,11 @@ impl Policy {
     }
 
     fn has_no_source(&self) -> bool {
-        self.allowed.is_empty() && self.lock.is_none() && self.manifests.is_empty() && self.keys.is_empty()
+        self.allowed.is_empty()
+            && self.checksums.is_none()
+            && self.lock.is_none()
+            && self.manifests.is_empty()
+            && self.keys.is_empty()
     }
 
     fn size_limit(&self) -> u64 {

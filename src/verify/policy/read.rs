@@ -18,6 +18,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Deserialize;
 use toml::Spanned;
@@ -25,7 +26,7 @@ use toml::Spanned;
 use super::{LinkageRule, Place, Policy, SourceKind, TrustedKey};
 use crate::verify::document::Document;
 use crate::verify::place::is_trusted;
-use crate::verify::{Digest, Lock, Owners, PluginName, PublicKey, SourceError, SourceFault, Version, form};
+use crate::verify::{Checksums, Digest, Lock, Owners, PluginName, PublicKey, SourceError, SourceFault, Version, form};
 
 const FORMAT: &str = "portcullis-policy/1";
 
@@ -78,6 +79,7 @@ struct Form {
     #[serde(default)]
     deny: Vec<Spanned<Digest>>,
     lock: Option<PathBuf>,
+    checksums: Option<PathBuf>,
     size_limit: Option<u64>,
     execution: Option<Spanned<String>>,
     copies: Option<PathBuf>,
@@ -137,9 +139,9 @@ enum OwnerForm {
 }
 
 impl Policy {
-    /// Reads the policy at `path`, and the lock file that it names.
+    /// Reads the policy at `path`, and the lock file and the list of digests that it names.
     ///
-    /// Neither may be writable by anybody but root and this process's user: whoever can write them decides what runs.
+    /// None of them may be writable by anybody but root and this process's user: whoever can write them decides what runs.
     ///
     /// # Errors
     ///
@@ -150,16 +152,18 @@ impl Policy {
         let document = Document::read(path, LIMIT)?;
         let form: Form = form::read(&document, FORMAT)?;
         let base = path.parent().unwrap_or(Path::new(""));
-        let lock = form.lock.as_ref().map(|lock| {
-            let lock = base.join(lock);
-            refuse_writable(&lock)?;
-            Lock::read(&lock)
-        });
-        let lock = lock.transpose()?;
-        build(&document, form, base, lock)
+        let named = |path: &Option<PathBuf>| path.as_ref().map(|path| base.join(path));
+        let (lock, checksums) = (named(&form.lock), named(&form.checksums));
+        lock.iter().chain(&checksums).try_for_each(|path| refuse_writable(path))?;
+        let lock = lock.map(Lock::read).transpose()?;
+        let checksums = checksums.map(Checksums::read).transpose()?;
+        let mut policy = build(&document, form, base)?;
+        policy.lock = lock.map(Arc::new);
+        policy.checksums = checksums.map(Arc::new);
+        Ok(policy)
     }
 
-    /// Reads a policy from `bytes`, without the lock file that it may name, which is then missing from it; `path` is what it is called where
+    /// Reads a policy from `bytes`, without the files that it names; `path` is what it is called where
     /// something is wrong with it. For checking a policy before it is put into place.
     ///
     /// # Errors
@@ -168,11 +172,11 @@ impl Policy {
     pub fn check_bytes(path: impl Into<PathBuf>, bytes: impl Into<Vec<u8>>) -> Result<(), SourceError> {
         let document = Document::new(path, bytes);
         let form: Form = form::read(&document, FORMAT)?;
-        build(&document, form, Path::new(""), None).map(|_| ())
+        build(&document, form, Path::new("")).map(|_| ())
     }
 }
 
-fn build(document: &Document, form: Form, base: &Path, lock: Option<Lock>) -> Result<Policy, SourceError> {
+fn build(document: &Document, form: Form, base: &Path) -> Result<Policy, SourceError> {
     let at = |offset: usize, fault: PolicyFault| document.fault(Some(document.line_of(offset)), fault);
     if !is_plain(form.directory.get_ref()) {
         return Err(at(form.directory.span().start, PolicyFault::Directory));
@@ -206,15 +210,14 @@ fn build(document: &Document, form: Form, base: &Path, lock: Option<Lock>) -> Re
             SourceKind::Allow => !policy.allowed.is_empty(),
             SourceKind::Lock => form.lock.is_some(),
             SourceKind::Manifest => !policy.keys.is_empty(),
-            SourceKind::Checksums => false,
+            SourceKind::Checksums => form.checksums.is_some(),
         };
         if !is_there {
             return Err(at(kind.span().start, PolicyFault::RequiredSource { kind: *required }));
         }
         policy.required.insert(*required);
     }
-    let names_nothing = policy.has_no_source() && form.lock.is_none();
-    policy.lock = lock.map(std::sync::Arc::new);
+    let names_nothing = policy.has_no_source() && form.lock.is_none() && form.checksums.is_none();
     if names_nothing { Err(document.fault(None, SourceFault::Empty)) } else { Ok(policy) }
 }
 

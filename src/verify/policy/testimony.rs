@@ -3,7 +3,9 @@
 use super::examine::Asked;
 use super::{Policy, Silence, SourceKind, Voucher};
 use crate::verify::error::{Obstacle, Refusal};
-use crate::verify::{Digest, Manifest, PublicKey, SignedManifest, Subject, Version};
+use crate::verify::{
+    ChecksumFault, Digest, Manifest, PublicKey, SignedManifest, SourceError, SourceFault, Subject, Version,
+};
 
 /// A manifest that was found or given for a plugin.
 #[derive(Debug)]
@@ -30,13 +32,27 @@ pub(super) struct Testimony {
 }
 
 impl Testimony {
-    /// Hears every source about `subject`: the digest that stands for the plugin, where it is known already.
+    /// Hears every source that goes by names about the plugin.
     pub(super) fn hear(policy: &Policy, asked: &Asked<'_>, manifest: Option<&FoundManifest>) -> Result<Self, Obstacle> {
         let mut heard = Self::default();
+        heard.hear_checksums(policy, asked)?;
         heard.hear_lock(policy, asked, manifest)?;
         heard.hear_manifest(asked, manifest)?;
         heard.check_version(policy, asked)?;
         Ok(heard)
+    }
+
+    fn hear_checksums(&mut self, policy: &Policy, asked: &Asked<'_>) -> Result<(), Obstacle> {
+        let Some(checksums) = &policy.checksums else { return Ok(()) };
+        let path = checksums.path().to_path_buf();
+        match checksums.digest_for(asked.path) {
+            Ok(digest) => self.tied.push((Voucher::Checksums { path }, digest)),
+            Err(SourceError { fault: SourceFault::Checksums(ChecksumFault::NotListed { .. }), .. }) => {
+                self.silent.push(Silence::NotListed { path });
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
     }
 
     fn hear_lock(

@@ -159,6 +159,20 @@ fn a_plugin_that_the_lock_file_names_comes_from_the_cache_too() {
 }
 
 #[test]
+fn a_list_of_digests_allows_what_it_has_under_that_name() {
+    let fixture = Fixture::new();
+    let list = fixture.place.path().join("SHA256SUMS");
+    fs::write(&list, format!("{}  plugins/kv\n{}  zip\n", fixture.digest, Digest::of("zip"))).unwrap();
+    let policy = Policy::new().with_checksums(Checksums::read(&list).unwrap());
+    assert_eq!(kinds(&policy.verify(fixture.plugin()).unwrap()), [SourceKind::Checksums]);
+    let other = fixture.directory().join("other");
+    fs::copy(fixture.plugin(), &other).unwrap();
+    assert_eq!(refusal(policy.verify(&other)), Refusal::NotVouched { silent: vec![Silence::NotListed { path: list }] });
+    fs::copy(fixture.plugin(), fixture.directory().join("zip")).unwrap();
+    assert!(matches!(refusal(policy.verify(fixture.directory().join("zip"))), Refusal::DigestMismatch { .. }));
+}
+
+#[test]
 fn a_file_without_a_plugins_name_needs_one_where_names_count() {
     let fixture = Fixture::new();
     let odd = fixture.directory().join("-kv");
