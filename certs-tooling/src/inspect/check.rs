@@ -66,3 +66,46 @@ fn verify_p521(x509: &X509Certificate<'_>, key: &SubjectPublicKeyInfo<'_>) -> Op
     let signature = DerSignature::from_bytes(&x509.signature_value.data).ok()?;
     key.verify(x509.tbs_certificate.as_ref(), &signature).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use rcgen::SigningKey;
+
+    use super::*;
+    use crate::inspect::Inspection;
+    use crate::{KeyAlgorithm, Lifetime, PrivateKey, issue, validity::Validity};
+
+    /// What `change` makes of the body of a self-signed certificate, signed anew by its key, with `unused` bits in the signature.
+    fn signed(change: impl Fn(&mut Vec<u8>), unused: u8) -> SelfSigned {
+        let key = PrivateKey::generate(KeyAlgorithm::P256).unwrap().signer().unwrap();
+        let validity = Validity::from_now(Lifetime::default());
+        let params = issue::parameters(issue::common_name("x"), validity, &key).unwrap();
+        let der = params.self_signed(&key).unwrap().der().to_vec();
+        let mut body = parse(&Certificate::new(der)).unwrap().tbs_certificate.as_ref().to_vec();
+        change(&mut body);
+        let signature = [&[unused], key.sign(&body).unwrap().as_slice()].concat();
+        let der = yasna::construct_der(|writer| {
+            writer.write_sequence(|writer| {
+                writer.next().write_der(&body);
+                writer.next().write_der(ECDSA_WITH_SHA256);
+                // A BIT STRING, whose first byte says how many bits of the last are none.
+                let octets = yasna::construct_der(|writer| writer.write_bytes(&signature));
+                writer.next().write_der(&[&[0x03], &octets[1..]].concat());
+            });
+        });
+        Inspection::of(&Certificate::new(der)).unwrap().self_signed
+    }
+
+    const ECDSA_WITH_SHA256: &[u8] = b"\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02";
+
+    #[test]
+    fn a_signature_is_of_whole_bytes_and_by_the_algorithm_under_it() {
+        assert_eq!(signed(|_| {}, 0), SelfSigned::Yes);
+        assert_eq!(signed(|_| {}, 1), SelfSigned::Refuted);
+        let says_sha384 = |body: &mut Vec<u8>| {
+            let found = body.windows(ECDSA_WITH_SHA256.len()).position(|window| window == ECDSA_WITH_SHA256);
+            body[found.unwrap() + ECDSA_WITH_SHA256.len() - 1] = 3;
+        };
+        assert_eq!(signed(says_sha384, 0), SelfSigned::Refuted);
+    }
+}
