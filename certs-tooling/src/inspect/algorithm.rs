@@ -3,7 +3,7 @@
 use x509_parser::public_key::{PublicKey, RSAPublicKey};
 use x509_parser::x509::{AlgorithmIdentifier, SubjectPublicKeyInfo};
 
-use super::Key;
+use super::{Key, names};
 
 /// The shortest RSA key that is fit for use (NIST SP 800-131A).
 pub(super) const RSA_MINIMUM: usize = 2048;
@@ -30,7 +30,7 @@ pub(super) struct Signature {
 }
 
 pub(super) fn key(info: &SubjectPublicKeyInfo<'_>) -> KeyFacts {
-    let oid = info.algorithm.algorithm.to_id_string();
+    let oid = names::identifier(&info.algorithm.algorithm);
     match oid.as_str() {
         "1.2.840.113549.1.1.1" | "1.2.840.113549.1.1.10" => match info.parsed() {
             Ok(PublicKey::RSA(key)) => rsa(&key),
@@ -55,7 +55,7 @@ fn rsa(key: &RSAPublicKey<'_>) -> KeyFacts {
 
 /// Curves are named in the parameters (RFC 5480, section 2.1.1).
 fn curve(algorithm: &AlgorithmIdentifier<'_>) -> KeyFacts {
-    let oid = algorithm.parameters.as_ref().and_then(|any| any.as_oid().ok()).map(|oid| oid.to_id_string());
+    let oid = algorithm.parameters.as_ref().and_then(|any| any.as_oid().ok()).map(|oid| names::identifier(&oid));
     match oid.as_deref() {
         Some("1.2.840.10045.3.1.7") => facts("P-256", 256, Strength::Good),
         Some("1.3.132.0.34") => facts("P-384", 384, Strength::Good),
@@ -72,7 +72,7 @@ fn facts(algorithm: &str, bits: usize, strength: Strength) -> KeyFacts {
 }
 
 pub(super) fn signature(algorithm: &AlgorithmIdentifier<'_>) -> Signature {
-    let oid = algorithm.algorithm.to_id_string();
+    let oid = names::identifier(&algorithm.algorithm);
     let (name, strength) = match oid.as_str() {
         "1.2.840.113549.1.1.4" => ("md5WithRSAEncryption", Strength::Weak),
         "1.2.840.113549.1.1.5" => ("sha1WithRSAEncryption", Strength::Weak),

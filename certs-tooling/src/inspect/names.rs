@@ -34,9 +34,20 @@ fn value(bytes: &[u8]) -> String {
     if bytes.iter().any(special) || blank { format!("{text:?}") } else { text.to_string() }
 }
 
+/// The longest object identifier in bytes that is written out. Writing a number of many thousand digits takes long, and nobody reads it.
+const IDENTIFIER_LIMIT: usize = 64;
+
+/// An object identifier as a number with dots.
+pub(super) fn identifier(oid: &Oid<'_>) -> String {
+    match oid.as_bytes().len() {
+        length if length > IDENTIFIER_LIMIT => format!("an identifier of {length} bytes"),
+        _ => oid.to_id_string(),
+    }
+}
+
 /// The short name of an attribute (RFC 4514, section 3), or its number.
 fn attribute_name(oid: &Oid<'_>) -> String {
-    let number = oid.to_id_string();
+    let number = identifier(oid);
     let name = match number.as_str() {
         "2.5.4.3" => "CN",
         "2.5.4.5" => "serialNumber",
@@ -63,8 +74,8 @@ pub(super) fn general(name: &GeneralName<'_>) -> String {
             None => format!("IP:{} (no address)", hexadecimal(bytes)),
         },
         GeneralName::DirectoryName(name) => format!("directory:{}", distinguished(name)),
-        GeneralName::RegisteredID(oid) => format!("registered:{}", oid.to_id_string()),
-        GeneralName::OtherName(oid, _) => format!("other:{}", oid.to_id_string()),
+        GeneralName::RegisteredID(oid) => format!("registered:{}", identifier(oid)),
+        GeneralName::OtherName(oid, _) => format!("other:{}", identifier(oid)),
         GeneralName::X400Address(_) => "X.400 address".to_owned(),
         GeneralName::EDIPartyName(_) => "EDI party name".to_owned(),
         GeneralName::Invalid(tag, bytes) => format!("malformed, of kind {}: {}", tag.0, hexadecimal(bytes)),
@@ -94,6 +105,13 @@ mod tests {
         ] {
             assert_eq!(value(bytes), shown);
         }
+    }
+
+    #[test]
+    fn an_endless_identifier_is_not_written_out() {
+        let endless = [&[0xff; 60_000][..], &[0x01]].concat();
+        assert_eq!(identifier(&Oid::new(endless.into())), "an identifier of 60001 bytes");
+        assert_eq!(identifier(&Oid::new((&[0x2a, 0x03, 0x04]).into())), "1.2.3.4");
     }
 
     #[test]

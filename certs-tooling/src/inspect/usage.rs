@@ -1,5 +1,7 @@
 //! What a certificate says it is for: its extensions, and what is odd about them. Holds nobody to it.
 
+use std::collections::BTreeSet;
+
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::{ExtendedKeyUsage, KeyUsage, ParsedExtension};
 
@@ -28,9 +30,10 @@ impl Extensions {
             authority: Authority::None,
             remarks: Vec::new(),
         };
-        for (index, extension) in x509.extensions().iter().enumerate() {
-            let oid = extension.oid.to_id_string();
-            if x509.extensions()[..index].iter().any(|earlier| earlier.oid == extension.oid) {
+        let mut known = BTreeSet::new();
+        for extension in x509.extensions() {
+            let oid = names::identifier(&extension.oid);
+            if !known.insert(extension.oid.as_bytes()) {
                 // The first is shown. Which of them a peer takes is anybody's guess (RFC 5280, section 4.2).
                 seen.remarks.push(Remark::RepeatedExtension { oid });
                 continue;
@@ -84,7 +87,7 @@ fn extended_key_usages(usage: &ExtendedKeyUsage<'_>) -> Vec<String> {
         (usage.ocsp_signing, "OCSPSigning"),
     ];
     let named = named.into_iter().filter(|(set, _)| *set).map(|(_, name)| name.to_owned());
-    named.chain(usage.other.iter().map(|oid| oid.to_id_string())).collect()
+    named.chain(usage.other.iter().map(names::identifier)).collect()
 }
 
 #[cfg(test)]
