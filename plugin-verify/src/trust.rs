@@ -9,41 +9,42 @@ use portcullis::verify::{
     SourceKind,
 };
 
+const HEADING: &str = "What it is held against (all that is named must vouch)";
+
 /// Where the word about a file comes from, and where the bytes that it is about are kept.
 #[derive(Debug, clap::Args)]
 #[command(group(clap::ArgGroup::new("sources").required(true).multiple(true).args(["sha256", "sums", "lock", "key", "policy"])))]
-#[command(next_help_heading = "What it is held against (where several are named, each must vouch)")]
 pub(crate) struct Trust {
     /// The SHA-256 that the file must have: 64 hexadecimal digits
-    #[arg(long, value_name = "HEX")]
+    #[arg(long, help_heading = HEADING, value_name = "HEX")]
     sha256: Option<Digest>,
 
     /// A list of SHA-256, as sha256sum writes it, which must name the file
-    #[arg(long, value_name = "SUMS")]
+    #[arg(long, help_heading = HEADING, value_name = "SUMS")]
     sums: Option<PathBuf>,
 
     /// A lock file, which must name the plugin for this machine
-    #[arg(long, value_name = "LOCK")]
+    #[arg(long, help_heading = HEADING, value_name = "LOCK")]
     lock: Option<PathBuf>,
 
     /// A public key of minisign, or a file with one, whose owner must have signed the plugin's manifest; may be named several times
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, help_heading = HEADING, value_name = "KEY")]
     key: Vec<KeyArgument>,
 
     /// The signed manifest, instead of the one that lies beside the file or in the directory
-    #[arg(long, value_name = "MANIFEST", requires = "key")]
+    #[arg(long, help_heading = HEADING, value_name = "MANIFEST", requires = "key")]
     manifest: Option<PathBuf>,
 
     /// A policy, which says all of this and more
-    #[arg(long, value_name = "POLICY", conflicts_with_all = ["sha256", "sums", "lock", "key", "manifest", "private_copy"])]
+    #[arg(long, help_heading = HEADING, value_name = "POLICY", conflicts_with_all = ["sha256", "sums", "lock", "key", "manifest", "private_copy"])]
     policy: Option<PathBuf>,
 
     /// The name of the plugin in the lock file and in its manifest, instead of its file name
-    #[arg(long = "as", value_name = "NAME")]
-    name: Option<PluginName>,
+    #[arg(long = "as", help_heading = HEADING, value_name = "NAME")]
+    known_as: Option<PluginName>,
 
     /// Copy to a private directory below DIR, not to sealed memory
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, help_heading = HEADING, value_name = "DIR")]
     private_copy: Option<PathBuf>,
 }
 
@@ -109,7 +110,7 @@ impl Trust {
 
     /// What the policy says of a file.
     pub(crate) fn decide(&self, policy: &Policy, file: &Path) -> Decision {
-        match &self.name {
+        match &self.known_as {
             Some(name) => policy.decide_as(name.clone(), file),
             None => policy.decide(file),
         }
