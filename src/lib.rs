@@ -72,6 +72,7 @@ mod escape;
 mod handshake;
 #[cfg(feature = "_runtime")]
 mod launch;
+mod private;
 #[cfg(feature = "host")]
 mod protocol;
 #[cfg(feature = "_runtime")]
@@ -82,6 +83,7 @@ mod sys;
 mod tls;
 #[cfg(feature = "_runtime")]
 mod transport;
+mod worker;
 
 // The public interface is:
 pub mod exec;

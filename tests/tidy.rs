@@ -11,22 +11,24 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What each stage may use of the others. Everybody may use `escape`; nobody but `host` and `plugin` composes.
-const EDGES: [(&str, &[&str]); 15] = [
+const EDGES: [(&str, &[&str]); 17] = [
     ("sys", &[]),
+    ("worker", &[]),
     ("environment", &[]),
-    ("verify", &[]),
+    ("private", &["worker"]),
+    ("verify", &["private"]),
     ("sign", &["verify"]),
-    ("launch", &["environment", "sys", "verify"]),
+    ("launch", &["environment", "private", "sys", "verify", "worker"]),
     ("exec", &["environment", "sys", "verify"]),
-    ("machine", &["sys", "verify"]),
+    ("machine", &["private", "sys", "verify"]),
     ("handshake", &[]),
     ("tls", &["handshake", "verify"]),
     ("transport", &["handshake", "launch", "sys", "tls"]),
     ("rpc", &[]),
     ("protocol", &[]),
     ("error", &["handshake", "launch", "rpc", "tls", "transport", "verify"]),
-    ("host", &["error", "handshake", "launch", "protocol", "rpc", "sys", "tls", "transport", "verify"]),
-    ("plugin", &["handshake", "launch", "rpc", "sys", "tls", "transport"]),
+    ("host", &["error", "handshake", "launch", "private", "protocol", "rpc", "sys", "tls", "transport", "verify"]),
+    ("plugin", &["handshake", "launch", "private", "rpc", "sys", "tls", "transport"]),
 ];
 
 /// What `lib.rs` offers under a short name, and where it comes from.
@@ -156,7 +158,9 @@ fn unsafe_code_is_in_one_file() {
         let uses = code.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == "unsafe");
         assert_eq!(uses, path == Path::new("src/sys.rs"), "{}", path.display());
     }
-    for stage in ["exec", "machine", "verify", "sign", "handshake", "tls", "transport", "rpc", "host", "plugin"] {
+    for stage in
+        ["exec", "machine", "private", "verify", "sign", "handshake", "tls", "transport", "rpc", "host", "plugin"]
+    {
         let contents = fs::read_to_string(root().join(format!("src/{stage}/mod.rs"))).unwrap();
         assert!(contents.contains("#![forbid(unsafe_code)]"), "{stage} does not forbid unsafe code");
     }

@@ -16,7 +16,8 @@ use super::timings::Stopwatch;
 use super::{LaunchReport, Plugin, Timings};
 use crate::error::{Awaited, Error, StartError, StartFault};
 use crate::handshake::{Agreed, Announcement, HandshakeError, Offer};
-use crate::launch::{self, LaunchError, Measure, Order, PeerCheck, PrivateDirectory, Running, Step};
+use crate::launch::{self, LaunchError, Measure, Order, PeerCheck, Running, Step};
+use crate::private::PrivateDirectory;
 use crate::tls::{Identity, Pin};
 use crate::transport::{Connection, Hangup, Session};
 use crate::verify::Digest;
@@ -42,7 +43,7 @@ pub(super) async fn start(ready: Ready) -> Result<Plugin, Error> {
     let watch = Stopwatch::started_at(now);
     let deadline = now.checked_add(ready.start_timeout).unwrap_or(now + AS_GOOD_AS_NEVER);
     let identity = Identity::generate().map_err(Error::Identity)?;
-    let directory = PrivateDirectory::create(&ready.runtime_directory)?;
+    let directory = launch::place_sockets(&ready.runtime_directory)?;
     let sockets = directory.path().to_path_buf();
     let terms = Terms { protocol: ready.protocol.clone(), tcp_loopback: ready.tcp_loopback, sockets, identity };
     let facts = Facts { digest: ready.plugin.digest(), mode: ready.plugin.mode(), cached: ready.plugin.was_cached() };

@@ -9,8 +9,9 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus};
 
+use super::cleaner;
 use super::peer::{Peer, PeerCheck};
-use super::{PrivateDirectory, cleaner};
+use crate::private::PrivateDirectory;
 use crate::sys;
 use crate::verify::VerifiedPlugin;
 

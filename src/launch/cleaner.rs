@@ -1,46 +1,32 @@
-//! The thread that does what nobody should wait for: it reaps killed processes and removes what plugins left on disk.
+//! The thread that reaps killed processes, which nobody should wait for.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use super::child::Remains;
-use super::directory::Leftover;
-use super::worker::Worker;
+use crate::worker::Worker;
 
 /// How often killed processes that have not ended yet are looked at. They end within a moment, or never.
 const REAP_INTERVAL: Duration = Duration::from_millis(10);
 
-enum Task {
-    Reap(Remains),
-    Remove(Leftover),
-}
-
-static CLEANER: Worker<Task> = Worker::new("portcullis-cleaner", serve);
+static CLEANER: Worker<Remains> = Worker::new("portcullis-cleaner", serve);
 
 /// Reaps a killed process when it has ended.
 pub(super) fn reap(remains: Remains) {
-    if let Err(error) = CLEANER.send(Task::Reap(remains)) {
+    if let Err(error) = CLEANER.send(remains) {
         tracing::error!(%error, "a killed plugin cannot be reaped");
     }
 }
 
-/// Removes a directory with everything in it.
-pub(super) fn remove(leftover: Leftover) {
-    if let Err(error) = CLEANER.send(Task::Remove(leftover)) {
-        tracing::warn!(%error, "a private directory cannot be removed");
-    }
-}
-
-fn serve(tasks: &Receiver<Task>) {
+fn serve(killed: &Receiver<Remains>) {
     let mut remains: Vec<Remains> = Vec::new();
     loop {
-        let task = match remains.is_empty() {
-            true => tasks.recv().map_err(RecvTimeoutError::from),
-            false => tasks.recv_timeout(REAP_INTERVAL),
+        let next = match remains.is_empty() {
+            true => killed.recv().map_err(RecvTimeoutError::from),
+            false => killed.recv_timeout(REAP_INTERVAL),
         };
-        match task {
-            Ok(Task::Reap(child)) => remains.push(child),
-            Ok(Task::Remove(leftover)) => leftover.remove(),
+        match next {
+            Ok(child) => remains.push(child),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => return,
         }

@@ -7,7 +7,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::Receiver;
 
-use super::worker::Worker;
+use crate::worker::Worker;
 
 type Task = Box<dyn FnOnce() + Send>;
 

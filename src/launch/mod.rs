@@ -4,13 +4,12 @@
 
 mod child;
 mod cleaner;
-mod directory;
 mod error;
 mod launcher;
 mod measure;
 mod order;
 mod peer;
-mod worker;
+mod place;
 
 use std::ffi::OsString;
 use std::os::unix::net::UnixStream;
@@ -22,9 +21,9 @@ pub use measure::Measure;
 pub use peer::PeerCheck;
 
 pub(crate) use child::Child;
-pub(crate) use directory::PrivateDirectory;
 pub(crate) use order::{Order, Stdin};
 pub(crate) use peer::Peer;
+pub(crate) use place::place_sockets;
 
 /// A plugin's process, with everything that belongs to it.
 #[derive(Debug)]

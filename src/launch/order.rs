@@ -17,8 +17,9 @@ use rustix::process::{Pid, Resource, Rlimit, Signal};
 
 use super::child::{Belongings, Child};
 use super::error::{LaunchError, Step};
-use super::{Measure, PrivateDirectory, Running};
+use super::{Measure, Running};
 use crate::environment::Block;
+use crate::private::PrivateDirectory;
 use crate::sys::{self, ExecVectors};
 use crate::verify::{ExecMode, VerifiedPlugin};
 

@@ -10,7 +10,8 @@ use rustix::fs::OFlags;
 
 use super::report::Finding;
 use super::{Guarantee, shown};
-use crate::verify::{PlaceFault, is_noexec, is_trusted, refuse_name, trusted};
+use crate::private::{PlaceFault, is_trusted, refuse_name, trusted};
+use crate::verify::is_noexec;
 
 /// How many entries of a directory with plugins are looked at.
 const ENTRIES: usize = 10_000;

@@ -14,7 +14,8 @@ use super::builder::{Builder, Setup};
 use super::host::Host;
 use super::launched::Launched;
 use crate::handshake::{CORE, HandshakeLine, Network};
-use crate::launch::PrivateDirectory;
+use crate::launch;
+use crate::private::PrivateDirectory;
 use crate::rpc::{HEALTH_SERVICE, controller_service};
 use crate::tls::{self, Identity, Pin};
 use crate::transport::{FRAME_SIZE, HEADER_LIST_SIZE, Listener, Security};
@@ -70,7 +71,7 @@ impl Place {
     fn choose(directory: Option<PathBuf>) -> Result<Self, ServeError> {
         match directory {
             Some(path) => Ok(Self::Hosts(path)),
-            None => PrivateDirectory::create(&std::env::temp_dir()).map(Self::Own).map_err(ServeError::Directory),
+            None => launch::place_sockets(&std::env::temp_dir()).map(Self::Own).map_err(ServeError::Directory),
         }
     }
 

@@ -1,42 +1,40 @@
 //! A plugin that is a directory: every file of its manifest copied to a private place, hashed there and made read-only, and nothing else
 //! put beside it. Does not decide whether the manifest is to be believed.
 
+use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
-use tempfile::TempDir;
 
 use super::error::{Obstacle, Refusal};
-use super::image::same_file;
-use super::place::{PlaceFault, trusted};
+use super::image::{private_directory, same_file};
 use super::source::is_noexec;
 use super::tree::Tree;
 use super::{BundlePath, Digest, Manifest, ManifestFile};
+use crate::private::PrivateDirectory;
 
 /// The verified files of one plugin, in a directory that only this process's user may enter. Removed when this value is dropped.
 #[derive(Debug)]
 pub(crate) struct Bundle {
-    /// There until the drop.
-    directory: Option<TempDir>,
+    /// In the private directory, and not that itself: nothing but the plugin's own files lies where it looks for its modules.
     path: PathBuf,
+    #[expect(dead_code, reason = "held, because the files are there for as long as it is")]
+    directory: PrivateDirectory,
 }
+
+/// The name of the directory with the files in the private directory.
+const NAME: &str = "plugin";
 
 impl Bundle {
     /// Copies the files that `manifest` names from `tree` to a new directory below `parent`.
     pub(super) fn materialise(tree: &Tree, manifest: &Manifest, parent: &Path) -> Result<Self, Obstacle> {
-        let parent = trusted(parent).map_err(|fault| match fault {
-            PlaceFault::Open { directory, owner, mode } => Refusal::OpenDirectory { directory, owner, mode }.into(),
-            PlaceFault::Io(error) => Obstacle::io("looking at the directory for its private copy")(error),
-        })?;
-        let directory = tempfile::Builder::new()
-            .prefix("portcullis-bundle-")
-            .permissions(Permissions::from_mode(0o700))
-            .tempdir_in(&parent)
-            .map_err(Obstacle::io("making a directory for its files"))?;
-        let bundle = Self { path: directory.path().to_path_buf(), directory: Some(directory) };
+        let entries = manifest.files().len() + directories(manifest).len() + 1;
+        let directory = private_directory(parent)?.removed_at_once(entries);
+        let bundle = Self { path: directory.path().join(NAME), directory };
+        make_directory(&bundle.path)?;
         for (path, expected) in manifest.files() {
             bundle.take(tree, path, *expected, path == manifest.program())?;
         }
@@ -80,36 +78,22 @@ impl Bundle {
 
     /// Lets nothing more be put into any directory of it.
     fn close(&self, manifest: &Manifest) -> io::Result<()> {
-        let mut directories: Vec<_> = manifest.files().flat_map(|(path, _)| path.directories()).collect();
-        directories.sort_unstable();
-        directories.dedup();
         // From the inside out, although this process's user could go on either way.
-        for directory in directories.into_iter().rev() {
+        for directory in directories(manifest).into_iter().rev() {
             fs::set_permissions(self.path.join(directory), Permissions::from_mode(0o500))?;
         }
         fs::set_permissions(&self.path, Permissions::from_mode(0o500))
     }
 }
 
-impl Drop for Bundle {
-    fn drop(&mut self) {
-        let Some(directory) = self.directory.take() else { return };
-        // Nothing can be removed from a directory that may not be written. What cannot be removed stays.
-        let _ = reopen(&self.path);
-        let _ = directory.close();
-    }
+/// The directories that the files of a plugin lie in, from the outside in.
+fn directories(manifest: &Manifest) -> BTreeSet<&str> {
+    manifest.files().flat_map(|(path, _)| path.directories()).collect()
 }
 
-/// Makes a directory and those in it writable for their owner, without following a link.
-fn reopen(directory: &Path) -> io::Result<()> {
-    fs::set_permissions(directory, Permissions::from_mode(0o700))?;
-    for entry in fs::read_dir(directory)? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            reopen(&entry.path())?;
-        }
-    }
-    Ok(())
+fn make_directory(path: &Path) -> Result<(), Obstacle> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(Obstacle::io("making a directory for its files"))
 }
 
 /// Writes at most one byte more than expected, and closes what was written: the limit holds for what is copied, not for what was promised.

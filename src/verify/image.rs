@@ -9,13 +9,12 @@ use std::{fmt, io};
 
 use rustix::fs::{MemfdFlags, OFlags, SealFlags};
 use rustix::io::Errno;
-use tempfile::TempDir;
 
 use super::Digest;
 use super::error::{Obstacle, Refusal, VerifyError};
 use super::format;
-use super::place::{PlaceFault, is_trusted, trusted};
 use super::source::{Source, is_noexec};
+use crate::private::{PlaceFault, PrivateDirectory, is_trusted};
 
 /// How the verified bytes are kept unchanged between the moment they are hashed and the moment they run.
 ///
@@ -51,7 +50,7 @@ pub(crate) struct Image {
     pub(crate) mode: ExecMode,
     pub(super) size: u64,
     /// Holds a private copy's directory for as long as the image may be launched.
-    directory: Option<TempDir>,
+    directory: Option<PrivateDirectory>,
 }
 
 impl Image {
@@ -92,15 +91,7 @@ impl Image {
 
     /// Copies to a directory of its own below `place`, closes the copy for writing, then hashes it.
     pub(super) fn private_copy(source: &Source, name: &Path, place: &Path) -> Result<Self, Obstacle> {
-        let parent = trusted(place).map_err(|fault| match fault {
-            PlaceFault::Open { directory, owner, mode } => Refusal::OpenDirectory { directory, owner, mode }.into(),
-            PlaceFault::Io(error) => Obstacle::io("looking at the directory for its private copy")(error),
-        })?;
-        let directory = tempfile::Builder::new()
-            .prefix("portcullis-image-")
-            .permissions(Permissions::from_mode(0o700))
-            .tempdir_in(&parent)
-            .map_err(Obstacle::io("making a directory for its private copy"))?;
+        let directory = private_directory(place)?.removed_at_once(1);
         let path = directory.path().join(file_name(name));
         let (written, size) = write_copy(source, &path)?;
         let file = OpenOptions::new()
@@ -136,6 +127,14 @@ impl Image {
         let size = file.metadata().map_err(Obstacle::io("looking at its private copy"))?.size();
         Ok(Self { file, digest, mode: ExecMode::PrivateCopy, size, directory: None })
     }
+}
+
+/// A directory for copies below `place`.
+pub(super) fn private_directory(place: &Path) -> Result<PrivateDirectory, Obstacle> {
+    PrivateDirectory::create(place).map_err(|fault| match fault {
+        PlaceFault::Open { directory, owner, mode } => Refusal::OpenDirectory { directory, owner, mode }.into(),
+        PlaceFault::Io(error) => Obstacle::io("making a directory for its private copy")(error),
+    })
 }
 
 /// An empty file in memory that can be executed and sealed.

@@ -24,7 +24,6 @@ mod lock;
 mod manifest;
 mod name;
 mod owners;
-mod place;
 mod policy;
 mod signature;
 mod source;
@@ -60,7 +59,6 @@ pub use signature::{Signature, SignatureFault, TrustedComment};
 pub use source_error::{SourceError, SourceFault};
 
 pub(crate) use image::try_sealing;
-pub(crate) use place::{NameFault, PREFIX, PlaceFault, RANDOM, is_trusted, refuse_name, trusted};
 pub(crate) use source::is_noexec;
 #[cfg(feature = "sign")]
 pub(crate) use {document::open_regular, key::UNTRUSTED, signature::is_comment};

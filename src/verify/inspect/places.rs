@@ -8,8 +8,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::Escaped;
+use crate::private::{self, is_trusted};
 use crate::verify::linkage::{Linkage, SearchPathKind};
-use crate::verify::place::{self, is_trusted};
 
 /// More directories than any program is made to search, and more than are looked at.
 pub(super) const ENTRIES_LIMIT: usize = 128;
@@ -56,13 +56,13 @@ pub struct SearchEntry {
 impl Outside {
     /// Looks at a directory that things are searched in.
     pub(super) fn directory(path: PathBuf) -> Self {
-        let found = place::follow(&path);
+        let found = private::follow(&path);
         Self::found(path, found)
     }
 
     /// Looks at a file that is used by this name: its directories, and who may write the file itself.
     pub(super) fn file(path: PathBuf) -> Self {
-        let found = place::follow(&path);
+        let found = private::follow(&path);
         let mut outside = Self::found(path, found);
         if outside.exposure.is_none()
             && let Ok(status) = std::fs::metadata(&outside.path)
@@ -72,7 +72,7 @@ impl Outside {
         outside
     }
 
-    fn found(path: PathBuf, found: io::Result<(bool, Option<place::Opening>)>) -> Self {
+    fn found(path: PathBuf, found: io::Result<(bool, Option<private::Opening>)>) -> Self {
         match found {
             Ok((exists, opening)) => Self { path, exists: Some(exists), exposure: opening.map(Exposure::from) },
             Err(_) => Self { path, exists: None, exposure: None },
@@ -88,8 +88,8 @@ impl Exposure {
     }
 }
 
-impl From<place::Opening> for Exposure {
-    fn from(opening: place::Opening) -> Self {
+impl From<private::Opening> for Exposure {
+    fn from(opening: private::Opening) -> Self {
         Self { path: opening.path, owner: opening.owner, mode: opening.mode }
     }
 }

@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 
 use super::{Content, Exposure, FileCapabilities, Outside, Remark, SearchEntry, remark};
 use crate::Escaped;
+use crate::private;
 use crate::verify::bytes::Bytes;
 use crate::verify::error::Obstacle;
 use crate::verify::source::Source;
-use crate::verify::{Digest, Policy, Refusal, document, format, place};
+use crate::verify::{Digest, Policy, Refusal, document, format};
 
 /// What was found out about a file without running it.
 ///
@@ -116,7 +117,7 @@ impl Inspection {
     fn look(path: &Path, location: PathBuf, file: &File) -> Result<Self, InspectError> {
         let status = file.metadata().map_err(failed(path, "looking at it"))?;
         let absolute = std::path::absolute(path).map_err(failed(path, "following its path"))?;
-        let (_, opening) = place::follow(&absolute).map_err(failed(path, "following its path"))?;
+        let (_, opening) = private::follow(&absolute).map_err(failed(path, "following its path"))?;
         let opening = opening.map(Exposure::from);
         Ok(Self {
             path: path.to_path_buf(),

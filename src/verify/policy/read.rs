@@ -24,8 +24,8 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{LinkageRule, Place, Policy, SourceKind, TrustedKey};
+use crate::private::is_trusted;
 use crate::verify::document::Document;
-use crate::verify::place::is_trusted;
 use crate::verify::{Checksums, Digest, Lock, Owners, PluginName, PublicKey, SourceError, SourceFault, Version, form};
 
 const FORMAT: &str = "portcullis-policy/1";

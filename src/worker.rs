@@ -5,7 +5,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Mutex, PoisonError};
 
 /// A named thread and its mailbox.
-pub(super) struct Worker<T> {
+pub(crate) struct Worker<T> {
     name: &'static str,
     serve: fn(&Receiver<T>),
     /// With the process that the thread belongs to: a fork of the host takes no thread along.
@@ -14,11 +14,11 @@ pub(super) struct Worker<T> {
 
 impl<T: Send + 'static> Worker<T> {
     /// A worker that runs `serve` when the first task comes. `serve` returns only when the mailbox is closed, which is never.
-    pub(super) const fn new(name: &'static str, serve: fn(&Receiver<T>)) -> Self {
+    pub(crate) const fn new(name: &'static str, serve: fn(&Receiver<T>)) -> Self {
         Self { name, serve, mailbox: Mutex::new(None) }
     }
 
-    pub(super) fn send(&self, task: T) -> io::Result<()> {
+    pub(crate) fn send(&self, task: T) -> io::Result<()> {
         let mut mailbox = self.mailbox.lock().unwrap_or_else(PoisonError::into_inner);
         let process = std::process::id();
         let sender = match &*mailbox {

@@ -75,11 +75,11 @@ const LINKS_LIMIT: usize = 40;
 
 /// Where somebody other than root and this user decides what is found under a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Opening {
+pub(crate) struct Opening {
     /// A directory in which they may put something or rename what is there, or a symbolic link of theirs.
-    pub(super) path: PathBuf,
-    pub(super) owner: u32,
-    pub(super) mode: u32,
+    pub(crate) path: PathBuf,
+    pub(crate) owner: u32,
+    pub(crate) mode: u32,
 }
 
 /// Goes the way of an absolute path, every symbolic link of it included, and returns the first place where others could lead it elsewhere;
@@ -87,7 +87,7 @@ pub(super) struct Opening {
 ///
 /// If it leads to a directory, others must not be able to put anything into it either, as they are in /tmp. What it leads to otherwise is not
 /// looked at.
-pub(super) fn follow(path: &Path) -> io::Result<(bool, Option<Opening>)> {
+pub(crate) fn follow(path: &Path) -> io::Result<(bool, Option<Opening>)> {
     let mut here = PathBuf::from("/");
     let mut status = std::fs::metadata(&here)?;
     let mut ahead = components(path);

@@ -1,0 +1,52 @@
+//! Where the sockets of a launch lie: a private directory, at a path that can be their address. Makes no socket.
+
+use std::path::Path;
+
+use super::LaunchError;
+use crate::private::{NameFault, PlaceFault, PrivateDirectory, refuse_name, trusted};
+
+/// Makes a private directory below `parent`, in which nobody else may be able to rename or remove it.
+pub(crate) fn place_sockets(parent: &Path) -> Result<PrivateDirectory, LaunchError> {
+    let failed = |source| LaunchError::Directory { path: parent.to_path_buf(), source };
+    let fault = |fault| match fault {
+        PlaceFault::Open { directory, owner, mode } => LaunchError::UnsafeDirectory { path: directory, owner, mode },
+        PlaceFault::Io(error) => failed(error),
+    };
+    let parent = trusted(parent).map_err(fault)?;
+    refuse_name(&parent).map_err(|fault| match fault {
+        NameFault::Characters => LaunchError::PathCharacters { path: parent.clone() },
+        NameFault::TooLong { limit } => LaunchError::PathTooLong { path: parent.clone(), limit },
+    })?;
+    PrivateDirectory::create(&parent).map_err(fault)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_place_where_others_may_rename_is_refused() {
+        let place = tempfile::tempdir().unwrap();
+        fs::set_permissions(place.path(), Permissions::from_mode(0o777)).unwrap();
+        let error = place_sockets(place.path()).unwrap_err();
+        assert!(matches!(error, LaunchError::UnsafeDirectory { mode: 0o777, .. }), "{error:?}");
+    }
+
+    #[test]
+    fn a_path_that_cannot_be_an_address_is_refused_and_nothing_is_made() {
+        let place = tempfile::tempdir().unwrap();
+        for (name, too_long) in [("x".repeat(80), true), ("with|bar".into(), false), ("with\nfeed".into(), false)] {
+            let path = place.path().join(name);
+            fs::create_dir(&path).unwrap();
+            match place_sockets(&path).unwrap_err() {
+                LaunchError::PathTooLong { .. } => assert!(too_long),
+                LaunchError::PathCharacters { .. } => assert!(!too_long),
+                other => panic!("{other:?}"),
+            }
+            assert_eq!(fs::read_dir(&path).unwrap().count(), 0);
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Beside the stages: places on disk that belong to this process alone. [`PrivateDirectory`] makes one and removes it; [`trusted`] says where
+//! others cannot tamper with one. Knows neither plugins nor what is put there.
+#![forbid(unsafe_code)]
+
+mod directory;
+mod place;
+mod removal;
+mod sweep;
+
+pub(crate) use directory::PrivateDirectory;
+pub(crate) use place::{NameFault, Opening, PlaceFault, follow, is_trusted, refuse_name, trusted};
+
+#[cfg(test)]
+mod tests;
