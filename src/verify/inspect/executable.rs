@@ -89,10 +89,11 @@ pub enum StackUse {
 }
 
 /// How much of what the dynamic loader has filled in is read-only afterwards (`PT_GNU_RELRO`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Relro {
     /// Nothing.
+    #[default]
     None,
     /// All but the addresses of functions.
     Partial,
@@ -191,8 +192,8 @@ fn stack(headers: &Headers<'_>) -> StackUse {
 fn relro(headers: &Headers<'_>) -> Result<Relro, Damage> {
     let at_once = headers.dynamic()?.iter().any(|(tag, value)| match *tag {
         elf::DT_BIND_NOW => true,
-        elf::DT_FLAGS => value & u64::from(elf::DF_BIND_NOW.0) != 0,
-        elf::DT_FLAGS_1 => value & u64::from(elf::DF_1_NOW.0) != 0,
+        elf::DT_FLAGS => value & elf::DF_BIND_NOW.0 != 0,
+        elf::DT_FLAGS_1 => value & elf::DF_1_NOW.0 != 0,
         _ => false,
     });
     Ok(match headers.has_segment(elf::PT_GNU_RELRO) {
@@ -265,12 +266,6 @@ impl Named {
             }
         }
         Ok(named)
-    }
-}
-
-impl Default for Relro {
-    fn default() -> Self {
-        Self::None
     }
 }
 

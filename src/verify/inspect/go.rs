@@ -98,7 +98,7 @@ impl GoBuild {
         let mut last: Option<GoModule> = None;
         let mut is_main = false;
         for (number, line) in text.lines().enumerate() {
-            let (word, rest) = line.split_once('\t').ok_or(DAMAGED)?;
+            let (word, rest) = line.split_once('\t').unwrap_or((line, ""));
             if number >= LINES_LIMIT {
                 return Err(Damage("its Go build information is too long"));
             }
@@ -114,7 +114,7 @@ impl GoBuild {
                 "path" => self.path = Some(rest.to_owned()),
                 "mod" | "dep" => (last, is_main) = (Some(GoModule::read(rest)?), word == "mod"),
                 "build" => self.settings.push(rest.to_owned()),
-                // A newer Go may have more to say.
+                // Empty lines; and a newer Go may have more to say.
                 _ => {}
             }
         }

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 
-use super::{Content, Executable, GoBuild, GoModule, Inspection, Outside, SearchEntry};
+use super::{Content, Executable, ExecutableKind, GoBuild, GoModule, Inspection, Outside, SearchEntry};
 use crate::Escaped;
 use crate::verify::SearchPathKind;
 
@@ -49,7 +49,7 @@ impl Inspection {
     fn executable(&self, f: &mut fmt::Formatter<'_>, executable: &Executable) -> fmt::Result {
         let linkage = &executable.linkage;
         write!(f, "kind         {}", executable.kind)?;
-        if executable.is_program() {
+        if executable.is_program() && executable.kind != ExecutableKind::StaticPie {
             f.write_str(if linkage.is_static() { ", static" } else { ", dynamic" })?;
         }
         writeln!(f)?;

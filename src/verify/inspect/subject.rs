@@ -154,7 +154,7 @@ impl Content {
     pub fn interpreter(&self) -> Option<&OsStr> {
         match self {
             Self::Elf(executable) => executable.linkage.interpreter.as_deref(),
-            Self::Script(script) => Some(&script.interpreter),
+            Self::Script(script) => Some(script.interpreter.as_os_str()).filter(|name| !name.is_empty()),
             _ => None,
         }
     }

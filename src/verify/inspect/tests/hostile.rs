@@ -1,0 +1,150 @@
+//! Files that lie about themselves: what they say is left out, with a name for what is wrong, and nothing panics.
+
+use std::fs::File;
+
+use super::made::{NEEDED, RUNPATH, Recipe};
+use super::*;
+use crate::verify::error::Obstacle;
+use crate::verify::linkage::linkage;
+use crate::verify::{Format, Refusal};
+
+/// Where the header of a segment of a 64-bit file begins.
+fn segment(index: usize) -> usize {
+    64 + index * 56
+}
+
+const LOAD: usize = 0;
+const INTERPRETER: usize = 1;
+const DYNAMIC: usize = 2;
+const NOTE: usize = 3;
+const STACK: usize = 4;
+
+fn changed(at: usize, bytes: &[u8]) -> Vec<u8> {
+    let mut program = Recipe::program().make();
+    program[at..at + bytes.len()].copy_from_slice(bytes);
+    program
+}
+
+fn word(value: u64) -> [u8; 8] {
+    value.to_le_bytes()
+}
+
+#[test]
+fn what_contradicts_itself_is_named() {
+    let program = Recipe::program().make();
+    let load = &program[segment(LOAD)..segment(LOAD) + 56];
+    let second_dynamic = &program[segment(DYNAMIC)..segment(DYNAMIC) + 56];
+    let strings = "its dynamic strings";
+    for (bytes, what) in [
+        (changed(32, &word(u64::MAX)), "its program headers"),
+        (changed(56, &[0xff, 0xff]), "its program headers"),
+        (changed(54, &[1, 0]), "its program headers"),
+        (changed(40, &word(u64::MAX - 64)), "its section headers"),
+        (changed(segment(INTERPRETER) + 32, &word(1)), "the name of its dynamic loader"),
+        (changed(segment(INTERPRETER) + 32, &word(5)), "the name of its dynamic loader"),
+        (changed(segment(INTERPRETER) + 32, &word(5000)), "the name of its dynamic loader"),
+        (changed(segment(INTERPRETER) + 8, &word(u64::MAX)), "the name of its dynamic loader"),
+        // The loader would look at the address, a reader of the file at the offset.
+        (changed(segment(DYNAMIC) + 8, &word(64)), "its dynamic section"),
+        (changed(segment(DYNAMIC) + 16, &word(64)), "its dynamic section"),
+        (changed(segment(DYNAMIC) + 32, &word(u64::MAX)), "its dynamic section"),
+        (changed(segment(STACK), second_dynamic), "its dynamic section"),
+        // Two segments for one page: which of them the loader sees depends on their order.
+        (changed(segment(STACK), load), "its dynamic section"),
+        (changed(segment(LOAD) + 16, &word(0x10_0000)), "its dynamic section"),
+        (changed(segment(NOTE) + 8, &word(u64::MAX)), "its notes"),
+        (changed(segment(NOTE) + 48, &word(3000)), "its notes"),
+        (Recipe { values: vec![(NEEDED, 5000)], ..Recipe::program() }.make(), strings),
+        (Recipe { values: vec![(NEEDED, u64::MAX)], ..Recipe::program() }.make(), strings),
+        (Recipe { strings: vec![(NEEDED, vec![b'x'; 5000])], ..Recipe::program() }.make(), strings),
+        (Recipe { values: vec![(NEEDED, 1); 600], ..Recipe::program() }.make(), "it names too many libraries"),
+        (Recipe { values: vec![(NEEDED, 1); 5000], ..Recipe::program() }.make(), "its dynamic section"),
+    ] {
+        let found = executable(&bytes);
+        assert!(found.damage.contains(&what), "{what}: {:?}", found.damage);
+    }
+}
+
+#[test]
+fn linkage_is_that_of_a_native_program_and_never_a_part_of_it() {
+    let linkage_of = |bytes: &[u8]| {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes).unwrap();
+        linkage(&file).map_err(|obstacle| match obstacle {
+            Obstacle::Refusal(Refusal::Format(format)) => format,
+            other => panic!("{other:?}"),
+        })
+    };
+    let foreign = Recipe { machine: 9999, ..Recipe::program() }.make();
+    assert!(matches!(linkage_of(&foreign), Err(Format::OtherMachine { machine: 9999, .. })));
+    let own = linkage(&File::open(std::env::current_exe().unwrap()).unwrap()).unwrap();
+    assert!(own.needed.iter().any(|name| name.to_str().unwrap().starts_with("libc.so")), "{own:?}");
+    if !cfg!(target_arch = "x86_64") {
+        return skip("the programs made by hand are for x86-64");
+    }
+    assert_eq!(linkage_of(&Recipe::program().make()).unwrap().needed, ["libc.so.6"]);
+    let lying = changed(segment(DYNAMIC) + 16, &word(64));
+    assert_eq!(linkage_of(&lying), Err(Format::Damaged { what: "its dynamic section" }));
+    let many = Recipe { values: vec![(NEEDED, 1); 600], ..Recipe::program() }.make();
+    assert_eq!(linkage_of(&many), Err(Format::Damaged { what: "it names too many libraries" }));
+}
+
+#[test]
+fn no_damaged_byte_and_no_truncation_is_a_panic() {
+    for (wide, little) in [(true, true), (true, false), (false, true), (false, false)] {
+        let program = Recipe { wide, little, ..Recipe::program() }.make();
+        for length in 0..program.len() {
+            let _ = Content::of_bytes(&program[..length]);
+        }
+        for at in 0..program.len() {
+            for value in [0, 1, 0x7f, 0x80, 0xff, program[at] ^ 1] {
+                let mut damaged = program.clone();
+                damaged[at] = value;
+                let _ = Content::of_bytes(&damaged).to_string();
+            }
+        }
+    }
+}
+
+#[test]
+fn no_damage_to_a_real_program_is_a_panic() {
+    let directory = tempfile::tempdir().unwrap();
+    let Some(path) = compile(directory.path(), "program", "int main(void) { return 0; }", &[]) else {
+        return;
+    };
+    let program = std::fs::read(path).unwrap();
+    let sections = u64::from_le_bytes(program[40..48].try_into().unwrap()) as usize;
+    let places = (0..1024).chain(sections..program.len());
+    for at in places.step_by(3) {
+        let mut damaged = program.clone();
+        damaged[at] = damaged[at].wrapping_add(0x7f);
+        let _ = Content::of_bytes(&damaged).to_string();
+    }
+    for length in (0..program.len()).step_by(97) {
+        let _ = Content::of_bytes(&program[..length]).to_string();
+    }
+}
+
+#[test]
+fn a_search_path_without_end_is_cut() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("program");
+    let strings = vec![(RUNPATH, b":".repeat(4000))];
+    std::fs::write(&path, Recipe { strings, ..Recipe::program() }.make()).unwrap();
+    let inspection = Inspection::of(&path).unwrap();
+    assert_eq!(inspection.search.len(), 128);
+    assert!(names(&inspection).contains(&"search-cut"));
+}
+
+#[test]
+fn nothing_foreign_is_shown_as_it_is() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("\u{1b}[2J\nprogram");
+    let strings = [NEEDED, RUNPATH, 14, 15, 0x6fff_fefc].map(|tag| (tag, b"x/\x1b[2J\nwarning: no\xff".to_vec()));
+    let interpreter = Some(&b"\x1b[2J\n\0"[..]);
+    std::fs::write(&path, Recipe { strings: strings.to_vec(), interpreter, ..Recipe::program() }.make()).unwrap();
+    let text = Inspection::of(&path).unwrap().to_string();
+    assert!(!text.chars().any(|character| character.is_control() && character != '\n'), "{text:?}");
+    assert!(!text.contains("\nwarning: no"), "{text}");
+    assert!(text.contains(r"needed       x/\u{1b}[2J\nwarning: no\xff"), "{text}");
+}
