@@ -39,6 +39,12 @@ fn neither_verdict_executes_the_file() {
         assert!(!trace.exists(), "the file was executed with exit {exit} and options {options:?}");
     }
 
+    for options in [&["inspect"][..], &["inspect", "--json"]] {
+        let output = run(plugin_verify, &[options, &[PLUGIN]].concat());
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        assert!(!trace.exists(), "the file was executed by {options:?}");
+    }
+
     run(directory.join(PLUGIN).to_str().unwrap(), &[]);
     assert!(trace.exists(), "the program leaves no trace, so nothing was proven");
 }

@@ -43,7 +43,7 @@ fn in_text(arguments: &Arguments) -> Exit {
             Ok(inspection) => inspection,
             Err(error) => {
                 output::complain(Chain::of(&error));
-                exit = Exit::Failed;
+                exit = exit.and(Exit::Failed);
                 continue;
             }
         };

@@ -6,6 +6,7 @@ mod digest;
 mod doctor;
 mod exec;
 mod keys;
+mod inspect;
 mod machine;
 mod streams;
 
