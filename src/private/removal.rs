@@ -57,11 +57,11 @@ impl Leftover {
 
     /// Removes so many entries, and leaves what is more to the thread.
     pub(super) fn remove_at_once(self, mut entries: u32) {
-        let Self { path, handle } = self;
-        let again = handle.try_clone();
-        let removed = empty(handle, DEPTH, &mut entries).and_then(|()| std::fs::remove_dir(&path));
-        if let (Err(_), Ok(handle)) = (removed, again) {
-            remove_in_a_while(Self { path, handle });
+        // Opened once more, because the thread reads the directory from its beginning, and under the lock.
+        let opened = open_directory(self.handle.as_fd(), Path::new("."));
+        let emptied = opened.and_then(|directory| empty(directory, DEPTH, &mut entries));
+        if emptied.and_then(|()| std::fs::remove_dir(&self.path)).is_err() {
+            remove_in_a_while(self);
         }
     }
 

@@ -5,8 +5,8 @@ mod check;
 mod digest;
 mod doctor;
 mod exec;
-mod keys;
 mod inspect;
+mod keys;
 mod machine;
 mod streams;
 
