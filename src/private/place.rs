@@ -1,6 +1,6 @@
 //! Directories in which nobody else can put something under our names. Looks at owners and modes; makes nothing.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::Metadata;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -88,49 +88,72 @@ pub(crate) struct Opening {
 /// If it leads to a directory, others must not be able to put anything into it either, as they are in /tmp. What it leads to otherwise is not
 /// looked at.
 pub(crate) fn follow(path: &Path) -> io::Result<(bool, Option<Opening>)> {
-    let mut here = PathBuf::from("/");
-    let mut status = std::fs::metadata(&here)?;
-    let mut ahead = components(path);
-    let (mut links, mut opening) = (0, passes(&here, &status));
-    while let Some(name) = ahead.pop() {
+    let root = PathBuf::from("/");
+    let status = std::fs::metadata(&root)?;
+    let opening = passes(&root, &status);
+    let mut way = Way { here: root, status, ahead: components(path), links: 0, opening };
+    while let Some(name) = way.ahead.pop() {
         if name == ".." {
-            here.pop();
-            status = std::fs::metadata(&here)?;
-            continue;
+            way.here.pop();
+            way.status = std::fs::metadata(&way.here)?;
+        } else if !way.enter(&name)? {
+            // Whoever can put it there decides what it will be.
+            return Ok((false, way.opening.or_else(|| takes(&way.here, &way.status))));
         }
-        let next = here.join(&name);
+    }
+    let last = if way.status.is_dir() { takes(&way.here, &way.status) } else { None };
+    Ok((true, way.opening.or(last)))
+}
+
+/// How far a path was followed.
+struct Way {
+    /// Without symbolic links.
+    here: PathBuf,
+    status: Metadata,
+    /// The names that are still to be followed, the first one last.
+    ahead: Vec<OsString>,
+    links: usize,
+    opening: Option<Opening>,
+}
+
+impl Way {
+    /// Goes on to what has this name, or to where that leads. False if there is nothing.
+    fn enter(&mut self, name: &OsStr) -> io::Result<bool> {
+        let next = self.here.join(name);
         let found = match std::fs::symlink_metadata(&next) {
             Ok(found) => found,
-            // Whoever can put it there decides what it will be.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok((false, opening.or_else(|| takes(&here, &status))));
-            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(error),
         };
         if found.is_symlink() {
-            links += 1;
-            if links > LINKS_LIMIT {
-                return Err(rustix::io::Errno::LOOP.into());
-            }
-            // The mode of a link means nothing; who owns it can replace it even in a sticky directory.
-            opening = opening.or_else(|| (!is_trusted(found.uid())).then(|| Opening::at(&next, &found)));
-            let target = std::fs::read_link(&next)?;
-            if target.is_absolute() {
-                here = PathBuf::from("/");
-                status = std::fs::metadata(&here)?;
-            }
-            ahead.extend(components(&target));
-            continue;
+            self.turn(&next, &found)?;
+            return Ok(true);
         }
         if found.is_dir() {
-            opening = opening.or_else(|| passes(&next, &found));
-        } else if !ahead.is_empty() {
+            self.opening = self.opening.take().or_else(|| passes(&next, &found));
+        } else if !self.ahead.is_empty() {
             return Err(rustix::io::Errno::NOTDIR.into());
         }
-        (here, status) = (next, found);
+        (self.here, self.status) = (next, found);
+        Ok(true)
     }
-    let last = if status.is_dir() { takes(&here, &status) } else { None };
-    Ok((true, opening.or(last)))
+
+    fn turn(&mut self, link: &Path, found: &Metadata) -> io::Result<()> {
+        self.links += 1;
+        if self.links > LINKS_LIMIT {
+            return Err(rustix::io::Errno::LOOP.into());
+        }
+        // The mode of a link means nothing; who owns it can replace it even in a sticky directory.
+        let foreign = !is_trusted(found.uid());
+        self.opening = self.opening.take().or_else(|| foreign.then(|| Opening::at(link, found)));
+        let target = std::fs::read_link(link)?;
+        if target.is_absolute() {
+            self.here = PathBuf::from("/");
+            self.status = std::fs::metadata(&self.here)?;
+        }
+        self.ahead.extend(components(&target));
+        Ok(())
+    }
 }
 
 /// The names of a path, the first one last.

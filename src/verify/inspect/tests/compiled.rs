@@ -114,6 +114,10 @@ fn the_kinds_of_search_paths_hardening_and_stripping_are_told_apart() {
 
 /// Builds a Go program that depends on another module through a replacement.
 fn go_program(directory: &Path, options: &[&str]) -> Option<PathBuf> {
+    go_program_for(directory, options, None)
+}
+
+fn go_program_for(directory: &Path, options: &[&str], processor: Option<&str>) -> Option<PathBuf> {
     let other = directory.join("other");
     std::fs::create_dir_all(&other).unwrap();
     std::fs::write(other.join("go.mod"), "module example.com/other\ngo 1.21\n").unwrap();
@@ -129,6 +133,7 @@ fn go_program(directory: &Path, options: &[&str]) -> Option<PathBuf> {
     let program = directory.join("program");
     let mut go = Command::new("go");
     go.args(["build", "-o"]).arg(&program).args(options).arg(".").current_dir(directory);
+    go.envs(processor.map(|processor| ("GOARCH", processor)));
     output(go.env("GOFLAGS", "-mod=mod").env("GOPROXY", "off").env("GOTOOLCHAIN", "local").env("CGO_ENABLED", "0"))?;
     Some(program)
 }
@@ -171,6 +176,23 @@ fn what_go_writes_about_a_build_is_what_go_reads() {
 }
 
 #[test]
+fn a_go_program_for_another_machine_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    for (processor, bits, machine) in [("s390x", 64, "S/390"), ("mips", 32, "MIPS")] {
+        let Some(path) = go_program_for(directory.path(), &[], Some(processor)) else {
+            return;
+        };
+        let inspection = Inspection::of(&path).unwrap();
+        let found = inspection.content.executable().unwrap();
+        assert_eq!((found.bits, found.little_endian, found.machine.to_string().as_str()), (bits, false, machine));
+        assert_eq!((found.kind, &found.damage), (ExecutableKind::Program, &vec![]));
+        assert!(found.go.as_ref().unwrap().settings.contains(&format!("GOARCH={processor}")));
+        assert!(!found.native && inspection.refusal.is_some());
+        assert_eq!(names(&inspection), ["other-machine"]);
+    }
+}
+
+#[test]
 fn no_damage_to_what_go_writes_is_a_panic() {
     let directory = tempfile::tempdir().unwrap();
     let Some(path) = go_program(directory.path(), &[]) else {
@@ -192,6 +214,9 @@ fn no_damage_to_what_go_writes_is_a_panic() {
     for length in at..at + 400 {
         let _ = executable(&program[..length]);
     }
+    damaged[at + 15] = 0;
+    assert!(executable(&damaged).damage[0].contains("before 1.18"));
+    damaged[at + 15] = program[at + 15];
     // A length that nothing holds.
     damaged[at + 32..at + 38].copy_from_slice(&[0xff, 0xff, 0xff, 0xff, 0x7f, 0]);
     let found = executable(&damaged);
