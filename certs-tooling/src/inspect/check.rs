@@ -83,7 +83,10 @@ mod tests {
         let der = params.self_signed(&key).unwrap().der().to_vec();
         let mut body = parse(&Certificate::new(der)).unwrap().tbs_certificate.as_ref().to_vec();
         change(&mut body);
-        let signature = [&[unused], key.sign(&body).unwrap().as_slice()].concat();
+        // Bits that are none must be zero (X.690, section 11.2.1), and every signature is another.
+        let mut signatures = std::iter::repeat_with(|| key.sign(&body).unwrap());
+        let signature = signatures.find(|signature| signature.last().unwrap() & 1 == 0).unwrap();
+        let signature = [&[unused], signature.as_slice()].concat();
         let der = yasna::construct_der(|writer| {
             writer.write_sequence(|writer| {
                 writer.next().write_der(&body);
