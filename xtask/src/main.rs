@@ -3,6 +3,7 @@
 mod bench;
 mod codegen;
 mod demo;
+mod hash;
 
 use std::path::Path;
 
@@ -16,6 +17,8 @@ enum Command {
     Demo,
     /// Measures our pair and go-plugin's side by side (needs Go)
     BenchCompare,
+    /// Measures hashing beside openssl and sha256sum
+    BenchHash,
     /// Writes the Rust that comes from the .proto files
     Codegen,
 }
@@ -24,6 +27,7 @@ fn main() -> Result<()> {
     match Command::parse() {
         Command::Demo => demo::run(),
         Command::BenchCompare => bench::run(),
+        Command::BenchHash => hash::run(),
         Command::Codegen => write_generated(),
     }
 }

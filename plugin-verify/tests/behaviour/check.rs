@@ -195,7 +195,11 @@ fn a_list_of_sha256sum_says_which_digest_each_file_must_have() {
     let tampered = check(&["plugin"]);
     assert!(stdout(&tampered).starts_with("plugin: REFUSED\n  its SHA-256 is not the expected one\n"), "{tampered:?}");
     let unlisted = check(&["other"]);
-    assert_verdict(&unlisted, 1, "other: REFUSED\n  nobody vouches for it\n  the checksum file SUMS does not list it\n");
+    assert_verdict(
+        &unlisted,
+        1,
+        "other: REFUSED\n  nobody vouches for it\n  the checksum file SUMS does not list it\n",
+    );
 }
 
 #[test]
