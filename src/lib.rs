@@ -6,8 +6,8 @@
 //!
 //! ```text
 //!  verify ──VerifiedPlugin──▶ launch ──Running──▶ handshake ──Agreed──▶ tls ──Pinned──▶ transport ──Channel──▶ rpc ──▶ host::Plugin
-//!  digest, policy,            exec, env,          parse,                identity,       connect,               health,
-//!  sealed image               child               negotiate             pin             listen                 controller
+//!  digest, manifest,          exec, env,          parse,                identity,       connect,               health,
+//!  lock, policy, image        child               negotiate             pin             listen                 controller
 //!                                                                                                   plugin::builder is the mirror of the last five
 //! ```
 //!
@@ -50,7 +50,7 @@
 //!
 //! | feature | default | what it adds |
 //! |---|---|---|
-//! | `verify` | always there | digests, policies, sealed images; no asynchronous runtime, no TLS |
+//! | `verify` | always there | digests, manifests, lock files, policies, sealed images; no asynchronous runtime, no TLS |
 //! | `host` | yes | launching plugins and calling them |
 //! | `plugin` | yes | being a plugin |
 //! | `sign` | no | keys and signatures for those who publish plugins |
