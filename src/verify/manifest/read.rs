@@ -60,10 +60,8 @@ pub enum ManifestFault {
     #[error("an interpreter takes at most {ARGUMENTS} arguments of at most {ARGUMENT} bytes, without NUL")]
     Arguments,
     /// The manifest's own version is one that it says must not be run.
-    #[error("the minimum version {minimum} is above the version {version}")]
+    #[error("the minimum version {minimum} is above the version of the manifest itself")]
     Minimum {
-        /// The version of the plugin.
-        version: Version,
         /// The lowest that may be run.
         minimum: Version,
     },
@@ -130,7 +128,7 @@ pub(super) fn read(document: &Document) -> Result<Manifest, SourceError> {
         }
     };
     if let Some(minimum) = form.minimum_version.as_ref().filter(|minimum| minimum.get_ref().0 > form.version) {
-        let fault = ManifestFault::Minimum { version: form.version, minimum: minimum.get_ref().0.clone() };
+        let fault = ManifestFault::Minimum { minimum: minimum.get_ref().0.clone() };
         return Err(at(minimum.span().start, fault));
     }
     Ok(Manifest {

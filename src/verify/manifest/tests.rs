@@ -80,7 +80,7 @@ fn what_does_not_fit_together_is_refused_with_its_line() {
         (
             head("minimum-version = \"1.2.1\"\n") + &file("kv"),
             6,
-            "the minimum version 1.2.1 is above the version 1.2.0",
+            "the minimum version 1.2.1 is above the version of the manifest itself",
         ),
     ] {
         let (found, fault) = fault(&text);
