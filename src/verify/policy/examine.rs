@@ -135,6 +135,7 @@ impl<'a> Examination<'a> {
     /// The manifest of the plugin, if there is one and anybody could vouch by it.
     fn manifest(&self, location: &Location) -> Result<Option<FoundManifest>, Obstacle> {
         if let Some(given) = self.asked.known_name().and_then(|name| self.policy.manifests.get(name)) {
+            self.refuse_denied(given.manifest().digest())?;
             return Ok(Some(given.clone().into()));
         }
         let pinned = self.policy.pinned_manifest(&self.asked);

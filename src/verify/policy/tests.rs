@@ -291,6 +291,9 @@ fn what_is_denied_does_not_run_whoever_vouches_for_it() {
     let manifest = digest(&fixture.manifest_path());
     let policy = Policy::new().trust(publisher.key()).deny(manifest);
     assert_eq!(refusal(policy.verify(fixture.plugin())), Refusal::Denied { digest: manifest });
+    let given = SignedManifest::read(fixture.manifest_path(), &[publisher.key()]).unwrap();
+    let policy = Policy::new().with_manifest(given).deny(manifest);
+    assert_eq!(refusal(policy.verify(fixture.plugin())), Refusal::Denied { digest: manifest });
 }
 
 #[test]
