@@ -51,11 +51,16 @@ impl SignedManifest {
         signature: &Signature,
         keys: &[PublicKey],
     ) -> Result<Self, SourceError> {
-        // The key id says which key it must be. It proves nothing, so that the key then has to verify.
-        let key = keys.iter().find(|key| key.id() == signature.key_id());
-        let key = key.ok_or_else(|| signature.fault(SignatureFault::Untrusted { found: signature.key_id() }))?;
-        key.verify(document.bytes(), signature).map_err(|fault| signature.fault(fault))?;
-        Ok(Self { manifest: Manifest::parse(document)?, key: *key })
+        // The key id says which key it must be. It proves nothing, so that the key then has to verify; and another publisher may have given
+        // a key the same id.
+        let mut fault = SignatureFault::Untrusted { found: signature.key_id() };
+        for key in keys.iter().filter(|key| key.id() == signature.key_id()) {
+            match key.verify(document.bytes(), signature) {
+                Ok(_) => return Ok(Self { manifest: Manifest::parse(document)?, key: *key }),
+                Err(found) => fault = found,
+            }
+        }
+        Err(signature.fault(fault))
     }
 
     /// What was signed.

@@ -7,6 +7,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use minisign::KeyPair;
 use tempfile::TempDir;
 
@@ -219,6 +221,23 @@ fn a_manifest_without_a_good_signature_by_a_trusted_key_is_refused() {
     let signature = SignedManifest::beside(&fixture.manifest_path());
     fs::remove_file(&signature).unwrap();
     assert_eq!(refusal(policy.verify(fixture.plugin())), Refusal::Unsigned { signature });
+}
+
+#[test]
+fn a_publisher_who_takes_the_id_of_anothers_key_takes_nothing_else() {
+    let fixture = Fixture::new();
+    let (publisher, rival) = (Publisher::new(), Publisher::new());
+    let mut taken = BASE64.decode(rival.key().to_string()).unwrap();
+    taken[2..10].copy_from_slice(&BASE64.decode(publisher.key().to_string()).unwrap()[2..10]);
+    let taken: PublicKey = BASE64.encode(taken).parse().unwrap();
+    assert_eq!(taken.id(), publisher.key().id());
+    fixture.publish(&publisher, &claims());
+    let verified = Policy::new().trust(taken).trust(publisher.key()).verify(fixture.plugin()).unwrap();
+    assert!(matches!(verified.vouchers(), [Voucher::Manifest { key, .. }] if *key == publisher.key()));
+    assert!(matches!(
+        source_fault(Policy::new().trust(taken).verify(fixture.plugin())),
+        SourceFault::Signature(crate::verify::SignatureFault::Mismatch { .. })
+    ));
 }
 
 #[test]
