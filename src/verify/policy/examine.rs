@@ -218,7 +218,12 @@ impl<'a> Examination<'a> {
         match (candidates, &self.policy.place) {
             ([digest], Place::Memory) => {
                 self.refuse_denied(*digest)?;
-                self.policy.cache.find_or(*digest, || self.read(file, candidates))
+                let (image, cached) = self.policy.cache.find_or(*digest, || self.read(file, candidates))?;
+                // A policy with a higher limit may have put it there.
+                match self.policy.size_limit() {
+                    limit if image.size > limit => Err(Refusal::TooLarge { limit }.into()),
+                    _ => Ok((image, cached)),
+                }
             }
             _ => Ok((self.read(file, candidates)?, false)),
         }

@@ -383,6 +383,29 @@ fn a_manifest_in_a_plugin_directory_obeys_the_same_rules() {
 }
 
 #[test]
+fn the_size_is_limited_also_for_what_is_in_the_cache() {
+    let fixture = Fixture::new();
+    let size = fs::metadata(fixture.plugin()).unwrap().len();
+    let policy = Policy::new().allow(fixture.digest);
+    assert!(policy.verify(fixture.plugin()).is_ok());
+    assert!(policy.clone().with_size_limit(size).verify(fixture.plugin()).unwrap().was_cached());
+    let refused = policy.with_size_limit(size - 1).verify(fixture.plugin());
+    assert_eq!(refusal(refused), Refusal::TooLarge { limit: size - 1 });
+}
+
+#[test]
+fn a_slash_at_the_end_hides_no_manifest() {
+    let fixture = Fixture::new();
+    fixture.publish(&Publisher::new(), &claims());
+    let policy = Policy::new().allow(fixture.digest).with_directory(fixture.directory());
+    let policy = policy.trust(Publisher::new().key());
+    for path in ["kv", "kv/", "kv/."] {
+        let fault = source_fault(policy.verify(path));
+        assert!(matches!(fault, SourceFault::Signature(crate::verify::SignatureFault::Untrusted { .. })), "{path}");
+    }
+}
+
+#[test]
 fn a_decision_explains_itself() {
     let fixture = Fixture::new();
     let publisher = Publisher::new();
