@@ -57,9 +57,10 @@ fn manifest_path(path: &Path, is_directory: bool) -> PathBuf {
     if is_directory {
         return path.join(Manifest::INSIDE);
     }
-    let mut name = path.as_os_str().to_os_string();
+    // Not added to the path itself, which may end in a slash.
+    let mut name = path.file_name().unwrap_or_default().to_os_string();
     name.push(Manifest::SUFFIX);
-    name.into()
+    path.with_file_name(name)
 }
 
 /// Where a plugin was found.
