@@ -212,6 +212,12 @@ pub enum Refusal {
         /// Where the signature would be.
         signature: PathBuf,
     },
+    /// The lock file agrees to a manifest, and there is none.
+    #[error("the lock file agrees to its manifest, and there is no {}", Escaped::path(path))]
+    NoManifest {
+        /// Where it would be.
+        path: PathBuf,
+    },
     /// The manifest is not the one that was agreed to.
     #[error("the SHA-256 of its manifest is not the expected one\n  expected {expected}\n  actual   {actual}")]
     ManifestMismatch {

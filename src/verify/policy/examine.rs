@@ -147,8 +147,12 @@ impl<'a> Examination<'a> {
         let Some(document) = self.document(location, &path, Manifest::LIMIT)? else { return Ok(None) };
         let digest = Digest::of(document.bytes());
         self.refuse_denied(digest)?;
-        // What was agreed to byte for byte needs no signature; a signature that is there is looked at all the same.
-        let is_pinned = pinned == Some(digest) || self.policy.allowed.contains(&digest);
+        if let Some(expected) = pinned.filter(|pinned| *pinned != digest) {
+            return Err(Refusal::ManifestMismatch { expected, actual: digest }.into());
+        }
+        // What was agreed to byte for byte needs no signature; a signature that is there is looked at all the same. An allowed digest is
+        // that of the whole plugin: of a plugin that is a file it cannot be the manifest's.
+        let is_pinned = pinned.is_some() || (self.asked.is_directory && self.policy.allowed.contains(&digest));
         let signature = SignedManifest::beside(&path);
         match self.document(location, &signature, Signature::LIMIT)? {
             Some(signature) if self.asked.wants_manifest => {

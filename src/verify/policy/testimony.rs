@@ -74,8 +74,8 @@ impl Testimony {
             Subject::File(digest) => digest,
             Subject::Manifest(expected) => {
                 let Some(FoundManifest { manifest, .. }) = manifest else {
-                    self.silent.push(Silence::NoManifest { path: asked.manifest_path() });
-                    return Ok(());
+                    // Not silence: whoever can take the manifest away would otherwise free the plugin of what was agreed to.
+                    return Err(Refusal::NoManifest { path: asked.manifest_path() }.into());
                 };
                 if manifest.digest() != expected {
                     return Err(Refusal::ManifestMismatch { expected, actual: manifest.digest() }.into());

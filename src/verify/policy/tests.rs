@@ -292,6 +292,22 @@ fn a_version_below_the_minimum_is_refused_whoever_sets_it() {
 }
 
 #[test]
+fn a_manifest_that_is_allowed_by_its_digest_tells_no_version_of_another_file() {
+    let fixture = Fixture::new();
+    let publisher = Publisher::new();
+    // The manifest of a newer release, beside an older program that is allowed as well.
+    let older = fixture.digest;
+    fixture.tamper();
+    fixture.publish(&publisher, &claims());
+    fs::remove_file(SignedManifest::beside(&fixture.manifest_path())).unwrap();
+    fs::copy(std::env::current_exe().unwrap(), fixture.plugin()).unwrap();
+    let policy = Policy::new().trust(publisher.key()).allow(older).allow(digest(&fixture.manifest_path()));
+    let policy = policy.with_minimum_version(name("kv"), Version::new(1, 2, 0));
+    let signature = SignedManifest::beside(&fixture.manifest_path());
+    assert_eq!(refusal(policy.verify(fixture.plugin())), Refusal::Unsigned { signature });
+}
+
+#[test]
 fn what_is_denied_does_not_run_whoever_vouches_for_it() {
     let fixture = Fixture::new();
     let publisher = Publisher::new();
@@ -603,6 +619,28 @@ fn a_manifest_that_was_agreed_to_needs_no_signature() {
     assert_eq!(refusal(refused), mismatch);
     let file = policy().allow(manifest).with_lock(lock_of("bundle", Subject::File(other))).verify(directory.path());
     assert_eq!(refusal(file), mismatch);
+}
+
+#[test]
+fn a_manifest_that_was_agreed_to_is_missed_and_no_other_takes_its_place() {
+    let fixture = Fixture::new();
+    let publisher = Publisher::new();
+    fixture.publish(&publisher, &claims());
+    let agreed = digest(&fixture.manifest_path());
+    // An older program that the policy names as well, as it may for another plugin, must not get in by the loss of the manifest.
+    let policy = || Policy::new().allow(fixture.digest).with_lock(lock_of("kv", Subject::Manifest(agreed)));
+    assert_eq!(kinds(&policy().verify(fixture.plugin()).unwrap()), [SourceKind::Lock, SourceKind::Allow]);
+
+    let text = fs::read_to_string(fixture.manifest_path()).unwrap();
+    fs::write(fixture.manifest_path(), text.replace("1.2.0", "1.0.0")).unwrap();
+    let actual = digest(&fixture.manifest_path());
+    let mismatch = Refusal::ManifestMismatch { expected: agreed, actual };
+    assert_eq!(refusal(policy().verify(fixture.plugin())), mismatch);
+
+    fs::remove_file(fixture.manifest_path()).unwrap();
+    let missing = Refusal::NoManifest { path: fixture.manifest_path() };
+    assert_eq!(refusal(policy().verify(fixture.plugin())), missing);
+    assert_eq!(refusal(policy().trust(publisher.key()).verify(fixture.plugin())), missing);
 }
 
 #[test]
