@@ -16,6 +16,7 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,7 +25,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{LinkageRule, Place, Policy, SourceKind, TrustedKey};
-use crate::private::is_trusted;
+use crate::private::{Opening, follow, is_trusted};
 use crate::verify::document::Document;
 use crate::verify::{Checksums, Digest, Lock, Owners, PluginName, PublicKey, SourceError, SourceFault, Version, form};
 
@@ -141,7 +142,8 @@ enum OwnerForm {
 impl Policy {
     /// Reads the policy at `path`, and the lock file and the list of digests that it names.
     ///
-    /// None of them may be writable by anybody but root and this process's user: whoever can write them decides what runs.
+    /// None of them may be writable by anybody but root and this process's user, nor may anybody else be able to put another file in its
+    /// place: whoever can do that decides what runs.
     ///
     /// # Errors
     ///
@@ -269,10 +271,18 @@ fn rule(form: LinkageForm) -> LinkageRule {
     }
 }
 
-/// Refuses a file that somebody else may write.
+/// Refuses a file that somebody else may write or replace. What is found under its path afterwards is the same file then, unless root or this
+/// process's user wants it otherwise.
 fn refuse_writable(path: &Path) -> Result<(), SourceError> {
-    let status =
-        std::fs::metadata(path).map_err(|error| SourceError::new(path, None, SourceFault::Unreadable(error)))?;
+    let unreadable = |error| SourceError::new(path, None, SourceFault::Unreadable(error));
+    let (exists, opening) = std::path::absolute(path).and_then(|path| follow(&path)).map_err(unreadable)?;
+    if !exists {
+        return Err(unreadable(io::ErrorKind::NotFound.into()));
+    }
+    if let Some(Opening { path, owner, mode }) = opening {
+        return Err(SourceError::new(path, None, SourceFault::WritableByOthers { owner, mode }));
+    }
+    let status = std::fs::metadata(path).map_err(unreadable)?;
     let (owner, mode) = (status.uid(), status.mode() & 0o7777);
     match is_trusted(owner) && mode & 0o022 == 0 {
         true => Ok(()),

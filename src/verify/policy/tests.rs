@@ -802,3 +802,31 @@ fn a_policy_that_others_may_write_decides_nothing() {
         set_mode(file, 0o644);
     }
 }
+
+#[test]
+fn a_policy_that_others_may_replace_decides_nothing() {
+    let fixture = Fixture::new();
+    let shared = fixture.place.path().canonicalize().unwrap().join("shared");
+    fs::create_dir(&shared).unwrap();
+    fs::write(shared.join("plugins.lock"), fixture.lock().to_text()).unwrap();
+    set_mode(&shared.join("plugins.lock"), 0o644);
+    let path = policy_file(&fixture, &(policy_head(&fixture) + "lock = \"shared/plugins.lock\"\n"));
+    fs::copy(&path, shared.join("policy.toml")).unwrap();
+    let link = fixture.place.path().join("link.toml");
+    symlink("shared/policy.toml", &link).unwrap();
+    for (mode, fine) in [(0o755, true), (0o1777, true), (0o777, false), (0o775, false)] {
+        set_mode(&shared, mode);
+        match Policy::read(&path) {
+            Ok(_) => assert!(fine, "{mode:o}"),
+            Err(error) => assert!(!fine && is_open(&error, &shared), "{error}"),
+        }
+    }
+    let error = Policy::read(&link).unwrap_err();
+    assert!(is_open(&error, &shared), "{error}");
+    let error = Policy::read(shared.join("none.toml")).unwrap_err();
+    assert!(error.is_unreadable(), "{error}");
+}
+
+fn is_open(error: &crate::verify::SourceError, directory: &Path) -> bool {
+    matches!(error.fault, SourceFault::WritableByOthers { .. }) && error.path == directory
+}
