@@ -1,7 +1,7 @@
 //! Directories that others might reach into: where launches have their private directories, and where plugins lie. Makes one
 //! directory, and removes it.
 
-use std::fs::{Metadata, OpenOptions};
+use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use rustix::fs::OFlags;
 
 use super::report::Finding;
 use super::{Guarantee, shown};
-use crate::private::{PlaceFault, is_trusted, refuse_name, trusted};
+use crate::private::{Opening, PlaceFault, follow, is_trusted, refuse_name, trusted};
 use crate::verify::is_noexec;
 
 /// How many entries of a directory with plugins are looked at.
@@ -110,17 +110,19 @@ fn listed(faults: &[String]) -> String {
 }
 
 /// What others may write of a directory, of those above it, and of what is directly in it; and how many entries there are.
-fn writable_by_others(directory: &Path) -> io::Result<(Vec<String>, usize)> {
-    let directory = directory.canonicalize()?;
+fn writable_by_others(named: &Path) -> io::Result<(Vec<String>, usize)> {
+    let directory = named.canonicalize()?;
     let mut faults = Vec::new();
     for above in directory.ancestors() {
         let status = std::fs::metadata(above)?;
         // In a sticky directory above, as in /tmp, others can rename nothing of ours. In the directory itself they could still add a file.
         let is_sticky = status.mode() & 0o1000 != 0 && above != directory;
         if !is_trusted(status.uid()) || (status.mode() & 0o022 != 0 && !is_sticky) {
-            faults.push(fault(above, &status));
+            faults.push(fault(above, status.uid(), status.mode()));
         }
     }
+    // On the way there may be links, which are not above what they lead to.
+    faults.extend(exchangeable(named)?.filter(|fault| !faults.contains(fault)));
     let mut looked_at = 0;
     for entry in std::fs::read_dir(&directory)? {
         if looked_at == ENTRIES {
@@ -128,15 +130,23 @@ fn writable_by_others(directory: &Path) -> io::Result<(Vec<String>, usize)> {
         }
         looked_at += 1;
         let path = entry?.path();
-        // Of a link it is the target that runs. The mode of a link says nothing, and who may exchange it was looked at above.
+        // Of a link it is the target that runs, and its own mode says nothing.
         let status = std::fs::metadata(&path)?;
         if !is_trusted(status.uid()) || status.mode() & 0o022 != 0 {
-            faults.push(fault(&path, &status));
+            faults.push(fault(&path, status.uid(), status.mode()));
+        } else if path.is_symlink() {
+            faults.extend(exchangeable(&path)?.filter(|fault| !faults.contains(fault)));
         }
     }
     Ok((faults, looked_at))
 }
 
-fn fault(path: &Path, status: &Metadata) -> String {
-    format!("user {} owns {} and its mode is {:04o}", status.uid(), shown(path), status.mode() & 0o7777)
+/// Where others can lead a path elsewhere, by a link of theirs or in a directory in which they can rename things.
+fn exchangeable(path: &Path) -> io::Result<Option<String>> {
+    let (_, opening) = follow(&std::path::absolute(path)?)?;
+    Ok(opening.map(|Opening { path, owner, mode }| fault(&path, owner, mode)))
+}
+
+fn fault(path: &Path, owner: u32, mode: u32) -> String {
+    format!("user {owner} owns {} and its mode is {:04o}", shown(path), mode & 0o7777)
 }

@@ -1,7 +1,7 @@
 //! What of it can be tested on any machine: the reading of foreign text, the verdict, and directories. Other machines are in the CLI's tests.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{PermissionsExt, lchown, symlink};
 
 use super::report::{Finding, Report, State, Verdict};
 use super::*;
@@ -97,6 +97,43 @@ fn of_a_link_among_plugins_the_target_counts() {
     assert_eq!(state(), State::Missing);
     fs::remove_file(&target).unwrap();
     assert_eq!(state(), State::Unknown);
+}
+
+#[test]
+fn a_link_among_plugins_leads_where_others_can_exchange_its_target() {
+    let place = tempfile::tempdir().unwrap();
+    let root = place.path().canonicalize().unwrap();
+    let (directory, open) = (root.join("plugins"), root.join("open"));
+    for directory in [&directory, &open] {
+        fs::create_dir(directory).unwrap();
+    }
+    fs::write(open.join("kv"), "").unwrap();
+    symlink("../open/kv", directory.join("kv")).unwrap();
+    let examined =
+        || found(&Machine::new().with_plugin_directory(&directory).examine(), Guarantee::PluginDirectory).clone();
+    assert_eq!(examined().state, State::Given);
+    fs::set_permissions(&open, Permissions::from_mode(0o777)).unwrap();
+    let finding = examined();
+    assert_eq!(finding.state, State::Missing, "{finding:?}");
+    assert!(finding.evidence.contains(&format!("owns {} and its mode is 0777", open.display())), "{finding:?}");
+}
+
+#[test]
+fn a_link_of_somebody_else_leads_to_no_directory_with_plugins() {
+    let place = tempfile::tempdir().unwrap();
+    let root = place.path().canonicalize().unwrap();
+    let (directory, link) = (root.join("plugins"), root.join("link"));
+    fs::create_dir(&directory).unwrap();
+    symlink("plugins", &link).unwrap();
+    let examined = || found(&Machine::new().with_plugin_directory(&link).examine(), Guarantee::PluginDirectory).clone();
+    assert_eq!(examined().state, State::Given);
+    if let Err(error) = lchown(&link, Some(12345), None) {
+        eprintln!("SKIPPED: only root can give a link away: {error}");
+        return;
+    }
+    let finding = examined();
+    assert_eq!(finding.state, State::Missing, "{finding:?}");
+    assert!(finding.evidence.starts_with(&format!("user 12345 owns {} ", link.display())), "{finding:?}");
 }
 
 #[test]
