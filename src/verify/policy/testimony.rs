@@ -37,7 +37,7 @@ impl Testimony {
         let mut heard = Self::default();
         heard.hear_checksums(policy, asked)?;
         heard.hear_lock(policy, asked, manifest)?;
-        heard.hear_manifest(asked, manifest)?;
+        heard.hear_manifest(policy, asked, manifest)?;
         heard.check_version(policy, asked)?;
         Ok(heard)
     }
@@ -87,10 +87,17 @@ impl Testimony {
         Ok(())
     }
 
-    fn hear_manifest(&mut self, asked: &Asked<'_>, found: Option<&FoundManifest>) -> Result<(), Obstacle> {
+    fn hear_manifest(
+        &mut self,
+        policy: &Policy,
+        asked: &Asked<'_>,
+        found: Option<&FoundManifest>,
+    ) -> Result<(), Obstacle> {
         let Some(FoundManifest { manifest, key }) = found else {
             if asked.wants_manifest {
                 self.silent.push(Silence::NoManifest { path: asked.manifest_path() });
+            } else if !policy.manifests.is_empty() {
+                self.silent.push(Silence::OtherPlugins { plugins: policy.manifests.keys().cloned().collect() });
             }
             return Ok(());
         };

@@ -257,6 +257,12 @@ fn a_signed_plugin_in_the_place_of_another_is_refused() {
     fixture.publish(&publisher, &Claims::new(name("zip"), Version::new(1, 0, 0)));
     let other = Refusal::OtherPlugin { expected: name("kv"), found: name("zip") };
     assert_eq!(refusal(Policy::new().trust(publisher.key()).verify(fixture.plugin())), other);
+    let given = SignedManifest::read(fixture.manifest_path(), &[publisher.key()]).unwrap();
+    let policy = Policy::new().with_manifest(given);
+    let silence = Silence::OtherPlugins { plugins: vec![name("zip")] };
+    assert_eq!(refusal(policy.verify(fixture.plugin())), Refusal::NotVouched { silent: vec![silence.clone()] });
+    let required = policy.allow(fixture.digest).require(SourceKind::Manifest).verify(fixture.plugin());
+    assert_eq!(refusal(required), Refusal::RequiredSource { silence });
 }
 
 #[test]

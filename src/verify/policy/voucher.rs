@@ -139,6 +139,12 @@ pub enum Silence {
         /// Where it would have been, or what it would have been called.
         path: PathBuf,
     },
+    /// The manifests that the policy was given are about other plugins.
+    #[non_exhaustive]
+    OtherPlugins {
+        /// Those plugins.
+        plugins: Vec<PluginName>,
+    },
     /// The policy has no source of this kind at all.
     NotConfigured(SourceKind),
 }
@@ -150,7 +156,7 @@ impl Silence {
             Self::NotAllowed => SourceKind::Allow,
             Self::NotListed { .. } => SourceKind::Checksums,
             Self::NotLocked { .. } => SourceKind::Lock,
-            Self::NoManifest { .. } => SourceKind::Manifest,
+            Self::NoManifest { .. } | Self::OtherPlugins { .. } => SourceKind::Manifest,
             Self::NotConfigured(kind) => *kind,
         }
     }
@@ -165,6 +171,10 @@ impl fmt::Display for Silence {
                 write!(f, "the lock file {} has no plugin {name} for {platform}", Escaped::path(path))
             }
             Self::NoManifest { path } => write!(f, "there is no manifest {}", Escaped::path(path)),
+            Self::OtherPlugins { plugins } => {
+                f.write_str("the manifest that was given is about another plugin:")?;
+                plugins.iter().try_for_each(|plugin| write!(f, " {plugin}"))
+            }
             Self::NotConfigured(kind) => write!(f, "the policy has no source of the kind '{kind}'"),
         }
     }
