@@ -93,6 +93,10 @@ impl fmt::Display for Facts<'_> {
         writeln!(f, "  sha256 {}", self.0.digest())?;
         writeln!(f, "  size   {} bytes", self.0.size())?;
         writeln!(f, "  image  {}", self.0.mode())?;
+        // Relative to it, and not to the working directory, is the name above.
+        if let Some(directory) = self.0.directory() {
+            writeln!(f, "  in     {}", Escaped::path(directory))?;
+        }
         if let Subject::Manifest(digest) = self.0.subject() {
             writeln!(f, "  bundle manifest sha256 {digest}")?;
         }
@@ -106,9 +110,10 @@ fn facts(plugin: &VerifiedPlugin) -> Map<String, Value> {
         _ => None,
     };
     let vouchers: Vec<_> = plugin.vouchers().iter().map(voucher).collect();
+    let directory = plugin.directory().map(|directory| Escaped::path(directory).to_string());
     let facts = json!({
         "sha256": plugin.digest().to_string(), "size": plugin.size(), "image": plugin.mode().to_string(),
-        "manifest": manifest, "vouchers": vouchers,
+        "manifest": manifest, "directory": directory, "vouchers": vouchers,
     });
     facts.as_object().cloned().unwrap_or_default()
 }

@@ -220,3 +220,30 @@ fn the_document_of_a_check_has_an_entry_for_each_file() {
     assert_eq!((files[2]["file"].as_str(), files[2]["outcome"].as_str()), (Some(r"mis\nsing"), Some("failed")));
     assert_eq!(stderr(&output), "");
 }
+
+#[test]
+fn a_name_that_is_relative_to_a_plugin_directory_is_shown_with_it() {
+    let fixture = Fixture::new();
+    let installed = fixture.path().canonicalize().unwrap().join("installed");
+    fs::create_dir(&installed).unwrap();
+    fs::copy(&fixture.plugin, installed.join("plugin")).unwrap();
+    let text = format!(
+        "format = \"portcullis-policy/1\"\ndirectory = \"{}\"\nallow = [\"{}\"]\n",
+        installed.display(),
+        fixture.sha256
+    );
+    fs::write(fixture.path().join("policy.toml"), text).unwrap();
+    for (path, mode) in [("installed", 0o755), ("installed/plugin", 0o755), ("policy.toml", 0o644)] {
+        fs::set_permissions(fixture.path().join(path), Permissions::from_mode(mode)).unwrap();
+    }
+    // The file of that name in the working directory is another one, and nothing is said of it.
+    fs::write(&fixture.plugin, "tampered").unwrap();
+    let check = |form: &[&str]| {
+        let mut check = plugin_verify(fixture.path(), "check");
+        check.args(["--policy", "policy.toml"]).args(form).arg("plugin").output().unwrap()
+    };
+    let output = check(&[]);
+    assert!(stdout(&output).contains(&format!("\n  in     {}\n", installed.display())), "{output:?}");
+    let document: serde_json::Value = serde_json::from_slice(&check(&["--json"]).stdout).unwrap();
+    assert_eq!(document["files"][0]["directory"].as_str(), installed.to_str(), "{document}");
+}

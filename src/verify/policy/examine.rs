@@ -208,6 +208,7 @@ impl<'a> Examination<'a> {
         self.note(&image, cached)?;
         Ok(VerifiedPlugin {
             path: self.asked.path.to_path_buf(),
+            directory: self.policy.directory.clone(),
             name: self.asked.path.into(),
             arguments: Vec::new(),
             subject: Subject::File(image.digest),
@@ -286,6 +287,7 @@ impl<'a> Examination<'a> {
         self.note(&image, false)?;
         Ok(VerifiedPlugin {
             path: self.asked.path.to_path_buf(),
+            directory: self.policy.directory.clone(),
             name,
             arguments,
             subject: Subject::Manifest(manifest.digest()),

@@ -23,6 +23,7 @@ use crate::verify::{Digest, ExecMode, Subject};
 pub struct VerifiedPlugin {
     pub(crate) image: Arc<Image>,
     pub(super) path: PathBuf,
+    pub(super) directory: Option<PathBuf>,
     pub(super) name: OsString,
     pub(super) arguments: Vec<OsString>,
     pub(super) subject: Subject,
@@ -61,6 +62,12 @@ impl VerifiedPlugin {
     /// The plugin as it was named to [`Policy::verify`](super::Policy::verify). For people: it is not opened again.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The plugin directory beneath which it was found, if the policy takes plugins from one only: that is where a relative
+    /// [`path`](Self::path) begins then.
+    pub fn directory(&self) -> Option<&Path> {
+        self.directory.as_deref()
     }
 
     /// Where the files of a plugin that is a directory lie, verified and for this process's user alone; gone when the last process that was
