@@ -219,12 +219,15 @@ fn is_loader_variable(name: &[u8]) -> bool {
     const PREFIXES: [&[u8]; 9] =
         [b"LD_", b"DYLD_", b"BASH_FUNC_", b"PYTHON", b"PERL5", b"LUA_", b"CORECLR_", b"COR_", b"GIO_"];
     #[rustfmt::skip]
-    const NAMES: [&[u8]; 37] = [
-        b"BASHOPTS", b"BASH_ENV", b"CLASSPATH", b"DOTNET_STARTUP_HOOKS", b"ENV", b"GCONV_PATH", b"GEM_HOME", b"GEM_PATH",
-        b"GETCONF_DIR", b"GLIBC_TUNABLES", b"GODEBUG", b"HOSTALIASES", b"IFS", b"JAVA_TOOL_OPTIONS", b"JDK_JAVA_OPTIONS",
-        b"LOCALDOMAIN", b"LOCPATH", b"MALLOC_TRACE", b"NIS_PATH", b"NLSPATH", b"NODE_OPTIONS", b"NODE_PATH", b"OPENSSL_CONF",
-        b"OPENSSL_ENGINES", b"OPENSSL_MODULES", b"PERLLIB", b"PERL_UNICODE", b"PHPRC", b"PHP_INI_SCAN_DIR", b"PS4",
-        b"QT_PLUGIN_PATH", b"RESOLV_HOST_CONF", b"RES_OPTIONS", b"RUBYLIB", b"RUBYOPT", b"SHELLOPTS", b"_JAVA_OPTIONS",
+    const NAMES: [&[u8]; 50] = [
+        b"BASHOPTS", b"BASH_ENV", b"CLASSPATH", b"DOTNET_ADDITIONAL_DEPS", b"DOTNET_SHARED_STORE",
+        b"DOTNET_STARTUP_HOOKS", b"ENV", b"ERL_AFLAGS", b"ERL_FLAGS", b"ERL_LIBS", b"ERL_ZFLAGS", b"FPATH",
+        b"GCONV_PATH", b"GEM_HOME", b"GEM_PATH", b"GETCONF_DIR", b"GLIBC_TUNABLES", b"GODEBUG", b"GTK_MODULES",
+        b"GTK_PATH", b"HOSTALIASES", b"IFS", b"JAVA_TOOL_OPTIONS", b"JDK_JAVA_OPTIONS", b"JULIA_LOAD_PATH",
+        b"LOCALDOMAIN", b"LOCPATH", b"MALLOC_TRACE", b"NIS_PATH", b"NLSPATH", b"NODE_OPTIONS", b"NODE_PATH",
+        b"OPENSSL_CONF", b"OPENSSL_ENGINES", b"OPENSSL_MODULES", b"PERLLIB", b"PERL_UNICODE", b"PHPRC",
+        b"PHP_INI_SCAN_DIR", b"PS4", b"QT_PLUGIN_PATH", b"QT_QPA_PLATFORM_PLUGIN_PATH", b"RESOLV_HOST_CONF",
+        b"RES_OPTIONS", b"RUBYLIB", b"RUBYOPT", b"SHELLOPTS", b"TCLLIBPATH", b"ZDOTDIR", b"_JAVA_OPTIONS",
     ];
     PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || NAMES.contains(&name)
 }
@@ -312,6 +315,10 @@ mod tests {
             "LUA_PATH_5_4",
             "GODEBUG",
             "BASH_FUNC_ls%%",
+            "ZDOTDIR",
+            "DOTNET_ADDITIONAL_DEPS",
+            "ERL_FLAGS",
+            "GTK_MODULES",
         ] {
             assert_eq!(fault(Environment::empty().set(name, "x")), EnvironmentFault::Loader, "{name}");
             assert_eq!(fault(Environment::empty().inherit(name)), EnvironmentFault::Loader, "{name}");
