@@ -255,6 +255,14 @@ pub enum Refusal {
         /// What is wrong with it.
         reason: Box<Refusal>,
     },
+    /// Something is wrong with its manifest, or with the manifest's signature.
+    #[error("{}: {reason}", Escaped::path(path))]
+    Document {
+        /// The manifest or signature.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: Box<Refusal>,
+    },
     /// The interpreter is not the one that the manifest says.
     #[error("its interpreter {}: {reason}", Escaped::path(path))]
     Interpreter {
@@ -352,6 +360,10 @@ impl Obstacle {
     /// Says which file of a plugin a refusal is about.
     pub(super) fn within(self, path: &BundlePath) -> Self {
         self.map(|reason| Refusal::File { path: path.clone(), reason })
+    }
+
+    pub(super) fn of_document(self, path: &Path) -> Self {
+        self.map(|reason| Refusal::Document { path: path.to_path_buf(), reason })
     }
 
     pub(super) fn of_interpreter(self, path: &Path) -> Self {

@@ -119,13 +119,13 @@ impl Image {
 }
 
 impl Image {
-    /// Takes a private copy that was made, hashed and closed for writing already, as part of a bundle that is held elsewhere.
-    pub(super) fn copied(file: File, digest: Digest, directory: &Path) -> Result<Self, Obstacle> {
-        if is_noexec(&file).map_err(Obstacle::io("looking at the mount of its private copy"))? {
+    /// Takes a private copy that was made and closed for writing already, as part of a bundle that is held elsewhere, and hashes what it took.
+    pub(super) fn copied(source: Source, directory: &Path) -> Result<Self, Obstacle> {
+        if is_noexec(&source.file).map_err(Obstacle::io("looking at the mount of its private copy"))? {
             return Err(Refusal::CopyNotExecutable { directory: directory.to_path_buf() }.into());
         }
-        let size = file.metadata().map_err(Obstacle::io("looking at its private copy"))?.size();
-        Ok(Self { file, digest, mode: ExecMode::PrivateCopy, size, directory: None })
+        let (digest, size) = Digest::with_size(&source.file).map_err(Obstacle::io("hashing its private copy"))?;
+        Ok(Self { file: source.file, digest, mode: ExecMode::PrivateCopy, size, directory: None })
     }
 }
 

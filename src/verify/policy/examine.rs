@@ -171,13 +171,15 @@ impl<'a> Examination<'a> {
         let name = path.file_name().unwrap_or_default();
         let file = match (location, &self.beneath) {
             (Location::Directory(tree), _) if tree.lacks(name)? => return Ok(None),
-            (Location::Directory(tree), _) => tree.file(Path::new(name))?,
+            (Location::Directory(tree), _) => {
+                tree.file(Path::new(name)).map_err(|obstacle| obstacle.of_document(path))?
+            }
             (_, Some((tree, relative))) => {
                 let above = tree.subtree(relative.parent().unwrap_or(Path::new("")))?;
                 if above.lacks(name)? {
                     return Ok(None);
                 }
-                above.file(Path::new(name))?
+                above.file(Path::new(name)).map_err(|obstacle| obstacle.of_document(path))?
             }
             (_, None) => {
                 return match path.symlink_metadata() {
@@ -204,7 +206,7 @@ impl<'a> Examination<'a> {
             return Err(Refusal::NotVouched { silent: heard.silent.clone() }.into());
         }
         let (image, cached) = self.program(file, &candidates)?;
-        let vouchers = self.vouched(heard, &[image.digest])?;
+        let vouchers = self.vouched(heard, image.digest)?;
         self.note(&image, cached)?;
         Ok(VerifiedPlugin {
             path: self.asked.path.to_path_buf(),
@@ -271,7 +273,7 @@ impl<'a> Examination<'a> {
         if let Some(expected) = agreed.filter(|digest| *digest != manifest.digest()) {
             return Err(Refusal::ManifestMismatch { expected, actual: manifest.digest() }.into());
         }
-        let vouchers = self.vouched(heard, &[manifest.digest()])?;
+        let vouchers = self.vouched(heard, manifest.digest())?;
         if vouchers.is_empty() {
             return Err(Refusal::NotVouched { silent: heard.silent.clone() }.into());
         }
@@ -329,12 +331,13 @@ impl<'a> Examination<'a> {
         path: &crate::verify::BundlePath,
     ) -> Result<Image, Obstacle> {
         let expected = manifest.file(path).map(|file| file.digest);
-        let file = bundle.open(path)?;
-        let image = match (&self.policy.place, expected) {
-            (Place::Directory(parent), Some(digest)) => Image::copied(file, digest, parent)?,
-            _ => Image::sealed(&Source::of(file, self.policy.size_limit())?, path.as_ref())?,
+        // Opened once more, so that it is hashed once more.
+        let source =
+            Source::of(bundle.open(path)?, self.policy.size_limit()).map_err(|obstacle| obstacle.within(path))?;
+        let image = match &self.policy.place {
+            Place::Directory(_) => Image::copied(source, bundle.path())?,
+            _ => Image::sealed(&source, path.as_ref())?,
         };
-        // Copied once more, so that it is looked at once more.
         match expected {
             Some(expected) if expected == image.digest => image.check_format().map(|()| image),
             expected => {
@@ -354,9 +357,9 @@ impl<'a> Examination<'a> {
         Ok(image)
     }
 
-    fn vouched(&mut self, heard: &Testimony, digests: &[Digest]) -> Result<Vec<Voucher>, Obstacle> {
+    fn vouched(&mut self, heard: &Testimony, subject: Digest) -> Result<Vec<Voucher>, Obstacle> {
         self.findings.extend(heard.silent.iter().cloned().map(Finding::Silent));
-        let vouchers = heard.vouchers(self.policy, digests)?;
+        let vouchers = heard.vouchers(self.policy, subject)?;
         self.findings.extend(vouchers.iter().cloned().map(Finding::VouchedBy));
         if !self.policy.denied.is_empty() {
             self.findings.push(Finding::NotDenied { entries: self.policy.denied.len() });

@@ -130,10 +130,10 @@ impl Testimony {
         }
     }
 
-    /// Everybody who vouches for the plugin that has one of `digests`: of its file, or of its manifest and the program in it.
-    pub(super) fn vouchers(&self, policy: &Policy, digests: &[Digest]) -> Result<Vec<Voucher>, Obstacle> {
+    /// Everybody who vouches for the plugin that `subject` stands for: the digest of its file, or of its manifest if it is a directory.
+    pub(super) fn vouchers(&self, policy: &Policy, subject: Digest) -> Result<Vec<Voucher>, Obstacle> {
         let mut vouchers: Vec<_> = self.tied.iter().map(|(voucher, _)| voucher.clone()).collect();
-        if digests.iter().any(|digest| policy.allowed.contains(digest)) {
+        if policy.allowed.contains(&subject) {
             vouchers.push(Voucher::Allow);
         }
         match policy.required.iter().find(|kind| vouchers.iter().all(|voucher| voucher.kind() != **kind)) {

@@ -401,7 +401,9 @@ fn a_manifest_in_a_plugin_directory_obeys_the_same_rules() {
     let policy = Policy::new().trust(publisher.key()).with_directory(fixture.directory());
     assert!(policy.verify("kv").is_ok());
     set_mode(&fixture.manifest_path(), 0o666);
-    assert!(matches!(refusal(policy.verify("kv")), Refusal::UnsafeOwner { mode: 0o666, .. }));
+    let refused = refusal(policy.verify("kv"));
+    let Refusal::Document { path, reason } = refused else { panic!("{refused:?}") };
+    assert!(path.ends_with("kv.manifest.toml") && matches!(*reason, Refusal::UnsafeOwner { mode: 0o666, .. }));
 }
 
 #[test]
@@ -677,6 +679,21 @@ fn an_interpreter_runs_the_program_and_is_verified_like_it() {
         matches!(&refused, Refusal::Interpreter { reason, .. } if matches!(**reason, Refusal::DigestMismatch { .. })),
         "{refused:?}"
     );
+}
+
+#[test]
+fn an_interpreter_among_the_files_must_be_meant_to_be_executed() {
+    let directory = Directory::new();
+    set_mode(&directory.path().join("run"), 0o644);
+    let claims = Directory::claims().with_program(path("lib/module.py"));
+    directory.publish(claims.with_bundled_interpreter(path("run"), Vec::new()));
+    for policy in [directory.policy(), directory.policy().with_private_copy(&directory.copies)] {
+        let refused = refusal(policy.verify(directory.path()));
+        assert!(
+            matches!(&refused, Refusal::File { reason, .. } if matches!(**reason, Refusal::NotExecutable { .. })),
+            "{refused:?}"
+        );
+    }
 }
 
 #[test]
