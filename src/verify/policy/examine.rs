@@ -1,7 +1,7 @@
 //! The examination of one plugin, step by step: where it lies, who vouches for it, and whether its bytes are the ones that are meant.
-//! The only place where a [`VerifiedPlugin`] is made.
+//! Together with `bundled.rs` the only place where a [`VerifiedPlugin`] is made.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,14 +9,13 @@ use std::time::SystemTime;
 
 use super::testimony::{FoundManifest, Testimony};
 use super::{Finding, Place, Policy, VerifiedPlugin, Voucher};
-use crate::verify::bundle::Bundle;
 use crate::verify::document::Document;
 use crate::verify::error::{Obstacle, Refusal};
 use crate::verify::image::Image;
 use crate::verify::linkage::linkage;
 use crate::verify::source::Source;
 use crate::verify::tree::{Found, Tree};
-use crate::verify::{Digest, InterpreterProgram, Manifest, Platform, PluginName, Signature, SignedManifest, Subject};
+use crate::verify::{Digest, Manifest, Platform, PluginName, Signature, SignedManifest, Subject};
 
 /// The plugin that is asked about.
 pub(super) struct Asked<'a> {
@@ -73,8 +72,8 @@ enum Location {
 
 /// One examination, and what it has found so far.
 pub(super) struct Examination<'a> {
-    policy: &'a Policy,
-    asked: Asked<'a>,
+    pub(super) policy: &'a Policy,
+    pub(super) asked: Asked<'a>,
     /// The plugin directory, and the plugin's path in it.
     beneath: Option<(Tree, PathBuf)>,
     pub(super) findings: Vec<Finding>,
@@ -252,7 +251,7 @@ impl<'a> Examination<'a> {
         Ok(Arc::new(image))
     }
 
-    fn image(&self, source: Source, path: &Path) -> Result<Image, Obstacle> {
+    pub(super) fn image(&self, source: Source, path: &Path) -> Result<Image, Obstacle> {
         match &self.policy.place {
             Place::Memory => Image::sealed(&source, path),
             Place::Directory(parent) => Image::private_copy(&source, path, parent),
@@ -260,104 +259,7 @@ impl<'a> Examination<'a> {
         }
     }
 
-    fn directory(
-        &mut self,
-        tree: &Tree,
-        manifest: &Manifest,
-        heard: &Testimony,
-        agreed: Option<Digest>,
-    ) -> Result<VerifiedPlugin, Obstacle> {
-        if matches!(self.policy.place, Place::WhereTheyLie) {
-            return Err(Refusal::PinnedDirectory.into());
-        }
-        if let Some(expected) = agreed.filter(|digest| *digest != manifest.digest()) {
-            return Err(Refusal::ManifestMismatch { expected, actual: manifest.digest() }.into());
-        }
-        let vouchers = self.vouched(heard, manifest.digest())?;
-        if vouchers.is_empty() {
-            return Err(Refusal::NotVouched { silent: heard.silent.clone() }.into());
-        }
-        for (_, file) in manifest.files() {
-            self.refuse_denied(file.digest)?;
-        }
-        if manifest.size() > self.policy.size_limit() {
-            return Err(Refusal::TooLarge { limit: self.policy.size_limit() }.into());
-        }
-        let bundle = Bundle::materialise(tree, manifest, &self.policy.bundle_directory())?;
-        self.findings.push(Finding::Bundle { files: manifest.files().len() });
-        let (image, name, arguments) = self.bundled_program(manifest, &bundle)?;
-        self.note(&image, false)?;
-        Ok(VerifiedPlugin {
-            path: self.asked.path.to_path_buf(),
-            directory: self.policy.directory.clone(),
-            name,
-            arguments,
-            subject: Subject::Manifest(manifest.digest()),
-            image: Arc::new(image),
-            vouchers,
-            cached: false,
-            bundle: Some(Arc::new(bundle)),
-        })
-    }
-
-    /// The program that is executed for a bundle, its name, and its first arguments.
-    fn bundled_program(
-        &self,
-        manifest: &Manifest,
-        bundle: &Bundle,
-    ) -> Result<(Image, OsString, Vec<OsString>), Obstacle> {
-        let script = bundle.path().join(manifest.program());
-        let Some(interpreter) = manifest.interpreter() else {
-            let image = self.image_of(manifest, bundle, manifest.program())?;
-            return Ok((image, script.into(), Vec::new()));
-        };
-        let (image, name) = match &interpreter.program {
-            InterpreterProgram::Bundled(path) => {
-                (self.image_of(manifest, bundle, path)?, bundle.path().join(path).into_os_string())
-            }
-            InterpreterProgram::Installed { path, digest, size } => {
-                let image = self.installed(path, *digest, *size).map_err(|obstacle| obstacle.of_interpreter(path))?;
-                (image, path.clone().into_os_string())
-            }
-        };
-        let arguments = interpreter.arguments.iter().map(OsString::from).chain([script.into_os_string()]).collect();
-        Ok((image, name, arguments))
-    }
-
-    fn image_of(
-        &self,
-        manifest: &Manifest,
-        bundle: &Bundle,
-        path: &crate::verify::BundlePath,
-    ) -> Result<Image, Obstacle> {
-        let expected = manifest.file(path).map(|file| file.digest);
-        // Opened once more, so that it is hashed once more.
-        let source =
-            Source::of(bundle.open(path)?, self.policy.size_limit()).map_err(|obstacle| obstacle.within(path))?;
-        let image = match &self.policy.place {
-            Place::Directory(_) => Image::copied(source, bundle.path())?,
-            _ => Image::sealed(&source, path.as_ref())?,
-        };
-        match expected {
-            Some(expected) if expected == image.digest => image.check_format().map(|()| image),
-            expected => {
-                let expected = expected.into_iter().collect();
-                Err(Refusal::DigestMismatch { expected, actual: image.digest }.into())
-            }
-        }
-    }
-
-    fn installed(&self, path: &Path, expected: Digest, size: u64) -> Result<Image, Obstacle> {
-        self.refuse_denied(expected)?;
-        let image = self.image(Source::open(path, size.min(self.policy.size_limit()))?, path)?;
-        if image.digest != expected {
-            return Err(Refusal::DigestMismatch { expected: vec![expected], actual: image.digest }.into());
-        }
-        image.check_format()?;
-        Ok(image)
-    }
-
-    fn vouched(&mut self, heard: &Testimony, subject: Digest) -> Result<Vec<Voucher>, Obstacle> {
+    pub(super) fn vouched(&mut self, heard: &Testimony, subject: Digest) -> Result<Vec<Voucher>, Obstacle> {
         self.findings.extend(heard.silent.iter().cloned().map(Finding::Silent));
         let vouchers = heard.vouchers(self.policy, subject)?;
         self.findings.extend(vouchers.iter().cloned().map(Finding::VouchedBy));
@@ -368,7 +270,7 @@ impl<'a> Examination<'a> {
     }
 
     /// Notes what will run, unless it is linked as it must not be. Asked of a cached image too: another policy may have put it there.
-    fn note(&mut self, image: &Image, cached: bool) -> Result<(), Obstacle> {
+    pub(super) fn note(&mut self, image: &Image, cached: bool) -> Result<(), Obstacle> {
         self.findings.push(Finding::Image { digest: image.digest, mode: image.mode, cached });
         if !self.policy.linkage.is_empty() {
             self.policy.linkage.check(&linkage(&image.file)?).map_err(Refusal::Linkage)?;
@@ -377,7 +279,7 @@ impl<'a> Examination<'a> {
         Ok(())
     }
 
-    fn refuse_denied(&self, digest: Digest) -> Result<(), Obstacle> {
+    pub(super) fn refuse_denied(&self, digest: Digest) -> Result<(), Obstacle> {
         match self.policy.denied.contains(&digest) {
             true => Err(Refusal::Denied { digest }.into()),
             false => Ok(()),

@@ -1,6 +1,7 @@
 //! What the operator allows. A [`Policy`] is put together in code or read from a file; its answer about a plugin is a [`Decision`], and the
 //! proof in it a [`VerifiedPlugin`]. Reads files; executes nothing.
 
+mod bundled;
 mod decision;
 mod examine;
 mod linkage;
