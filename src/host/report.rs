@@ -9,7 +9,7 @@ use crate::Escaped;
 use crate::handshake::Announcement;
 use crate::launch::{Measure, PeerCheck};
 use crate::tls::KeyAlgorithm;
-use crate::verify::{Digest, ExecMode};
+use crate::verify::{Digest, ExecMode, Voucher};
 
 /// What is known of a plugin that was launched.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,8 +17,12 @@ use crate::verify::{Digest, ExecMode};
 pub struct LaunchReport {
     /// The plugin's process.
     pub pid: u32,
-    /// The SHA-256 of the bytes that run.
+    /// The SHA-256 of the bytes that run: for a plugin that an interpreter runs, those of the interpreter.
     pub digest: Digest,
+    /// The SHA-256 of the manifest that names every file of the plugin, if the plugin is a directory.
+    pub manifest: Option<Digest>,
+    /// Who said that the plugin may run: at least one, and every one that the policy requires.
+    pub vouchers: Vec<Voucher>,
     /// How they were kept unchanged from the check to the execution.
     pub mode: ExecMode,
     /// Whether they came from the cache, so that the file was neither read nor hashed for this launch.
@@ -53,6 +57,12 @@ impl fmt::Display for LaunchReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "process      {}", self.pid)?;
         writeln!(f, "digest       sha256 {}", self.digest)?;
+        if let Some(manifest) = self.manifest {
+            writeln!(f, "manifest     sha256 {manifest}")?;
+        }
+        for voucher in &self.vouchers {
+            writeln!(f, "vouched      by {voucher}")?;
+        }
         let source = if self.cached { "from the cache" } else { "read and hashed" };
         writeln!(f, "image        {}, {source}", self.mode)?;
         writeln!(f, "version      {}", self.version)?;

@@ -20,7 +20,7 @@ use crate::launch::{self, LaunchError, Measure, Order, PeerCheck, Running, Step}
 use crate::private::PrivateDirectory;
 use crate::tls::{Identity, Pin};
 use crate::transport::{Connection, Hangup, Session};
-use crate::verify::Digest;
+use crate::verify::{Digest, ExecMode, Subject, VerifiedPlugin, Voucher};
 use crate::{Protocol, rpc, tls, transport};
 
 /// What go-plugin hosts send. Only plugins that listen on TCP read it.
@@ -46,7 +46,7 @@ pub(super) async fn start(ready: Ready) -> Result<Plugin, Error> {
     let directory = launch::place_sockets(&ready.runtime_directory)?;
     let sockets = directory.path().to_path_buf();
     let terms = Terms { protocol: ready.protocol.clone(), tcp_loopback: ready.tcp_loopback, sockets, identity };
-    let facts = Facts { digest: ready.plugin.digest(), mode: ready.plugin.mode(), cached: ready.plugin.was_cached() };
+    let facts = Facts::of(&ready.plugin);
     let order = order(ready, &terms, directory)?;
     let running = timeout_at(deadline, spawn(order)).await.map_err(|_| LaunchError::Timeout)??;
     tracing::debug!(pid = running.child.pid(), digest = %facts.digest, mode = %facts.mode, "a plugin's process was started");
@@ -69,8 +69,21 @@ struct Terms {
 /// What is known before the process starts.
 struct Facts {
     digest: Digest,
-    mode: crate::verify::ExecMode,
+    manifest: Option<Digest>,
+    vouchers: Vec<Voucher>,
+    mode: ExecMode,
     cached: bool,
+}
+
+impl Facts {
+    fn of(plugin: &VerifiedPlugin) -> Self {
+        let manifest = match plugin.subject() {
+            Subject::Manifest(digest) => Some(digest),
+            Subject::File(_) => None,
+        };
+        let vouchers = plugin.vouchers().to_vec();
+        Self { digest: plugin.digest(), manifest, vouchers, mode: plugin.mode(), cached: plugin.was_cached() }
+    }
 }
 
 fn order(ready: Ready, terms: &Terms, directory: PrivateDirectory) -> Result<Order, LaunchError> {
@@ -208,6 +221,8 @@ impl Starting {
         let report = LaunchReport {
             pid,
             digest: facts.digest,
+            manifest: facts.manifest,
+            vouchers: facts.vouchers,
             mode: facts.mode,
             cached: facts.cached,
             version: met.announcement.version,
