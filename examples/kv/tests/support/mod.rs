@@ -15,6 +15,7 @@ use portcullis::Digest;
 use tempfile::TempDir;
 
 pub(crate) mod library;
+pub(crate) mod publisher;
 
 /// How long a program or a call may take. Far more than any needs: it is there for those that hang.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
@@ -29,9 +30,16 @@ pub(crate) fn our_plugin() -> &'static Path {
 
 /// The host of the example, told to run `plugin` if its digest is `sha256`.
 pub(crate) fn our_host(place: &Place, plugin: &Path, sha256: Digest) -> Command {
+    let mut host = our_host_of(place, plugin);
+    host.arg("--sha256").arg(sha256.to_string());
+    host
+}
+
+/// The host of the example, which is still to be told who must vouch for `plugin`.
+pub(crate) fn our_host_of(place: &Place, plugin: &Path) -> Command {
     let mut host = Command::new(env!("CARGO_BIN_EXE_kv-host"));
     host.env("TMPDIR", place.temporary()).current_dir(place.path());
-    host.arg("--plugin").arg(plugin).arg("--sha256").arg(sha256.to_string()).arg("--data").arg(place.data());
+    host.arg("--plugin").arg(plugin).arg("--data").arg(place.data());
     host
 }
 

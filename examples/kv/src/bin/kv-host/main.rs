@@ -1,5 +1,7 @@
 //! The host of the example: verifies a plugin, launches it, makes one call, and shuts it down.
 
+mod trust;
+
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -13,20 +15,20 @@ use kv::VALUE_LIMIT;
 use kv::proto::kv_client::KvClient;
 use kv::proto::{GetRequest, PutRequest};
 use portcullis::host::{Environment, Plugin};
-use portcullis::{Digest, Error, Escaped, MESSAGE_LIMIT, Policy, Protocol};
+use portcullis::verify::SourceError;
+use portcullis::{Error, Escaped, MESSAGE_LIMIT, Protocol};
 use tonic::Code;
 use tonic::transport::Channel;
+
+use crate::trust::Trust;
 
 /// Stores and fetches values through a verified plugin.
 #[derive(Parser)]
 #[command(after_help = "Exit status: 0 done, 1 refused or not found, 2 could not")]
 struct Arguments {
-    /// The plugin's file
-    #[arg(long, value_name = "FILE")]
+    /// The plugin: a file, or a directory with a manifest in it
+    #[arg(long, value_name = "PATH")]
     plugin: PathBuf,
-    /// The SHA-256 that the file must have, in hexadecimal
-    #[arg(long, value_name = "HEX")]
-    sha256: Digest,
     /// The cookie that the plugin expects
     #[arg(long, value_name = "KEY=VALUE", default_value = "BASIC_PLUGIN=hello", value_parser = cookie)]
     cookie: (String, String),
@@ -39,6 +41,8 @@ struct Arguments {
     /// Print the launch report to standard error
     #[arg(long)]
     report: bool,
+    #[command(flatten)]
+    trust: Trust,
     #[command(subcommand)]
     command: Command,
 }
@@ -69,9 +73,10 @@ async fn main() -> ExitCode {
     }
 }
 
-/// 1 for a plugin that was refused and a key that has no value, 2 for everything else.
+/// 1 for a plugin that was refused, a source that is wrong and a key that has no value, 2 for everything else.
 fn status(error: &anyhow::Error) -> u8 {
-    let refused = error.downcast_ref::<Error>().is_some_and(Error::is_refusal);
+    let refused = error.downcast_ref::<Error>().is_some_and(Error::is_refusal)
+        || error.downcast_ref::<SourceError>().is_some_and(|error| !error.is_unreadable());
     let not_found = error.downcast_ref::<Answer>().is_some_and(|answer| answer.code == Code::NotFound);
     if refused || not_found { 1 } else { 2 }
 }
@@ -80,7 +85,7 @@ async fn run(arguments: Arguments) -> Result<()> {
     // Read before anything is started: nobody should wait for a person at the keyboard.
     let command = arguments.command.read_value()?;
     let data = directory(&arguments.data)?;
-    let verified = Policy::new().allow(arguments.sha256).verify(&arguments.plugin).map_err(Error::from)?;
+    let verified = arguments.trust.verify(&arguments.plugin)?;
     let (key, value) = arguments.cookie;
     let plugin = Plugin::builder(verified)
         .with_protocol(Protocol::new(key, value, arguments.protocol))

@@ -1,0 +1,339 @@
+//! Whose word our host takes for a plugin: each source alone and together, and what it does when one of them speaks against it or not at all.
+//! A plugin that was refused has not run.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod support;
+
+use std::fs::{self, OpenOptions, Permissions};
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use portcullis::Digest;
+use portcullis::verify::{Claims, Subject, Version};
+use support::publisher::{self, Publisher, manifest_of};
+use support::{Place, Ran, digest, our_host_of, our_plugin, run, wrong_digest};
+
+/// A plugin directory with our plugin in it under the name `kv`, and everybody who might vouch for it.
+struct Fixture {
+    place: Place,
+    publisher: Publisher,
+    digest: Digest,
+}
+
+impl Fixture {
+    /// The plugin is a file.
+    fn new() -> Self {
+        let fixture = Self { place: Place::new(), publisher: Publisher::new(), digest: digest(our_plugin()) };
+        let directory = fixture.plugin().parent().unwrap().to_path_buf();
+        fs::create_dir(&directory).unwrap();
+        set_mode(&directory, 0o755);
+        fs::copy(our_plugin(), fixture.plugin()).unwrap();
+        fixture
+    }
+
+    /// The plugin is a directory with a file beside the program.
+    fn bundled() -> Self {
+        let fixture = Self::new();
+        let program = fixture.plugin();
+        let aside = fixture.place.path().join("program");
+        fs::rename(&program, &aside).unwrap();
+        fs::create_dir_all(program.join("share")).unwrap();
+        fs::rename(&aside, program.join("bin")).unwrap();
+        fs::write(program.join("share/words"), "hello\n").unwrap();
+        fixture.publisher.publish(&program, &claims().with_program("bin".parse().unwrap()));
+        fixture
+    }
+
+    fn plugin(&self) -> PathBuf {
+        self.file("plugins/kv")
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.place.path().canonicalize().unwrap().join(name)
+    }
+
+    fn lock(&self, name: &str) -> [String; 2] {
+        let path = self.file("plugins.lock");
+        publisher::lock(&path, name, Subject::File(self.digest));
+        ["--lock".into(), text(&path)]
+    }
+
+    fn sums(&self, digest: Digest) -> [String; 2] {
+        let path = self.file("SHA256SUMS");
+        fs::write(&path, format!("{digest}  kv\n")).unwrap();
+        ["--sums".into(), text(&path)]
+    }
+
+    fn sha256(&self) -> [String; 2] {
+        ["--sha256".into(), self.digest.to_string()]
+    }
+
+    /// The key of a publisher who has signed a manifest for the plugin.
+    fn key(&self) -> [String; 2] {
+        self.publisher.publish(&self.plugin(), &claims());
+        self.key_alone()
+    }
+
+    fn key_alone(&self) -> [String; 2] {
+        ["--key".into(), self.publisher.key().to_string()]
+    }
+
+    /// A policy that takes plugins from the plugin directory.
+    fn policy(&self, rules: &str) -> [String; 2] {
+        let path = self.file("policy.toml");
+        let directory = self.file("plugins");
+        fs::write(&path, format!("format = \"portcullis-policy/1\"\ndirectory = {directory:?}\n{rules}\n")).unwrap();
+        set_mode(&path, 0o644);
+        ["--policy".into(), text(&path)]
+    }
+
+    fn host(&self, trust: &[[String; 2]]) -> Command {
+        let mut host = our_host_of(&self.place, &self.plugin());
+        host.args(trust.iter().flatten());
+        host
+    }
+
+    fn put(&self, trust: &[[String; 2]]) -> Ran {
+        run(self.host(trust).args(["put", "a", "1"]))
+    }
+
+    /// Holds if the host refuses the plugin for what `words` say.
+    #[track_caller]
+    fn refuses(&self, trust: &[[String; 2]], words: &[&str]) {
+        self.put(trust).exits_with(1).prints("").explains(words);
+        self.has_run_nothing();
+    }
+
+    #[track_caller]
+    fn has_run_nothing(&self) {
+        assert!(!self.place.has_a_store(), "the plugin was run");
+        self.place.assert_nothing_is_left();
+    }
+
+    /// Who vouched, as the report of a launch says it.
+    #[track_caller]
+    fn vouchers(&self, trust: &[[String; 2]]) -> Vec<String> {
+        let ran = run(self.host(trust).args(["--report", "put", "a", "1"])).exits_with(0);
+        self.place.assert_nothing_is_left();
+        let lines = ran.stderr.lines().filter_map(|line| line.strip_prefix("vouched      by "));
+        lines.map(String::from).collect()
+    }
+}
+
+fn claims() -> Claims {
+    Claims::new("kv".parse().unwrap(), Version::new(1, 2, 0))
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+}
+
+fn text(path: &Path) -> String {
+    path.to_str().unwrap().into()
+}
+
+/// Bytes behind the end of an ELF file change nothing about how it runs.
+fn tamper(path: &Path) {
+    OpenOptions::new().append(true).open(path).unwrap().write_all(b"\0").unwrap();
+}
+
+#[test]
+fn each_source_alone_suffices_and_the_report_names_it() {
+    let fixture = Fixture::new();
+    let key = fixture.publisher.key().id();
+    for (trust, expected) in [
+        (fixture.sha256(), "the policy, which names its digest".to_owned()),
+        (fixture.sums(fixture.digest), format!("the checksum file {}", fixture.file("SHA256SUMS").display())),
+        (fixture.lock("kv"), format!("the lock file {}", fixture.file("plugins.lock").display())),
+        (
+            fixture.key(),
+            format!("the manifest {} of version 1.2.0, signed by key {key}", manifest_of(&fixture.plugin()).display()),
+        ),
+        (
+            fixture.policy("lock = \"plugins.lock\""),
+            format!("the lock file {}", fixture.file("plugins.lock").display()),
+        ),
+    ] {
+        assert_eq!(fixture.vouchers(&[trust]), [expected]);
+    }
+}
+
+#[test]
+fn all_that_are_named_vouch_together() {
+    let fixture = Fixture::new();
+    let trust = [fixture.sha256(), fixture.sums(fixture.digest), fixture.lock("kv"), fixture.key()];
+    assert_eq!(fixture.vouchers(&trust).len(), 4);
+}
+
+#[test]
+fn one_who_is_named_and_says_nothing_is_a_refusal() {
+    let fixture = Fixture::new();
+    fs::write(fixture.file("OTHERS"), format!("{}  other\n", fixture.digest)).unwrap();
+    let others = ["--sums".into(), text(&fixture.file("OTHERS"))];
+    for (silent, word) in
+        [(others, "'checksums'"), (fixture.lock("other"), "'lock'"), (fixture.key_alone(), "'manifest'")]
+    {
+        fixture.refuses(&[fixture.sha256(), silent], &["requires", word]);
+    }
+}
+
+#[test]
+fn sources_that_contradict_each_other_are_a_refusal() {
+    let fixture = Fixture::new();
+    fixture.refuses(&[fixture.sums(wrong_digest()), fixture.lock("kv")], &["contradict each other"]);
+    let sha256 = ["--sha256".into(), wrong_digest().to_string()];
+    fixture.refuses(&[sha256, fixture.lock("kv")], &["requires 'allow'"]);
+}
+
+#[test]
+fn a_tampered_file_is_refused_whoever_vouches_for_it() {
+    let fixture = Fixture::new();
+    let policy = fixture.policy("lock = \"plugins.lock\"");
+    let sources = [fixture.sha256(), fixture.sums(fixture.digest), fixture.lock("kv"), fixture.key(), policy];
+    tamper(&fixture.plugin());
+    for trust in sources {
+        fixture.refuses(&[trust], &["its SHA-256 is not the expected one"]);
+    }
+}
+
+#[test]
+fn a_plugin_goes_by_its_file_name_or_by_the_name_that_is_given() {
+    let fixture = Fixture::new();
+    let lock = fixture.lock("store");
+    fixture.refuses(std::slice::from_ref(&lock), &["has no plugin kv"]);
+    fixture.put(&[lock, ["--as".into(), "store".into()]]).exits_with(0);
+}
+
+#[test]
+fn a_manifest_that_its_publisher_did_not_sign_is_refused() {
+    let fixture = Fixture::new();
+    let manifest = manifest_of(&fixture.plugin());
+    fs::write(&manifest, claims().describe(fixture.plugin()).unwrap()).unwrap();
+    fixture.refuses(&[fixture.key_alone()], &["nobody signed its manifest"]);
+
+    let stranger = Publisher::new();
+    stranger.sign(&manifest);
+    fixture.refuses(&[fixture.key_alone()], &[&stranger.key().id().to_string()]);
+
+    fixture.publisher.sign(&manifest);
+    OpenOptions::new().append(true).open(&manifest).unwrap().write_all(b"\n").unwrap();
+    fixture.refuses(&[fixture.key_alone()], &["manifest.toml.minisig"]);
+}
+
+#[test]
+fn a_manifest_can_lie_elsewhere_and_is_about_one_plugin() {
+    let fixture = Fixture::new();
+    for (name, status) in [("kv", 0), ("other", 1)] {
+        let manifest = fixture.file(&format!("{name}.toml"));
+        let claims = Claims::new(name.parse().unwrap(), Version::new(1, 2, 0));
+        fs::write(&manifest, claims.describe(fixture.plugin()).unwrap()).unwrap();
+        fixture.publisher.sign(&manifest);
+        let trust = [fixture.key_alone(), ["--manifest".into(), text(&manifest)]];
+        fixture.put(&trust).exits_with(status);
+    }
+}
+
+#[test]
+fn what_a_policy_denies_does_not_run_although_it_is_locked() {
+    let fixture = Fixture::new();
+    let _lock = fixture.lock("kv");
+    let policy = fixture.policy(&format!("lock = \"plugins.lock\"\ndeny = [\"{}\"]", fixture.digest));
+    fixture.refuses(&[policy], &["the policy denies", &fixture.digest.to_string()]);
+}
+
+#[test]
+fn a_version_below_the_minimum_does_not_run_although_it_is_signed() {
+    let fixture = Fixture::new();
+    let [_, key] = fixture.key();
+    let policy = |minimum: &str| {
+        fixture.policy(&format!("[[key]]\nminisign = \"{key}\"\n[minimum-version]\nkv = \"{minimum}\""))
+    };
+    fixture.refuses(&[policy("1.2.1")], &["its version 1.2.0 is below the minimum version 1.2.1"]);
+    fixture.put(&[policy("1.2.0")]).exits_with(0);
+}
+
+#[test]
+fn a_plugin_directory_that_others_may_write_is_a_refusal() {
+    let fixture = Fixture::new();
+    let _lock = fixture.lock("kv");
+    let policy = fixture.policy("lock = \"plugins.lock\"");
+    set_mode(&fixture.file("plugins"), 0o777);
+    fixture.refuses(std::slice::from_ref(&policy), &["its mode is 0777"]);
+    set_mode(&fixture.file("plugins"), 0o755);
+    fixture.put(&[policy]).exits_with(0);
+}
+
+#[test]
+fn a_plugin_outside_the_plugin_directory_is_a_refusal() {
+    let fixture = Fixture::new();
+    let outside = fixture.file("kv");
+    fs::copy(our_plugin(), &outside).unwrap();
+    let _lock = fixture.lock("kv");
+    let mut host = our_host_of(&fixture.place, &outside);
+    let ran = run(host.args(fixture.policy("lock = \"plugins.lock\"")).args(["put", "a", "1"]));
+    ran.exits_with(1).explains(&["does not lie beneath the plugin directory"]);
+    fixture.has_run_nothing();
+}
+
+#[test]
+fn a_source_that_is_wrong_is_1_and_one_that_cannot_be_read_is_2() {
+    let fixture = Fixture::new();
+    for option in ["--sums", "--lock", "--policy"] {
+        let wrong = fixture.file("wrong");
+        fs::write(&wrong, "nonsense\n").unwrap();
+        fixture.refuses(&[[option.into(), text(&wrong)]], &["wrong:"]);
+        fixture.put(&[[option.into(), "missing".into()]]).exits_with(2).explains(&["missing: it cannot be read"]);
+    }
+    let policy = fixture.policy(&format!("allow = [\"{}\"]", fixture.digest));
+    set_mode(&fixture.file("policy.toml"), 0o666);
+    fixture.refuses(&[policy], &["others could write it"]);
+}
+
+#[test]
+fn who_vouches_must_be_said_and_a_policy_says_it_alone() {
+    let fixture = Fixture::new();
+    fixture
+        .put(&[])
+        .exits_with(2)
+        .explains(&["--sha256 <HEX>|--sums <FILE>|--lock <FILE>|--key <KEY>|--policy <FILE>"]);
+    let policy = fixture.policy("lock = \"plugins.lock\"");
+    for other in [fixture.sha256(), fixture.sums(fixture.digest), fixture.lock("kv"), fixture.key()] {
+        fixture.put(&[policy.clone(), other]).exits_with(2).explains(&["cannot be used with"]);
+    }
+    fixture.put(&[fixture.sha256(), ["--manifest".into(), "m".into()]]).exits_with(2).explains(&["--key"]);
+    assert!(!fixture.place.data().exists(), "something was done");
+}
+
+#[test]
+fn a_plugin_that_is_a_directory_runs_and_the_report_names_its_manifest() {
+    let fixture = Fixture::bundled();
+    let manifest = digest(&manifest_of(&fixture.plugin()));
+    let ran = run(fixture.host(&[fixture.key_alone()]).args(["--report", "put", "a", "1"])).exits_with(0);
+    ran.explains(&[
+        &format!("digest       sha256 {}", fixture.digest),
+        &format!("manifest     sha256 {manifest}"),
+        &format!("signed by key {}", fixture.publisher.key().id()),
+    ]);
+    fixture.place.assert_nothing_is_left();
+    fixture.put(&[["--sha256".into(), manifest.to_string()]]).exits_with(0);
+    publisher::lock(&fixture.file("plugins.lock"), "kv", Subject::Manifest(manifest));
+    fixture.put(&[fixture.policy("lock = \"plugins.lock\"")]).exits_with(0);
+}
+
+#[test]
+fn a_directory_in_which_any_file_was_changed_is_refused() {
+    for file in ["bin", "share/words"] {
+        let fixture = Fixture::bundled();
+        tamper(&fixture.plugin().join(file));
+        fixture.refuses(&[fixture.key_alone()], &[file]);
+    }
+}
+
+#[test]
+fn a_directory_without_a_manifest_is_refused() {
+    let fixture = Fixture::bundled();
+    fs::remove_file(manifest_of(&fixture.plugin())).unwrap();
+    fixture.refuses(&[fixture.key_alone()], &["a directory"]);
+}
