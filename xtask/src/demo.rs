@@ -1,16 +1,19 @@
-//! The main job on real input, in plain words: verify, launch, call, relaunch, refuse, shut down. Uses only what every host has.
+//! The main job on real files, in plain words: agree to a plugin, launch and call it, refuse a tampered copy, revoke it. Uses only what
+//! every host has, and leaves nothing behind.
 
-use std::fs::{self, OpenOptions};
-use std::os::unix::fs::FileExt;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, OpenOptions, Permissions};
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use kv::proto::kv_client::KvClient;
 use kv::proto::{GetRequest, PutRequest};
 use portcullis::host::{Environment, Plugin};
-use portcullis::verify::VerifiedPlugin;
+use portcullis::verify::{Artifact, Lock, LockedPlugin, Platform, Subject, VerifiedPlugin};
 use portcullis::{Digest, MESSAGE_LIMIT, Policy, Protocol};
 
 use crate::root;
@@ -18,33 +21,38 @@ use crate::root;
 pub(crate) fn run() -> Result<()> {
     let built = build()?;
     let place = tempfile::tempdir()?;
-    let file = place.path().join("kv-plugin");
-    fs::copy(built.join("kv-plugin"), &file)?;
-    let data = place.path().join("data");
-    fs::create_dir(&data)?;
+    let stage = Stage::set(&built, place.path())?;
 
-    println!("1. The plugin is a file. What may run is its SHA-256, as an operator would note it down:\n");
-    let digest = digest(&built.join("plugin-verify"), &file)?;
+    println!("1. The plugin is a file. What identifies it is the SHA-256 of its bytes:\n");
+    let digest = stage.digest()?;
 
+    println!("\n2. The operator agrees to it. The lock file belongs into version control, where others review it:\n");
+    stage.agree(digest)?;
+
+    println!("\n3. The host verifies the file by the lock file, launches exactly those bytes, and calls the plugin:\n");
+    let policy = Policy::new().with_lock(Lock::read(&stage.lock)?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let policy = Policy::new().allow(digest);
+    runtime.block_on(first_launch(&policy, &stage))?;
 
-    println!("\n2. The host verifies the file, launches exactly those bytes, and calls the plugin:\n");
-    let started = Instant::now();
-    let verified = policy.verify(&file)?;
-    let checked = started.elapsed();
-    runtime.block_on(first_launch(verified, &data, checked))?;
+    println!("\n4. The file is deleted. A second launch runs the verified bytes from the cache:\n");
+    fs::remove_file(&stage.plugin)?;
+    runtime.block_on(second_launch(&policy, &stage))?;
 
-    println!("\n3. The file is deleted. A second launch runs the verified bytes from the cache:\n");
-    fs::remove_file(&file)?;
-    runtime.block_on(second_launch(&policy, &file, &data))?;
+    println!("\n5. Somebody put another file in its place, changed in one byte. A host that starts now refuses it:\n");
+    stage.put_tampered_copy()?;
+    stage
+        .is_refused_by(&Policy::new().with_lock(Lock::read(&stage.lock)?), ["--lock".as_ref(), stage.lock.as_ref()])?;
 
-    println!("\n4. Somebody put another file in its place, changed in one byte:\n");
-    tampered_copy(&built.join("kv-plugin"), &file)?;
-    refused(&built.join("plugin-verify"), &file, digest)?;
+    println!(
+        "\n6. The file is put back as it was, and the host would run it again. Then the release turns out to be bad, and the"
+    );
+    println!("   operator revokes it: the policy denies the digest, whoever vouches for it.\n");
+    stage.put_original()?;
+    Policy::new().with_lock(Lock::read(&stage.lock)?).verify(&stage.plugin)?;
+    stage.revoke(digest)?;
+    stage.is_refused_by(&Policy::read(&stage.policy)?, ["--policy".as_ref(), stage.policy.as_ref()])?;
 
-    let left: Vec<_> = fs::read_dir(place.path())?.filter_map(Result::ok).map(|entry| entry.file_name()).collect();
-    ensure!(left.len() == 2, "more is left than the file and the data: {left:?}");
+    stage.holds_nothing_else()?;
     println!("\nDone. No process, socket or directory of a plugin is left.");
     Ok(())
 }
@@ -63,29 +71,132 @@ fn build() -> Result<PathBuf> {
     Ok(own.parent().context("a program lies in a directory")?.to_path_buf())
 }
 
-fn digest(plugin_verify: &Path, file: &Path) -> Result<Digest> {
-    let output = Command::new(plugin_verify).arg("digest").arg(file).output()?;
-    let text = String::from_utf8(output.stdout)?;
-    show(&format!("$ plugin-verify digest {}\n{text}", file.display()));
-    Ok(text.split(' ').next().unwrap_or_default().parse()?)
+/// The files that the story is about, below one directory.
+struct Stage {
+    directory: PathBuf,
+    plugin: PathBuf,
+    data: PathBuf,
+    lock: PathBuf,
+    policy: PathBuf,
+    built: PathBuf,
 }
 
-async fn launch(verified: VerifiedPlugin, data: &Path) -> Result<Plugin> {
+impl Stage {
+    fn set(built: &Path, directory: &Path) -> Result<Self> {
+        // A policy takes plugins from a directory to which no link leads.
+        let directory = directory.canonicalize()?;
+        let file = |name: &str| directory.join(name);
+        let stage = Self {
+            plugin: file("plugins/kv-plugin"),
+            data: file("data"),
+            lock: file("plugins.lock"),
+            policy: file("policy.toml"),
+            built: built.to_path_buf(),
+            directory,
+        };
+        for made in [&stage.data, &stage.plugins()] {
+            fs::create_dir(made)?;
+            fs::set_permissions(made, Permissions::from_mode(0o700))?;
+        }
+        stage.put_original()?;
+        Ok(stage)
+    }
+
+    fn plugins(&self) -> PathBuf {
+        self.directory.join("plugins")
+    }
+
+    fn put_original(&self) -> Result<()> {
+        fs::copy(self.built.join("kv-plugin"), &self.plugin)?;
+        Ok(fs::set_permissions(&self.plugin, Permissions::from_mode(0o755))?)
+    }
+
+    fn put_tampered_copy(&self) -> Result<()> {
+        self.put_original()?;
+        let file = OpenOptions::new().read(true).write(true).open(&self.plugin)?;
+        let middle = file.metadata()?.len() / 2;
+        let mut byte = [0];
+        file.read_exact_at(&mut byte, middle)?;
+        file.write_all_at(&[byte[0] ^ 1], middle)?;
+        Ok(())
+    }
+
+    fn plugin_verify(&self, verb: &str) -> Command {
+        let mut command = Command::new(self.built.join("plugin-verify"));
+        command.arg(verb).current_dir(&self.directory);
+        command
+    }
+
+    fn digest(&self) -> Result<Digest> {
+        let output = self.plugin_verify("digest").arg(&self.plugin).output()?;
+        let text = String::from_utf8(output.stdout)?;
+        show(&format!("$ plugin-verify digest {}\n{text}", self.plugin.display()));
+        Ok(text.split(' ').next().unwrap_or_default().parse()?)
+    }
+
+    fn agree(&self, digest: Digest) -> Result<()> {
+        let mut agreed = LockedPlugin::default();
+        agreed.artifacts = BTreeMap::from([(Platform::current(), Artifact::new(Subject::File(digest), None))]);
+        let mut lock = Lock::new(&self.lock);
+        lock.insert("kv-plugin".parse()?, agreed);
+        lock.write()?;
+        show_file(&self.lock)
+    }
+
+    fn revoke(&self, digest: Digest) -> Result<()> {
+        let policy = format!(
+            "format = \"portcullis-policy/1\"\ndirectory = {:?}\nlock = \"plugins.lock\"\ndeny = [\"{digest}\"]\n",
+            self.plugins()
+        );
+        fs::write(&self.policy, policy)?;
+        fs::set_permissions(&self.policy, Permissions::from_mode(0o600))?;
+        show_file(&self.policy)?;
+        println!();
+        Ok(())
+    }
+
+    fn is_refused_by(&self, policy: &Policy, arguments: [&OsStr; 2]) -> Result<()> {
+        let decision = policy.decide(&self.plugin);
+        ensure!(!decision.is_allowed(), "the plugin was accepted: {decision}");
+        show(&format!("The host, before anything is executed:\n{decision}\n\n"));
+        let output = self.plugin_verify("check").args(arguments).arg(&self.plugin).output()?;
+        let [option, value] = arguments.map(OsStr::display);
+        show(&format!("$ plugin-verify check {option} {value} {}", self.plugin.display()));
+        show(&String::from_utf8_lossy(&output.stdout));
+        show(&format!("exit status {}", output.status.code().unwrap_or(-1)));
+        ensure!(output.status.code() == Some(1), "plugin-verify did not refuse it");
+        Ok(())
+    }
+
+    /// Fails if a launch left anything here, where its directories were made.
+    fn holds_nothing_else(&self) -> Result<()> {
+        let entries = fs::read_dir(&self.directory)?.filter_map(Result::ok).map(|entry| entry.file_name());
+        let found: BTreeSet<_> = entries.collect();
+        let expected = BTreeSet::from(["data", "plugins", "plugins.lock", "policy.toml"].map(OsString::from));
+        ensure!(found == expected, "something else is left: {found:?}");
+        Ok(())
+    }
+}
+
+async fn launch(verified: VerifiedPlugin, stage: &Stage) -> Result<Plugin> {
     let plugin = Plugin::builder(verified)
         .with_protocol(Protocol::new("BASIC_PLUGIN", "hello", 1))
         .with_environment(Environment::empty())
         // Beside the data, so that it can be seen that nothing stays.
-        .with_runtime_directory(data.parent().context("the data lie in a directory")?)
-        .args(["--data".into(), data.as_os_str().to_os_string()])
+        .with_runtime_directory(&stage.directory)
+        .args(["--data".as_ref(), stage.data.as_os_str()])
         .launch()
         .await?;
     Ok(plugin)
 }
 
-async fn first_launch(verified: VerifiedPlugin, data: &Path, checked: Duration) -> Result<()> {
+async fn first_launch(policy: &Policy, stage: &Stage) -> Result<()> {
+    let started = Instant::now();
+    let verified = policy.verify(&stage.plugin)?;
+    let checked = started.elapsed();
     let size = verified.size() / (1024 * 1024);
     let started = Instant::now();
-    let plugin = launch(verified, data).await?;
+    let plugin = launch(verified, stage).await?;
     let ready = started.elapsed();
     show(&plugin.report().to_string());
     show(&format!("\n{size} MiB copied, sealed and hashed in {checked:.1?}; ready to be called {ready:.1?} later."));
@@ -95,11 +206,11 @@ async fn first_launch(verified: VerifiedPlugin, data: &Path, checked: Duration) 
     shut_down(plugin).await
 }
 
-async fn second_launch(policy: &Policy, file: &Path, data: &Path) -> Result<()> {
+async fn second_launch(policy: &Policy, stage: &Stage) -> Result<()> {
     let started = Instant::now();
-    let verified = policy.verify(file)?;
+    let verified = policy.verify(&stage.plugin)?;
     ensure!(verified.was_cached(), "the image was not in the cache");
-    let plugin = launch(verified, data).await?;
+    let plugin = launch(verified, stage).await?;
     show(&format!("Verified from the cache, launched and ready in {:.1?}.", started.elapsed()));
     let mut client = KvClient::new(plugin.channel()).max_decoding_message_size(MESSAGE_LIMIT);
     let value = client.get(GetRequest { key: "greeting".into() }).await?.into_inner().value;
@@ -117,25 +228,8 @@ async fn shut_down(plugin: Plugin) -> Result<()> {
     Ok(())
 }
 
-fn tampered_copy(from: &Path, to: &Path) -> Result<()> {
-    fs::copy(from, to)?;
-    let file = OpenOptions::new().read(true).write(true).open(to)?;
-    let middle = file.metadata()?.len() / 2;
-    let mut byte = [0];
-    file.read_exact_at(&mut byte, middle)?;
-    file.write_all_at(&[byte[0] ^ 1], middle)?;
-    Ok(())
-}
-
-fn refused(plugin_verify: &Path, file: &Path, digest: Digest) -> Result<()> {
-    match Policy::new().allow(digest).verify(file) {
-        Err(error) => show(&format!("The host refuses it, and nothing was executed:\n{error}")),
-        Ok(_) => bail!("a tampered plugin was accepted"),
-    }
-    let sha256 = digest.to_string();
-    let status = Command::new(plugin_verify).args(["check", "--sha256", &sha256]).arg(file).output()?.status;
-    show(&format!("plugin-verify check says the same: exit status {}.", status.code().unwrap_or(-1)));
-    ensure!(status.code() == Some(1), "plugin-verify did not refuse it");
+fn show_file(path: &Path) -> Result<()> {
+    show(&format!("$ cat {}\n{}", path.display(), fs::read_to_string(path)?));
     Ok(())
 }
 

@@ -30,6 +30,7 @@ impl Fixture {
         fs::create_dir(&directory).unwrap();
         set_mode(&directory, 0o755);
         fs::copy(our_plugin(), fixture.plugin()).unwrap();
+        set_mode(&fixture.plugin(), 0o755);
         fixture
     }
 
