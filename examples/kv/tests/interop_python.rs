@@ -1,16 +1,21 @@
-//! A real grpcio plugin under our host: it serves over mutual TLS only, so each answer proves that both certificates were accepted.
+//! A real grpcio plugin under our host: it serves over mutual TLS only, so each answer proves that both certificates were accepted. First as
+//! a script that nobody verifies, then as a bundle of which every file is verified.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod support;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
 use portcullis::Policy;
 use portcullis::host::{Ending, PeerCheck, Presence, Services};
+use portcullis::verify::{Claims, Version};
+use support::files::{change_a_byte, copy};
 use support::library::{self, Session, within_limit};
-use support::{LIMIT, Place, digest, try_run, workspace};
+use support::publisher::{Publisher, manifest_of};
+use support::{LIMIT, Place, Ran, digest, our_host_of, run, try_run, workspace};
 
 /// An interpreter with grpcio.
 struct Python {
@@ -133,4 +138,141 @@ fn a_python_plugin_whose_host_lets_go_of_it_leaves_nothing() {
     let place = Place::new();
     within_limit(async { drop(python.launch(&place).await) });
     place.assert_nothing_is_left();
+}
+
+/// Prints where each module is that the plugin needs besides the interpreter's own library, with its place in a directory of packages.
+const PACKAGES: &str = r#"
+import importlib.util, os
+for name in "grpc grpc_health google.protobuf google._upb cryptography _cffi_backend typing_extensions".split():
+    spec = importlib.util.find_spec(name)
+    if spec.submodule_search_locations:
+        print(list(spec.submodule_search_locations)[0], name.replace(".", "/"), sep="\t")
+    else:
+        print(spec.origin, os.path.basename(spec.origin), sep="\t")
+"#;
+
+/// The plugin as a directory with a signed manifest: the script, a module of its own, and every package that it imports. Of what it runs on,
+/// the manifest names the interpreter's executable; the interpreter's library and what the linker loads are the machine's.
+struct Bundle<'a> {
+    python: &'a Python,
+    place: Place,
+    publisher: Publisher,
+}
+
+impl<'a> Bundle<'a> {
+    fn of(python: &'a Python) -> Self {
+        let bundle = Self { python, place: Place::new(), publisher: Publisher::new() };
+        let sources = workspace().join("tests/interop/python");
+        for name in ["bundle_main.py", "kv_plugin.py", "words.py"] {
+            copy(&sources.join(name), &bundle.file(name));
+        }
+        let packages = run(Command::new(&python.name).args(["-c", PACKAGES])).exits_with(0);
+        for line in String::from_utf8(packages.stdout).unwrap().lines() {
+            let (from, to) = line.split_once('\t').unwrap();
+            copy(Path::new(from), &bundle.file("packages").join(to));
+        }
+        bundle.publish();
+        bundle
+    }
+
+    fn directory(&self) -> PathBuf {
+        self.place.path().join("python-kv")
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.directory().join(name)
+    }
+
+    /// Signs everything that lies there.
+    fn publish(&self) {
+        let claims = Claims::new("python-kv".parse().unwrap(), Version::new(1, 0, 0));
+        let claims = claims.with_program("bundle_main.py".parse().unwrap());
+        // Isolated, without packages of the machine, and without writing beside the modules.
+        let arguments = ["-I", "-S", "-B"].map(String::from).to_vec();
+        let claims = claims.with_installed_interpreter(&self.python.program, arguments).unwrap();
+        self.publisher.publish(&self.directory(), &claims);
+    }
+
+    fn get(&self, key: &str) -> Ran {
+        let mut host = our_host_of(&self.place, &self.directory());
+        run(host.arg("--key").arg(self.publisher.key().to_string()).args(["--report", "get", key]))
+    }
+}
+
+#[test]
+fn a_python_bundle_runs_from_its_verified_copy_and_leaves_nothing() {
+    let Some(python) = peer() else { return };
+    let bundle = Bundle::of(python);
+    let ran = bundle.get("word").exits_with(0).prints("from the bundle");
+    ran.explains(&[
+        &format!("digest       sha256 {}", digest(&python.program)),
+        &format!("manifest     sha256 {}", digest(&manifest_of(&bundle.directory()))),
+    ]);
+    bundle.place.assert_nothing_is_left();
+}
+
+#[test]
+fn a_python_bundle_imports_nothing_from_elsewhere_but_the_interpreters_library() {
+    let Some(python) = peer() else { return };
+    Bundle::of(python).get("elsewhere").exits_with(0).prints("");
+}
+
+#[test]
+fn a_python_bundle_with_a_changed_module_does_not_run() {
+    let Some(python) = peer() else { return };
+    let bundle = Bundle::of(python);
+    for name in ["words.py", "packages/grpc/__init__.py"] {
+        let kept = fs::read(bundle.file(name)).unwrap();
+        change_a_byte(&bundle.file(name));
+        bundle.get("word").exits_with(1).prints("").explains(&["the SHA-256 of its file", name]);
+        bundle.place.assert_nothing_is_left();
+        fs::write(bundle.file(name), kept).unwrap();
+    }
+    bundle.get("word").exits_with(0);
+}
+
+#[test]
+fn what_is_put_beside_the_modules_of_a_python_bundle_is_not_seen() {
+    let Some(python) = peer() else { return };
+    let bundle = Bundle::of(python);
+    // A package is preferred to a module of the same name in the same directory.
+    fs::create_dir(bundle.file("words")).unwrap();
+    fs::write(bundle.file("words/__init__.py"), "WORD = b'shadowed'\n").unwrap();
+    bundle.get("word").exits_with(0).prints("from the bundle");
+    // Where its publisher signed it, it is part of the plugin.
+    bundle.publish();
+    bundle.get("word").exits_with(0).prints("shadowed");
+}
+
+#[test]
+fn modules_that_others_put_where_python_looks_by_default_are_not_seen() {
+    let Some(python) = peer() else { return };
+    let bundle = Bundle::of(python);
+    let hostile = "raise SystemExit('hostile')\n";
+    for name in ["sitecustomize.py", "usercustomize.py", "grpc.py", "os.py"] {
+        fs::write(bundle.file(name), hostile).unwrap();
+    }
+    // The plugin's working directory, as kv-host has it.
+    fs::create_dir(bundle.place.data()).unwrap();
+    fs::write(bundle.place.data().join("grpc.py"), hostile).unwrap();
+    bundle.get("word").exits_with(0).prints("from the bundle");
+    // Without the isolation it would be.
+    let ran = run(Command::new(&python.name).arg("-c").arg("import grpc").current_dir(bundle.place.data()));
+    ran.exits_with(1).explains(&["hostile"]);
+}
+
+#[test]
+fn compiled_modules_that_were_not_signed_are_not_run() {
+    let Some(python) = peer() else { return };
+    let bundle = Bundle::of(python);
+    // Compiled from something else, and never compared with its source (PEP 552).
+    let forge = "import importlib.util as u, os, py_compile, sys; source, path = sys.argv[1:]\n\
+                 os.makedirs(os.path.dirname(path := u.cache_from_source(path)))\n\
+                 py_compile.compile(source, path, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)";
+    let other = bundle.place.path().join("other.py");
+    fs::write(&other, "WORD = b'forged'\n").unwrap();
+    run(Command::new(&python.name).args(["-c", forge]).arg(&other).arg(bundle.file("words.py"))).exits_with(0);
+    bundle.get("word").exits_with(0).prints("from the bundle");
+    bundle.publish();
+    bundle.get("word").exits_with(0).prints("forged");
 }

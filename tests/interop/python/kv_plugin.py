@@ -74,10 +74,10 @@ CONTROLLER = message_classes("plugin", {"Empty": []})
 class Store:
     """The KV service: values in memory and, with a directory, one file for each."""
 
-    def __init__(self, directory):
+    def __init__(self, directory, values=()):
         self._directory = directory
         self._lock = threading.Lock()
-        self._values = {}
+        self._values = dict(values)
         if directory:
             os.makedirs(directory, mode=0o700, exist_ok=True)
 
@@ -207,7 +207,7 @@ def host_certificate_from(environment):
         sys.exit(f"kv_plugin: PLUGIN_CLIENT_CERT is not a certificate: {error}")
 
 
-def serve(data, socket_directory, host_certificate):
+def serve(store, socket_directory, host_certificate):
     stop = threading.Event()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the host's terminal, not ours
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
@@ -219,7 +219,7 @@ def serve(data, socket_directory, host_certificate):
             ("grpc.max_send_message_length", MAX_MESSAGE),
         ],
     )
-    server.add_generic_rpc_handlers((Store(data).handler(), controller_handler(stop)))
+    server.add_generic_rpc_handlers((store.handler(), controller_handler(stop)))
     health_pb2_grpc.add_HealthServicer_to_server(health_servicer(), server)
 
     server_credentials, der = credentials(host_certificate)
@@ -234,7 +234,8 @@ def serve(data, socket_directory, host_certificate):
     server.stop(STOP_GRACE_SECONDS).wait()
 
 
-def main():
+def main(values=()):
+    """Serves until the host has had enough; some keys may have a value from the start."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", metavar="DIR", help="also keep the values as files in DIR")
     options = parser.parse_args()
@@ -247,7 +248,7 @@ def main():
     given = os.environ.get("PLUGIN_UNIX_SOCKET_DIR")
     directory = os.path.abspath(given) if given else tempfile.mkdtemp(prefix="kv_plugin")
     try:
-        serve(options.data, directory, host_certificate)
+        serve(Store(options.data, values), directory, host_certificate)
     finally:
         if not given:
             shutil.rmtree(directory, ignore_errors=True)

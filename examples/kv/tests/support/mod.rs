@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use portcullis::Digest;
 use tempfile::TempDir;
 
+pub(crate) mod files;
 pub(crate) mod library;
 pub(crate) mod publisher;
 

@@ -1,0 +1,25 @@
+//! Directories of files that become plugins: put together from what is installed.
+
+use std::fs;
+use std::path::Path;
+
+/// Copies a file, or a directory without what Python derives from it, to a path that is made for it.
+pub(crate) fn copy(from: &Path, to: &Path) {
+    if !from.is_dir() {
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::copy(from, to).unwrap_or_else(|error| panic!("{}: {error}", from.display()));
+        return;
+    }
+    for entry in fs::read_dir(from).unwrap().map(|entry| entry.unwrap()) {
+        if entry.file_name() != "__pycache__" {
+            copy(&entry.path(), &to.join(entry.file_name()));
+        }
+    }
+}
+
+/// Changes the last byte of a file.
+pub(crate) fn change_a_byte(path: &Path) {
+    let mut bytes = fs::read(path).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(path, bytes).unwrap();
+}
