@@ -174,6 +174,11 @@ impl Policy {
 
     /// Puts the files of plugins that are directories into private directories below `parent`, instead of below the system's directory for
     /// temporary files or that of private copies.
+    ///
+    /// # Security
+    ///
+    /// Some interpreters look for modules in the directories above a program too: Node in every `node_modules` up to the root. For their
+    /// plugins choose a `parent` above which nobody else may create anything; in the system's directory for temporary files everybody may.
     pub fn with_bundle_directory(mut self, parent: impl Into<PathBuf>) -> Self {
         self.copies = Some(parent.into());
         self
