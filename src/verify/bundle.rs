@@ -52,9 +52,14 @@ impl Bundle {
     }
 
     fn take(&self, tree: &Tree, path: &BundlePath, expected: ManifestFile, is_program: bool) -> Result<(), Obstacle> {
-        let source = tree.file(path.as_ref()).map_err(|obstacle| obstacle.within(path))?;
+        let source = tree.file(path.as_ref()).map_err(|obstacle| match obstacle {
+            Obstacle::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                Refusal::FileMissing { path: path.clone() }.into()
+            }
+            other => other.within(path),
+        })?;
         if is_noexec(&source).map_err(Obstacle::io("looking at its mount"))? {
-            return Err(Refusal::NoexecMount.into());
+            return Err(Obstacle::from(Refusal::NoexecMount).within(path));
         }
         let target = self.path.join(path);
         let mut above = DirBuilder::new();

@@ -229,6 +229,12 @@ pub enum Refusal {
     /// The manifest is about a directory of files, or about another file than this one.
     #[error("its manifest is not about a single file of that name")]
     ManifestOfDirectory,
+    /// A file that the manifest names is not there.
+    #[error("its file {path}, which its manifest names, is not there")]
+    FileMissing {
+        /// The file.
+        path: BundlePath,
+    },
     /// A file of the plugin does not have the size that its manifest says.
     #[error("its file {path} has not the size of {expected} bytes")]
     FileSize {

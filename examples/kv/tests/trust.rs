@@ -324,11 +324,13 @@ fn a_plugin_that_is_a_directory_runs_and_the_report_names_its_manifest() {
 }
 
 #[test]
-fn a_directory_in_which_any_file_was_changed_is_refused() {
+fn a_directory_in_which_any_file_was_changed_or_removed_is_refused() {
     for file in ["bin", "share/words"] {
         let fixture = Fixture::bundled();
         tamper(&fixture.plugin().join(file));
         fixture.refuses(&[fixture.key_alone()], &[file]);
+        fs::remove_file(fixture.plugin().join(file)).unwrap();
+        fixture.refuses(&[fixture.key_alone()], &[file, "is not there"]);
     }
 }
 

@@ -587,7 +587,9 @@ fn a_bundle_with_a_file_that_is_not_as_the_manifest_says_is_refused_and_nothing_
             | (Err(VerifyError::Refused { reason: Refusal::FileSize { path, .. }, .. }), "size") => {
                 path.as_str() == "lib/module.py"
             }
-            (Err(VerifyError::Unchecked { .. }), "missing") => true,
+            (Err(VerifyError::Refused { reason: Refusal::FileMissing { path }, .. }), "missing") => {
+                path.as_str() == "lib/module.py"
+            }
             (Err(VerifyError::Refused { reason: Refusal::File { reason, .. }, .. }), "link") => {
                 matches!(**reason, Refusal::Link { .. })
             }
