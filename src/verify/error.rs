@@ -235,6 +235,15 @@ pub enum Refusal {
         /// The file.
         path: BundlePath,
     },
+    /// It does not have the size that its manifest says.
+    #[error("it has {actual} bytes, not {expected}")]
+    #[non_exhaustive]
+    Size {
+        /// The size that the manifest says, in bytes.
+        expected: u64,
+        /// Its own.
+        actual: u64,
+    },
     /// A file of the plugin does not have the size that its manifest says.
     #[error("its file {path} has not the size of {expected} bytes")]
     FileSize {

@@ -44,10 +44,13 @@ pub use inspect::{
 };
 pub use key::{KeyFault, KeyId, PublicKey};
 pub use linkage::{Linkage, SearchPath, SearchPathKind};
-pub use lock::{Artifact, Lock, LockFault, LockWriteError, LockedPlugin, Subject};
+pub use lock::{
+    Artifact, Candidate, Change, Consent, Inventory, Item, Lock, LockFault, LockRefusal, LockWriteError, LockedPlugin,
+    Offer, OfferError, Presence, Subject,
+};
 pub use manifest::{
-    BundlePath, BundlePathError, Claims, Interpreter, InterpreterProgram, Manifest, ManifestError, ManifestFault,
-    ManifestFile, SignedManifest, Version,
+    BundlePath, BundlePathError, Claims, Difference, Interpreter, InterpreterProgram, Manifest, ManifestError,
+    ManifestFault, ManifestFile, SignedManifest, Version,
 };
 pub use name::{NameError, Platform, PlatformError, PluginName};
 pub use owners::Owners;

@@ -70,6 +70,11 @@ impl Platform {
     pub fn runs_on(&self, machine: &Self) -> bool {
         *self == Self::any() || self == machine
     }
+
+    /// Whether it is a Linux, of whatever architecture.
+    pub(super) fn is_linux(&self) -> bool {
+        self.0.starts_with("linux-")
+    }
 }
 
 impl FromStr for Platform {

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs::{self, File};
+use std::fs::{self, File, FileType};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::read::FORMAT;
-use super::{BundlePath, Interpreter, InterpreterProgram, Manifest, ManifestFile, Version};
+use super::{BundlePath, Interpreter, InterpreterProgram, Manifest, ManifestFile, SignedManifest, Version};
 use crate::Escaped;
 use crate::verify::document::{open_regular, other_than_regular};
 use crate::verify::form::quoted;
@@ -102,7 +102,10 @@ impl Claims {
     pub fn describe(&self, path: impl AsRef<Path>) -> Result<String, ManifestError> {
         let path = path.as_ref();
         let is_directory = fs::metadata(path).map_err(ManifestError::io(path))?.is_dir();
-        let files = if is_directory { Walk::of(path)? } else { single(path)? };
+        if !is_directory && self.interpreter.is_some() {
+            return Err(ManifestError::InterpreterOfFile);
+        }
+        let files = if is_directory { all(path)? } else { single(path)? };
         let program = match (&self.program, files.len()) {
             (Some(program), _) => program.clone(),
             (None, 1) => files.keys().next().cloned().ok_or(ManifestError::ProgramNotNamed)?,
@@ -179,49 +182,46 @@ fn describe_open(file: &File) -> io::Result<ManifestFile> {
     Ok(ManifestFile { digest, size, executable: file.metadata()?.mode() & 0o111 != 0 })
 }
 
-/// Everything below a directory.
-struct Walk<'a> {
-    top: &'a Path,
-    files: BTreeMap<BundlePath, ManifestFile>,
-    seen: usize,
+/// Every file below a directory but the manifest itself and its signature.
+fn all(top: &Path) -> Result<BTreeMap<BundlePath, ManifestFile>, ManifestError> {
+    let mut files = BTreeMap::new();
+    walk(top, |path, kind| {
+        let relative = path.strip_prefix(top).ok().and_then(Path::to_str).and_then(|text| text.parse().ok());
+        let relative: BundlePath = relative.ok_or_else(|| ManifestError::Name { path: path.to_path_buf() })?;
+        match other_than_regular(kind) {
+            None if relative.as_str() == Manifest::INSIDE || relative.as_str() == SignedManifest::INSIDE => {}
+            None => drop(files.insert(relative, describe(path)?)),
+            Some(_) if kind.is_dir() => {}
+            Some(kind) => return Err(ManifestError::Kind { path: path.to_path_buf(), kind }),
+        }
+        Ok(())
+    })?;
+    Ok(files)
 }
 
-impl<'a> Walk<'a> {
-    fn of(top: &'a Path) -> Result<BTreeMap<BundlePath, ManifestFile>, ManifestError> {
-        let mut walk = Self { top, files: BTreeMap::new(), seen: 0 };
-        let mut directories = vec![top.to_path_buf()];
-        while let Some(directory) = directories.pop() {
-            for entry in fs::read_dir(&directory).map_err(ManifestError::io(&directory))? {
-                let entry = entry.map_err(ManifestError::io(&directory))?;
-                if let Some(below) = walk.take(&entry)? {
-                    directories.push(below);
-                }
+/// Shows everything below a directory to `visit`, directories before what is in them, and follows no link.
+pub(super) fn walk(
+    top: &Path,
+    mut visit: impl FnMut(&Path, FileType) -> Result<(), ManifestError>,
+) -> Result<(), ManifestError> {
+    let mut directories = vec![top.to_path_buf()];
+    let mut seen = 0;
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(&directory).map_err(ManifestError::io(&directory))? {
+            let entry = entry.map_err(ManifestError::io(&directory))?;
+            seen += 1;
+            if seen > ENTRIES {
+                return Err(ManifestError::TooMany { limit: ENTRIES });
+            }
+            let path = entry.path();
+            let kind = entry.file_type().map_err(ManifestError::io(&path))?;
+            visit(&path, kind)?;
+            if kind.is_dir() {
+                directories.push(path);
             }
         }
-        Ok(walk.files)
     }
-
-    /// Notes a file, or returns a directory that is still to be gone through.
-    fn take(&mut self, entry: &fs::DirEntry) -> Result<Option<PathBuf>, ManifestError> {
-        self.seen += 1;
-        if self.seen > ENTRIES {
-            return Err(ManifestError::TooMany { limit: ENTRIES });
-        }
-        let path = entry.path();
-        let kind = entry.file_type().map_err(ManifestError::io(&path))?;
-        let relative = path.strip_prefix(self.top).ok().and_then(Path::to_str).and_then(|text| text.parse().ok());
-        let relative: BundlePath = relative.ok_or_else(|| ManifestError::Name { path: path.clone() })?;
-        if kind.is_dir() {
-            return Ok(Some(path));
-        }
-        if let Some(kind) = other_than_regular(kind) {
-            return Err(ManifestError::Kind { path, kind });
-        }
-        if relative.as_str() != Manifest::INSIDE && relative.as_str() != super::SignedManifest::INSIDE {
-            self.files.insert(relative, describe(&path)?);
-        }
-        Ok(None)
-    }
+    Ok(())
 }
 
 /// No manifest could be made.
@@ -266,13 +266,16 @@ pub enum ManifestError {
     /// A plugin of several files, and nobody said which is to be started.
     #[error("there is not exactly one file, and which one is the program was not said")]
     ProgramNotNamed,
+    /// What an interpreter runs has to be brought to it, and a plugin that is one file is not.
+    #[error("a plugin that an interpreter runs is a directory with the manifest in it, not a file")]
+    InterpreterOfFile,
     /// The claims do not fit together, or not with what lies there.
     #[error(transparent)]
     Claims(#[from] SourceError),
 }
 
 impl ManifestError {
-    fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
+    pub(super) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_path_buf();
         move |source| Self::Io { path, source }
     }

@@ -27,6 +27,7 @@
 //! arguments = ["-I", "-B"]
 //! ```
 
+mod compare;
 mod create;
 mod path;
 mod read;
@@ -36,6 +37,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+pub use compare::Difference;
 pub use create::{Claims, ManifestError};
 pub use path::{BundlePath, BundlePathError};
 pub use read::ManifestFault;
@@ -132,6 +134,17 @@ impl Manifest {
         read::read(document)
     }
 
+    /// Where the manifest of `plugin` lies unless another place is named: in it if it is a directory, or else beside it.
+    pub fn belonging_to(plugin: &Path, is_directory: bool) -> PathBuf {
+        if is_directory {
+            return plugin.join(Self::INSIDE);
+        }
+        // Not added to the path itself, which may end in a slash.
+        let mut name = plugin.file_name().unwrap_or_default().to_os_string();
+        name.push(Self::SUFFIX);
+        plugin.with_file_name(name)
+    }
+
     /// The file that it was read from.
     pub fn path(&self) -> &Path {
         &self.path
@@ -207,6 +220,15 @@ impl Manifest {
         if self.name != *name {
             return Err(Refusal::OtherPlugin { expected: name.clone(), found: self.name.clone() });
         }
+        self.check_validity(machine, now)
+    }
+
+    /// Whether it is for `machine` and holds at `now`, whatever its plugin is called.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::OtherPlatform`] and [`Refusal::Expired`].
+    pub fn check_validity(&self, machine: &Platform, now: SystemTime) -> Result<(), Refusal> {
         if !self.platform.runs_on(machine) {
             return Err(Refusal::OtherPlatform { expected: machine.clone(), found: self.platform.clone() });
         }

@@ -37,7 +37,7 @@ impl Asked<'_> {
     }
 
     pub(super) fn manifest_path(&self) -> PathBuf {
-        manifest_path(self.path, self.is_directory)
+        Manifest::belonging_to(self.path, self.is_directory)
     }
 
     /// The digest that stands for the plugin, if `manifest` is right.
@@ -50,16 +50,6 @@ impl Asked<'_> {
             _ => Err(Refusal::ManifestOfDirectory.into()),
         }
     }
-}
-
-fn manifest_path(path: &Path, is_directory: bool) -> PathBuf {
-    if is_directory {
-        return path.join(Manifest::INSIDE);
-    }
-    // Not added to the path itself, which may end in a slash.
-    let mut name = path.file_name().unwrap_or_default().to_os_string();
-    name.push(Manifest::SUFFIX);
-    path.with_file_name(name)
 }
 
 /// Where a plugin was found.

@@ -1,0 +1,122 @@
+//! What a lock file says when it is read, and that it is written whole.
+
+use std::fs::Permissions;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+use super::*;
+use crate::verify::SourceFault;
+
+const KEY: &str = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3";
+const DIGEST: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+
+fn head() -> String {
+    format!("format = \"{FORMAT}\"\n")
+}
+
+fn artifact(platform: &str) -> String {
+    format!("[[plugin.artifact]]\nplatform = \"{platform}\"\nsha256 = \"{DIGEST}\"\n")
+}
+
+fn plugin(name: &str) -> String {
+    format!("[[plugin]]\nname = \"{name}\"\n")
+}
+
+fn name(text: &str) -> PluginName {
+    text.parse().unwrap()
+}
+
+fn locked() -> Lock {
+    let mut lock = Lock::new("plugins.lock");
+    let digest: Digest = DIGEST.parse().unwrap();
+    let vouched = Artifact::new(Subject::File(digest), Some(KEY.parse().unwrap()));
+    let kv = LockedPlugin {
+        version: Some(Version::new(1, 2, 0)),
+        minimum_version: Some(Version::new(1, 0, 0)),
+        note: Some("asked for by \"ops\"".into()),
+        artifacts: BTreeMap::from([
+            (Platform::current(), vouched),
+            ("plan9-vax".parse().unwrap(), Artifact::new(Subject::Manifest(digest), None)),
+        ]),
+    };
+    let any = BTreeMap::from([(Platform::any(), Artifact::new(Subject::File(digest), None))]);
+    lock.insert(name("zip"), LockedPlugin { artifacts: any, ..LockedPlugin::default() });
+    lock.insert(name("kv"), kv);
+    lock
+}
+
+#[test]
+fn what_is_written_is_read_back_and_sorted() {
+    let lock = locked();
+    let text = lock.to_text();
+    assert_eq!(Lock::from_bytes("plugins.lock", text.as_bytes()).unwrap(), lock);
+    let names: Vec<_> = text.lines().filter(|line| line.starts_with("name")).collect();
+    assert_eq!(names, ["name = \"kv\"", "name = \"zip\""]);
+    assert_eq!(Lock::from_bytes("plugins.lock", text.as_bytes()).unwrap().to_text(), text);
+}
+
+#[test]
+fn an_artifact_is_for_a_platform_or_for_any() {
+    let lock = locked();
+    let here = Platform::current();
+    assert!(lock.artifact(&name("kv"), &here).unwrap().vouched_by.is_some());
+    assert!(lock.artifact(&name("kv"), &"linux-other".parse().unwrap()).is_none());
+    assert!(lock.artifact(&name("zip"), &here).is_some());
+    assert!(lock.artifact(&name("none"), &here).is_none());
+}
+
+#[test]
+fn what_is_ambiguous_or_empty_is_refused_with_its_line() {
+    let kv = plugin("kv");
+    let any = artifact("any");
+    for (text, line, expected) in [
+        (String::new(), None, "it names nothing, and so vouches for nothing"),
+        (head(), None, "it names nothing, and so vouches for nothing"),
+        (head() + &kv, Some(2), "the plugin kv has no artifact, so nothing of it may run"),
+        (head() + &kv + &any + &kv + &any, Some(7), "the plugin kv is there a second time"),
+        (head() + &kv + &any + &any, Some(7), "the plugin kv has a second artifact for any"),
+        (
+            head() + &kv + "[[plugin.artifact]]\nplatform = \"any\"\n",
+            Some(4),
+            "an artifact has either a sha256 or a manifest, not both and not neither",
+        ),
+        (
+            head() + &kv + &any + &format!("manifest = \"{DIGEST}\"\n"),
+            Some(4),
+            "an artifact has either a sha256 or a manifest, not both and not neither",
+        ),
+        (
+            head() + &kv + "version = \"1.0.0\"\nminimum-version = \"1.0.1\"\n" + &any,
+            Some(2),
+            "the version 1.0.0 is below the minimum version 1.0.1",
+        ),
+        (
+            head() + &kv + "note = \"a\\nb\"\n" + &any,
+            Some(2),
+            "a note is one line of at most 500 characters, without control characters",
+        ),
+    ] {
+        let error = Lock::from_bytes("lock", text.as_bytes()).unwrap_err();
+        assert_eq!((error.line, error.fault.to_string().as_str()), (line, expected), "{text}");
+    }
+    for broken in ["unknown = 1", "sha256 = \"abc\"", "vouched-by = \"abc\"", "x = [", "platform = \"any\""] {
+        let error = Lock::from_bytes("lock", head() + &kv + &any + broken).unwrap_err();
+        assert!(matches!(error.fault, SourceFault::Toml { .. }), "{broken}: {error}");
+        assert!(error.line.is_some(), "{broken}");
+    }
+}
+
+#[test]
+fn writing_replaces_the_whole_or_nothing() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("plugins.lock");
+    let lock = Lock { path: path.clone(), ..locked() };
+    lock.write().unwrap();
+    assert_eq!(Lock::read(&path).unwrap(), lock);
+    assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o644);
+    std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    lock.write().unwrap();
+    assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+    assert!(matches!(Lock::new(&path).write(), Err(LockWriteError::Malformed(_))));
+    assert_eq!(Lock::read(&path).unwrap(), lock);
+    assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 1);
+}
