@@ -258,10 +258,12 @@ mod tests {
         let fixture = Fixture::new();
         let outside = Refusal::OutsideDirectory { directory: fixture.directory.clone() };
         let sibling = format!("{}-other/kv", fixture.directory.display());
+        let tree = Tree::open_anywhere(&fixture.directory).unwrap();
         for path in
             ["../kv", "sub/../kv", "sub/../../kv", "/bin/sh", "/proc/self/exe", "..", ".", "", "./../kv", &sibling]
         {
             assert_eq!(fixture.find(path).unwrap_err(), outside, "{path:?}");
+            assert!(tree.beneath(Path::new(path)).is_err(), "{path:?}");
         }
         assert_eq!(fixture.find(&fixture.directory).unwrap_err(), outside);
     }
@@ -357,6 +359,12 @@ mod tests {
         let _listener = UnixListener::bind(fixture.directory.join("socket")).unwrap();
         assert_eq!(fixture.find("fifo").unwrap_err(), Refusal::NotRegular { kind: "a FIFO" });
         assert_eq!(fixture.find("socket").unwrap_err(), Refusal::NotRegular { kind: "a socket" });
+        let devices = Tree::open_anywhere(Path::new("/dev")).unwrap();
+        let device = devices.find(Path::new("null"));
+        assert!(matches!(device, Err(Obstacle::Refusal(Refusal::NotRegular { kind: "a device" }))), "{device:?}");
+        // A FIFO that takes a file's place at the last moment would not block either.
+        let Ok(Found::File(file)) = fixture.find("kv") else { panic!() };
+        assert!(rustix::fs::fcntl_getfl(file).unwrap().contains(OFlags::NONBLOCK));
     }
 
     #[test]

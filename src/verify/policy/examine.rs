@@ -276,3 +276,6 @@ impl<'a> Examination<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -266,6 +266,47 @@ fn a_signed_plugin_in_the_place_of_another_is_refused() {
 }
 
 #[test]
+fn a_manifest_that_is_given_stands_for_the_one_beside_the_plugin() {
+    let fixture = Fixture::new();
+    let publisher = Publisher::new();
+    fixture.publish(&publisher, &claims());
+    let given = SignedManifest::read(fixture.manifest_path(), &[publisher.key()]).unwrap();
+    fixture.publish(&Publisher::new(), &claims());
+    let policy = Policy::new().with_manifest(given);
+    assert_eq!(kinds(&policy.verify(fixture.plugin()).unwrap()), [SourceKind::Manifest]);
+    let other = policy.verify_as(name("zip"), fixture.plugin());
+    assert!(matches!(refusal(other), Refusal::NotVouched { .. }));
+}
+
+#[test]
+fn a_manifest_of_several_files_is_not_about_a_file_that_is_one_of_them() {
+    let fixture = Fixture::new();
+    let publisher = Publisher::new();
+    let whole = fixture.place.path().join("whole");
+    fs::create_dir(&whole).unwrap();
+    fs::copy(fixture.plugin(), whole.join("kv")).unwrap();
+    fs::write(whole.join("module"), "what the program needs").unwrap();
+    fs::write(fixture.manifest_path(), claims().with_program(path("kv")).describe(&whole).unwrap()).unwrap();
+    publisher.sign(&fixture.manifest_path());
+    let policy = Policy::new().trust(publisher.key());
+    assert_eq!(refusal(policy.verify(fixture.plugin())), Refusal::ManifestOfDirectory);
+}
+
+#[test]
+fn a_manifest_that_cannot_be_looked_for_is_not_one_that_is_missing() {
+    let fixture = Fixture::new();
+    // With the manifest's suffix the name is longer than any file's (NAME_MAX in limits.h).
+    let long = fixture.directory().join("k".repeat(250));
+    fs::rename(fixture.plugin(), &long).unwrap();
+    let policy = Policy::new().trust(Publisher::new().key()).allow(fixture.digest);
+    let unchecked = policy.verify_as(name("kv"), &long);
+    assert!(
+        matches!(&unchecked, Err(VerifyError::Source { source, .. }) if matches!(source.fault, SourceFault::Unreadable(_))),
+        "{unchecked:?}"
+    );
+}
+
+#[test]
 fn an_expired_or_foreign_manifest_is_refused() {
     let fixture = Fixture::new();
     let publisher = Publisher::new();
@@ -394,6 +435,15 @@ fn the_place_is_looked_at_also_for_what_is_in_the_cache() {
 }
 
 #[test]
+fn who_may_own_plugins_is_the_policys_to_say() {
+    let fixture = Fixture::new();
+    let policy = Policy::new().allow(fixture.digest).with_directory(fixture.directory());
+    assert!(policy.verify("kv").is_ok());
+    let nobody = policy.with_owners(Owners::only([]));
+    assert!(matches!(refusal(nobody.verify("kv")), Refusal::UnsafeOwner { .. }));
+}
+
+#[test]
 fn a_manifest_in_a_plugin_directory_obeys_the_same_rules() {
     let fixture = Fixture::new();
     let publisher = Publisher::new();
@@ -450,12 +500,29 @@ fn a_decision_explains_itself() {
              image    sha256 {digest}, sealed, read and hashed"
         )
     );
+    assert_eq!(decision.findings().len(), 5);
+    assert_eq!(decision.findings()[0], Finding::Place { directory: fixture.directory() });
     let refused = policy.deny(digest).decide("kv");
     assert!(!refused.is_allowed());
     assert!(
         refused.to_string().starts_with(&format!("kv is refused: the policy denies {digest}\n  place ")),
         "{refused}"
     );
+}
+
+#[test]
+fn a_source_that_says_nothing_is_named() {
+    let path = || PathBuf::from("so\u{1b}urce");
+    let locked = Silence::NotLocked { path: path(), name: name("kv"), platform: Platform::any() };
+    for (silence, expected) in [
+        (Silence::NotAllowed, "the policy does not name its digest"),
+        (Silence::NotListed { path: path() }, r"the checksum file so\u{1b}urce does not list it"),
+        (locked, r"the lock file so\u{1b}urce has no plugin kv for any"),
+        (Silence::NoManifest { path: path() }, r"there is no manifest so\u{1b}urce"),
+        (Silence::NotConfigured(SourceKind::Lock), "the policy has no source of the kind 'lock'"),
+    ] {
+        assert_eq!(silence.to_string(), expected);
+    }
 }
 
 #[test]
@@ -621,6 +688,9 @@ fn a_manifest_that_was_agreed_to_needs_no_signature() {
     let lock = |digest| lock_of("bundle", Subject::Manifest(digest));
     assert_eq!(kinds(&policy().with_lock(lock(manifest)).verify(directory.path()).unwrap()), [SourceKind::Lock]);
     assert_eq!(kinds(&policy().allow(manifest).verify(directory.path()).unwrap()), [SourceKind::Allow]);
+    // Nor does it matter who signed it where nobody is trusted to.
+    Publisher::new().sign(&directory.path().join(Manifest::INSIDE));
+    assert_eq!(kinds(&policy().with_lock(lock(manifest)).verify(directory.path()).unwrap()), [SourceKind::Lock]);
     let other = Digest::of("another");
     let mismatch = Refusal::ManifestMismatch { expected: other, actual: manifest };
     // Looked at because the other one was agreed to, and found not to be it.
@@ -758,6 +828,45 @@ fn a_policy_file_says_everything_that_a_policy_can_be_told() {
     let text = text.replace("kv = \"1.2.0\"", "kv = \"1.2.1\"");
     let policy = Policy::read(policy_file(&fixture, &text)).unwrap();
     assert!(matches!(refusal(policy.verify("kv")), Refusal::Rollback { .. }));
+}
+
+#[test]
+fn a_policy_file_says_how_plugins_are_executed() {
+    let fixture = Fixture::new();
+    let allow = format!("allow = [\"{}\"]\n", fixture.digest);
+    for (execution, mode) in [
+        ("", ExecMode::Sealed),
+        ("execution = \"sealed\"\n", ExecMode::Sealed),
+        ("execution = \"private-copy\"\ncopies = \".\"\n", ExecMode::PrivateCopy),
+        ("execution = \"dangerous-pinned-fd\"\n", ExecMode::PinnedFd),
+    ] {
+        let policy = Policy::read(policy_file(&fixture, &(policy_head(&fixture) + &allow + execution))).unwrap();
+        assert_eq!(policy.mode(), mode, "{execution}");
+    }
+}
+
+#[test]
+fn a_policy_file_says_how_programs_are_linked() {
+    let fixture = Fixture::new();
+    let head = policy_head(&fixture) + &format!("allow = [\"{}\"]\n[linkage]\n", fixture.digest);
+    for (rule, is_fine) in
+        [("", true), ("no-search-paths = true", true), ("only-static = true", false), ("only-libraries = []", false)]
+    {
+        let policy = Policy::read(policy_file(&fixture, &(head.clone() + rule))).unwrap();
+        match policy.verify("kv") {
+            Err(VerifyError::Refused { reason: Refusal::Linkage(_), .. }) => assert!(!is_fine, "{rule}"),
+            other => assert!(is_fine && other.is_ok(), "{rule}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_policy_is_checked_before_it_is_put_into_place() {
+    let fixture = Fixture::new();
+    let text = policy_head(&fixture) + "lock = \"nothing-yet.lock\"\n";
+    assert!(Policy::check_bytes("p", text.clone()).is_ok());
+    let error = Policy::check_bytes("p", text + "require = [\"manifest\"]\n").unwrap_err();
+    assert!(matches!(error.fault, SourceFault::Policy(PolicyFault::RequiredSource { .. })), "{error}");
 }
 
 #[test]
