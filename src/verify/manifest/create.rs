@@ -280,3 +280,18 @@ impl ManifestError {
         move |source| Self::Io { path, source }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_entries_are_gone_through_than_the_limit() {
+        let place = tempfile::tempdir().unwrap();
+        fs::write(place.path().join("kv"), "").unwrap();
+        let entry = fs::read_dir(place.path()).unwrap().next().unwrap().unwrap();
+        let mut walk = Walk { top: place.path(), files: BTreeMap::new(), seen: ENTRIES - 1 };
+        assert!(walk.take(&entry).is_ok());
+        assert!(matches!(walk.take(&entry), Err(ManifestError::TooMany { limit: ENTRIES })));
+    }
+}

@@ -76,13 +76,18 @@ mod tests {
     #[test]
     fn no_path_leaves_the_bundle() {
         let deep = ["a"; DEEPEST].join("/");
-        for good in ["kv", "lib/kv.py", "a b/ž", ".hidden", "..a", &deep] {
+        // Five names and the slashes between them.
+        let longest = ["a"; 5].map(|name| name.repeat((LONGEST - 4) / 5)).join("/");
+        let name = "a".repeat(255);
+        for good in ["kv", "lib/kv.py", "a b/ž", ".hidden", "..a", &deep, &longest, &name] {
             assert_eq!(good.parse::<BundlePath>().unwrap().as_str(), good);
         }
         let deeper = ["a"; DEEPEST + 1].join("/");
+        let longer = format!("a{longest}");
         let long = "a".repeat(256);
-        for bad in
-            ["", "/", "/a", "a/", "a//b", ".", "./a", "..", "../a", "a/..", "a/../b", "a\nb", "a\0", &deeper, &long]
+        for bad in ["", "/", "/a", "a/", "a//b", ".", "./a", "..", "../a", "a/..", "a/../b", "a\nb", "a\0"]
+            .into_iter()
+            .chain([&*deeper, &longer, &long])
         {
             assert_eq!(bad.parse::<BundlePath>(), Err(BundlePathError), "{bad:?}");
         }

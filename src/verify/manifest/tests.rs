@@ -48,7 +48,39 @@ fn everything_that_a_manifest_says_is_read() {
     assert_eq!(files, [("kv", 3, false), ("lib/python", 3, true)]);
     assert_eq!(manifest.size(), 6);
     assert!(!manifest.is_single_file());
-    assert!(read(&(head("") + &file("kv"))).unwrap().is_single_file());
+}
+
+#[test]
+fn a_plugin_may_be_a_file_if_its_program_is_alone_and_needs_nothing() {
+    let installed = format!("[interpreter]\npath = \"/bin/x\"\nsha256 = \"{DIGEST}\"\nsize = 3\n");
+    let deep = head("").replace("program = \"kv\"", "program = \"lib/kv\"") + &file("lib/kv");
+    for (text, expected) in [
+        (head("") + &file("kv"), true),
+        (head("") + &file("kv") + &file("module"), false),
+        (head(&installed) + &file("kv"), false),
+        (deep, false),
+    ] {
+        assert_eq!(read(&text).unwrap().is_single_file(), expected, "{text}");
+    }
+}
+
+#[test]
+fn the_limits_of_an_interpreters_arguments_are_those_that_are_told() {
+    let with = |count: usize, length: usize| {
+        let arguments = vec![format!("\"{}\"", "a".repeat(length)); count].join(", ");
+        read(&(head(&format!("[interpreter]\npath = \"kv\"\narguments = [{arguments}]\n")) + &file("kv")))
+    };
+    assert!(with(64, 4096).is_ok());
+    for (count, length) in [(65, 1), (1, 4097)] {
+        let fault = with(count, length).unwrap_err().fault;
+        assert!(matches!(fault, SourceFault::Manifest(ManifestFault::Arguments)), "{count} of {length}: {fault:?}");
+    }
+}
+
+#[test]
+fn a_version_may_be_the_lowest_that_is_to_be_run() {
+    let manifest = read(&(head("minimum-version = \"1.2.0\"\n") + &file("kv"))).unwrap();
+    assert_eq!(manifest.minimum_version(), Some(manifest.version()));
 }
 
 #[test]
