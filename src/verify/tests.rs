@@ -112,6 +112,16 @@ fn only_regular_files_are_looked_at_and_nothing_blocks() {
 }
 
 #[test]
+fn a_fifo_that_takes_the_place_of_a_file_would_not_block() {
+    let fixture = Fixture::new();
+    let program = source::Source::open(&fixture.plugin, Policy::DEFAULT_SIZE_LIMIT).unwrap().file;
+    let text = document::open_regular(&fixture.plugin).unwrap().unwrap();
+    for file in [program, text] {
+        assert!(rustix::fs::fcntl_getfl(&file).unwrap().contains(rustix::fs::OFlags::NONBLOCK));
+    }
+}
+
+#[test]
 fn a_missing_file_is_unchecked_not_refused() {
     let error = Policy::new().allow(Digest::of(b"")).verify("/nonexistent/\u{1b}plugin").unwrap_err();
     assert!(matches!(&error, VerifyError::Unchecked { source, .. } if source.kind() == io::ErrorKind::NotFound));

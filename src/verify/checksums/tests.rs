@@ -74,12 +74,18 @@ fn every_other_line_is_refused_with_its_number_and_the_reason() {
         (format!("SHA256(kv)= {ONE}"), malformed),
         (format!("SHA256 (kv {ONE}"), malformed),
         ("-----BEGIN PGP SIGNED MESSAGE-----".into(), malformed),
+        (format!(" (kv) = {ONE}"), malformed),
         ("x".repeat(LINE_LIMIT + 1), "the line is longer than 16384 bytes"),
         (format!("#{}", "x".repeat(LINE_LIMIT)), "the line is longer than 16384 bytes"),
     ] {
         let error = fault(format!("{TWO}  fine\n{line}\n"));
         assert!(error.starts_with(&format!("SUMS:2: {expected}")), "{line:?}: {error}");
     }
+}
+
+#[test]
+fn the_longest_line_is_read() {
+    assert!(parse(format!("#{}\n{ONE}  kv\n", "x".repeat(LINE_LIMIT - 1))).is_ok());
 }
 
 #[test]

@@ -159,4 +159,6 @@ impl Lock {
 }
 
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
 mod tests;

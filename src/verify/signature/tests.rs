@@ -144,6 +144,29 @@ fn a_file_is_verified_as_a_stream_and_what_fails_is_named() {
 }
 
 #[test]
+fn an_interrupted_read_goes_on_and_a_failed_one_proves_nothing() {
+    struct FailsOnce(Option<io::ErrorKind>, &'static [u8]);
+    impl Read for FailsOnce {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            match self.0.take() {
+                Some(kind) => Err(kind.into()),
+                None => self.1.read(buffer),
+            }
+        }
+    }
+    let publisher = Publisher::new();
+    let signature = parse(publisher.sign(MESSAGE)).unwrap();
+    let verify = |kind| publisher.key.verify_stream(FailsOnce(Some(kind), MESSAGE), &signature);
+    assert!(verify(io::ErrorKind::Interrupted).is_ok());
+    assert!(matches!(verify(io::ErrorKind::BrokenPipe), Err(SourceFault::Unreadable(_))));
+}
+
+#[test]
+fn a_trusted_comment_is_shown_escaped() {
+    assert_eq!(TrustedComment("kv\t\u{202e}1".into()).to_string(), r"kv\t\u{202e}1");
+}
+
+#[test]
 fn a_signature_file_over_the_limit_is_not_read() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("kv.minisig");
