@@ -62,11 +62,7 @@ impl Bundle {
             return Err(Obstacle::from(Refusal::NoexecMount).within(path));
         }
         let target = self.path.join(path);
-        let mut above = DirBuilder::new();
-        let above = above.recursive(true).mode(0o700);
-        above
-            .create(target.parent().unwrap_or(&self.path))
-            .map_err(Obstacle::io("making a directory for its files"))?;
+        make_directory(target.parent().unwrap_or(&self.path))?;
         let mode = if expected.executable || is_program { 0o500 } else { 0o400 };
         let copied = copy(source, &target, expected.size, mode).map_err(Obstacle::io("copying its files"))?;
         if copied.size() != expected.size {
@@ -111,26 +107,4 @@ fn copy(source: File, target: &Path, size: u64, mode: u32) -> io::Result<fs::Met
 
 fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags(OFlags::NOFOLLOW.bits() as i32).open(path)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_directory_of_it_is_reopened_and_no_link_is_followed() {
-        let place = tempfile::tempdir().unwrap();
-        let (bundle, other) = (place.path().join("bundle"), place.path().join("other"));
-        let deep = bundle.join("lib/deep");
-        fs::create_dir_all(&deep).unwrap();
-        fs::create_dir(&other).unwrap();
-        std::os::unix::fs::symlink(&other, bundle.join("lib/link")).unwrap();
-        let directories = [&other, &deep, &bundle.join("lib"), &bundle];
-        for directory in directories {
-            fs::set_permissions(directory, Permissions::from_mode(0o500)).unwrap();
-        }
-        reopen(&bundle).unwrap();
-        let modes = directories.map(|directory| fs::metadata(directory).unwrap().mode() & 0o7777);
-        assert_eq!(modes, [0o500, 0o700, 0o700, 0o700]);
-    }
 }

@@ -1,6 +1,7 @@
 //! Where a lock file stops being one, and what is left when it cannot be written.
 
 use super::*;
+use crate::verify::{SourceError, SourceFault};
 
 fn name() -> PluginName {
     "kv".parse().unwrap()

@@ -40,10 +40,8 @@ pub enum LockFault {
     #[error("an artifact has either a sha256 or a manifest, not both and not neither")]
     Subject,
     /// The version that was agreed to is below the lowest that may be.
-    #[error("the version {version} is below the minimum version {minimum}")]
+    #[error("the version that was agreed to is below the minimum version {minimum}")]
     Minimum {
-        /// The version that was agreed to.
-        version: Version,
         /// The lowest that may be.
         minimum: Version,
     },
@@ -139,9 +137,7 @@ pub(super) fn fault(name: &PluginName, plugin: &LockedPlugin) -> Option<LockFaul
         return Some(LockFault::Note);
     }
     match (&plugin.version, &plugin.minimum_version) {
-        (Some(version), Some(minimum)) if version < minimum => {
-            Some(LockFault::Minimum { version: version.clone(), minimum: minimum.clone() })
-        }
+        (Some(version), Some(minimum)) if version < minimum => Some(LockFault::Minimum { minimum: minimum.clone() }),
         _ => None,
     }
 }

@@ -87,7 +87,7 @@ fn what_is_ambiguous_or_empty_is_refused_with_its_line() {
         (
             head() + &kv + "version = \"1.0.0\"\nminimum-version = \"1.0.1\"\n" + &any,
             Some(2),
-            "the version 1.0.0 is below the minimum version 1.0.1",
+            "the version that was agreed to is below the minimum version 1.0.1",
         ),
         (
             head() + &kv + "note = \"a\\nb\"\n" + &any,

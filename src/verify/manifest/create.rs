@@ -204,14 +204,22 @@ pub(super) fn walk(
     top: &Path,
     mut visit: impl FnMut(&Path, FileType) -> Result<(), ManifestError>,
 ) -> Result<(), ManifestError> {
+    walk_within(top, ENTRIES, &mut visit)
+}
+
+fn walk_within(
+    top: &Path,
+    limit: usize,
+    visit: &mut impl FnMut(&Path, FileType) -> Result<(), ManifestError>,
+) -> Result<(), ManifestError> {
     let mut directories = vec![top.to_path_buf()];
     let mut seen = 0;
     while let Some(directory) = directories.pop() {
         for entry in fs::read_dir(&directory).map_err(ManifestError::io(&directory))? {
             let entry = entry.map_err(ManifestError::io(&directory))?;
             seen += 1;
-            if seen > ENTRIES {
-                return Err(ManifestError::TooMany { limit: ENTRIES });
+            if seen > limit {
+                return Err(ManifestError::TooMany { limit });
             }
             let path = entry.path();
             let kind = entry.file_type().map_err(ManifestError::io(&path))?;
@@ -288,10 +296,15 @@ mod tests {
     #[test]
     fn no_more_entries_are_gone_through_than_the_limit() {
         let place = tempfile::tempdir().unwrap();
-        fs::write(place.path().join("kv"), "").unwrap();
-        let entry = fs::read_dir(place.path()).unwrap().next().unwrap().unwrap();
-        let mut walk = Walk { top: place.path(), files: BTreeMap::new(), seen: ENTRIES - 1 };
-        assert!(walk.take(&entry).is_ok());
-        assert!(matches!(walk.take(&entry), Err(ManifestError::TooMany { limit: ENTRIES })));
+        fs::create_dir(place.path().join("lib")).unwrap();
+        ["kv", "lib/a", "lib/b"].iter().for_each(|name| fs::write(place.path().join(name), "").unwrap());
+        let mut seen = 0;
+        let mut visit = |_: &Path, _| {
+            seen += 1;
+            Ok(())
+        };
+        assert!(walk_within(place.path(), 4, &mut visit).is_ok());
+        assert!(matches!(walk_within(place.path(), 3, &mut visit), Err(ManifestError::TooMany { limit: 3 })));
+        assert_eq!(seen, 4 + 3);
     }
 }

@@ -108,3 +108,6 @@ impl Examination<'_> {
         Ok(image)
     }
 }
+
+#[cfg(test)]
+mod tests;

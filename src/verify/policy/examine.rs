@@ -276,6 +276,3 @@ impl<'a> Examination<'a> {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,10 +1,10 @@
-//! What can only happen between two steps of an examination.
+//! What can only happen between two steps of the examination of a directory.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
-use crate::verify::{Claims, Version};
+use crate::verify::{Claims, Policy, Version};
 
 #[test]
 fn a_program_that_changes_between_its_two_copies_is_noticed() {
