@@ -1,6 +1,7 @@
 //! The moment from which a statement no longer holds. Reads no clock by itself.
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::SystemTime;
 
 use time::{Date, Month, OffsetDateTime, Time, UtcOffset};
@@ -51,12 +52,25 @@ impl fmt::Debug for Expiry {
     }
 }
 
+impl FromStr for Expiry {
+    type Err = ExpiryError;
+
+    /// From RFC 3339, such as `2027-01-31T12:00:00Z`.
+    fn from_str(text: &str) -> Result<Self, ExpiryError> {
+        text.parse().ok().and_then(|written| Self::from_toml(&written)).ok_or(ExpiryError)
+    }
+}
+
+/// A text is not an [`Expiry`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a moment has a date, a time and an offset, such as 2027-01-31T12:00:00Z")]
+#[non_exhaustive]
+pub struct ExpiryError;
+
 impl<'de> serde::Deserialize<'de> for Expiry {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let written = Datetime::deserialize(deserializer)?;
-        Self::from_toml(&written).ok_or_else(|| {
-            serde::de::Error::custom("a moment has a date, a time and an offset, such as 2027-01-31T12:00:00Z")
-        })
+        Self::from_toml(&written).ok_or_else(|| serde::de::Error::custom(ExpiryError))
     }
 }
 
@@ -65,7 +79,7 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Option<Expiry> {
-        Expiry::from_toml(&text.parse().ok()?)
+        text.parse().ok()
     }
 
     #[test]

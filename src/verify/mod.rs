@@ -35,7 +35,7 @@ pub use cache::ImageCache;
 pub use checksums::{ChecksumFault, Checksums};
 pub use digest::{Digest, DigestError};
 pub use error::{Refusal, VerifyError};
-pub use expiry::Expiry;
+pub use expiry::{Expiry, ExpiryError};
 pub use format::Format;
 pub use image::ExecMode;
 pub use inspect::{

@@ -42,7 +42,8 @@ impl Consent {
 }
 
 impl Lock {
-    /// Agrees to an artifact for a platform for which there was none. One that was agreed to already, in all respects, changes nothing.
+    /// Agrees to an artifact for a platform for which there was none. Bytes that were agreed to already, and of which nothing new is said, change
+    /// nothing.
     ///
     /// # Errors
     ///
@@ -60,8 +61,7 @@ impl Lock {
             return self.settle(name, Some(new));
         };
         if let Some(locked) = before.artifacts.get(&offer.platform) {
-            let same = *locked == offer.artifact() && before.version == offer.version;
-            return match same && offer.note.as_ref().is_none_or(|note| before.note.as_ref() == Some(note)) {
+            return match is_part_of(offer, before, locked) {
                 true => Ok(Change::new(name.clone(), Some(before.clone()), Some(before.clone()))),
                 false => Err(LockRefusal::Locked {
                     name: name.clone(),
@@ -131,7 +131,9 @@ impl Lock {
         let mut after = self.plugins.get(name).ok_or_else(not_locked)?.clone();
         match platform {
             None => after.artifacts.clear(),
-            Some(platform) => drop(after.artifacts.remove(platform).ok_or_else(not_locked)?),
+            Some(platform) => {
+                after.artifacts.remove(platform).ok_or_else(not_locked)?;
+            }
         }
         if !after.artifacts.is_empty() {
             return self.settle(name, Some(after));
@@ -152,6 +154,18 @@ impl Lock {
         };
         Ok(Change::new(name.clone(), before, after))
     }
+}
+
+/// Whether everything that an offer says was agreed to already.
+fn is_part_of(offer: &Offer, before: &LockedPlugin, locked: &Artifact) -> bool {
+    fn says_no_other<T: PartialEq>(offered: &Option<T>, locked: &Option<T>) -> bool {
+        offered.is_none() || offered == locked
+    }
+    offer.subject == locked.subject
+        && says_no_other(&offer.vouched_by, &locked.vouched_by)
+        && says_no_other(&offer.version, &before.version)
+        && says_no_other(&offer.minimum_version, &before.minimum_version)
+        && says_no_other(&offer.note, &before.note)
 }
 
 /// The plugin with what is offered in it.
@@ -253,7 +267,9 @@ mod tests {
     fn what_is_locked_is_replaced_by_an_update_only() {
         let mut lock = locked(&[offer("a-a", 1, "one")]);
         let before = lock.clone();
-        assert!(lock.agree(&offer("a-a", 1, "one"), Consent::none()).unwrap().is_empty());
+        for same in [offer("a-a", 1, "one"), offer("a-a", None, "one")] {
+            assert!(lock.agree(&same, Consent::none()).unwrap().is_empty());
+        }
         for other in [offer("a-a", 1, "two"), offer("a-a", 2, "one"), signed(offer("a-a", 1, "one"), 1)] {
             let refusal = lock.agree(&other, Consent::default().dangerous_downgrade()).unwrap_err();
             assert!(matches!(refusal, LockRefusal::Locked { .. }), "{refusal}");

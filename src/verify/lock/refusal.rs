@@ -15,7 +15,7 @@ use crate::verify::{
 pub enum LockRefusal {
     /// Something was agreed to under this name already.
     #[error(
-        "{name} is locked for {platform} already; replacing it is an update\n  locked  {locked}\n  offered {offered}"
+        "{name} is locked for {platform} already, with other bytes or in another version or on another word; replacing that is an update\n  locked  {locked}\n  offered {offered}"
     )]
     #[non_exhaustive]
     Locked {

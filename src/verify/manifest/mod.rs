@@ -215,8 +215,12 @@ impl Manifest {
         self.files.get(&self.program)
     }
 
-    /// Whether it is about the plugin `name`, for `machine`, and holds now.
-    pub(super) fn check(&self, name: &PluginName, machine: &Platform, now: SystemTime) -> Result<(), Refusal> {
+    /// Whether it is about the plugin `name`, for `machine`, and holds at `now`.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::OtherPlugin`], [`Refusal::OtherPlatform`] and [`Refusal::Expired`].
+    pub fn check(&self, name: &PluginName, machine: &Platform, now: SystemTime) -> Result<(), Refusal> {
         if self.name != *name {
             return Err(Refusal::OtherPlugin { expected: name.clone(), found: self.name.clone() });
         }
