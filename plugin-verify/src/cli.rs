@@ -1,15 +1,17 @@
 //! The command line: which verbs there are, and what is wrong with one that has none of them. Does nothing that a verb does.
 
 use clap::error::ContextValue;
-use clap::{Parser, Subcommand};
+use clap::{Command, CommandFactory, Parser, Subcommand};
 use portcullis::Escaped;
 
 use crate::exit::Exit;
 #[cfg(feature = "probe")]
 use crate::probe;
-use crate::{check, digest, doctor, exec, inspect, keygen, sign};
+use crate::{check, completions, digest, doctor, exec, inspect, keygen, lock, man, manifest, sign};
 
-/// Digests and verdicts for plugin files
+/// Digests, agreements and verdicts for plugin files
+///
+/// Answers whether a file may run as a plugin, and keeps what the answer rests on: digests, lock files, signed manifests, keys.
 ///
 /// Results go to standard output, everything else to standard error.
 ///
@@ -26,13 +28,22 @@ struct Cli {
 pub(crate) enum Verb {
     Digest(digest::Arguments),
     Check(check::Arguments),
-    Exec(exec::Arguments),
-    Keygen(keygen::Arguments),
+    Lock(lock::Arguments),
+    Manifest(manifest::Arguments),
     Sign(sign::Arguments),
+    Keygen(keygen::Arguments),
+    Inspect(inspect::Arguments),
+    Doctor(doctor::Arguments),
     #[cfg(feature = "probe")]
     Probe(probe::Arguments),
-    Doctor(doctor::Arguments),
-    Inspect(inspect::Arguments),
+    Exec(exec::Arguments),
+    Completions(completions::Arguments),
+    Man(man::Arguments),
+}
+
+/// The whole command line, for what is made from it.
+pub(crate) fn command() -> Command {
+    Cli::command()
 }
 
 /// The verb that was asked for; or how to end, when there is none and the person was told why.

@@ -3,6 +3,7 @@
 
 mod check;
 mod cli;
+mod completions;
 mod digest;
 mod doctor;
 mod exec;
@@ -10,8 +11,12 @@ mod exit;
 mod hint;
 mod inspect;
 mod keygen;
+mod lock;
+mod man;
+mod manifest;
 mod output;
 mod password;
+mod place;
 #[cfg(feature = "probe")]
 mod probe;
 mod progress;
@@ -27,13 +32,17 @@ fn main() -> ExitCode {
     match cli::parse() {
         Ok(Verb::Digest(arguments)) => digest::run(&arguments),
         Ok(Verb::Check(arguments)) => check::run(&arguments),
-        Ok(Verb::Exec(arguments)) => exec::run(&arguments),
-        Ok(Verb::Keygen(arguments)) => keygen::run(&arguments),
+        Ok(Verb::Lock(arguments)) => lock::run(&arguments),
+        Ok(Verb::Manifest(arguments)) => manifest::run(&arguments),
         Ok(Verb::Sign(arguments)) => sign::run(&arguments),
+        Ok(Verb::Keygen(arguments)) => keygen::run(&arguments),
+        Ok(Verb::Inspect(arguments)) => inspect::run(&arguments),
+        Ok(Verb::Doctor(arguments)) => doctor::run(&arguments),
         #[cfg(feature = "probe")]
         Ok(Verb::Probe(arguments)) => probe::run(&arguments),
-        Ok(Verb::Doctor(arguments)) => doctor::run(&arguments),
-        Ok(Verb::Inspect(arguments)) => inspect::run(&arguments),
+        Ok(Verb::Exec(arguments)) => exec::run(&arguments),
+        Ok(Verb::Completions(arguments)) => completions::run(&arguments),
+        Ok(Verb::Man(arguments)) => man::run(&arguments),
         Err(exit) => exit,
     }
     .into()

@@ -38,6 +38,18 @@ pub(crate) fn failed(verb: &str, form: Form, reason: impl fmt::Display) -> Exit 
     Exit::Failed
 }
 
+/// Ends a run that refused what was asked for: the reason goes to standard error, with what a person can do about it, and in JSON into the document.
+pub(crate) fn refused(verb: &str, form: Form, reason: impl fmt::Display, hint: Option<&'static str>) -> Exit {
+    if form.json {
+        return json(verb, Exit::Refused, [("reason", reason.to_string().into()), ("hint", hint.into())]);
+    }
+    complain(reason);
+    if let Some(hint) = hint {
+        complain(format_args!("hint: {hint}"));
+    }
+    Exit::Refused
+}
+
 /// Writes a result, whole lines of it, at once.
 pub(crate) fn write(lines: &[u8]) -> io::Result<()> {
     let mut stdout = io::stdout().lock();

@@ -2,20 +2,17 @@
 
 use std::error::Error;
 use std::ffi::OsString;
-use std::fs::{File, Permissions};
-use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use portcullis::sign::{KeyFile, SecretKey};
 use portcullis::{Chain, Escaped};
 use serde_json::{Value, json};
-use tempfile::Builder;
 
 use crate::exit::Exit;
 use crate::keygen::with_suffix;
-use crate::{output, password};
+use crate::{output, password, place};
 
 /// Sign files
 ///
@@ -96,7 +93,7 @@ fn sign(arguments: &Arguments, key: &SecretKey, file: &Path, target: &Path) -> R
     let trusted = arguments.trusted_comment.clone().unwrap_or_else(|| comment(file));
     let untrusted = format!("signature by key {}", key.public_key().id());
     let signature = key.sign(File::open(file)?, &trusted, &untrusted)?;
-    Ok(write(&signature, target, arguments.force)?)
+    Ok(place::write(signature.as_bytes(), target, arguments.force)?)
 }
 
 /// What minisign writes into a trusted comment.
@@ -105,20 +102,6 @@ fn comment(file: &Path) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let name = file.file_name().unwrap_or_default();
     format!("timestamp:{now}\tfile:{}\thashed", Escaped::path(Path::new(name)))
-}
-
-/// Writes a whole signature or none.
-fn write(signature: &str, target: &Path, force: bool) -> io::Result<()> {
-    let directory = match target.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
-    // As the umask wants it: a signature is public.
-    let mut file = Builder::new().permissions(Permissions::from_mode(0o666)).tempfile_in(directory)?;
-    file.write_all(signature.as_bytes())?;
-    file.as_file().sync_all()?;
-    let written = if force { file.persist(target) } else { file.persist_noclobber(target) };
-    written.map(drop).map_err(|error| error.error)
 }
 
 #[derive(Debug)]

@@ -5,9 +5,13 @@ mod check;
 mod digest;
 mod doctor;
 mod exec;
+mod generated;
 mod inspect;
+mod json;
 mod keys;
+mod lock;
 mod machine;
+mod manifest;
 mod streams;
 
 use std::ffi::OsStr;

@@ -1,0 +1,85 @@
+//! `plugin-verify man`: manual pages, one for each verb, made from the command line. Installs nothing.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use clap::Command;
+use clap_mangen::Man;
+use portcullis::Escaped;
+use serde_json::Value;
+
+use crate::exit::Exit;
+use crate::{cli, output, place};
+
+/// Print the manual page, or write one for each verb
+///
+/// Without --out the page of the whole program is printed, in the form that man reads: plugin-verify man | man -l -
+///
+/// Exit status: 0 printed or written, 2 not.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Write a page for the program and for each verb into DIR, in place of those that are there
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+
+    #[command(flatten)]
+    form: output::Form,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Exit {
+    let mut command = cli::command().disable_help_subcommand(true);
+    command.build();
+    match &arguments.out {
+        Some(directory) => write_all(arguments, &command, directory),
+        None => print(arguments, command),
+    }
+}
+
+fn print(arguments: &Arguments, command: Command) -> Exit {
+    let page = match rendered(command) {
+        Ok((_, page)) => page,
+        Err(error) => return output::failed("man", arguments.form, error),
+    };
+    if arguments.form.json {
+        return output::json("man", Exit::Success, [("page", String::from_utf8_lossy(&page).into())]);
+    }
+    Exit::Success.after(output::write(&page))
+}
+
+fn write_all(arguments: &Arguments, command: &Command, directory: &Path) -> Exit {
+    let mut written = Vec::new();
+    for command in all(command) {
+        let file = rendered(command).and_then(|(name, page)| {
+            let path = directory.join(name);
+            place::write(&page, &path, true).map(|()| path)
+        });
+        match file {
+            Ok(path) => written.push(Escaped::path(&path).to_string()),
+            Err(error) => {
+                let reason = format!("no page could be written to {}: {error}", Escaped::path(directory));
+                return output::failed("man", arguments.form, reason);
+            }
+        }
+    }
+    if arguments.form.json {
+        let files: Vec<Value> = written.into_iter().map(Value::from).collect();
+        return output::json("man", Exit::Success, [("files", files.into())]);
+    }
+    Exit::Success.after(output::write((written.join("\n") + "\n").as_bytes()))
+}
+
+/// The command and everything below it.
+fn all(command: &Command) -> Vec<Command> {
+    let below = command.get_subcommands().filter(|below| !below.is_hide_set()).flat_map(all);
+    std::iter::once(command.clone()).chain(below).collect()
+}
+
+/// The name of a page, and the page.
+fn rendered(command: Command) -> io::Result<(String, Vec<u8>)> {
+    // A verb is not told the version of the program that it is part of, and its page shows one.
+    let version = env!("CARGO_PKG_VERSION");
+    let page = Man::new(command).source(format!("plugin-verify {version}")).manual("plugin-verify");
+    let mut text = Vec::new();
+    page.render(&mut text)?;
+    Ok((page.get_filename(), text))
+}

@@ -1,0 +1,173 @@
+//! `plugin-verify manifest verify`: everything in which a plugin is not what its manifest says. Makes nothing runnable.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use portcullis::verify::{
+    Difference, Manifest, ManifestError, Platform, PluginName, PublicKey, Refusal, SignedManifest, SourceError,
+};
+use portcullis::{Chain, Escaped};
+use serde_json::{Value, json};
+
+use crate::exit::Exit;
+use crate::trust::KeyArgument;
+use crate::{hint, output};
+
+const VERB: &str = "manifest verify";
+
+/// Compare a plugin with its manifest, file by file
+///
+/// Verifies the signature, the time and the platform of the manifest, and then names every file that differs from it, is missing, or is not in
+/// it. Files that are not in the manifest are never run, nor put where a plugin could load them; here they are refused all the same.
+///
+/// Whether the plugin may run is what `check` says: this looks at the manifest alone.
+///
+/// Exit status: 0 everything is as the manifest says, 1 something is not, 2 something could not be read.
+#[derive(Debug, clap::Args)]
+#[command(group(clap::ArgGroup::new("trust").required(true).args(["key", "unsigned"])))]
+pub(crate) struct Arguments {
+    /// A public key of minisign, or a file with one, whose owner must have signed the manifest; may be named several times
+    #[arg(long, value_name = "KEY")]
+    key: Vec<KeyArgument>,
+
+    /// Compare with a manifest that nobody vouches for: whoever wrote the files may have written it
+    #[arg(long)]
+    unsigned: bool,
+
+    /// The manifest, instead of the one that lies beside the file or in the directory
+    #[arg(long, value_name = "MANIFEST")]
+    manifest: Option<PathBuf>,
+
+    /// The name that the manifest must give the plugin
+    #[arg(long = "as", value_name = "NAME")]
+    known_as: Option<PluginName>,
+
+    /// The platform that it must be for, instead of this machine's
+    #[arg(long, value_name = "PLATFORM")]
+    platform: Option<Platform>,
+
+    #[command(flatten)]
+    form: output::Form,
+
+    /// The plugin, a file or a directory
+    #[arg(value_name = "PATH")]
+    path: PathBuf,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Exit {
+    match read(arguments) {
+        Ok((manifest, key)) => compare(arguments, &manifest, key),
+        Err(error) if error.is_unreadable() => output::failed(VERB, arguments.form, Chain::of(&error)),
+        Err(error) => output::refused(VERB, arguments.form, error, None),
+    }
+}
+
+fn read(arguments: &Arguments) -> Result<(Manifest, Option<PublicKey>), SourceError> {
+    let belonging = || Manifest::belonging_to(&arguments.path, arguments.path.is_dir());
+    let path = arguments.manifest.clone().unwrap_or_else(belonging);
+    if arguments.unsigned {
+        return Ok((Manifest::read(path)?, None));
+    }
+    let keys = arguments.key.iter().map(KeyArgument::read).collect::<Result<Vec<_>, _>>()?;
+    let signed = SignedManifest::read(path, &keys)?;
+    Ok((signed.manifest().clone(), Some(*signed.key())))
+}
+
+fn compare(arguments: &Arguments, manifest: &Manifest, key: Option<PublicKey>) -> Exit {
+    let differences = match manifest.compare(&arguments.path) {
+        Ok(differences) => differences,
+        Err(error @ ManifestError::Io { .. }) => return output::failed(VERB, arguments.form, Chain::of(&error)),
+        Err(error) => return output::refused(VERB, arguments.form, error, None),
+    };
+    let refusal = about(arguments, manifest).err();
+    let exit =
+        differences.iter().fold(refusal.as_ref().map_or(Exit::Success, |_| Exit::Refused), |exit, difference| {
+            exit.and(if difference.is_refusal() { Exit::Refused } else { Exit::Failed })
+        });
+    if arguments.form.json {
+        return document(arguments, manifest, key, &differences, refusal.as_ref(), exit);
+    }
+    let text = text(arguments, manifest, key, &differences, refusal.as_ref(), exit);
+    let written = output::write(text.as_bytes());
+    if key.is_none() {
+        output::complain("nobody vouches for this manifest: whoever wrote the files may have written it");
+    }
+    if let Some(advice) = refusal.as_ref().and_then(hint::what_to_do) {
+        output::complain(format_args!("hint: {advice}"));
+    }
+    exit.after(written)
+}
+
+/// Whether the manifest is about what was asked for, and holds.
+fn about(arguments: &Arguments, manifest: &Manifest) -> Result<(), Refusal> {
+    let platform = arguments.platform.clone().unwrap_or_else(Platform::current);
+    match &arguments.known_as {
+        Some(name) => manifest.check(name, &platform, SystemTime::now()),
+        None => manifest.check_validity(&platform, SystemTime::now()),
+    }
+}
+
+fn text(
+    arguments: &Arguments,
+    manifest: &Manifest,
+    key: Option<PublicKey>,
+    differences: &[Difference],
+    refusal: Option<&Refusal>,
+    exit: Exit,
+) -> String {
+    let verdict = match (exit, key) {
+        (Exit::Success, Some(_)) => "OK",
+        (Exit::Success, None) => "UNSIGNED, as described",
+        (Exit::Refused, _) => "REFUSED",
+        (Exit::Failed, _) => "NOT COMPARED",
+    };
+    let mut text = format!("{}: {verdict}\n", Escaped::path(&arguments.path));
+    let (name, version, platform) = (manifest.name(), manifest.version(), manifest.platform());
+    // Writing to memory does not fail.
+    let _ = writeln!(text, "  plugin {name} {version} for {platform}, {} files", manifest.files().len());
+    let _ = match key {
+        Some(key) => writeln!(text, "  by     key {}", key.id()),
+        None => writeln!(text, "  by     nobody"),
+    };
+    for line in refusal.map(ToString::to_string).into_iter().chain(differences.iter().map(ToString::to_string)) {
+        let _ = writeln!(text, "  {}", line.replace('\n', "\n  "));
+    }
+    text
+}
+
+fn document(
+    arguments: &Arguments,
+    manifest: &Manifest,
+    key: Option<PublicKey>,
+    differences: &[Difference],
+    refusal: Option<&Refusal>,
+    exit: Exit,
+) -> Exit {
+    let differences: Vec<Value> = differences
+        .iter()
+        .map(|difference| json!({"kind": kind(difference), "text": difference.to_string()}))
+        .collect();
+    output::json(
+        VERB,
+        exit,
+        [
+            ("file", Escaped::path(&arguments.path).to_string().into()),
+            ("name", manifest.name().to_string().into()),
+            ("version", manifest.version().to_string().into()),
+            ("platform", manifest.platform().to_string().into()),
+            ("key", key.map(|key| key.to_string()).into()),
+            ("reason", refusal.map(ToString::to_string).into()),
+            ("differences", differences.into()),
+        ],
+    )
+}
+
+fn kind(difference: &Difference) -> &'static str {
+    match difference {
+        Difference::Missing { .. } => "missing",
+        Difference::Extra { .. } => "extra",
+        Difference::Unreadable { .. } => "unreadable",
+        _ => "differs",
+    }
+}
