@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-/// Copies a file, or a directory without what Python derives from it, to a path that is made for it.
+/// Copies a file, or a directory without what is no part of a program (what Python derives from it, what only compilers and debuggers of
+/// JavaScript read), to a path that is made for it.
 pub(crate) fn copy(from: &Path, to: &Path) {
     if !from.is_dir() {
         fs::create_dir_all(to.parent().unwrap()).unwrap();
@@ -11,8 +12,10 @@ pub(crate) fn copy(from: &Path, to: &Path) {
         return;
     }
     for entry in fs::read_dir(from).unwrap().map(|entry| entry.unwrap()) {
-        if entry.file_name() != "__pycache__" {
-            copy(&entry.path(), &to.join(entry.file_name()));
+        let path = entry.path();
+        let is_needed = path.extension().is_none_or(|extension| extension != "ts" && extension != "map");
+        if is_needed && entry.file_name() != "__pycache__" {
+            copy(&path, &to.join(entry.file_name()));
         }
     }
 }
