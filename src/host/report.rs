@@ -25,7 +25,7 @@ pub struct LaunchReport {
     pub vouchers: Vec<Voucher>,
     /// How they were kept unchanged from the check to the execution.
     pub mode: ExecMode,
-    /// Whether they came from the cache, so that the file was neither read nor hashed for this launch.
+    /// Whether they came from the cache, so that the program was neither read nor hashed for this launch.
     pub cached: bool,
     /// The version of the application's protocol that the two agreed on.
     pub version: u32,

@@ -14,6 +14,14 @@ use crate::verify::source::Source;
 use crate::verify::tree::Tree;
 use crate::verify::{BundlePath, Digest, InterpreterProgram, Manifest, Subject};
 
+/// What is executed for a plugin that is a directory.
+struct Program {
+    image: Arc<Image>,
+    cached: bool,
+    name: OsString,
+    arguments: Vec<OsString>,
+}
+
 impl Examination<'_> {
     /// The plugin in a directory, if `manifest` is vouched for and every file is what it says.
     pub(super) fn directory(
@@ -41,43 +49,39 @@ impl Examination<'_> {
         }
         let bundle = Bundle::materialise(tree, manifest, &self.policy.bundle_directory())?;
         self.findings.push(Finding::Bundle { files: manifest.files().len() });
-        let (image, name, arguments) = self.bundled_program(manifest, &bundle)?;
-        self.note(&image, false)?;
+        let Program { image, cached, name, arguments } = self.bundled_program(manifest, &bundle)?;
+        self.note(&image, cached)?;
         Ok(VerifiedPlugin {
             path: self.asked.path.to_path_buf(),
             directory: self.policy.directory.clone(),
             name,
             arguments,
             subject: Subject::Manifest(manifest.digest()),
-            image: Arc::new(image),
+            image,
             vouchers,
-            cached: false,
+            cached,
             bundle: Some(Arc::new(bundle)),
         })
     }
 
-    /// The program that is executed for a bundle, its name, and its first arguments.
-    fn bundled_program(
-        &self,
-        manifest: &Manifest,
-        bundle: &Bundle,
-    ) -> Result<(Image, OsString, Vec<OsString>), Obstacle> {
+    fn bundled_program(&self, manifest: &Manifest, bundle: &Bundle) -> Result<Program, Obstacle> {
         let script = bundle.path().join(manifest.program());
         let Some(interpreter) = manifest.interpreter() else {
-            let image = self.image_of(manifest, bundle, manifest.program())?;
-            return Ok((image, script.into(), Vec::new()));
+            let image = self.image_of(manifest, bundle, manifest.program())?.into();
+            return Ok(Program { image, cached: false, name: script.into(), arguments: Vec::new() });
         };
-        let (image, name) = match &interpreter.program {
+        let ((image, cached), name) = match &interpreter.program {
             InterpreterProgram::Bundled(path) => {
-                (self.image_of(manifest, bundle, path)?, bundle.path().join(path).into_os_string())
+                let image = self.image_of(manifest, bundle, path)?;
+                ((image.into(), false), bundle.path().join(path).into_os_string())
             }
             InterpreterProgram::Installed { path, digest, size } => {
-                let image = self.installed(path, *digest, *size).map_err(|obstacle| obstacle.of_interpreter(path))?;
-                (image, path.clone().into_os_string())
+                let found = self.installed(path, *digest, *size).map_err(|obstacle| obstacle.of_interpreter(path))?;
+                (found, path.clone().into_os_string())
             }
         };
         let arguments = interpreter.arguments.iter().map(OsString::from).chain([script.into_os_string()]).collect();
-        Ok((image, name, arguments))
+        Ok(Program { image, cached, name, arguments })
     }
 
     fn image_of(&self, manifest: &Manifest, bundle: &Bundle, path: &BundlePath) -> Result<Image, Obstacle> {
@@ -98,14 +102,16 @@ impl Examination<'_> {
         }
     }
 
-    fn installed(&self, path: &Path, expected: Digest, size: u64) -> Result<Image, Obstacle> {
-        self.refuse_denied(expected)?;
-        let image = self.image(Source::open(path, size.min(self.policy.size_limit()))?, path)?;
-        if image.digest != expected {
-            return Err(Refusal::DigestMismatch { expected: vec![expected], actual: image.digest }.into());
-        }
-        image.check_format()?;
-        Ok(image)
+    /// The image of an interpreter: of the file, or from the cache, as many plugins share one.
+    fn installed(&self, path: &Path, expected: Digest, size: u64) -> Result<(Arc<Image>, bool), Obstacle> {
+        self.kept(expected, || {
+            let image = self.image(Source::open(path, size.min(self.policy.size_limit()))?, path)?;
+            if image.digest != expected {
+                return Err(Refusal::DigestMismatch { expected: vec![expected], actual: image.digest }.into());
+            }
+            image.check_format()?;
+            Ok(Arc::new(image))
+        })
     }
 }
 

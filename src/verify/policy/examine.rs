@@ -212,17 +212,27 @@ impl<'a> Examination<'a> {
 
     /// The image with one of these digests: of the file, or from the cache where it is known beforehand which one is meant.
     fn program(&self, file: Option<File>, candidates: &[Digest]) -> Result<(Arc<Image>, bool), Obstacle> {
-        match (candidates, &self.policy.place) {
-            ([digest], Place::Memory) => {
-                self.refuse_denied(*digest)?;
-                let (image, cached) = self.policy.cache.find_or(*digest, || self.read(file, candidates))?;
-                // A policy with a higher limit may have put it there.
-                match self.policy.size_limit() {
-                    limit if image.size > limit => Err(Refusal::TooLarge { limit }.into()),
-                    _ => Ok((image, cached)),
-                }
-            }
+        match candidates {
+            [digest] => self.kept(*digest, || self.read(file, candidates)),
             _ => Ok((self.read(file, candidates)?, false)),
+        }
+    }
+
+    /// The image with this digest, and whether it was in the cache; otherwise what `read` makes of the file.
+    pub(super) fn kept(
+        &self,
+        digest: Digest,
+        read: impl FnOnce() -> Result<Arc<Image>, Obstacle>,
+    ) -> Result<(Arc<Image>, bool), Obstacle> {
+        self.refuse_denied(digest)?;
+        let (image, cached) = match self.policy.place {
+            Place::Memory => self.policy.cache.find_or(digest, read)?,
+            _ => (read()?, false),
+        };
+        // A policy with a higher limit may have put it there.
+        match self.policy.size_limit() {
+            limit if image.size > limit => Err(Refusal::TooLarge { limit }.into()),
+            _ => Ok((image, cached)),
         }
     }
 

@@ -769,6 +769,28 @@ fn an_interpreter_among_the_files_must_be_meant_to_be_executed() {
 }
 
 #[test]
+fn an_installed_interpreter_comes_from_the_cache_and_the_files_of_the_plugin_do_not() {
+    let directory = Directory::new();
+    // Another program than any of the plugin's own.
+    let interpreter = directory.fixture.plugin();
+    fs::copy(directory.path().join("run"), &interpreter).unwrap();
+    directory.fixture.tamper();
+    let digest = digest(&interpreter);
+    let claims = Directory::claims().with_program(path("lib/module.py"));
+    directory.publish(claims.with_installed_interpreter(&interpreter, Vec::new()).unwrap());
+    let policy = directory.policy();
+    assert!(!policy.verify(directory.path()).unwrap().was_cached());
+    fs::remove_file(&interpreter).unwrap();
+    assert!(policy.verify(directory.path()).unwrap().was_cached());
+    fs::write(directory.path().join("lib/module.py"), "modulE").unwrap();
+    assert!(matches!(refusal(policy.verify(directory.path())), Refusal::FileDigest { .. }));
+    fs::write(directory.path().join("lib/module.py"), "module").unwrap();
+    let refused = refusal(policy.deny(digest).verify(directory.path()));
+    let Refusal::Interpreter { reason, .. } = &refused else { panic!("{refused:?}") };
+    assert_eq!(**reason, Refusal::Denied { digest });
+}
+
+#[test]
 fn a_bundle_with_a_denied_file_is_denied() {
     let directory = Directory::new();
     let module = Digest::of("module");
