@@ -70,7 +70,7 @@ fn openssl_speed() -> Result<f64> {
 impl Work {
     fn new(name: &'static str, place: &Path, count: usize, size: usize, rounds: usize) -> Result<Self> {
         let directory = tempfile::Builder::new().tempdir_in(place)?.keep();
-        let content: Vec<u8> = (0..size).map(|index| (index * 7919 >> 3) as u8).collect();
+        let content: Vec<u8> = (0..size).map(|index| ((index * 7919) >> 3) as u8).collect();
         let mut files = Vec::new();
         for number in 0..count {
             let path = directory.join(format!("file-{number}"));

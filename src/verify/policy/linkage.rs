@@ -92,9 +92,8 @@ mod tests {
     #[test]
     fn each_rule_refuses_what_it_is_about_and_nothing_else() {
         let alone = Linkage::default();
-        let mut dynamic = Linkage::default();
-        dynamic.interpreter = Some("/lib/ld.so".into());
-        dynamic.needed = vec!["libc.so.6".into()];
+        let (interpreter, needed) = (Some("/lib/ld.so".into()), vec!["libc.so.6".into()]);
+        let dynamic = Linkage { interpreter, needed, ..Linkage::default() };
         let mut searching = dynamic.clone();
         searching.search_paths = vec![SearchPath { kind: SearchPathKind::Runpath, text: "$ORIGIN".into() }];
         let mut by_path = dynamic.clone();
