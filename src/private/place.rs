@@ -217,8 +217,10 @@ mod tests {
         set_permissions(root.join("sticky"), Permissions::from_mode(0o1777)).unwrap();
         std::os::unix::fs::symlink("../open/inner/../inner", root.join("closed/link")).unwrap();
         std::os::unix::fs::symlink(root.join("closed/circle"), root.join("closed/circle")).unwrap();
+        std::fs::write(root.join("closed/file"), "").unwrap();
         for (name, exists, opening) in [
             ("closed", true, None),
+            ("closed/file", true, None),
             ("closed/none", false, None),
             ("closed/none/below", false, None),
             ("open", true, Some("open")),
@@ -233,9 +235,34 @@ mod tests {
             let (found, at) = follow(&root.join(name)).unwrap();
             assert_eq!((found, at.map(|at| at.path)), (exists, opening.map(|it| root.join(it))), "{name}");
         }
-        assert!(follow(&root.join("closed/circle")).is_err());
-        std::fs::write(root.join("closed/file"), "").unwrap();
-        assert!(follow(&root.join("closed/file/below")).is_err());
+        assert_eq!(follow(&root.join("open/inner")).unwrap().1.unwrap().mode, 0o777);
+        for nowhere in ["closed/circle", "closed/file/below", &"a".repeat(256)] {
+            assert!(follow(&root.join(nowhere)).is_err(), "{nowhere}");
+        }
+    }
+
+    #[test]
+    fn as_many_links_are_followed_as_the_kernel_follows() {
+        let place = tempfile::tempdir().unwrap();
+        let root = place.path().canonicalize().unwrap();
+        for number in 1..=LINKS_LIMIT + 1 {
+            std::os::unix::fs::symlink(root.join((number - 1).to_string()), root.join(number.to_string())).unwrap();
+        }
+        std::fs::write(root.join("0"), "").unwrap();
+        let last = |number: usize| root.join(number.to_string());
+        assert!(std::fs::metadata(last(LINKS_LIMIT)).is_ok() && follow(&last(LINKS_LIMIT)).is_ok());
+        assert!(std::fs::metadata(last(LINKS_LIMIT + 1)).is_err() && follow(&last(LINKS_LIMIT + 1)).is_err());
+    }
+
+    #[test]
+    fn a_name_below_a_place_must_fit_a_handshake_line_and_a_socket() {
+        let limit = SOCKET_PLACE_LIMIT - 1 - PREFIX.len() - RANDOM;
+        let place = |length: usize| PathBuf::from("/".to_owned() + &"p".repeat(length - 1));
+        assert_eq!(refuse_name(&place(limit)), Ok(()));
+        assert_eq!(refuse_name(&place(limit + 1)), Err(NameFault::TooLong { limit }));
+        for name in ["/a|b", "/a\nb", "/a\rb"] {
+            assert_eq!(refuse_name(Path::new(name)), Err(NameFault::Characters), "{name:?}");
+        }
     }
 
     #[test]
