@@ -118,3 +118,61 @@ impl fmt::Debug for ImageCache {
         f.debug_struct("ImageCache").field("budget", &self.budget).field("size", &self.size()).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BUDGET: u64 = 10;
+
+    fn digest(name: &str) -> Digest {
+        Digest::of(name)
+    }
+
+    /// Images of these sizes, the first used least recently.
+    fn images(sizes: &[(&str, u64)]) -> Images {
+        let mut images = Images::default();
+        for (name, size) in sizes {
+            images.slots.entry(digest(name)).or_default();
+            images.settle(digest(name), Some(*size), BUDGET);
+        }
+        images
+    }
+
+    fn has(images: &Images, name: &str) -> bool {
+        images.slots.contains_key(&digest(name))
+    }
+
+    #[test]
+    fn the_whole_budget_may_be_used_and_no_more() {
+        assert!(has(&images(&[("whole", BUDGET)]), "whole"));
+        assert!(!has(&images(&[("larger", BUDGET + 1)]), "larger"));
+        let mut two = images(&[("one", 4), ("two", BUDGET - 4)]);
+        assert!(has(&two, "one") && has(&two, "two"));
+        two.slots.entry(digest("three")).or_default();
+        two.settle(digest("three"), Some(1), BUDGET);
+        assert!(!has(&two, "one") && has(&two, "two") && has(&two, "three"));
+    }
+
+    #[test]
+    fn an_image_that_is_being_made_is_not_let_go_of() {
+        let mut images = images(&[("one", 6)]);
+        images.slots.entry(digest("being made")).or_default();
+        images.slots.entry(digest("two")).or_default();
+        images.settle(digest("two"), Some(6), BUDGET);
+        assert!(has(&images, "being made") && has(&images, "two") && !has(&images, "one"));
+    }
+
+    #[test]
+    fn a_failure_leaves_nothing_behind_unless_another_thread_needs_it() {
+        let mut images = images(&[("made", 1)]);
+        images.settle(digest("made"), None, BUDGET);
+        assert!(has(&images, "made"), "another thread made it meanwhile");
+        let held = Arc::clone(&images.slots.entry(digest("failed")).or_default().image);
+        images.settle(digest("failed"), None, BUDGET);
+        assert!(has(&images, "failed"), "another thread is about to make it");
+        drop(held);
+        images.settle(digest("failed"), None, BUDGET);
+        assert!(!has(&images, "failed"));
+    }
+}

@@ -172,6 +172,7 @@ mod tests {
     fn published_vectors_agree() {
         // FIPS 180-2, appendix B.1 and B.3.
         assert_eq!(Digest::of(b"abc").to_string(), ABC);
+        assert_eq!(Digest::of(b"abc").as_bytes()[..4], [0xba, 0x78, 0x16, 0xbf]);
         let million = io::repeat(b'a').take(1_000_000);
         assert_eq!(
             Digest::read(million).unwrap().to_string(),

@@ -103,8 +103,8 @@ pub(super) fn other_than_regular(kind: std::fs::FileType) -> Option<&'static str
         kind if kind.is_fifo() => Some("a FIFO"),
         kind if kind.is_socket() => Some("a socket"),
         kind if kind.is_symlink() => Some("a symbolic link"),
-        kind if kind.is_char_device() || kind.is_block_device() => Some("a device"),
-        _ => Some("something else"),
+        // Linux knows no other kinds than these and devices (inode(7)).
+        _ => Some("a device"),
     }
 }
 

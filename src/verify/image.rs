@@ -209,3 +209,18 @@ pub(super) fn same_file(opened: &File, written: &Metadata) -> io::Result<()> {
 fn file_name(path: &Path) -> PathBuf {
     path.file_name().map_or_else(|| "plugin".into(), PathBuf::from)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_seal_is_asked_for_by_itself() {
+        let file = memory(Path::new("image")).unwrap();
+        // Sealing that a file may be executed implies the other seals, for one that may be (fcntl(2), F_SEAL_EXEC).
+        file.set_permissions(Permissions::from_mode(0o600)).unwrap();
+        seal(&file).unwrap();
+        let seals = rustix::fs::fcntl_get_seals(&file).unwrap();
+        assert!(seals.contains(SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL), "{seals:?}");
+    }
+}

@@ -296,6 +296,16 @@ fn a_private_copy_lies_in_a_directory_of_its_own_and_leaves_with_the_last_user()
 }
 
 #[test]
+fn a_private_copy_that_is_taken_off_the_disk_still_runs() {
+    let fixture = Fixture::new();
+    let parent = tempfile::tempdir().unwrap();
+    let verified = fixture.policy().with_private_copy(parent.path()).verify(&fixture.plugin).unwrap();
+    verified.image.remove_from_disk().unwrap();
+    assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);
+    assert_eq!(Digest::of_file(&verified.image.file).unwrap(), fixture.digest);
+}
+
+#[test]
 fn a_private_copy_is_made_only_where_others_cannot_rename_it() {
     let fixture = Fixture::new();
     let parent = tempfile::tempdir().unwrap();
