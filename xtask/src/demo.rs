@@ -1,7 +1,7 @@
 //! The main job on real files, in plain words: agree to a plugin, launch and call it, refuse a tampered copy, revoke it. Uses only what
 //! every host has, and leaves nothing behind.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, OpenOptions, Permissions};
 use std::os::unix::fs::{FileExt, PermissionsExt};
@@ -13,7 +13,7 @@ use anyhow::{Context, Result, ensure};
 use kv::proto::kv_client::KvClient;
 use kv::proto::{GetRequest, PutRequest};
 use portcullis::host::{Environment, Plugin};
-use portcullis::verify::{Artifact, Lock, LockedPlugin, Platform, Subject, VerifiedPlugin};
+use portcullis::verify::{Lock, VerifiedPlugin};
 use portcullis::{Digest, MESSAGE_LIMIT, Policy, Protocol};
 
 use crate::root;
@@ -27,7 +27,7 @@ pub(crate) fn run() -> Result<()> {
     let digest = stage.digest()?;
 
     println!("\n2. The operator agrees to it. The lock file belongs into version control, where others review it:\n");
-    stage.agree(digest)?;
+    stage.agree()?;
 
     println!("\n3. The host verifies the file by the lock file, launches exactly those bytes, and calls the plugin:\n");
     let policy = Policy::new().with_lock(Lock::read(&stage.lock)?);
@@ -134,12 +134,9 @@ impl Stage {
         Ok(text.split(' ').next().unwrap_or_default().parse()?)
     }
 
-    fn agree(&self, digest: Digest) -> Result<()> {
-        let mut agreed = LockedPlugin::default();
-        agreed.artifacts = BTreeMap::from([(Platform::current(), Artifact::new(Subject::File(digest), None))]);
-        let mut lock = Lock::new(&self.lock);
-        lock.insert("kv-plugin".parse()?, agreed);
-        lock.write()?;
+    fn agree(&self) -> Result<()> {
+        let output = self.plugin_verify("lock").arg("add").arg("--lock").arg(&self.lock).arg(&self.plugin).output()?;
+        ensure!(output.status.success(), "the plugin was not agreed to: {}", String::from_utf8_lossy(&output.stderr));
         show_file(&self.lock)
     }
 
