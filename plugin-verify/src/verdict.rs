@@ -118,7 +118,7 @@ fn facts(plugin: &VerifiedPlugin) -> Map<String, Value> {
     facts.as_object().cloned().unwrap_or_default()
 }
 
-fn voucher(voucher: &Voucher) -> Value {
+pub(crate) fn voucher(voucher: &Voucher) -> Value {
     let kind = voucher.kind().to_string();
     match voucher {
         Voucher::Checksums { path, .. } => json!({"kind": kind, "path": Escaped::path(path).to_string()}),

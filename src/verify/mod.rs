@@ -45,8 +45,8 @@ pub use inspect::{
 pub use key::{KeyFault, KeyId, PublicKey};
 pub use linkage::{Linkage, SearchPath, SearchPathKind};
 pub use lock::{
-    Artifact, Candidate, Change, Consent, Inventory, Item, Lock, LockFault, LockRefusal, LockWriteError, LockedPlugin,
-    Offer, OfferError, Presence, Subject,
+    Artifact, Candidate, Change, Consent, Inventory, Item, Lock, LockFault, LockHold, LockRefusal, LockWriteError,
+    LockedPlugin, Offer, OfferError, Presence, Subject,
 };
 pub use manifest::{
     BundlePath, BundlePathError, Claims, Difference, Interpreter, InterpreterProgram, Manifest, ManifestError,

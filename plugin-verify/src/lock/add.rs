@@ -44,6 +44,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
 }
 
 fn add(arguments: &Arguments) -> Result<Exit, Fault> {
+    let _turn = Lock::hold(&arguments.place.lock)?;
     let mut lock = match Lock::read(&arguments.place.lock) {
         Err(error) if is_missing(&error) => Lock::new(&arguments.place.lock),
         read => read?,

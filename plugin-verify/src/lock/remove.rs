@@ -32,6 +32,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
 }
 
 fn remove(arguments: &Arguments) -> Result<Exit, Fault> {
+    let _turn = Lock::hold(&arguments.place.lock)?;
     let mut lock = Lock::read(&arguments.place.lock)?;
     let change = lock.withdraw(&arguments.name, arguments.platform.as_ref())?;
     lock.write()?;

@@ -68,6 +68,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
 }
 
 fn update(arguments: &Arguments) -> Result<Exit, Fault> {
+    let _turn = Lock::hold(&arguments.place.lock)?;
     let mut lock = Lock::read(&arguments.place.lock)?;
     let mut offers = arguments.offering.examine(&arguments.files)?;
     offers.sort_by(|one, other| one.name().cmp(other.name()));

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::session::{Fault, Seen};
 use super::{Arguments, ending, stage};
 use crate::exit::Exit;
-use crate::output;
+use crate::{output, verdict};
 
 pub(super) fn show(arguments: &Arguments, probed: &Result<Seen, Fault>, exit: Exit) -> Exit {
     let mut body = vec![("file", Escaped::path(&arguments.file).to_string().into())];
@@ -37,6 +37,8 @@ fn plugin(report: &LaunchReport) -> Value {
         "process": report.pid,
         "sha256": report.digest.to_string(),
         "image": report.mode.to_string(),
+        "manifest": report.manifest.map(|manifest| manifest.to_string()),
+        "vouchers": report.vouchers.iter().map(verdict::voucher).collect::<Vec<_>>(),
         "version": report.version,
         "handshake": {
             "core": handshake.core,

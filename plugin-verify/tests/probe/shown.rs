@@ -12,6 +12,7 @@ pub(crate) fn a_plugin_is_launched_shown_and_shut_down() {
     let expected = [
         "process",
         "digest",
+        "vouched",
         "image",
         "version",
         "handshake",
@@ -27,7 +28,7 @@ pub(crate) fn a_plugin_is_launched_shown_and_shut_down() {
     ];
     assert_eq!(labels, expected);
     assert_eq!(lines[2], format!("  digest       sha256 {}", *OWN_DIGEST));
-    assert_eq!(lines[14], "  end          asked, exit status 0");
+    assert_eq!(lines[15], "  end          asked, exit status 0");
     assert_eq!(ran.stderr(), "");
 }
 
@@ -56,6 +57,8 @@ pub(crate) fn the_document_has_this_shape() {
             "process": "number",
             "sha256": "string",
             "image": "string",
+            "manifest": null,
+            "vouchers": [{ "kind": "string" }],
             "version": "number",
             "handshake": {
                 "core": "number",

@@ -35,7 +35,7 @@ pub use inventory::{Inventory, Item, Presence};
 pub use offer::{Candidate, Offer};
 pub use read::LockFault;
 pub use refusal::{LockRefusal, OfferError};
-pub use write::LockWriteError;
+pub use write::{LockHold, LockWriteError};
 
 use super::document::Document;
 use super::{Digest, Platform, PluginName, PublicKey, SourceError, Version};

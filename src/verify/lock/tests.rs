@@ -120,3 +120,23 @@ fn writing_replaces_the_whole_or_nothing() {
     assert_eq!(Lock::read(&path).unwrap(), lock);
     assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 1);
 }
+
+#[test]
+fn changes_wait_for_one_another_and_none_is_lost() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("plugins.lock");
+    std::thread::scope(|scope| {
+        for number in 0..8 {
+            let path = &path;
+            scope.spawn(move || {
+                let _turn = Lock::hold(path).unwrap();
+                let mut lock = Lock::read(path).unwrap_or_else(|_| Lock::new(path));
+                let artifacts =
+                    BTreeMap::from([(Platform::any(), Artifact::new(Subject::File(Digest::of("x")), None))]);
+                lock.insert(name(&format!("plugin-{number}")), LockedPlugin { artifacts, ..LockedPlugin::default() });
+                lock.write().unwrap();
+            });
+        }
+    });
+    assert_eq!(Lock::read(&path).unwrap().plugins().len(), 8);
+}

@@ -1,10 +1,12 @@
 //! From a [`Lock`] to its file: the same text for the same agreement, and the whole of it or nothing. Decides nothing.
 
 use std::fmt::Write as _;
-use std::fs::Permissions;
+use std::fs::{File, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::FlockOperation;
 
 use super::{Artifact, FORMAT, Lock, Subject};
 use crate::Escaped;
@@ -37,6 +39,24 @@ impl Lock {
         text
     }
 
+    /// Keeps other changers of the lock file at `path` out until the value that is returned is dropped: hold it from before the file is read until
+    /// after it was written, and no change of theirs is lost. Waits for its turn. Readers are not kept out; they always find a whole file.
+    ///
+    /// It is the directory that is locked (flock(2)), because the file is another one after each change.
+    ///
+    /// # Errors
+    ///
+    /// When the directory cannot be opened or locked.
+    pub fn hold(path: impl AsRef<Path>) -> Result<LockHold, LockWriteError> {
+        let path = path.as_ref();
+        let failed = |source| LockWriteError::Io { path: path.to_path_buf(), source };
+        let target = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+        let directory = File::open(directory_of(&target)).map_err(failed)?;
+        let locked = rustix::io::retry_on_intr(|| rustix::fs::flock(&directory, FlockOperation::LockExclusive));
+        locked.map_err(|error| failed(error.into()))?;
+        Ok(LockHold { _directory: directory })
+    }
+
     /// Writes the lock file whole, or leaves it as it was: the new text is read back, written beside it, synced and moved over it. It keeps
     /// its permission bits; a new one may be read by everybody and written by its owner.
     ///
@@ -50,6 +70,17 @@ impl Lock {
     }
 }
 
+/// The turn of one who changes a lock file. Over when it is dropped.
+#[derive(Debug)]
+#[must_use = "the turn is over when this is dropped"]
+pub struct LockHold {
+    _directory: File,
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     // A link is kept, and what it leads to is replaced.
     let (target, mode) = match path.canonicalize() {
@@ -60,14 +91,14 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => (path.to_path_buf(), 0o644),
         Err(error) => return Err(error),
     };
-    let directory = target.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let directory = directory_of(&target);
     let mut file = tempfile::Builder::new().prefix(".plugins.lock-").tempfile_in(directory)?;
     file.write_all(bytes)?;
     file.as_file().set_permissions(Permissions::from_mode(mode))?;
     file.as_file().sync_all()?;
     file.persist(&target).map_err(|error| error.error)?;
     // The new name is durable when the directory is.
-    std::fs::File::open(directory)?.sync_all()
+    File::open(directory)?.sync_all()
 }
 
 fn write_artifact(text: &mut String, platform: &Platform, artifact: &Artifact) {
