@@ -7,7 +7,7 @@ use std::time::SystemTime;
 use time::{Date, Month, OffsetDateTime, Time, UtcOffset};
 use toml::value::{Datetime, Offset};
 
-/// A moment, to the second, in any offset from UTC.
+/// A moment, to the second, in UTC.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Expiry(OffsetDateTime);
 
@@ -20,10 +20,12 @@ impl Expiry {
 
     /// Whether it has passed at `now`.
     pub fn has_passed(self, now: SystemTime) -> bool {
-        OffsetDateTime::from(now) >= self.0
+        // Not the other way round: a clock can be set beyond the years that have four digits.
+        now >= SystemTime::from(self.0)
     }
 
-    /// From TOML's form, which must have a date, a time and an offset: without an offset nobody knows which moment is meant.
+    /// From TOML's form, which must have a date, a time and an offset: without an offset nobody knows which moment is meant. Its year has
+    /// four digits in UTC, too, so that it can be written again.
     pub(crate) fn from_toml(written: &Datetime) -> Option<Self> {
         let (date, time, offset) = (written.date?, written.time?, written.offset?);
         let date = Date::from_calendar_date(date.year.into(), Month::try_from(date.month).ok()?, date.day).ok()?;
@@ -33,14 +35,15 @@ impl Expiry {
             Offset::Z => UtcOffset::UTC,
             Offset::Custom { minutes } => UtcOffset::from_whole_seconds(i32::from(minutes) * 60).ok()?,
         };
-        Some(Self(OffsetDateTime::new_in_offset(date, time, offset)))
+        let moment = OffsetDateTime::new_in_offset(date, time, offset).checked_to_offset(UtcOffset::UTC)?;
+        (0..=9999).contains(&moment.year()).then_some(Self(moment))
     }
 }
 
 impl fmt::Display for Expiry {
     /// In UTC, as RFC 3339 and TOML have it.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let utc = self.0.to_offset(UtcOffset::UTC);
+        let Self(utc) = self;
         let (year, month, day) = (utc.year(), u8::from(utc.month()), utc.day());
         write!(f, "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", utc.hour(), utc.minute(), utc.second())
     }
@@ -98,10 +101,24 @@ mod tests {
     }
 
     #[test]
+    fn what_has_no_year_of_four_digits_in_utc_is_refused() {
+        for (text, shown) in [
+            ("0000-01-01T00:00:00Z", Some("0000-01-01T00:00:00Z")),
+            ("0000-01-01T00:00:00+00:01", None),
+            ("9999-12-31T23:59:60Z", Some("9999-12-31T23:59:59Z")),
+            ("9999-12-31T23:59:00-00:01", None),
+            ("9999-12-31T23:58:59-00:01", Some("9999-12-31T23:59:59Z")),
+        ] {
+            assert_eq!(read(text).map(|expiry| expiry.to_string()).as_deref(), shown, "{text}");
+        }
+    }
+
+    #[test]
     fn it_has_passed_from_that_second_on() {
         let moment = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1000);
         let expiry = Expiry::at(moment);
         assert!(expiry.has_passed(moment));
         assert!(!expiry.has_passed(moment - std::time::Duration::from_nanos(1)));
+        assert!(expiry.has_passed(moment + std::time::Duration::from_secs(1 << 40)));
     }
 }
