@@ -52,6 +52,15 @@ impl Checksums {
         Self::parse(&Document::read(path.as_ref(), LIMIT)?)
     }
 
+    /// Reads a checksum file from `bytes`; `path` is what it is called where something is wrong with it.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    pub fn from_bytes(path: impl Into<PathBuf>, bytes: impl Into<Vec<u8>>) -> Result<Self, SourceError> {
+        Self::parse(&Document::new(path, bytes))
+    }
+
     pub(crate) fn parse(document: &Document) -> Result<Self, SourceError> {
         let mut entries = HashMap::new();
         for (number, line) in (1..).zip(document.content().split(|byte| *byte == b'\n')) {

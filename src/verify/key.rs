@@ -1,7 +1,7 @@
 //! Public keys of publishers, as minisign(1) writes them. Knows who may sign; not what a signature looks like, nor any secret.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use base64::Engine as _;
@@ -45,6 +45,15 @@ impl PublicKey {
     /// [`SourceError`] when the file cannot be read, is larger than 4 KiB, or holds anything else ([`KeyFault`]).
     pub fn read(path: impl AsRef<Path>) -> Result<Self, SourceError> {
         Self::parse(&Document::read(path.as_ref(), LIMIT)?)
+    }
+
+    /// Reads a key file from `bytes`; `path` is what it is called where something is wrong with it.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    pub fn from_bytes(path: impl Into<PathBuf>, bytes: impl Into<Vec<u8>>) -> Result<Self, SourceError> {
+        Self::parse(&Document::new(path, bytes))
     }
 
     pub(crate) fn parse(document: &Document) -> Result<Self, SourceError> {
@@ -168,7 +177,7 @@ mod tests {
             format!("{KEY}\n"),
             format!("\u{feff}{KEY}"),
         ] {
-            assert_eq!(PublicKey::parse(&Document::new("k.pub", text)).unwrap(), key);
+            assert_eq!(PublicKey::from_bytes("k.pub", text).unwrap(), key);
         }
     }
 
@@ -190,7 +199,7 @@ mod tests {
                 "k.pub:3: a public key was complete before this line; one file holds one key",
             ),
         ] {
-            let error = PublicKey::parse(&Document::new("k.pub", text.as_str())).unwrap_err();
+            let error = PublicKey::from_bytes("k.pub", text.as_str()).unwrap_err();
             assert_eq!(error.to_string(), expected, "{text:?}");
         }
     }

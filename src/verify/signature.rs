@@ -53,6 +53,15 @@ impl Signature {
         Self::parse(&Document::read(path.as_ref(), LIMIT)?)
     }
 
+    /// Reads a signature file from `bytes`; `path` is what it is called where something is wrong with it.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    pub fn from_bytes(path: impl Into<PathBuf>, bytes: impl Into<Vec<u8>>) -> Result<Self, SourceError> {
+        Self::parse(&Document::new(path, bytes))
+    }
+
     pub(crate) fn parse(document: &Document) -> Result<Self, SourceError> {
         let text = document.text()?;
         let at = |line| move |fault: SignatureFault| document.fault(Some(line), fault);

@@ -8,7 +8,7 @@ const ONE: &str = "306c6ca7407560340797866e077e053627ad409277d1b9da58106fce4cf71
 const TWO: &str = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
 
 fn parse(text: impl Into<Vec<u8>>) -> Result<Checksums, SourceError> {
-    Checksums::parse(&Document::new("SUMS", text))
+    Checksums::from_bytes("SUMS", text)
 }
 
 fn fault(text: impl Into<Vec<u8>>) -> String {

@@ -24,7 +24,7 @@ impl Publisher {
 }
 
 fn parse(text: impl Into<Vec<u8>>) -> Result<Signature, SourceError> {
-    Signature::parse(&Document::new("kv.minisig", text))
+    Signature::from_bytes("kv.minisig", text)
 }
 
 fn edited(text: &str, line: usize, edit: impl Fn(&str) -> String) -> String {
