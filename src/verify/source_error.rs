@@ -80,6 +80,9 @@ pub enum SourceFault {
         /// The permission bits.
         mode: u32,
     },
+    /// It has more tables, lists and keys than any file of its kind and size has reason to have.
+    #[error("it has far more tables, lists and keys than a file of its size has reason to have")]
+    Crowded,
     /// It is a document of another kind or of a version that is not known here.
     #[error("its format is {:?}; expected {expected:?}", Escaped::new(found))]
     Format {
