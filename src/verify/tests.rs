@@ -142,6 +142,28 @@ fn a_file_over_the_limit_is_refused_before_it_is_read() {
 }
 
 #[test]
+fn limits_are_those_that_are_documented() {
+    const MIB: u64 = 1 << 20;
+    assert_eq!((Policy::DEFAULT_SIZE_LIMIT, ImageCache::DEFAULT_BUDGET), (1024 * MIB, 512 * MIB));
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("sparse");
+    let file = File::create(&path).unwrap();
+    set_mode(&path, 0o600);
+    let cases: [(u64, &dyn Fn(&Path) -> Option<SourceError>); 5] = [
+        (16 * MIB, &|path| Manifest::read(path).err()),
+        (4 * MIB, &|path| Lock::read(path).err()),
+        (128 * MIB, &|path| Checksums::read(path).err()),
+        (MIB, &|path| Policy::read(path).err()),
+        (16 * 1024, &|path| Signature::read(path).err()),
+    ];
+    for (expected, read) in cases {
+        file.set_len(expected + 1).unwrap();
+        let fault = read(&path).unwrap().fault;
+        assert!(matches!(fault, SourceFault::TooLarge { limit } if limit == expected), "{expected}: {fault:?}");
+    }
+}
+
+#[test]
 fn a_file_that_grows_while_it_is_copied_is_cut_off_at_the_limit() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("growing");

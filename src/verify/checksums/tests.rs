@@ -161,22 +161,16 @@ fn a_hostile_name_is_shown_escaped() {
 }
 
 #[test]
-fn a_million_lines_are_read_and_each_is_found() {
+fn the_lines_of_a_long_list_are_read_and_each_is_found() {
+    const LINES: usize = 100_000;
     let mut text = String::new();
-    (0..1_000_000).for_each(|n| text.push_str(&format!("{ONE}  d/{n}\n")));
+    (0..LINES).for_each(|n| text.push_str(&format!("{ONE}  d/{n}\n")));
     let list = parse(text).unwrap();
-    assert_eq!(list.entries.len(), 1_000_000);
-    assert!(list.digest_for("x/d/999999").is_ok() && list.digest_for("x/d/1000000").is_err());
+    assert_eq!(list.entries.len(), LINES);
+    assert!((0..LINES).all(|n| list.digest_for(format!("x/d/{n}")).is_ok()));
+    assert!(list.digest_for(format!("x/d/{LINES}")).is_err());
     // A path of many components costs no more than its length allows.
     assert!(list.digest_for("a/".repeat(1 << 20)).is_err());
-}
-
-#[test]
-fn a_list_over_the_limit_is_not_read() {
-    let place = tempfile::tempdir().unwrap();
-    let sparse = place.path().join("SUMS");
-    std::fs::File::create(&sparse).unwrap().set_len(LIMIT + 1).unwrap();
-    assert!(matches!(Checksums::read(&sparse).unwrap_err().fault, SourceFault::TooLarge { limit: LIMIT }));
 }
 
 #[test]

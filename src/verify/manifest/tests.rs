@@ -130,6 +130,8 @@ fn what_is_no_manifest_is_refused_for_what_it_is() {
         read(&other).unwrap_err().to_string(),
         r#"m:1: its format is "portcullis-manifest/2"; expected "portcullis-manifest/1""#
     );
+    let number = head("").replace("name = \"kv\"", "name = 3") + &file("kv");
+    assert!(fault(&number).1.to_string().contains("expected a string"), "{:?}", fault(&number));
     for (old, new, line) in [
         ("name = \"kv\"", "name = \"../kv\"", 2),
         ("version = \"1.2.0\"", "version = \"1.2\"", 3),

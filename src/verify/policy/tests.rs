@@ -674,6 +674,8 @@ fn a_directory_without_a_manifest_that_somebody_vouches_for_is_refused() {
     assert!(matches!(source_fault(stranger.verify(directory.path())), SourceFault::Signature(_)));
     let allowed = Policy::new().allow(directory.fixture.digest);
     assert_eq!(refusal(allowed.verify(directory.path())), Refusal::NotRegular { kind: "a directory" });
+    fs::remove_file(directory.path().join(SignedManifest::INSIDE)).unwrap();
+    assert_eq!(refusal(allowed.verify(directory.path())), Refusal::NotRegular { kind: "a directory" });
     fs::remove_file(directory.path().join(Manifest::INSIDE)).unwrap();
     let refused = refusal(directory.policy().verify(directory.path()));
     assert_eq!(refused, Refusal::NotRegular { kind: "a directory" });
