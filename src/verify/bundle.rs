@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
-use super::error::{Obstacle, Refusal};
+use super::Refusal;
+use super::error::Obstacle;
 use super::image::{private_directory, same_file};
 use super::source::is_noexec;
 use super::tree::Tree;

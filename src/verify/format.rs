@@ -6,9 +6,10 @@ use object::Endianness;
 use object::elf;
 use object::read::ReadCache;
 
+use super::Refusal;
 use super::bytes::Bytes;
 use super::elf::{Damage, Data, Headers, Identity};
-use super::error::{Obstacle, Refusal};
+use super::error::Obstacle;
 
 /// The machine that this program was compiled for, and so the only one whose programs it launches.
 const NATIVE: elf::Machine = if cfg!(target_arch = "x86_64") {

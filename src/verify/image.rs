@@ -11,9 +11,10 @@ use rustix::fs::{MemfdFlags, OFlags, SealFlags};
 use rustix::io::Errno;
 
 use super::Digest;
-use super::error::{Obstacle, Refusal, VerifyError};
+use super::error::Obstacle;
 use super::format;
 use super::source::{Source, is_noexec};
+use super::{Refusal, VerifyError};
 use crate::private::{PlaceFault, PrivateDirectory, is_trusted};
 
 /// How the verified bytes are kept unchanged between the moment they are hashed and the moment they run.

@@ -7,9 +7,10 @@ use std::os::unix::ffi::OsStringExt;
 use object::elf;
 use object::read::ReadCache;
 
+use super::Refusal;
 use super::bytes::Bytes;
 use super::elf::{Damage, Headers};
-use super::error::{Obstacle, Refusal};
+use super::error::Obstacle;
 use super::format;
 
 /// More libraries than any program is linked with, and more than are listed.

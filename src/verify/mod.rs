@@ -25,6 +25,7 @@ mod manifest;
 mod name;
 mod owners;
 mod policy;
+mod refusal;
 mod signature;
 mod source;
 mod source_error;
@@ -34,7 +35,7 @@ pub use batch::{Input, digest_all};
 pub use cache::ImageCache;
 pub use checksums::{ChecksumFault, Checksums};
 pub use digest::{Digest, DigestError};
-pub use error::{Refusal, VerifyError};
+pub use error::VerifyError;
 pub use expiry::{Expiry, ExpiryError};
 pub use format::Format;
 pub use image::ExecMode;
@@ -58,6 +59,7 @@ pub use policy::{
     Decision, Finding, LinkageFault, LinkageRule, Policy, PolicyFault, Silence, SourceKind, SourceKindError,
     VerifiedPlugin, Voucher,
 };
+pub use refusal::Refusal;
 pub use signature::{Signature, SignatureFault, TrustedComment};
 pub use source_error::{SourceError, SourceFault};
 

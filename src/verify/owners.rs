@@ -5,7 +5,8 @@ use std::path::Path;
 
 use rustix::process::geteuid;
 
-use super::error::{Obstacle, Refusal};
+use super::Refusal;
+use super::error::Obstacle;
 
 /// The rule for a plugin's directory, everything above it, and everything in it.
 ///

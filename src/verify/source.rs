@@ -7,8 +7,9 @@ use std::path::Path;
 
 use rustix::fs::{OFlags, StatVfsMountFlags};
 
+use super::Refusal;
 use super::document::other_than_regular;
-use super::error::{Obstacle, Refusal};
+use super::error::Obstacle;
 
 /// A regular file that may be copied from: small enough, executable by its mode, without set-ID bits and file capabilities, and not
 /// on a `noexec` mount.

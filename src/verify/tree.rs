@@ -11,7 +11,8 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::Errno;
 
-use super::error::{Obstacle, Refusal};
+use super::Refusal;
+use super::error::Obstacle;
 use super::owners::Owners;
 
 /// How often openat2(2) is asked again when a rename elsewhere disturbed it (`EAGAIN`).

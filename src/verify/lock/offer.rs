@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::{Artifact, OfferError, Subject};
+use crate::verify::Refusal;
 use crate::verify::document::open_regular;
-use crate::verify::error::{Obstacle, Refusal};
+use crate::verify::error::Obstacle;
 use crate::verify::{
     Checksums, Difference, Digest, Format, ImageCache, Manifest, Platform, PluginName, Policy, PublicKey,
     SignedManifest, SourceError, SourceKind, VerifyError, Version, format,

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 
 use super::{BundlePath, InterpreterProgram, Manifest, ManifestError, ManifestFile, SignedManifest};
 use crate::Escaped;
+use crate::verify::Refusal;
 use crate::verify::document::open_regular;
-use crate::verify::error::{Obstacle, Refusal};
+use crate::verify::error::Obstacle;
 use crate::verify::tree::Tree;
 use crate::verify::{Digest, Platform};
 

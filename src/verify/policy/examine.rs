@@ -9,8 +9,9 @@ use std::time::SystemTime;
 
 use super::testimony::{FoundManifest, Testimony};
 use super::{Finding, Place, Policy, VerifiedPlugin, Voucher};
+use crate::verify::Refusal;
 use crate::verify::document::Document;
-use crate::verify::error::{Obstacle, Refusal};
+use crate::verify::error::Obstacle;
 use crate::verify::image::Image;
 use crate::verify::linkage::linkage;
 use crate::verify::source::Source;

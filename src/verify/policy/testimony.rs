@@ -2,7 +2,8 @@
 
 use super::examine::Asked;
 use super::{Policy, Silence, SourceKind, Voucher};
-use crate::verify::error::{Obstacle, Refusal};
+use crate::verify::Refusal;
+use crate::verify::error::Obstacle;
 use crate::verify::{
     ChecksumFault, Digest, Manifest, PublicKey, SignedManifest, SourceError, SourceFault, Subject, Version,
 };
