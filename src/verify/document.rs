@@ -122,7 +122,10 @@ mod tests {
         assert!(matches!(refused(&file), SourceFault::TooLarge { limit: 4 }));
         assert!(matches!(refused(place.path()), SourceFault::NotRegular { kind: "a directory" }));
         assert!(matches!(refused(Path::new("/dev/zero")), SourceFault::NotRegular { kind: "a device" }));
-        assert!(matches!(refused(&place.path().join("none")), SourceFault::Unreadable(_)));
+        let missing = Document::read(&place.path().join("none"), 4).unwrap_err();
+        assert!(matches!(missing.fault, SourceFault::Unreadable(_)));
+        let cause = std::error::Error::source(&missing).unwrap().downcast_ref::<io::Error>().unwrap();
+        assert_eq!(cause.kind(), io::ErrorKind::NotFound);
     }
 
     #[test]

@@ -127,6 +127,7 @@ mod tests {
         assert!(here.runs_on(&here) && Platform::any().runs_on(&here));
         let other: Platform = "plan9-vax".parse().unwrap();
         assert!(!other.runs_on(&here) && !here.runs_on(&other));
+        assert!(here.is_linux() && !other.is_linux() && !Platform::any().is_linux());
         for bad in ["", "linux", "linux-", "-x86_64", "Linux-x86_64", "linux-x86-64", "any-", "linux-x86_64\n"] {
             assert_eq!(bad.parse::<Platform>(), Err(PlatformError), "{bad:?}");
         }

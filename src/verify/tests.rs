@@ -80,6 +80,16 @@ fn a_mismatch_names_the_digests_that_were_expected_and_the_actual_one() {
 }
 
 #[test]
+fn a_refusal_lists_what_was_expected_and_who_was_silent() {
+    let [one, two] = [Digest::of("one"), Digest::of("two")];
+    let mismatch = Refusal::DigestMismatch { expected: vec![one, two], actual: Digest::of("three") };
+    assert!(mismatch.to_string().contains(&format!("\n  expected {one}\n        or {two}\n  actual   ")), "{mismatch}");
+    let silent = Refusal::NotVouched { silent: vec![Silence::NotAllowed, Silence::NotConfigured(SourceKind::Lock)] };
+    let lines = [Silence::NotAllowed, Silence::NotConfigured(SourceKind::Lock)].map(|it| format!("\n  {it}"));
+    assert!(silent.to_string().ends_with(&lines.concat()), "{silent}");
+}
+
+#[test]
 fn nobody_can_change_a_sealed_image() {
     let fixture = Fixture::new();
     let verified = fixture.policy().verify(&fixture.plugin).unwrap();
@@ -126,6 +136,7 @@ fn a_missing_file_is_unchecked_not_refused() {
     let error = Policy::new().allow(Digest::of(b"")).verify("/nonexistent/\u{1b}plugin").unwrap_err();
     assert!(matches!(&error, VerifyError::Unchecked { source, .. } if source.kind() == io::ErrorKind::NotFound));
     assert_eq!(error.to_string(), r"/nonexistent/\u{1b}plugin could not be checked: looking at it failed");
+    assert!(!error.is_refusal());
 }
 
 #[test]

@@ -218,6 +218,21 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_looked_at_is_no_difference() {
+        let place = tempfile::tempdir().unwrap();
+        let lib = place.path().join("lib");
+        fs::create_dir(&lib).unwrap();
+        fs::write(lib.join("kv"), "").unwrap();
+        let manifest = described(&claims(), place.path());
+        let difference = || manifest.compare(place.path()).unwrap().remove(0);
+        fs::remove_file(lib.join("kv")).unwrap();
+        assert!(matches!(difference(), Difference::Missing { .. }) && difference().is_refusal());
+        fs::remove_dir(&lib).unwrap();
+        fs::write(&lib, "no directory").unwrap();
+        assert!(matches!(difference(), Difference::Unreadable { .. }) && !difference().is_refusal());
+    }
+
+    #[test]
     fn a_single_file_is_compared_wherever_it_lies() {
         let place = tempfile::tempdir().unwrap();
         let (kv, other) = (place.path().join("kv"), place.path().join("other"));

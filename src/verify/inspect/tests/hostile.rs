@@ -2,7 +2,7 @@
 
 use std::fs::File;
 
-use super::made::{NEEDED, RUNPATH, Recipe};
+use super::made::{AUDIT, NEEDED, RUNPATH, Recipe};
 use super::*;
 use crate::verify::error::Obstacle;
 use crate::verify::linkage::linkage;
@@ -87,6 +87,27 @@ fn linkage_is_that_of_a_native_program_and_never_a_part_of_it() {
     assert_eq!(linkage_of(&lying), Err(Format::Damaged { what: "its dynamic section" }));
     let many = Recipe { values: vec![(NEEDED, 1); 600], ..Recipe::program() }.make();
     assert_eq!(linkage_of(&many), Err(Format::Damaged { what: "it names too many libraries" }));
+}
+
+#[test]
+fn a_dynamic_section_is_read_up_to_its_limit() {
+    // Of 16 bytes each: these, two strings, where the strings are, how long they are, and the end.
+    let damage = |entries: usize| {
+        const DEBUG: u64 = 21;
+        executable(&Recipe { values: vec![(DEBUG, 0); entries - 5], ..Recipe::program() }.make()).damage
+    };
+    assert_eq!(damage(64 * 1024 / 16), [""; 0]);
+    assert_eq!(damage(64 * 1024 / 16 + 1), ["its dynamic section"]);
+}
+
+#[test]
+fn libraries_of_every_kind_are_counted_together() {
+    let damage = |needed: usize| {
+        let strings = vec![(AUDIT, b"audit.so".to_vec()), (RUNPATH, b"/lib".to_vec())];
+        executable(&Recipe { strings, values: vec![(NEEDED, 1); needed], ..Recipe::program() }.make()).damage
+    };
+    assert_eq!(damage(510), [""; 0]);
+    assert_eq!(damage(511), ["it names too many libraries"]);
 }
 
 #[test]
