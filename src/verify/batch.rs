@@ -205,6 +205,46 @@ mod tests {
     }
 
     #[test]
+    fn what_the_caller_takes_nobody_else_does() {
+        let inputs = vec![Input::StandardInput; 3];
+        let batch = Batch {
+            inputs: &inputs,
+            progress: &|_| (),
+            state: Mutex::default(),
+            finished: Condvar::new(),
+            stopped: AtomicBool::new(false),
+        };
+        let taken = || batch.take().map(|(index, _)| index);
+        assert!(batch.wait(0).is_none());
+        assert_eq!(taken(), Some(1));
+        assert!(batch.wait(2).is_none());
+        assert_eq!(taken(), None);
+    }
+
+    #[test]
+    fn what_is_asked_for_later_is_read_ahead() {
+        if thread::available_parallelism().map_or(1, NonZero::get) == 1 {
+            eprintln!("SKIPPED: this machine has one processor");
+            return;
+        }
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("file");
+        std::fs::write(&path, "content").unwrap();
+        let caller = thread::current().id();
+        let (ahead, heard) = mpsc::channel();
+        let report = |_| {
+            if thread::current().id() != caller {
+                ahead.send(()).unwrap();
+            }
+        };
+        digest_all(&vec![Input::File(path); 2], &report, |_, _| {
+            // The caller is held up here, so that nobody but another thread can read the second.
+            heard.recv_timeout(std::time::Duration::from_secs(60)).unwrap();
+            ControlFlow::Break(())
+        });
+    }
+
+    #[test]
     fn every_byte_is_reported_once() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("file");

@@ -41,17 +41,8 @@ impl<'a> Bytes<'a> {
     /// At most `limit` bytes from `offset` on; fewer where the bytes end.
     pub(super) fn piece(&self, offset: u64, limit: usize) -> io::Result<Vec<u8>> {
         let left = usize::try_from(self.length.saturating_sub(offset)).unwrap_or(usize::MAX);
-        let mut piece = vec![0; limit.min(left)];
-        let mut filled = 0;
-        while filled < piece.len() {
-            match self.read_at(&mut piece[filled..], offset.saturating_add(filled as u64)) {
-                Ok(0) => break,
-                Ok(length) => filled += length,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        piece.truncate(filled);
+        let mut piece = Vec::with_capacity(limit.min(left));
+        Cursor { bytes: *self, position: offset }.take(limit as u64).read_to_end(&mut piece)?;
         Ok(piece)
     }
 
@@ -67,7 +58,7 @@ impl<'a> Bytes<'a> {
             }
             // The next piece overlaps this one by what a needle that is cut in two could begin with.
             let step = (piece.len() + 1).saturating_sub(needle.len());
-            if step == 0 || piece.len() < limit {
+            if step == 0 {
                 return Ok(None);
             }
             from += step as u64;
@@ -136,6 +127,8 @@ mod tests {
         }
         assert_eq!(Bytes::of_memory(&bytes).find(b"needle", 0, u64::MAX).unwrap(), None);
         assert_eq!(Bytes::of_memory(b"nee").find(b"needle", 0, 3).unwrap(), None);
+        assert_eq!(Bytes::of_memory(b"..needle").find(b"needle", 2, 5).unwrap(), None);
+        assert_eq!(Bytes::of_memory(b"..needle").find(b"needle", 2, 6).unwrap(), Some(2));
     }
 
     #[test]

@@ -97,12 +97,12 @@ mod tests {
     fn a_mount_that_nothing_is_executed_from_is_known_as_one() {
         // The mounts of the kernel's own file systems are such ones nearly everywhere.
         let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
-        let noexec = mounts.lines().filter_map(|line| {
+        let mut noexec = mounts.lines().filter_map(|line| {
             let fields: Vec<_> = line.split(' ').collect();
             let is_kernels = ["/proc", "/sys"].contains(fields.get(1)?);
             (is_kernels && fields.get(3)?.split(',').any(|option| option == "noexec")).then_some(fields[1])
         });
-        match noexec.last() {
+        match noexec.next_back() {
             Some(mount) => assert!(is_noexec(&File::open(mount).unwrap()).unwrap(), "{mount}"),
             None => eprintln!("SKIPPED: neither /proc nor /sys is mounted noexec here"),
         }

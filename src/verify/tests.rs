@@ -160,18 +160,16 @@ fn limits_are_those_that_are_documented() {
     let path = place.path().join("sparse");
     let file = File::create(&path).unwrap();
     set_mode(&path, 0o600);
-    let cases: [(u64, &dyn Fn(&Path) -> Option<SourceError>); 5] = [
-        (16 * MIB, &|path| Manifest::read(path).err()),
-        (4 * MIB, &|path| Lock::read(path).err()),
-        (128 * MIB, &|path| Checksums::read(path).err()),
-        (MIB, &|path| Policy::read(path).err()),
-        (16 * 1024, &|path| Signature::read(path).err()),
-    ];
-    for (expected, read) in cases {
+    let refused = |expected: u64, read: fn(&Path) -> Option<SourceError>| {
         file.set_len(expected + 1).unwrap();
         let fault = read(&path).unwrap().fault;
         assert!(matches!(fault, SourceFault::TooLarge { limit } if limit == expected), "{expected}: {fault:?}");
-    }
+    };
+    refused(16 * MIB, |path| Manifest::read(path).err());
+    refused(4 * MIB, |path| Lock::read(path).err());
+    refused(128 * MIB, |path| Checksums::read(path).err());
+    refused(MIB, |path| Policy::read(path).err());
+    refused(16 * 1024, |path| Signature::read(path).err());
 }
 
 #[test]

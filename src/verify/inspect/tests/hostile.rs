@@ -48,6 +48,8 @@ fn what_contradicts_itself_is_named() {
         (changed(segment(DYNAMIC) + 8, &word(64)), "its dynamic section"),
         (changed(segment(DYNAMIC) + 16, &word(64)), "its dynamic section"),
         (changed(segment(DYNAMIC) + 32, &word(u64::MAX)), "its dynamic section"),
+        // It begins where what comes from the file ends, and zeros follow.
+        (changed(segment(LOAD) + 32, &program[segment(DYNAMIC) + 8..segment(DYNAMIC) + 16]), "its dynamic section"),
         (changed(segment(STACK), second_dynamic), "its dynamic section"),
         // Two segments for one page: which of them the loader sees depends on their order.
         (changed(segment(STACK), load), "its dynamic section"),
@@ -87,6 +89,37 @@ fn linkage_is_that_of_a_native_program_and_never_a_part_of_it() {
     assert_eq!(linkage_of(&lying), Err(Format::Damaged { what: "its dynamic section" }));
     let many = Recipe { values: vec![(NEEDED, 1); 600], ..Recipe::program() }.make();
     assert_eq!(linkage_of(&many), Err(Format::Damaged { what: "it names too many libraries" }));
+}
+
+#[test]
+fn as_many_headers_are_read_as_the_limits_say() {
+    // The headers lie behind the file: zeros, which say nothing.
+    let behind = |recipe: Recipe, headers: usize| {
+        let mut bytes = recipe.make();
+        let at = bytes.len();
+        bytes.resize(at + headers, 0);
+        (bytes, at)
+    };
+    let segments = |count: u16| {
+        let (mut bytes, at) = behind(Recipe { wide: false, ..Recipe::program() }, usize::from(count) * 32);
+        bytes[28..32].copy_from_slice(&(at as u32).to_le_bytes());
+        bytes[44..46].copy_from_slice(&count.to_le_bytes());
+        executable(&bytes).damage
+    };
+    // 64 KiB of them.
+    assert_eq!(segments(2048), [""; 0]);
+    assert_eq!(segments(2049), ["its program headers"]);
+    let sections = |count: usize| {
+        let (mut bytes, at) = behind(Recipe::program(), count * 64);
+        bytes[40..48].copy_from_slice(&word(at as u64));
+        // The second is said to hold the names.
+        bytes[62] = 1;
+        // A count that has no room in the header is the size of the first section (elf(5), e_shnum).
+        bytes[at + 32..at + 40].copy_from_slice(&word(count as u64));
+        executable(&bytes).damage
+    };
+    assert_eq!(sections(64 * 1024), [""; 0]);
+    assert_eq!(sections(64 * 1024 + 1), ["its section headers"]);
 }
 
 #[test]
