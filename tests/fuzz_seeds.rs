@@ -1,0 +1,113 @@
+//! The properties that `fuzz/` looks for bytes against, over its seeds and some thousand changes of them, the same each time: on every
+//! machine and without its tools. Finds what is near; the rest is for `fuzz/run`.
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+#[allow(unreachable_pub, reason = "there it is a crate")]
+#[path = "../fuzz/src/lib.rs"]
+mod fuzz;
+
+use std::fs;
+use std::panic::catch_unwind;
+use std::path::Path;
+
+/// How often each seed is changed.
+const CHANGES: u64 = 400;
+
+/// Numbers without a pattern that matters, the same for the same start (Marsaglia's xorshift).
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    fn below(&mut self, limit: usize) -> usize {
+        (self.next() % limit.max(1) as u64) as usize
+    }
+}
+
+/// The seeds of a target: those that are kept, in the order of their names, and those that are made.
+fn seeds(target: &str) -> Vec<Vec<u8>> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target);
+    let mut paths: Vec<_> = fs::read_dir(directory).into_iter().flatten().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let kept = paths.into_iter().map(|path| fs::read(path).unwrap());
+    kept.chain(fuzz::made(target).into_iter().map(|(_, bytes)| bytes)).collect()
+}
+
+/// Changes `bytes` at one place or several; what is put in may come from `other`.
+fn change(bytes: &mut Vec<u8>, other: &[u8], numbers: &mut Numbers) {
+    for _ in 0..=numbers.below(3) {
+        let at = numbers.below(bytes.len() + 1);
+        let end = bytes.len().min(at + numbers.below(24));
+        match numbers.below(6) {
+            0 if at < bytes.len() => bytes[at] ^= 1 << numbers.below(8),
+            1 if at < bytes.len() => bytes[at] = numbers.next() as u8,
+            2 => drop(bytes.drain(at..end)),
+            3 => {
+                let again = bytes[at..end].to_vec();
+                bytes.splice(at..at, again);
+            }
+            4 => {
+                let from = numbers.below(other.len() + 1);
+                let piece = &other[from..other.len().min(from + 1 + numbers.below(96))];
+                bytes.splice(at..end, piece.iter().copied());
+            }
+            // What numbers turn on is at their ends.
+            _ => bytes[at..end].fill([0, 0x7f, 0x80, 0xff][numbers.below(4)]),
+        }
+    }
+}
+
+fn holds(target: &str) {
+    let (_, check) = fuzz::TARGETS.into_iter().find(|(name, _)| *name == target).unwrap();
+    let seeds = seeds(target);
+    let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
+    let run = |bytes: &[u8]| {
+        let result = catch_unwind(|| check(bytes));
+        result.unwrap_or_else(|_| panic!("{target} does not stand {}", bytes.escape_ascii()))
+    };
+    let accepted = seeds.iter().filter(|seed| run(seed)).count();
+    // Seeds of one kind alone would leave half of it untried.
+    assert!(accepted > 0 && accepted < seeds.len(), "{accepted} of {} seeds are accepted", seeds.len());
+    for seed in &seeds {
+        for _ in 0..CHANGES {
+            let mut bytes = seed.clone();
+            change(&mut bytes, &seeds[numbers.below(seeds.len())], &mut numbers);
+            run(&bytes);
+        }
+    }
+}
+
+#[test]
+fn lists_of_digests_hold_what_they_are_read_for() {
+    holds("checksums");
+}
+
+#[test]
+fn what_is_told_of_a_file_stands_in_it() {
+    holds("elf");
+}
+
+#[test]
+fn a_lock_file_reads_back_as_it_was_written() {
+    holds("lock");
+}
+
+#[test]
+fn no_file_of_a_manifest_leaves_the_bundle() {
+    holds("manifest");
+}
+
+#[test]
+fn only_what_was_signed_is_proven() {
+    holds("minisign");
+}
+
+#[test]
+fn a_policy_has_no_key_that_nobody_knows() {
+    holds("policy");
+}
