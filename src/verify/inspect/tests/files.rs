@@ -98,6 +98,7 @@ fn capabilities_are_decoded_in_every_revision() {
         (word(&[0x0200_0000, 0, 0, 0, 0]), "="),
         (word(&[0x0400_0001, 1, 0, 0, 0]), "in an unknown form of 20 bytes"),
         (word(&[0x0200_0001, 1, 0]), "in an unknown form of 12 bytes"),
+        (word(&[0x0400_0001, 1, 0, 0, 0, 0]), "in an unknown form of 24 bytes"),
         (vec![0; 21], "in an unknown form of 21 bytes"),
         (vec![], "in an unknown form of 0 bytes"),
     ] {

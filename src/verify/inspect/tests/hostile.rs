@@ -123,6 +123,33 @@ fn as_many_headers_are_read_as_the_limits_say() {
 }
 
 #[test]
+fn notes_are_read_up_to_their_limits() {
+    let named = |id: &'static [u8]| executable(&Recipe { build_id: Some(id), ..Recipe::program() }.make());
+    assert_eq!(named(&[7; 64]).build_id.unwrap(), [7; 64]);
+    assert_eq!((named(&[7; 68]).build_id, named(&[7; 68]).damage), (None, vec!["its notes"]));
+    let notes = |size: usize| {
+        let mut bytes = changed(segment(NOTE) + 32, &word(size as u64));
+        bytes.resize(bytes.len() + size, 0);
+        executable(&bytes).build_id
+    };
+    assert!(notes(64 * 1024).is_some() && notes(64 * 1024 + 1).is_none());
+}
+
+#[test]
+fn dynamic_strings_are_searched_up_to_their_limit() {
+    let damage = |size: u64| {
+        let mut bytes = Recipe { strings: vec![], ..Recipe::program() }.make();
+        let at = u64::from_le_bytes(bytes[segment(DYNAMIC) + 8..segment(DYNAMIC) + 16].try_into().unwrap()) as usize;
+        // Behind the entry with the place of the strings stands the one with their size.
+        assert_eq!(bytes[at + 16..at + 24], word(10));
+        bytes[at + 24..at + 32].copy_from_slice(&word(size));
+        executable(&bytes).damage
+    };
+    assert_eq!(damage(64 << 20), [""; 0]);
+    assert_eq!(damage((64 << 20) + 1), ["its dynamic strings"]);
+}
+
+#[test]
 fn a_dynamic_section_is_read_up_to_its_limit() {
     // Of 16 bytes each: these, two strings, where the strings are, how long they are, and the end.
     let damage = |entries: usize| {

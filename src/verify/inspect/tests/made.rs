@@ -188,6 +188,55 @@ fn a_stack_is_executable_data_or_unstated() {
 }
 
 #[test]
+fn relocations_are_read_only_in_part_or_in_full() {
+    const BIND_NOW: u64 = 24;
+    const FLAGS: u64 = 30;
+    let relro = |values: Vec<(u64, u64)>, segment: u32| {
+        let mut bytes = Recipe { values, ..Recipe::program() }.make();
+        // In place of what says how the stack is used.
+        bytes[64 + 4 * 56..64 + 4 * 56 + 4].copy_from_slice(&segment.to_le_bytes());
+        executable(&bytes).relro
+    };
+    assert_eq!(relro(vec![(BIND_NOW, 0)], 0), Relro::None);
+    for (values, expected) in [
+        (vec![], Relro::Partial),
+        (vec![(BIND_NOW, 0)], Relro::Full),
+        (vec![(FLAGS, 8)], Relro::Full),
+        (vec![(FLAGS, 4)], Relro::Partial),
+        (vec![(FLAGS_1, 1)], Relro::Full),
+        (vec![(FLAGS_1, 2)], Relro::Partial),
+    ] {
+        assert_eq!(relro(values.clone(), 0x6474_e552), expected, "{values:?}");
+    }
+}
+
+#[test]
+fn only_what_has_neither_symbols_nor_debug_information_is_stripped() {
+    let mut found = executable(&Recipe::program().make());
+    for (symbols, debug_information) in [(true, false), (false, true), (true, true), (false, false)] {
+        (found.symbols, found.debug_information) = (symbols, debug_information);
+        assert_eq!(found.is_stripped(), !(symbols || debug_information));
+    }
+}
+
+#[test]
+fn an_inspection_is_told_line_by_line() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("program");
+    std::fs::write(&path, Recipe::program().make()).unwrap();
+    let text = Inspection::of(&path).unwrap().to_string();
+    for lines in [
+        "\nformat       ELF, 64 bits, little endian, x86-64\nkind         position-independent program, dynamic\n",
+        "\nstack        not executable\nrelro        none\nbuild id     0102feff\nsymbols      stripped\n",
+    ] {
+        assert!(text.contains(lines), "{text}");
+    }
+    for (bytes, format) in [(&b""[..], "empty"), (b"#!/bin/sh", "a script"), (b"PK\x03\x04", "a ZIP archive")] {
+        assert_eq!(Content::of_bytes(bytes).to_string(), format);
+    }
+}
+
+#[test]
 fn other_formats_are_told_by_how_they_begin() {
     let mut pe = vec![0; 0x88];
     pe[..2].copy_from_slice(b"MZ");
