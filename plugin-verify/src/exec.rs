@@ -31,7 +31,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     trust: Trust,
 
-    /// What the program is told that it is called (argv[0]), instead of FILE
+    /// What the program is told that it is called, instead of FILE: its first word, argv 0
     #[arg(long, value_name = "NAME")]
     name: Option<OsString>,
 
