@@ -75,6 +75,8 @@ impl<'a> Bytes<'a> {
         let left = usize::try_from(self.length.saturating_sub(offset)).unwrap_or(usize::MAX);
         let wanted = buffer.len().min(left);
         match self.place {
+            // The kernel would not even look at an offset that no file can have (pread(2), EINVAL).
+            Place::File(_) if wanted == 0 => Ok(0),
             Place::File(file) => file.read_at(&mut buffer[..wanted], offset),
             Place::Memory(bytes) => {
                 let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
@@ -115,6 +117,17 @@ impl Seek for Cursor<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_lies_behind_the_end_wherever_that_is_asked() {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(10).unwrap();
+        for bytes in [Bytes::of_file(&file).unwrap(), Bytes::of_memory(&[0; 10])] {
+            for offset in [10, 11, u64::MAX] {
+                assert_eq!(bytes.piece(offset, 4).unwrap(), [0_u8; 0], "{offset}");
+            }
+        }
+    }
 
     #[test]
     fn what_is_cut_in_two_by_a_piece_is_found() {
