@@ -159,6 +159,8 @@ impl Lock {
 }
 
 #[cfg(test)]
+mod candidates;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod tests;
