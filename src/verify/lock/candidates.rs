@@ -144,6 +144,15 @@ fn a_manifest_and_whoever_agrees_say_the_same() {
 }
 
 #[test]
+fn what_changes_nothing_says_so() {
+    let fixture = Fixture::new();
+    let mut lock = Lock::new("plugins.lock");
+    let offer = fixture.plugin().examine().unwrap();
+    assert!(lock.agree(&offer, Consent::none()).unwrap().to_string().starts_with("kv: new"));
+    assert_eq!(lock.agree(&offer, Consent::none()).unwrap().to_string().lines().next(), Some("kv: unchanged"));
+}
+
+#[test]
 fn what_could_not_be_looked_at_is_not_refused() {
     let fixture = Fixture::new();
     let no_manifest = Candidate::new(fixture.place.path()).examine().unwrap_err();

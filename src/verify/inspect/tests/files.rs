@@ -67,8 +67,12 @@ fn a_file_that_others_may_write_or_replace_is_warned_of() {
         set_permissions(&fixture.program, Permissions::from_mode(file)).unwrap();
         set_permissions(&fixture.root, Permissions::from_mode(directory)).unwrap();
         let inspection = fixture.inspect();
-        assert_eq!(inspection.exposure.as_ref().map(|exposure| &exposure.path), exposed, "{file:o} {directory:o}");
         assert_eq!(names(&inspection).contains(&"writable"), exposed.is_some());
+        assert_eq!(inspection.exposure.as_ref().map(|exposure| &exposure.path), exposed, "{file:o} {directory:o}");
+        let mode = if directory == 0o777 { directory } else { file };
+        assert!(
+            inspection.exposure.is_none_or(|exposure| exposure.to_string().ends_with(&format!("mode is {mode:04o}")))
+        );
     }
 }
 

@@ -127,6 +127,10 @@ fn every_class_and_byte_order_is_read() {
         (false, false, 20, "PowerPC"),
         (true, false, 21, "64-bit PowerPC"),
         (true, false, 22, "S/390"),
+        (false, false, 2, "SPARC"),
+        (true, false, 43, "SPARC V9"),
+        (true, true, 50, "Itanium"),
+        (true, true, 247, "BPF"),
         (true, false, 9999, "ELF machine 9999"),
     ] {
         let found = executable(&Recipe { wide, little, machine, ..Recipe::program() }.make());
@@ -181,6 +185,24 @@ fn what_is_loaded_besides_the_needed_libraries_is_told() {
 }
 
 #[test]
+fn what_brings_other_code_along_is_remarked() {
+    let remarks = |recipe: &Recipe| {
+        let place = tempfile::tempdir().unwrap();
+        std::fs::write(place.path().join("file"), recipe.make()).unwrap();
+        let remarks = Inspection::of(place.path().join("file")).unwrap().remarks;
+        remarks.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    };
+    let loaded = remarks(&Recipe::program());
+    assert!(loaded.contains(" and 1 library"), "{loaded}");
+    let two = vec![(NEEDED, b"one.so".to_vec()), (NEEDED, b"two.so".to_vec())];
+    assert!(remarks(&Recipe { strings: two, ..Recipe::program() }).contains(" and 2 libraries"));
+    let library = Recipe { interpreter: None, stack: None, ..Recipe::program() };
+    let unstated = crate::verify::Remark::UnstatedStack.to_string();
+    assert!(remarks(&library).contains(&unstated));
+    assert!(!remarks(&Recipe { kind: 1, ..library }).contains(&unstated), "an object file is not run");
+}
+
+#[test]
 fn a_stack_is_executable_data_or_unstated() {
     for (stack, expected) in [(Some(7), StackUse::Executable), (Some(6), StackUse::Data), (None, StackUse::Unstated)] {
         assert_eq!(executable(&Recipe { stack, ..Recipe::program() }.make()).stack, expected);
@@ -227,10 +249,15 @@ fn an_inspection_is_told_line_by_line() {
     let text = Inspection::of(&path).unwrap().to_string();
     for lines in [
         "\nformat       ELF, 64 bits, little endian, x86-64\nkind         position-independent program, dynamic\n",
+        "\nneeded       libc.so.6\nrunpath      $ORIGIN/lib = ",
+        "\nrunpath      /usr/lib, exists\n",
         "\nstack        not executable\nrelro        none\nbuild id     0102feff\nsymbols      stripped\n",
     ] {
         assert!(text.contains(lines), "{text}");
     }
+    std::fs::write(&path, "#!/bin/sh -e\n").unwrap();
+    let text = Inspection::of(&path).unwrap().to_string();
+    assert!(text.contains("\nformat       a script\ninterpreter  /bin/sh\nargument     -e\n"), "{text}");
     for (bytes, format) in [(&b""[..], "empty"), (b"#!/bin/sh", "a script"), (b"PK\x03\x04", "a ZIP archive")] {
         assert_eq!(Content::of_bytes(bytes).to_string(), format);
     }

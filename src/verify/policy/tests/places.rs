@@ -8,6 +8,7 @@ fn the_place_is_looked_at_also_for_what_is_in_the_cache() {
     let policy = Policy::new().allow(fixture.digest).with_directory(fixture.directory());
     assert!(policy.verify("kv").is_ok());
     assert!(policy.verify("kv").unwrap().was_cached());
+    assert_eq!(policy.verify("kv").unwrap().directory(), Some(fixture.directory().as_path()));
     set_mode(&fixture.plugin(), 0o777);
     assert!(matches!(refusal(policy.verify("kv")), Refusal::UnsafeOwner { mode: 0o777, .. }));
     fs::rename(fixture.plugin(), fixture.directory().join("aside")).unwrap();
