@@ -68,7 +68,8 @@ fn is_written(list: &Checksums, written: &HashSet<String>, name: &[u8]) {
         Ok(digest) => {
             assert!(written.contains(&digest.to_string()), "{digest} is nowhere in the list");
             let line = Checksums::line(&digest, name);
-            if line.len() <= 16 * 1024 {
+            // A file can have no other name than one that a line may hold.
+            if line.len() <= 16 * 1024 && !name.contains(&0) {
                 let alone = Checksums::from_bytes(NAME, line).expect("a line of our own is understood");
                 assert_eq!(find(&alone, name).expect("it is about that name"), digest);
             }
