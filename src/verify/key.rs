@@ -104,7 +104,7 @@ impl fmt::Debug for PublicKey {
     }
 }
 
-/// The number of a key, written as minisign(1) writes it: 16 upper-case hexadecimal digits.
+/// The number of a key, written as minisign(1) writes it: upper-case hexadecimal digits, here always all 16 of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(u64);
 
