@@ -1,0 +1,278 @@
+//! The Merkle tree over the records of a log (RFC 6962, section 2.1): one hash that stands for all of them, and short proofs that a record is among
+//! them or that a longer log begins with a shorter one. Computes; reads no log.
+
+use sha2::{Digest as _, Sha256};
+
+use crate::verify::Digest;
+
+/// The hash of one leaf: of `0x00` and its bytes.
+pub fn leaf_hash(leaf: &[u8]) -> Digest {
+    let hash = Sha256::new().chain_update([0]).chain_update(leaf).finalize();
+    Digest::from(<[u8; Digest::LENGTH]>::from(hash))
+}
+
+/// The hash of two neighbours: of `0x01` and both.
+fn node_hash(left: &Digest, right: &Digest) -> Digest {
+    let hash = Sha256::new().chain_update([1]).chain_update(left.as_bytes()).chain_update(right.as_bytes()).finalize();
+    Digest::from(<[u8; Digest::LENGTH]>::from(hash))
+}
+
+/// The right edge of a tree: all that is needed to add leaves and to know the root. It holds one hash for each bit that is set in the size.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Frontier {
+    size: u64,
+    /// The roots of the complete subtrees, the largest first.
+    hashes: Vec<Digest>,
+}
+
+impl Frontier {
+    /// The tree without leaves.
+    pub fn empty() -> Self {
+        Self::default()
+    }
+
+    /// A frontier that was written down. `None` if a tree of `size` leaves has not that many complete subtrees.
+    pub fn restore(size: u64, hashes: Vec<Digest>) -> Option<Self> {
+        (hashes.len() == size.count_ones() as usize).then_some(Self { size, hashes })
+    }
+
+    /// How many leaves there are.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The roots of the complete subtrees, from the left.
+    pub fn hashes(&self) -> &[Digest] {
+        &self.hashes
+    }
+
+    /// Adds a leaf by its hash.
+    pub fn append(&mut self, leaf: Digest) {
+        let mut hash = leaf;
+        // Each bit that is carried is a pair of subtrees that has become one.
+        for _ in 0..self.size.trailing_ones() {
+            match self.hashes.pop() {
+                Some(left) => hash = node_hash(&left, &hash),
+                None => break,
+            }
+        }
+        self.hashes.push(hash);
+        self.size += 1;
+    }
+
+    /// The root: the hash that stands for all leaves.
+    pub fn root(&self) -> Digest {
+        fold(self.hashes.iter().copied())
+    }
+}
+
+/// The root over complete subtrees, given from the left.
+fn fold(hashes: impl DoubleEndedIterator<Item = Digest>) -> Digest {
+    hashes.rev().reduce(|right, left| node_hash(&left, &right)).unwrap_or_else(|| Digest::of([]))
+}
+
+/// The hashes of the leaves of a whole tree, from which every proof can be made.
+#[derive(Debug, Clone, Default)]
+pub struct Tree {
+    leaves: Vec<Digest>,
+}
+
+impl Tree {
+    /// A tree without leaves.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a leaf by its hash.
+    pub fn push(&mut self, leaf: Digest) {
+        self.leaves.push(leaf);
+    }
+
+    /// How many leaves there are.
+    pub fn size(&self) -> u64 {
+        self.leaves.len() as u64
+    }
+
+    /// The root over the first `size` leaves. `None` if there are fewer.
+    pub fn root_at(&self, size: u64) -> Option<Digest> {
+        Some(subtree(self.first(size)?))
+    }
+
+    /// The proof that leaf `index` is in the tree of the first `size` leaves: the hashes beside its way to the root, from the leaf on.
+    /// `None` if there are fewer leaves, or `index` is none of them.
+    pub fn inclusion(&self, index: u64, size: u64) -> Option<Vec<Digest>> {
+        let leaves = self.first(size)?;
+        let index = usize::try_from(index).ok().filter(|index| *index < leaves.len())?;
+        let mut proof = Vec::new();
+        path(index, leaves, &mut proof);
+        Some(proof)
+    }
+
+    /// The proof that the tree of the first `new` leaves begins with that of the first `old`. `None` if `old` is none or more than `new`, or there are fewer leaves.
+    pub fn consistency(&self, old: u64, new: u64) -> Option<Vec<Digest>> {
+        let leaves = self.first(new)?;
+        let old = usize::try_from(old).ok().filter(|old| (1..=leaves.len()).contains(old))?;
+        let mut proof = Vec::new();
+        common(old, leaves, true, &mut proof);
+        Some(proof)
+    }
+
+    fn first(&self, size: u64) -> Option<&[Digest]> {
+        self.leaves.get(..usize::try_from(size).ok()?)
+    }
+}
+
+fn subtree(leaves: &[Digest]) -> Digest {
+    let mut frontier = Frontier::empty();
+    leaves.iter().for_each(|leaf| frontier.append(*leaf));
+    frontier.root()
+}
+
+/// Where a tree of more than one leaf divides: the largest power of two below their number.
+fn split(leaves: usize) -> usize {
+    1 << (leaves - 1).ilog2()
+}
+
+/// `PATH` of the RFC.
+fn path(index: usize, leaves: &[Digest], proof: &mut Vec<Digest>) {
+    if leaves.len() < 2 {
+        return;
+    }
+    let (left, right) = leaves.split_at(split(leaves.len()));
+    if index < left.len() {
+        path(index, left, proof);
+        proof.push(subtree(right));
+    } else {
+        path(index - left.len(), right, proof);
+        proof.push(subtree(left));
+    }
+}
+
+/// `SUBPROOF` of the RFC.
+fn common(old: usize, leaves: &[Digest], is_whole: bool, proof: &mut Vec<Digest>) {
+    if old == leaves.len() {
+        if !is_whole {
+            proof.push(subtree(leaves));
+        }
+        return;
+    }
+    let (left, right) = leaves.split_at(split(leaves.len()));
+    if old <= left.len() {
+        common(old, left, is_whole, proof);
+        proof.push(subtree(right));
+    } else {
+        common(old - left.len(), right, false, proof);
+        proof.push(subtree(left));
+    }
+}
+
+/// A proof does not prove what it should.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProofFault {
+    /// It is about a leaf or a tree that cannot be.
+    #[error("it is about a record or a log that cannot be: {0} of {1}")]
+    Sizes(u64, u64),
+    /// It has too few hashes or too many.
+    #[error("it has not as many hashes as it takes")]
+    Length,
+    /// What follows from it is another root.
+    #[error("it leads to another root")]
+    Root,
+}
+
+/// Holds a proof of inclusion against a root (RFC 9162, section 2.1.3.2).
+///
+/// # Errors
+///
+/// When it does not prove that `leaf` is number `index` of a tree of `size` leaves with that root.
+pub fn verify_inclusion(
+    leaf: &Digest,
+    index: u64,
+    size: u64,
+    proof: &[Digest],
+    root: &Digest,
+) -> Result<(), ProofFault> {
+    if index >= size {
+        return Err(ProofFault::Sizes(index, size));
+    }
+    let (mut node, mut last, mut hash) = (index, size - 1, *leaf);
+    for sibling in proof {
+        if last == 0 {
+            return Err(ProofFault::Length);
+        }
+        if node & 1 == 1 || node == last {
+            hash = node_hash(sibling, &hash);
+            // Where a node at the right edge has no neighbour it stands for itself on the next level.
+            while node & 1 == 0 && node != 0 {
+                node >>= 1;
+                last >>= 1;
+            }
+        } else {
+            hash = node_hash(&hash, sibling);
+        }
+        node >>= 1;
+        last >>= 1;
+    }
+    match last {
+        0 if hash == *root => Ok(()),
+        0 => Err(ProofFault::Root),
+        _ => Err(ProofFault::Length),
+    }
+}
+
+/// Holds a proof of consistency against two roots (RFC 9162, section 2.1.4.2).
+///
+/// # Errors
+///
+/// When it does not prove that the tree of `new` leaves begins with that of `old`.
+pub fn verify_consistency(
+    (old, old_root): (u64, &Digest),
+    (new, new_root): (u64, &Digest),
+    proof: &[Digest],
+) -> Result<(), ProofFault> {
+    if old == 0 || old > new {
+        return Err(ProofFault::Sizes(old, new));
+    }
+    if old == new {
+        return match proof {
+            [] if old_root == new_root => Ok(()),
+            [] => Err(ProofFault::Root),
+            _ => Err(ProofFault::Length),
+        };
+    }
+    // A complete subtree is its own beginning, and its root is known.
+    let implied = old.is_power_of_two().then_some(old_root);
+    let mut hashes = implied.into_iter().chain(proof);
+    let (mut node, mut last) = (old - 1, new - 1);
+    let complete = node.trailing_ones();
+    node >>= complete;
+    last >>= complete;
+    let first = *hashes.next().ok_or(ProofFault::Length)?;
+    let (mut from_old, mut from_new) = (first, first);
+    for hash in hashes {
+        if last == 0 {
+            return Err(ProofFault::Length);
+        }
+        if node & 1 == 1 || node == last {
+            from_old = node_hash(hash, &from_old);
+            from_new = node_hash(hash, &from_new);
+            while node & 1 == 0 && node != 0 {
+                node >>= 1;
+                last >>= 1;
+            }
+        } else {
+            from_new = node_hash(&from_new, hash);
+        }
+        node >>= 1;
+        last >>= 1;
+    }
+    match last {
+        0 if from_old == *old_root && from_new == *new_root => Ok(()),
+        0 => Err(ProofFault::Root),
+        _ => Err(ProofFault::Length),
+    }
+}
+
+#[cfg(test)]
+mod tests;
