@@ -53,6 +53,7 @@
 //! | `verify` | always there | digests, manifests, lock files, policies, sealed images; no asynchronous runtime, no TLS |
 //! | `host` | yes | launching plugins and calling them |
 //! | `plugin` | yes | being a plugin |
+//! | `audit` | yes | a log of what happened that cannot be changed unseen |
 //! | `sign` | no | keys and signatures for those who publish plugins |
 //! | `reflection` | no | asking a plugin which services it has |
 //!
@@ -86,6 +87,8 @@ mod transport;
 mod worker;
 
 // The public interface is:
+#[cfg(feature = "audit")]
+pub mod audit;
 pub mod exec;
 #[cfg(feature = "host")]
 pub mod host;

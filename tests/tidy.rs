@@ -11,12 +11,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What each stage may use of the others. Everybody may use `escape`; nobody but `host` and `plugin` composes.
-const EDGES: [(&str, &[&str]); 17] = [
+const EDGES: [(&str, &[&str]); 18] = [
     ("sys", &[]),
     ("worker", &[]),
     ("environment", &[]),
     ("private", &["worker"]),
     ("verify", &["private"]),
+    ("audit", &["private", "verify", "worker"]),
     ("sign", &["verify"]),
     ("launch", &["environment", "private", "sys", "verify", "worker"]),
     ("exec", &["environment", "sys", "verify"]),
@@ -27,7 +28,10 @@ const EDGES: [(&str, &[&str]); 17] = [
     ("rpc", &[]),
     ("protocol", &[]),
     ("error", &["handshake", "launch", "rpc", "tls", "transport", "verify"]),
-    ("host", &["error", "handshake", "launch", "private", "protocol", "rpc", "sys", "tls", "transport", "verify"]),
+    (
+        "host",
+        &["audit", "error", "handshake", "launch", "private", "protocol", "rpc", "sys", "tls", "transport", "verify"],
+    ),
     ("plugin", &["handshake", "launch", "private", "rpc", "sys", "tls", "transport"]),
 ];
 

@@ -1,3 +1,5 @@
+//! Events as text.
+
 use super::*;
 use crate::audit::Blind;
 use crate::verify::Digest;

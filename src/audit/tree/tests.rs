@@ -1,3 +1,5 @@
+//! The Merkle tree against published vectors and the definition.
+
 use super::*;
 
 /// The inputs of the test vectors that Certificate Transparency was published with.

@@ -1,0 +1,265 @@
+//! The secrets of one log: what its checkpoints are signed with, and what hides values in it. They lie in a file of their own, never in the log.
+
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use ring::hmac;
+use ring::rand::{SecureRandom as _, SystemRandom};
+use rustix::fs::OFlags;
+use zeroize::Zeroizing;
+
+use super::note::{NoteKeyError, NoteSigner, NoteVerifier};
+use crate::Escaped;
+use crate::private;
+use crate::verify::Digest;
+
+const FIRST_LINE: &str = "portcullis-audit-key/1";
+const SIGN: &str = "sign ";
+const HASH: &str = "hash ";
+const LENGTH: usize = 32;
+const FILE_LIMIT: u64 = 4096;
+
+/// A value as it appears in a log: its HMAC-SHA-256 (RFC 2104) under the key of that log. Equal values have equal hashes, and only who has the key can tell which
+/// value it is. Written `hmac-sha256:` and 64 hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Blind(Digest);
+
+const PREFIX: &str = "hmac-sha256:";
+
+impl fmt::Display for Blind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{PREFIX}{}", self.0)
+    }
+}
+
+impl FromStr for Blind {
+    type Err = BlindError;
+
+    fn from_str(text: &str) -> Result<Self, BlindError> {
+        text.strip_prefix(PREFIX).and_then(|digits| digits.parse().ok()).map(Self).ok_or(BlindError)
+    }
+}
+
+/// A text is no keyed hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a keyed hash is written {PREFIX} and 64 hexadecimal digits")]
+#[non_exhaustive]
+pub struct BlindError;
+
+/// A value that is hidden piece by piece.
+#[derive(Clone)]
+pub struct Blinding(hmac::Context);
+
+impl Blinding {
+    /// Adds a piece of the value.
+    pub fn update(&mut self, piece: &[u8]) {
+        self.0.update(piece);
+    }
+
+    /// The hash of all pieces.
+    pub fn finish(self) -> Blind {
+        blind(&self.0.sign())
+    }
+}
+
+impl fmt::Debug for Blinding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Blinding").finish_non_exhaustive()
+    }
+}
+
+fn blind(tag: &hmac::Tag) -> Blind {
+    let mut bytes = [0; Digest::LENGTH];
+    // HMAC-SHA-256 has as many bytes; `zip` because the type does not say so.
+    bytes.iter_mut().zip(tag.as_ref()).for_each(|(to, from)| *to = *from);
+    Blind(Digest::from(bytes))
+}
+
+/// The secrets of one log. Wiped when they are dropped, and never shown.
+pub struct LogKey {
+    signer: NoteSigner,
+    secret: Zeroizing<[u8; LENGTH]>,
+    key: hmac::Key,
+}
+
+impl LogKey {
+    /// New secrets for the log `origin`: a name without blanks and `+` that no other log has, as `example.com/secrets/host-7`.
+    ///
+    /// # Errors
+    ///
+    /// When a log cannot have that name, or the system gives no random numbers.
+    pub fn generate(origin: &str) -> Result<Self, LogKeyError> {
+        let random = |mut bytes: Zeroizing<[u8; LENGTH]>| {
+            SystemRandom::new().fill(&mut bytes[..]).map(|()| bytes).map_err(|_| LogKeyError::Random)
+        };
+        let signer = NoteSigner::new(origin, random(Zeroizing::default())?)?;
+        Ok(Self::new(signer, random(Zeroizing::default())?))
+    }
+
+    fn new(signer: NoteSigner, secret: Zeroizing<[u8; LENGTH]>) -> Self {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &secret[..]);
+        Self { signer, secret, key }
+    }
+
+    /// New secrets in a new file, which this user alone may read; they are on the disk when this returns.
+    ///
+    /// # Errors
+    ///
+    /// As [`generate`](Self::generate); and when there is something at `path` already, others could replace what is there, or it cannot be written. Nothing is left there then.
+    pub fn create(path: impl AsRef<Path>, origin: &str) -> Result<Self, LogKeyError> {
+        let path = path.as_ref();
+        let key = Self::generate(origin)?;
+        let failed = |source| LogKeyError::Io { path: path.to_path_buf(), source };
+        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        refuse_open_place(directory).map_err(failed)?;
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
+        let written = key.write(&mut file).and_then(|()| File::open(directory)?.sync_all());
+        if let Err(error) = written {
+            // It is ours: nothing was there before.
+            let _ = std::fs::remove_file(path);
+            return Err(failed(error));
+        }
+        Ok(key)
+    }
+
+    fn write(&self, file: &mut File) -> io::Result<()> {
+        let hash = Zeroizing::new(BASE64.encode(&self.secret[..]));
+        let text =
+            Zeroizing::new(format!("{FIRST_LINE}\n{SIGN}{}\n{HASH}{}\n", &self.signer.to_secret()[..], &hash[..]));
+        // Whatever the umask was.
+        file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()
+    }
+
+    /// Reads the secrets from their file.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read, is no such file, is not a regular file of this user or root, or others may read or write it.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, LogKeyError> {
+        let path = path.as_ref();
+        let failed = |source| LogKeyError::Io { path: path.to_path_buf(), source };
+        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32;
+        let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(failed)?;
+        let status = file.metadata().map_err(failed)?;
+        let own = status.is_file() && private::is_trusted(status.uid());
+        if !own || status.mode() & 0o077 != 0 {
+            return Err(LogKeyError::Exposed {
+                path: path.to_path_buf(),
+                owner: status.uid(),
+                mode: status.mode() & 0o7777,
+            });
+        }
+        // Read into one buffer that does not move, because what moves leaves a copy behind.
+        let mut text = Zeroizing::new(Vec::with_capacity(FILE_LIMIT as usize + 1));
+        file.take(FILE_LIMIT + 1).read_to_end(&mut text).map_err(failed)?;
+        Self::parse(&text).ok_or_else(|| LogKeyError::Form { path: path.to_path_buf() })
+    }
+
+    fn parse(text: &[u8]) -> Option<Self> {
+        let text = str::from_utf8(text).ok().filter(|text| text.len() as u64 <= FILE_LIMIT)?;
+        let mut lines = text.strip_suffix('\n')?.split('\n');
+        let (first, sign, hash, rest) = (lines.next()?, lines.next()?, lines.next()?, lines.next());
+        if first != FIRST_LINE || rest.is_some() {
+            return None;
+        }
+        let signer = NoteSigner::from_secret(sign.strip_prefix(SIGN)?).ok()?;
+        let secret = Zeroizing::new(BASE64.decode(hash.strip_prefix(HASH)?).ok()?);
+        Some(Self::new(signer, Zeroizing::new(secret[..].try_into().ok()?)))
+    }
+
+    /// The name of the log.
+    pub fn origin(&self) -> &str {
+        self.signer.verifier().name()
+    }
+
+    /// What others verify its checkpoints with.
+    pub fn verifier(&self) -> &NoteVerifier {
+        self.signer.verifier()
+    }
+
+    /// What signs its checkpoints.
+    pub(crate) fn signer(&self) -> &NoteSigner {
+        &self.signer
+    }
+
+    /// A value as it appears in the log.
+    pub fn blind(&self, value: &[u8]) -> Blind {
+        blind(&hmac::sign(&self.key, value))
+    }
+
+    /// The same for a value that comes in pieces.
+    pub fn blinding(&self) -> Blinding {
+        Blinding(hmac::Context::with_key(&self.key))
+    }
+}
+
+impl fmt::Debug for LogKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogKey").field("verifier", self.verifier()).finish_non_exhaustive()
+    }
+}
+
+/// Refuses a directory in which others could put another file under our name.
+fn refuse_open_place(directory: &Path) -> io::Result<()> {
+    match private::trusted(directory) {
+        Ok(_) => Ok(()),
+        Err(private::PlaceFault::Io(error)) => Err(error),
+        Err(private::PlaceFault::Open { .. }) => Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            "others may rename what is in its directory, or above it",
+        )),
+    }
+}
+
+/// The secrets of a log could not be made, kept or read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LogKeyError {
+    /// The system gives no random numbers.
+    #[error("the system gives no random numbers")]
+    Random,
+    /// A log cannot have that name.
+    #[error(transparent)]
+    Key(#[from] NoteKeyError),
+    /// The file could not be made or read.
+    #[error("{}: the key of the log could not be used", Escaped::path(path))]
+    #[non_exhaustive]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// The file is somebody else's, or others may read it or write it, or it is no regular file.
+    #[error(
+        "{}: it holds secrets, so it must be a regular file of this user or root that nobody else may read; it belongs to {owner} and has mode {mode:04o}",
+        Escaped::path(path)
+    )]
+    #[non_exhaustive]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Its owner.
+        owner: u32,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The file is something else.
+    #[error("{}: it is not the key of a log", Escaped::path(path))]
+    #[non_exhaustive]
+    Form {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,12 @@
+//! What happened, provably: events as values, and a log of them that cannot be changed unseen.
+
+mod checkpoint;
+mod event;
+mod key;
+mod note;
+pub mod tree;
+
+pub use checkpoint::{Checkpoint, CheckpointError};
+pub use event::*;
+pub use key::{Blind, BlindError, Blinding, LogKey, LogKeyError};
+pub use note::{NoteError, NoteKeyError, NoteSigner, NoteVerifier, open_note};
