@@ -37,11 +37,6 @@ impl Chain {
         &self.tree
     }
 
-    /// The hash of the last record.
-    pub(crate) fn last(&self) -> Digest {
-        self.last
-    }
-
     /// Writes the next record and its line feed behind what is in `lines`. False if the event is too large for a line; nothing has changed then.
     pub(crate) fn write(&mut self, lines: &mut Vec<u8>, now: SystemTime, event: &Event) -> bool {
         let time = Time::of(now);

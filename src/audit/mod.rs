@@ -4,8 +4,10 @@ mod chain;
 mod checkpoint;
 mod event;
 mod key;
+mod log;
 mod note;
 mod record;
+mod sink;
 mod time;
 pub mod tree;
 
@@ -13,5 +15,9 @@ pub use chain::ChainFault;
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use event::*;
 pub use key::{Blind, BlindError, Blinding, LogKey, LogKeyError};
+#[cfg(feature = "host")]
+pub use log::Owed;
+pub use log::{Damage, Log, LogBuilder, LogError, LogOpenError, LogStatus, Mode};
 pub use note::{NoteError, NoteKeyError, NoteSigner, NoteVerifier, open_note};
 pub use record::{Record, RecordFault};
+pub use sink::Sink;

@@ -96,7 +96,7 @@ pub(crate) fn open_regular(path: &Path) -> io::Result<Result<File, &'static str>
 }
 
 /// What something is that is no regular file.
-pub(super) fn other_than_regular(kind: std::fs::FileType) -> Option<&'static str> {
+pub(crate) fn other_than_regular(kind: std::fs::FileType) -> Option<&'static str> {
     match kind {
         kind if kind.is_file() => None,
         kind if kind.is_dir() => Some("a directory"),

@@ -63,6 +63,8 @@ pub use refusal::Refusal;
 pub use signature::{Signature, SignatureFault, TrustedComment};
 pub use source_error::{SourceError, SourceFault};
 
+#[cfg(feature = "audit")]
+pub(crate) use document::other_than_regular;
 pub(crate) use image::try_sealing;
 pub(crate) use source::is_noexec;
 #[cfg(feature = "sign")]

@@ -1,0 +1,175 @@
+//! Why a log cannot be opened, and why something could not be recorded in it.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::Escaped;
+use crate::audit::{ChainFault, RecordFault};
+
+/// A log could not be opened for writing. Nothing was written to it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LogOpenError {
+    /// The system refused.
+    #[error("{}: the log could not be opened", Escaped::path(path))]
+    #[non_exhaustive]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// Others can rename what is in its directory.
+    #[error(
+        "{}: others may rename what is in this directory, which belongs to {owner} and has mode {mode:04o}: a log needs one where nobody else may",
+        Escaped::path(path)
+    )]
+    #[non_exhaustive]
+    OpenPlace {
+        /// The directory of the log or one above it.
+        path: PathBuf,
+        /// Its owner.
+        owner: u32,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// It is no regular file, or a symbolic link.
+    #[error("{}: it is {kind}, and a log is a regular file", Escaped::path(path))]
+    #[non_exhaustive]
+    NotRegular {
+        /// The path.
+        path: PathBuf,
+        /// What it is.
+        kind: &'static str,
+    },
+    /// It is somebody else's, others may use it, it may be executed, or it has another name too.
+    #[error(
+        "{}: a log belongs to its writer alone, with mode 0600 and one name; this file belongs to {owner}, has mode {mode:04o} and {links} names",
+        Escaped::path(path)
+    )]
+    #[non_exhaustive]
+    Exposed {
+        /// The file.
+        path: PathBuf,
+        /// Its owner.
+        owner: u32,
+        /// Its permission bits.
+        mode: u32,
+        /// How many names it has.
+        links: u64,
+    },
+    /// It lies in a directory of plugins.
+    #[error("{}: a log may not lie in the directory of plugins {}", Escaped::path(path), Escaped::path(directory))]
+    #[non_exhaustive]
+    AmongPlugins {
+        /// The log.
+        path: PathBuf,
+        /// The directory.
+        directory: PathBuf,
+    },
+    /// Somebody else writes it.
+    #[error("{}: another writer has this log open", Escaped::path(path))]
+    #[non_exhaustive]
+    Busy {
+        /// The log.
+        path: PathBuf,
+    },
+    /// It was changed, or it is no log.
+    #[error(
+        "{}:{line}: {fault}; look at it with `plugin-verify audit verify`, and begin another log",
+        Escaped::path(path)
+    )]
+    #[non_exhaustive]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from one.
+        line: u64,
+        /// What is wrong there.
+        fault: Damage,
+    },
+    /// It belongs to another key.
+    #[error(
+        "{}: the log is of {}, and the key that was given is of {}",
+        Escaped::path(path),
+        Escaped::new(found),
+        Escaped::new(expected)
+    )]
+    #[non_exhaustive]
+    OtherKey {
+        /// The file.
+        path: PathBuf,
+        /// The verifier key of the key that was given.
+        expected: String,
+        /// The one that the log names.
+        found: String,
+    },
+    /// There are older files of it and the current one is missing.
+    #[error("{}: the current file of the log is missing, and older ones are there", Escaped::path(path))]
+    #[non_exhaustive]
+    Missing {
+        /// The log.
+        path: PathBuf,
+    },
+    /// The first record could not be written.
+    #[error("{}: the first record could not be written", Escaped::path(path))]
+    #[non_exhaustive]
+    First {
+        /// The log.
+        path: PathBuf,
+        /// Why.
+        source: LogError,
+    },
+}
+
+/// What is wrong with a line of a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Damage {
+    /// It is no record, or a record that was changed.
+    #[error(transparent)]
+    Record(#[from] RecordFault),
+    /// It stands where it cannot.
+    #[error(transparent)]
+    Chain(#[from] ChainFault),
+    /// A file begins otherwise than with what a file begins with.
+    #[error("a file of a log begins with the record of its opening or of its continuation")]
+    Head,
+    /// What it says of the tree cannot be.
+    #[error("it says of the records before it what cannot be")]
+    Tree,
+}
+
+/// Something could not be recorded.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum LogError {
+    /// The disk is full, or it failed. The record is not in the log.
+    #[error("the log could not be written")]
+    Write(#[source] Arc<io::Error>),
+    /// More waits to be recorded than is kept in memory.
+    #[error("too much waits to be recorded")]
+    Busy,
+    /// The event is larger than a record may be.
+    #[error("the event is larger than a record may be")]
+    TooLarge,
+    /// The log was closed.
+    #[error("the log is closed")]
+    Closed,
+    /// The log lies in a directory of plugins.
+    #[error("the log {} may not lie in the directory of plugins {}", Escaped::path(path), Escaped::path(directory))]
+    #[non_exhaustive]
+    AmongPlugins {
+        /// The log.
+        path: PathBuf,
+        /// The directory.
+        directory: PathBuf,
+    },
+}
+
+impl From<io::Error> for LogError {
+    fn from(error: io::Error) -> Self {
+        Self::Write(Arc::new(error))
+    }
+}

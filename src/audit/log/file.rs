@@ -1,0 +1,224 @@
+//! A file of a log as its writer holds it: opened by rules that leave it to this user alone, added to at its end, cut back to what is durable. Knows no
+//! records.
+
+use std::fs::{File, Permissions};
+use std::io;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, FallocateFlags, FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
+
+use super::error::LogOpenError;
+use crate::verify::other_than_regular;
+
+/// Room is reserved in pieces of this size.
+const STEP: u64 = 1024 * 1024;
+
+/// A file with a durable beginning, behind which records are added.
+#[derive(Debug)]
+pub(super) struct LogFile {
+    file: File,
+    /// The length that is on the disk.
+    durable: u64,
+    /// The length up to which it may grow without asking for room.
+    reserved: u64,
+    /// Whether something may lie behind `durable` that does not belong there.
+    untidy: bool,
+    #[cfg(test)]
+    pub(super) faults: std::sync::Arc<super::tests::Faults>,
+}
+
+impl LogFile {
+    /// Makes a new file. There must be nothing at `path`.
+    pub(super) fn create(path: &Path) -> Result<Self, LogOpenError> {
+        let failed = |source: io::Error| LogOpenError::Io { path: path.to_path_buf(), source };
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let file =
+            File::from(rustix::fs::openat(CWD, path, flags, Mode::RUSR | Mode::WUSR).map_err(|e| failed(e.into()))?);
+        // Whatever the umask was.
+        file.set_permissions(Permissions::from_mode(0o600)).map_err(failed)?;
+        Ok(Self::new(file, 0))
+    }
+
+    /// Opens a file that is there. `None` if nothing is.
+    pub(super) fn open(path: &Path) -> Result<Option<Self>, LogOpenError> {
+        let Some(file) = open(path, OFlags::RDWR)? else {
+            return Ok(None);
+        };
+        let length = file.metadata().map_err(|source| LogOpenError::Io { path: path.to_path_buf(), source })?.len();
+        Ok(Some(Self::new(file, length)))
+    }
+
+    fn new(file: File, durable: u64) -> Self {
+        Self {
+            file,
+            durable,
+            reserved: durable,
+            untidy: false,
+            #[cfg(test)]
+            faults: std::sync::Arc::default(),
+        }
+    }
+
+    pub(super) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// The length that is on the disk.
+    pub(super) fn length(&self) -> u64 {
+        self.durable
+    }
+
+    /// Makes sure that `room` bytes can be added without asking the disk for more. True if it is so; false if this file system cannot tell.
+    pub(super) fn reserve(&mut self, room: u64) -> io::Result<bool> {
+        let end = self.durable.saturating_add(room);
+        if end <= self.reserved {
+            return Ok(true);
+        }
+        let generous = end.next_multiple_of(STEP);
+        let flags = FallocateFlags::KEEP_SIZE;
+        for end in [generous, end] {
+            match self.allocate(flags, end) {
+                Ok(()) => {
+                    self.reserved = end;
+                    return Ok(true);
+                }
+                Err(Errno::OPNOTSUPP | Errno::NOSYS) => return Ok(false),
+                // There may be room for less.
+                Err(Errno::NOSPC | Errno::DQUOT | Errno::FBIG) if end == generous => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(Errno::NOSPC.into())
+    }
+
+    #[cfg(test)]
+    pub(super) fn forget_room(&mut self) {
+        self.reserved = self.durable;
+    }
+
+    fn allocate(&self, flags: FallocateFlags, end: u64) -> rustix::io::Result<()> {
+        #[cfg(test)]
+        self.faults.reserve(end)?;
+        let from = self.reserved.max(self.durable);
+        rustix::io::retry_on_intr(|| rustix::fs::fallocate(&self.file, flags, from, end - from))
+    }
+
+    /// Adds `bytes`, all of them or none, on the disk when this returns if `durably`. What could not be written is cut off, now or before the next attempt.
+    pub(super) fn add(&mut self, bytes: &[u8], durably: bool) -> io::Result<()> {
+        self.tidy()?;
+        self.untidy = true;
+        let written = self.write(bytes).and_then(|()| if durably { self.sync() } else { Ok(()) });
+        if let Err(error) = written {
+            // Should this fail too, the next attempt begins with it.
+            let _ = self.tidy();
+            return Err(error);
+        }
+        self.untidy = false;
+        self.durable += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn write(&self, bytes: &[u8]) -> io::Result<()> {
+        #[cfg(test)]
+        let bytes = self.faults.write(&self.file, bytes, self.durable)?;
+        self.file.write_all_at(bytes, self.durable)
+    }
+
+    /// Waits until what was added is on the disk.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        #[cfg(test)]
+        self.faults.sync()?;
+        self.file.sync_data()
+    }
+
+    /// Gives back the room that was reserved and not needed.
+    pub(super) fn release(&self) {
+        // It is the system's to use, and costs nobody anything meanwhile.
+        let _ = self.file.set_len(self.durable);
+    }
+
+    /// Cuts off what lies behind the durable beginning, and the room that was reserved with it.
+    fn tidy(&mut self) -> io::Result<()> {
+        if self.untidy {
+            self.cut(self.durable)?;
+            self.untidy = false;
+        }
+        Ok(())
+    }
+
+    /// Cuts the file to `length`.
+    pub(super) fn cut(&mut self, length: u64) -> io::Result<()> {
+        #[cfg(test)]
+        self.faults.cut()?;
+        self.file.set_len(length)?;
+        (self.durable, self.reserved) = (length, length);
+        Ok(())
+    }
+}
+
+/// Opens a file that must be a log's: regular, of this user alone, never executable, with one name. `None` if nothing is there.
+pub(super) fn open(path: &Path, access: OFlags) -> Result<Option<File>, LogOpenError> {
+    let failed = |source: io::Error| LogOpenError::Io { path: path.to_path_buf(), source };
+    // Looked at before it is opened, because opening a device can already do something, and a FIFO waits.
+    let kind = match std::fs::symlink_metadata(path) {
+        Ok(found) => other_than_regular(found.file_type()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    if let Some(kind) = kind {
+        return Err(LogOpenError::NotRegular { path: path.to_path_buf(), kind });
+    }
+    let flags = access | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::openat(CWD, path, flags, Mode::empty()).map_err(|error| failed(error.into()))?);
+    let status = file.metadata().map_err(failed)?;
+    if let Some(kind) = other_than_regular(status.file_type()) {
+        return Err(LogOpenError::NotRegular { path: path.to_path_buf(), kind });
+    }
+    let own = status.uid() == rustix::process::geteuid().as_raw();
+    let (mode, links) = (status.mode() & 0o7777, status.nlink());
+    if !own || mode & 0o7177 != 0 || links != 1 {
+        return Err(LogOpenError::Exposed { path: path.to_path_buf(), owner: status.uid(), mode, links });
+    }
+    Ok(Some(file))
+}
+
+/// The right to write a log. Held until it is dropped, or the process ends.
+#[derive(Debug)]
+pub(super) struct Turn {
+    _lock: File,
+}
+
+impl Turn {
+    /// Takes it, by locking the file `<log>.lock` (flock(2)), which stays.
+    pub(super) fn take(log: &Path) -> Result<Self, LogOpenError> {
+        let path = beside(log, ".lock");
+        let lock = match open(&path, OFlags::RDWR)? {
+            Some(lock) => lock,
+            None => match LogFile::create(&path) {
+                Ok(made) => made.file,
+                // Somebody else was faster.
+                Err(error) => open(&path, OFlags::RDWR)?.ok_or(error)?,
+            },
+        };
+        match rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Self { _lock: lock }),
+            Err(Errno::WOULDBLOCK) => Err(LogOpenError::Busy { path: log.to_path_buf() }),
+            Err(error) => Err(LogOpenError::Io { path, source: error.into() }),
+        }
+    }
+}
+
+/// The path of a file that belongs to a log: its own name and what is added to it.
+pub(super) fn beside(log: &Path, suffix: &str) -> PathBuf {
+    let mut name = log.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// Makes the names in the directory of `path` durable.
+pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(directory)?.sync_all()
+}

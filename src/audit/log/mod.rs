@@ -1,0 +1,317 @@
+//! A log that this process writes: [`Log`] takes events, a thread writes them. Reads back only what it takes to go on.
+
+mod error;
+mod file;
+mod parts;
+mod recover;
+mod rotate;
+mod settings;
+mod task;
+mod vouch;
+#[cfg(feature = "host")]
+mod wait;
+mod writer;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread::JoinHandle;
+
+pub use error::{Damage, LogError, LogOpenError};
+pub(crate) use parts::rotated;
+pub use settings::LogBuilder;
+#[cfg(feature = "host")]
+pub use wait::Owed;
+
+use self::file::Turn;
+use self::task::{Mailbox, Task};
+use self::vouch::Vouching;
+use self::writer::Writer;
+use super::event::{Event, FORMAT, Opened, Torn};
+use super::sink::Sinks;
+use super::{Blind, Blinding, Checkpoint, LogKey, NoteVerifier};
+use crate::Escaped;
+use crate::private::{self, PlaceFault};
+
+/// Whether things may happen that cannot be recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Mode {
+    /// They may not: whoever wants to do something is told to go on when the record is on the disk.
+    Required,
+    /// They may: records that cannot be written are lost, and how many is recorded.
+    BestEffort,
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Required => "required",
+            Self::BestEffort => "best effort",
+        })
+    }
+}
+
+/// How a log is doing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LogStatus {
+    /// How many records it has.
+    pub records: u64,
+    /// How many were lost since it was opened.
+    pub lost: u64,
+    /// How often something did not arrive at a sink or in the checkpoint file since it was opened.
+    pub undelivered: u64,
+    /// The last checkpoint since it was opened: a signed note.
+    pub checkpoint: Option<String>,
+    /// Whether the file system keeps room for outcomes. Where it cannot, a disk that fills up while a plugin works keeps the answer from being recorded, and so from
+    /// being given.
+    pub reserves: bool,
+}
+
+/// What the writer and those who bring it events share.
+struct Shared {
+    path: PathBuf,
+    mode: Mode,
+    key: LogKey,
+    mailbox: Mailbox,
+    status: Mutex<LogStatus>,
+    /// How many events were turned away because too many waited.
+    turned_away: AtomicU64,
+}
+
+impl Shared {
+    fn know(&self, change: impl FnOnce(&mut LogStatus)) {
+        change(&mut self.status.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    fn shown(&self) -> Escaped<'_> {
+        Escaped::path(&self.path)
+    }
+}
+
+/// A log that is open for writing. Cheap to clone; closed, and vouched for, when the last clone is dropped.
+#[derive(Clone)]
+pub struct Log(Arc<Open>);
+
+struct Open {
+    shared: Arc<Shared>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Log {
+    /// Begins to open the log at `path`, whose secrets are `key`.
+    pub fn builder(path: impl AsRef<Path>, key: LogKey) -> LogBuilder {
+        LogBuilder::new(path.as_ref(), key)
+    }
+
+    fn open(settings: LogBuilder) -> Result<Self, LogOpenError> {
+        let path = place(&settings.path)?;
+        for directory in &settings.outside {
+            refuse_inside(&path, directory)
+                .map_err(|directory| LogOpenError::AmongPlugins { path: path.clone(), directory })?;
+        }
+        let turn = Turn::take(&path)?;
+        let mut recovered = recover::recover(&path, &settings.key)?;
+        let opened = opened(&settings, recovered.torn.take());
+        let LogBuilder { key, mode, rotate_at, records, interval, checkpoint_file, hook, sinks, .. } = settings;
+        let vouching = Vouching::new(records, interval, checkpoint_file, hook, recovered.chain.next());
+        let shared = Arc::new(Shared {
+            path,
+            mode,
+            key,
+            mailbox: Mailbox::default(),
+            status: Mutex::default(),
+            turned_away: AtomicU64::new(0),
+        });
+        let first = |source| LogOpenError::First { path: shared.path.clone(), source };
+        let writer = Writer::new(Arc::clone(&shared), recovered, rotate_at, Sinks::new(sinks), vouching);
+        let run = move || {
+            writer.run();
+            // Over only now.
+            drop(turn);
+        };
+        let thread = std::thread::Builder::new().name("portcullis-audit".into()).spawn(run);
+        let thread = thread.map_err(|error| first(error.into()))?;
+        let log = Self(Arc::new(Open { shared: Arc::clone(&shared), writer: Mutex::new(Some(thread)) }));
+        let (heard, told) = mpsc::channel();
+        log.put(Task::Record { event: opened, owes: false, done: Some(Box::new(move |done| drop(heard.send(done)))) });
+        told.recv().unwrap_or(Err(LogError::Closed)).map_err(first)?;
+        Ok(log)
+    }
+
+    /// Records `event`, and says to `done` when it is on the disk, or why it never will be. Returns at once; `done` runs on the writer's thread, so it must not
+    /// wait for anything.
+    ///
+    /// In best effort nobody waits: `done` runs before this returns, and is always told that all is well.
+    pub fn submit(&self, event: Event, done: impl FnOnce(Result<(), LogError>) + Send + 'static) {
+        self.submit_owing(event, false, done);
+    }
+
+    fn submit_owing(&self, event: Event, owes: bool, done: impl FnOnce(Result<(), LogError>) + Send + 'static) {
+        match self.mode() {
+            Mode::Required => self.put(Task::Record { event, owes, done: Some(Box::new(done)) }),
+            Mode::BestEffort => {
+                self.put(Task::Record { event, owes: false, done: None });
+                done(Ok(()));
+            }
+        }
+    }
+
+    /// Records `event`, and returns when it is on the disk. Blocks; in best effort it does not.
+    ///
+    /// # Errors
+    ///
+    /// When the event is not in the log and never will be.
+    pub fn append(&self, event: Event) -> Result<(), LogError> {
+        let (heard, told) = mpsc::channel();
+        self.submit(event, move |outcome| drop(heard.send(outcome)));
+        told.recv().unwrap_or(Err(LogError::Closed))
+    }
+
+    /// Records something that has happened already. If it cannot be written now it is kept and written when it can be; if too much is kept it is lost, and that is recorded.
+    pub fn note(&self, event: Event) {
+        self.put(Task::Fact { event, pays: false, done: None });
+    }
+
+    fn put(&self, task: Task) {
+        let Some((task, error)) = self.0.shared.mailbox.put(task) else { return };
+        if let Task::Record { done: None, .. } | Task::Fact { .. } = task {
+            self.0.shared.turned_away.fetch_add(1, Ordering::Relaxed);
+            self.0.shared.know(|status| status.lost += 1);
+        }
+        if let Task::Fact { pays: true, .. } = task {
+            // There is always room for this.
+            let _ = self.0.shared.mailbox.put(Task::Forgive);
+        }
+        task.refuse(&error);
+    }
+
+    /// Signs a checkpoint over everything that is recorded, records it, and returns it. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// When it could not be recorded.
+    pub fn checkpoint(&self) -> Result<Checkpoint, LogError> {
+        let (heard, told) = mpsc::channel();
+        self.put(Task::Checkpoint(Box::new(move |outcome| drop(heard.send(outcome)))));
+        told.recv().unwrap_or(Err(LogError::Closed))
+    }
+
+    /// Records what still waits, vouches for everything, and lets others write the log. Blocks. Nothing can be recorded afterwards, through no clone.
+    ///
+    /// # Errors
+    ///
+    /// When the end could not be recorded or vouched for, or the log was closed before.
+    pub fn close(&self) -> Result<(), LogError> {
+        let (heard, told) = mpsc::channel();
+        self.put(Task::Close(Box::new(move |outcome| drop(heard.send(outcome)))));
+        let outcome = told.recv().unwrap_or(Err(LogError::Closed));
+        self.0.join();
+        outcome
+    }
+
+    /// A value as it appears in this log.
+    pub fn blind(&self, value: &[u8]) -> Blind {
+        self.0.shared.key.blind(value)
+    }
+
+    /// The same for a value that comes in pieces.
+    pub fn blinding(&self) -> Blinding {
+        self.0.shared.key.blinding()
+    }
+
+    /// The log: an absolute path without symbolic links.
+    pub fn path(&self) -> &Path {
+        &self.0.shared.path
+    }
+
+    /// Whether things may happen that cannot be recorded.
+    pub fn mode(&self) -> Mode {
+        self.0.shared.mode
+    }
+
+    /// What others verify its checkpoints with.
+    pub fn verifier(&self) -> &NoteVerifier {
+        self.0.shared.key.verifier()
+    }
+
+    /// How it is doing.
+    pub fn status(&self) -> LogStatus {
+        self.0.shared.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Makes sure that the log does not lie in or below `directory`, in which plugins lie.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError::AmongPlugins`]; also when it cannot be found out.
+    pub fn refuse_inside(&self, directory: &Path) -> Result<(), LogError> {
+        refuse_inside(self.path(), directory)
+            .map_err(|directory| LogError::AmongPlugins { path: self.path().to_path_buf(), directory })
+    }
+}
+
+impl Open {
+    fn join(&self) {
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // What the writer tells may own the last clone, and it cannot wait for itself.
+        if let Some(writer) = writer.filter(|writer| writer.thread().id() != std::thread::current().id()) {
+            let _ = writer.join();
+        }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if self.shared.mailbox.put(Task::Close(Box::new(drop))).is_none() {
+            self.join();
+        }
+    }
+}
+
+impl fmt::Debug for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Log").field("path", &self.path()).field("mode", &self.mode()).finish_non_exhaustive()
+    }
+}
+
+/// The full path of a log in a directory where nobody else can put something in its place.
+fn place(path: &Path) -> Result<PathBuf, LogOpenError> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let failed = |source| LogOpenError::Io { path: path.to_path_buf(), source };
+    let name = path.file_name().ok_or_else(|| failed(std::io::ErrorKind::InvalidInput.into()))?;
+    match private::trusted(directory) {
+        Ok(directory) => Ok(directory.join(name)),
+        Err(PlaceFault::Io(error)) => Err(failed(error)),
+        Err(PlaceFault::Open { directory, owner, mode }) => {
+            Err(LogOpenError::OpenPlace { path: directory, owner, mode })
+        }
+    }
+}
+
+/// The directory, if the log lies in it or that cannot be found out.
+fn refuse_inside(log: &Path, directory: &Path) -> Result<(), PathBuf> {
+    match directory.canonicalize() {
+        Ok(directory) if !log.starts_with(&directory) => Ok(()),
+        Ok(directory) => Err(directory),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(_) => Err(directory.to_path_buf()),
+    }
+}
+
+fn opened(settings: &LogBuilder, torn: Option<Torn>) -> Event {
+    Event::Opened(Opened {
+        format: FORMAT.into(),
+        origin: settings.key.origin().into(),
+        key: settings.key.verifier().to_string(),
+        writer: concat!("portcullis ", env!("CARGO_PKG_VERSION")).into(),
+        pid: std::process::id(),
+        mode: settings.mode.to_string(),
+        torn,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,65 @@
+//! The files of a log: the current one, and those that were full. Finds them by their names; opens none.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::{Path, PathBuf};
+
+use super::file::beside;
+
+/// The number of a file's first record has so many digits in its name, so that names sort as numbers do.
+const DIGITS: usize = 20;
+
+/// The name of a full file whose first record has the number `first`.
+pub(crate) fn full(log: &Path, first: u64) -> PathBuf {
+    beside(log, &format!(".{first:0DIGITS$}"))
+}
+
+/// The full files of the log at `log`, by the number of their first record.
+pub(crate) fn rotated(log: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
+    let directory = log.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let Some(name) = log.file_name() else {
+        return Ok(Vec::new());
+    };
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(directory)? {
+        let entry = entry?.file_name();
+        if let Some(first) = number(name.as_bytes(), &entry) {
+            found.push((first, log.with_file_name(&entry)));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+fn number(log: &[u8], entry: &OsString) -> Option<u64> {
+    let digits = entry.as_bytes().strip_prefix(log)?.strip_prefix(b".")?;
+    let fine = digits.len() == DIGITS && digits.iter().all(u8::is_ascii_digit);
+    fine.then(|| OsString::from_vec(digits.to_vec()).into_string().ok()?.parse().ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_files_of_a_log_are_found_in_the_order_of_their_records_and_nothing_else_is() {
+        let place = tempfile::tempdir().unwrap();
+        let log = place.path().join("log");
+        for first in [0, 7, 1000, u64::MAX] {
+            std::fs::write(full(&log, first), "").unwrap();
+        }
+        for other in [
+            "log",
+            "log.lock",
+            "log.0007",
+            "log.0000000000000000000x",
+            "log.99999999999999999999",
+            "log2.00000000000000000007",
+        ] {
+            std::fs::write(place.path().join(other), "").unwrap();
+        }
+        let found = rotated(&log).unwrap();
+        assert_eq!(found, [0, 7, 1000, u64::MAX].map(|first| (first, full(&log, first))));
+    }
+}

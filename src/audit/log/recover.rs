@@ -1,0 +1,175 @@
+//! From what lies on the disk to the place where a log goes on: nothing yet, a whole log, or one whose writer was killed. What such a writer left unfinished is
+//! put aside; anything else that is wrong is for a person to look at.
+
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::time::SystemTime;
+
+use super::error::{Damage, LogOpenError};
+use super::file::{LogFile, beside, sync_directory};
+use super::parts;
+use crate::audit::chain::Chain;
+use crate::audit::event::{Event, Torn};
+use crate::audit::record::{LINE_LIMIT, Record};
+use crate::audit::tree::Frontier;
+use crate::audit::{LogKey, NoteVerifier};
+use crate::verify::Digest;
+
+/// A log that can be added to.
+#[derive(Debug)]
+pub(super) struct Recovered {
+    pub(super) file: LogFile,
+    /// The number of the first record in the file.
+    pub(super) first: u64,
+    pub(super) chain: Chain,
+    pub(super) torn: Option<Torn>,
+}
+
+/// Finds the end of the log at `path`, or makes its first file.
+pub(super) fn recover(path: &Path, key: &LogKey) -> Result<Recovered, LogOpenError> {
+    let failed = |source| LogOpenError::Io { path: path.to_path_buf(), source };
+    undo_rotation(path).map_err(failed)?;
+    let older = parts::rotated(path).map_err(failed)?;
+    let Some(mut file) = LogFile::open(path)? else {
+        if !older.is_empty() {
+            return Err(LogOpenError::Missing { path: path.to_path_buf() });
+        }
+        let file = LogFile::create(path)?;
+        sync_directory(path).map_err(failed)?;
+        return Ok(Recovered { file, first: 0, chain: Chain::start(), torn: None });
+    };
+    let read = Reading::of(path, file.file(), key.verifier())?;
+    if read.chain.is_none() && !older.is_empty() {
+        return Err(LogOpenError::Damaged { path: path.to_path_buf(), line: 1, fault: Damage::Head });
+    }
+    let torn = match read.whole < file.length() {
+        true => Some(put_aside(path, &mut file, read.whole).map_err(failed)?),
+        false => None,
+    };
+    let (first, chain) = read.chain.unwrap_or_else(|| (0, Chain::start()));
+    Ok(Recovered { file, first, chain, torn })
+}
+
+/// Takes back a rotation that a killed writer began: until the next file has taken its place, the full one is the current one, and has two names.
+fn undo_rotation(path: &Path) -> io::Result<()> {
+    let Ok(current) = std::fs::symlink_metadata(path) else { return Ok(()) };
+    for (_, part) in parts::rotated(path)? {
+        let found = std::fs::symlink_metadata(&part)?;
+        if (found.dev(), found.ino()) == (current.dev(), current.ino()) {
+            std::fs::remove_file(&part)?;
+        }
+    }
+    match std::fs::remove_file(beside(path, super::rotate::NEXT)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => sync_directory(path),
+    }
+}
+
+/// What was found in a file.
+struct Reading {
+    /// The number of its first record, and the place after its last. `None` if there is no whole record.
+    chain: Option<(u64, Chain)>,
+    /// How many bytes the whole records take up.
+    whole: u64,
+}
+
+impl Reading {
+    fn of(path: &Path, file: &File, key: &NoteVerifier) -> Result<Self, LogOpenError> {
+        let failed = |source| LogOpenError::Io { path: path.to_path_buf(), source };
+        let (mut reading, mut number) = (Self { chain: None, whole: 0 }, 0);
+        let mut reader = BufReader::with_capacity(1 << 18, file);
+        reader.seek(SeekFrom::Start(0)).map_err(failed)?;
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            reader.by_ref().take(LINE_LIMIT as u64 + 2).read_until(b'\n', &mut line).map_err(failed)?;
+            number += 1;
+            let damaged = |fault: Damage| LogOpenError::Damaged { path: path.to_path_buf(), line: number, fault };
+            match line.split_last() {
+                None => return Ok(reading),
+                // The writer ends each record with a line feed, and tells nobody of one before all of it is on the disk. A file that had
+                // grown when the power went may end in bytes that were never written.
+                Some((last, _)) if *last != b'\n' && no_line_ends(&mut reader).map_err(failed)? => return Ok(reading),
+                Some((_, rest)) => {
+                    let record = Record::parse(rest).map_err(|fault| damaged(fault.into()))?;
+                    reading.follow(&record, path, key).map_err(|fault| fault.unwrap_or_else(damaged))?;
+                    reading.whole += line.len() as u64;
+                }
+            }
+        }
+    }
+
+    /// Takes the next record in.
+    fn follow(&mut self, record: &Record, path: &Path, key: &NoteVerifier) -> Result<(), Fault> {
+        if let Some((_, chain)) = &mut self.chain {
+            return chain.follow(record).map_err(|fault| Fault::Damage(fault.into()));
+        }
+        let (found, mut chain) = match record.event() {
+            Some(Event::Opened(opened)) => (opened.key, Chain::start()),
+            Some(Event::Continued(continued)) => {
+                let tree = Frontier::restore(record.seq(), continued.tree).ok_or(Fault::Damage(Damage::Tree))?;
+                (continued.key, Chain::at(tree, record.prev()))
+            }
+            _ => return Err(Fault::Damage(Damage::Head)),
+        };
+        let expected = key.to_string();
+        if found != expected {
+            return Err(Fault::Other(LogOpenError::OtherKey { path: path.to_path_buf(), expected, found }));
+        }
+        let first = chain.next();
+        chain.follow(record).map_err(|fault| Fault::Damage(fault.into()))?;
+        self.chain = Some((first, chain));
+        Ok(())
+    }
+}
+
+/// What is wrong: with the line, or with more than that.
+enum Fault {
+    Damage(Damage),
+    Other(LogOpenError),
+}
+
+impl Fault {
+    fn unwrap_or_else(self, damaged: impl FnOnce(Damage) -> LogOpenError) -> LogOpenError {
+        match self {
+            Self::Damage(damage) => damaged(damage),
+            Self::Other(error) => error,
+        }
+    }
+}
+
+fn no_line_ends(reader: &mut impl io::BufRead) -> io::Result<bool> {
+    loop {
+        let piece = reader.fill_buf()?;
+        if piece.is_empty() || piece.contains(&b'\n') {
+            return Ok(piece.is_empty());
+        }
+        let length = piece.len();
+        reader.consume(length);
+    }
+}
+
+/// Moves what lies behind `whole` into a file of its own: that one is on the disk before this one is cut.
+fn put_aside(path: &Path, file: &mut LogFile, whole: u64) -> io::Result<Torn> {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let aside = beside(path, &format!(".torn-{whole}-{}", since.as_micros()));
+    let made = LogFile::create(&aside).map_err(|error| match error {
+        LogOpenError::Io { source, .. } => source,
+        other => io::Error::other(other),
+    })?;
+    let mut tail = file.file();
+    tail.seek(SeekFrom::Start(whole))?;
+    let mut copy = made.file();
+    let bytes = io::copy(&mut tail, &mut copy)?;
+    copy.flush()?;
+    copy.sync_all()?;
+    sync_directory(&aside)?;
+    copy.seek(SeekFrom::Start(0))?;
+    let sha256 = Digest::read(&mut copy)?;
+    file.cut(whole)?;
+    file.file().sync_all()?;
+    let name = aside.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(Torn { bytes, sha256, file: crate::audit::event::text(name) })
+}

@@ -1,0 +1,50 @@
+//! From a full file of a log to a new one: the new one is there and says where it goes on before the full one gets its other name.
+
+use std::path::Path;
+use std::time::SystemTime;
+
+use super::error::LogOpenError;
+use super::file::{LogFile, beside, sync_directory};
+use super::parts;
+use crate::audit::LogKey;
+use crate::audit::chain::Chain;
+use crate::audit::event::{Continued, Event, FORMAT};
+
+/// What the next file is called until it takes its place.
+pub(super) const NEXT: &str = ".next";
+
+/// Makes the next file, which begins with the record that `chain` comes to, and gives the full one, whose first record has the number `first`, its name.
+///
+/// If this fails the full file is still the current one, and `chain` is as it was.
+pub(super) fn rotate(path: &Path, first: u64, chain: &mut Chain, key: &LogKey) -> Result<LogFile, LogOpenError> {
+    let failed = |source| LogOpenError::Io { path: path.to_path_buf(), source };
+    let next = beside(path, NEXT);
+    // What an attempt left that failed.
+    match std::fs::remove_file(&next) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
+    let mut file = LogFile::create(&next)?;
+    let (mut continued, mut line) = (chain.clone(), Vec::new());
+    continued.write(&mut line, SystemTime::now(), &begin(chain, key));
+    file.add(&line, true).map_err(failed)?;
+    let full = parts::full(path, first);
+    // A second name is never given over something, and at no time is the log without its own.
+    std::fs::hard_link(path, &full).map_err(failed)?;
+    if let Err(error) = std::fs::rename(&next, path).and_then(|()| sync_directory(path)) {
+        // While it has two names nobody can open it.
+        let _ = std::fs::remove_file(&full);
+        return Err(failed(error));
+    }
+    *chain = continued;
+    Ok(file)
+}
+
+fn begin(chain: &Chain, key: &LogKey) -> Event {
+    Event::Continued(Continued {
+        format: FORMAT.into(),
+        origin: key.origin().into(),
+        key: key.verifier().to_string(),
+        tree: chain.tree().hashes().to_vec(),
+    })
+}

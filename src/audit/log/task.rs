@@ -1,0 +1,100 @@
+//! What waits to be recorded, and the bounded place where it waits. Writes nothing.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use super::error::LogError;
+use crate::audit::Checkpoint;
+use crate::audit::event::Event;
+
+/// More than this does not wait.
+pub(super) const WAITING: usize = 64 * 1024;
+
+/// Is told what became of something.
+pub(super) type Done<T> = Box<dyn FnOnce(Result<T, LogError>) + Send>;
+
+/// Something that the writer shall do.
+pub(super) enum Task {
+    /// Record an event, or refuse to.
+    Record { event: Event, owes: bool, done: Option<Done<()>> },
+    /// Record an event that has happened, whatever it takes. It may be one for which there is room.
+    Fact { event: Event, pays: bool, done: Option<Done<()>> },
+    /// An outcome that was to come will not.
+    Forgive,
+    /// Vouch for everything before.
+    Checkpoint(Done<Checkpoint>),
+    /// Come to an end.
+    Close(Done<()>),
+}
+
+/// Where tasks wait. Shared by those who bring them and the writer.
+#[derive(Default)]
+pub(super) struct Mailbox {
+    waiting: Mutex<Waiting>,
+    arrived: Condvar,
+}
+
+#[derive(Default)]
+struct Waiting {
+    tasks: Vec<Task>,
+    closed: bool,
+}
+
+impl Mailbox {
+    /// Brings a task. It comes back if too many wait or the writer has ended.
+    pub(super) fn put(&self, task: Task) -> Option<(Task, LogError)> {
+        let mut waiting = self.lock();
+        if waiting.closed {
+            return Some((task, LogError::Closed));
+        }
+        let full = waiting.tasks.len() >= WAITING;
+        // An end and a debt that is gone make things better, and there are not many of them.
+        if full && !matches!(task, Task::Forgive | Task::Close(_)) {
+            return Some((task, LogError::Busy));
+        }
+        waiting.tasks.push(task);
+        drop(waiting);
+        self.arrived.notify_one();
+        None
+    }
+
+    /// Takes all that waits; waits for it until `deadline`, if there is one.
+    pub(super) fn take(&self, deadline: Option<Instant>) -> Vec<Task> {
+        let mut waiting = self.lock();
+        while waiting.tasks.is_empty() {
+            let Some(deadline) = deadline else {
+                waiting = self.arrived.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            let Some(left) = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) else {
+                break;
+            };
+            waiting = self.arrived.wait_timeout(waiting, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        std::mem::take(&mut waiting.tasks)
+    }
+
+    /// Takes no more tasks, and returns those that were still brought.
+    pub(super) fn close(&self) -> Vec<Task> {
+        let mut waiting = self.lock();
+        waiting.closed = true;
+        std::mem::take(&mut waiting.tasks)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Task {
+    /// Tells whoever waits that nothing came of it.
+    pub(super) fn refuse(self, error: &LogError) {
+        match self {
+            Self::Record { done: Some(done), .. } | Self::Fact { done: Some(done), .. } | Self::Close(done) => {
+                done(Err(error.clone()));
+            }
+            Self::Checkpoint(done) => done(Err(error.clone())),
+            Self::Record { done: None, .. } | Self::Fact { done: None, .. } | Self::Forgive => {}
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! When a log is vouched for, and where its checkpoints go besides the log: to a file, and to whoever asked for them.
+
+use std::fs::Permissions;
+use std::io::{self, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::file::sync_directory;
+use super::settings::Hook;
+use crate::audit::chain::Chain;
+use crate::audit::event::{Event, Signed, Undelivered, text};
+use crate::audit::{Checkpoint, LogKey};
+
+/// A checkpoint that was signed and is not recorded yet.
+pub(super) struct Vouched {
+    checkpoint: Checkpoint,
+    note: String,
+}
+
+impl Vouched {
+    pub(super) fn event(&self) -> Event {
+        Event::Checkpoint(Signed { note: self.note.clone() })
+    }
+}
+
+/// What is known of the checkpoints of a log.
+pub(super) struct Vouching {
+    records: u64,
+    interval: Duration,
+    file: Option<PathBuf>,
+    hook: Option<Hook>,
+    /// How many records there were after the last checkpoint had become one of them.
+    covered: u64,
+    /// How many there are.
+    size: u64,
+    /// Since when there are more.
+    since: Option<Instant>,
+    last: Option<Vouched>,
+    missed: u64,
+    reason: String,
+}
+
+impl Vouching {
+    pub(super) fn new(records: u64, interval: Duration, file: Option<PathBuf>, hook: Option<Hook>, size: u64) -> Self {
+        // Nothing is known of the records that are there already.
+        let since = (size > 0).then(Instant::now);
+        Self { records, interval, file, hook, covered: 0, size, since, last: None, missed: 0, reason: String::new() }
+    }
+
+    /// The log has so many records now.
+    pub(super) fn added(&mut self, size: u64) {
+        self.size = size;
+        if size > self.covered {
+            self.since.get_or_insert_with(Instant::now);
+        }
+    }
+
+    /// When the records that are there are to be vouched for, if no more come.
+    pub(super) fn due_at(&self) -> Option<Instant> {
+        self.since.and_then(|since| since.checked_add(self.interval))
+    }
+
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        self.size.saturating_sub(self.covered) >= self.records || self.due_at().is_some_and(|due| now >= due)
+    }
+
+    /// The last checkpoint, if nothing was recorded since.
+    pub(super) fn latest(&self, chain: &Chain) -> Option<Checkpoint> {
+        let last = self.last.as_ref().filter(|_| chain.next() == self.covered);
+        last.map(|vouched| vouched.checkpoint.clone())
+    }
+
+    pub(super) fn note(&self) -> Option<String> {
+        self.last.as_ref().map(|vouched| vouched.note.clone())
+    }
+
+    pub(super) fn sign(&self, chain: &Chain, key: &LogKey) -> Vouched {
+        let checkpoint = Checkpoint::new(key.origin(), chain.next(), chain.tree().root());
+        // The origin is the name of the key, which is more strictly limited than a line of a note.
+        let note = checkpoint.sign(key.signer()).unwrap_or_default();
+        Vouched { checkpoint, note }
+    }
+
+    /// Takes a checkpoint that was recorded to where it is wanted.
+    pub(super) fn deliver(&mut self, vouched: Vouched, chain: &Chain) -> Checkpoint {
+        (self.covered, self.size, self.since) = (chain.next(), chain.next(), None);
+        if let Some(path) = &self.file
+            && let Err(error) = replace(path, vouched.note.as_bytes())
+        {
+            tracing::error!(%error, "a checkpoint could not be written to its file");
+            self.missed += 1;
+            self.reason = error.to_string();
+        }
+        if let Some(hook) = &mut self.hook
+            && catch_unwind(AssertUnwindSafe(|| hook(&vouched.note))).is_err()
+        {
+            tracing::error!("what is given the checkpoints of the audit log panicked");
+        }
+        let checkpoint = vouched.checkpoint.clone();
+        self.last = Some(vouched);
+        checkpoint
+    }
+
+    /// What did not arrive, to be recorded.
+    pub(super) fn take_missed(&mut self) -> Option<Undelivered> {
+        let count = std::mem::take(&mut self.missed);
+        (count > 0).then(|| Undelivered { to: "checkpoint file".into(), count, reason: text(&self.reason) })
+    }
+}
+
+/// Puts a text in the place of a file, whole or not at all.
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new().prefix(".checkpoint-").tempfile_in(directory)?;
+    file.as_file().set_permissions(Permissions::from_mode(0o600))?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    sync_directory(path)
+}
