@@ -3,9 +3,11 @@
 mod chain;
 mod checkpoint;
 mod event;
+pub mod examine;
 mod key;
 mod log;
 mod note;
+pub mod read;
 mod record;
 mod sink;
 mod time;

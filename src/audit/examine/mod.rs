@@ -1,0 +1,293 @@
+//! Whether a log is what its writer wrote: every record in its place, every checkpoint true, nothing missing that somebody else's checkpoint knows of. Names the
+//! first record that is not. Changes nothing.
+
+mod account;
+mod finding;
+
+use std::io::BufRead;
+use std::path::{Path, PathBuf};
+
+pub use account::{Account, OpenCall};
+pub use finding::{Damaged, Examination, Fault, Unfinished, Witness, WitnessFault};
+
+use self::finding::Good;
+use super::chain::Chain;
+use super::event::{Event, FORMAT};
+use super::read::{Line, Lines, ReadError, files};
+use super::record::{Record, RecordFault};
+use super::tree::Frontier;
+use super::{ChainFault, Checkpoint, CheckpointError, NoteVerifier};
+use crate::verify::Digest;
+
+/// What somebody who examines a log knows of it already.
+#[derive(Debug, Clone, Default)]
+pub struct Trust {
+    keys: Vec<NoteVerifier>,
+    witnesses: Vec<(String, String)>,
+}
+
+impl Trust {
+    /// Nothing: the log can then only be held against itself, and whoever can write its checkpoints with a key of their own passes.
+    pub fn nothing() -> Self {
+        Self::default()
+    }
+
+    /// The key that the log's checkpoints must be signed with. Of several one must be.
+    pub fn key(mut self, key: NoteVerifier) -> Self {
+        self.keys.push(key);
+        self
+    }
+
+    /// A checkpoint that was kept elsewhere, under the name that it is spoken of by.
+    pub fn checkpoint(mut self, name: impl Into<String>, note: impl Into<String>) -> Self {
+        self.witnesses.push((name.into(), note.into()));
+        self
+    }
+}
+
+/// Examines the log at `path` with its full files.
+///
+/// # Errors
+///
+/// When a file cannot be read. What is wrong with what was read is in the result.
+pub fn examine(path: impl AsRef<Path>, trust: &Trust) -> Result<Examination, ReadError> {
+    examine_with(path, trust, |_, _| ())
+}
+
+/// The same, and shows each line to `see` when it was examined: with its record, if it is one, wherever it stands.
+///
+/// # Errors
+///
+/// When a file cannot be read.
+pub fn examine_with(
+    path: impl AsRef<Path>,
+    trust: &Trust,
+    mut see: impl FnMut(&Line, Option<&Record>),
+) -> Result<Examination, ReadError> {
+    let mut examiner = Examiner::new(trust);
+    for file in files(path)? {
+        examiner.file(Lines::open(file)?, &mut see)?;
+    }
+    Ok(examiner.finish())
+}
+
+/// Examines a log that is given file by file, in the order of its records.
+#[derive(Clone)]
+pub struct Examiner<'t> {
+    trust: &'t Trust,
+    log: Option<Known>,
+    good: Good,
+    damaged: Option<Damaged>,
+    unfinished: Option<Unfinished>,
+    /// Witnesses whose size has not come yet.
+    waiting: Vec<Witness>,
+    told: Vec<Witness>,
+    account: Account,
+}
+
+/// What a log says of itself at its beginning.
+#[derive(Clone)]
+struct Known {
+    origin: String,
+    key: NoteVerifier,
+    first: u64,
+    chain: Chain,
+}
+
+impl<'t> Examiner<'t> {
+    /// Nothing was examined yet.
+    pub fn new(trust: &'t Trust) -> Self {
+        Self {
+            trust,
+            log: None,
+            good: Good::default(),
+            damaged: None,
+            unfinished: None,
+            waiting: Vec::new(),
+            told: Vec::new(),
+            account: Account::default(),
+        }
+    }
+
+    /// Examines the next file, and shows its lines to `see`.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub fn file<R: BufRead>(
+        &mut self,
+        mut lines: Lines<R>,
+        see: &mut impl FnMut(&Line, Option<&Record>),
+    ) -> Result<(), ReadError> {
+        // Only the newest file can be unfinished.
+        if let Some(unfinished) = self.unfinished.take() {
+            self.damage(unfinished.file, unfinished.line, unfinished.offset, Fault::Unfinished);
+        }
+        let path = lines.path().to_path_buf();
+        let mut is_first = true;
+        while let Some(line) = lines.next().transpose()? {
+            let record = Record::parse(&line.bytes);
+            see(&line, record.as_ref().ok());
+            self.line(&path, &line, record, is_first);
+            is_first = false;
+        }
+        Ok(())
+    }
+
+    /// Examines the next line. Behind the first that is not good nothing is known.
+    fn line(&mut self, file: &Path, line: &Line, record: Result<Record, RecordFault>, is_first: bool) {
+        if self.damaged.is_some() {
+            return;
+        }
+        if !line.is_whole {
+            let (number, offset, bytes) = (line.number, line.offset, line.bytes.len() as u64);
+            self.unfinished = Some(Unfinished { file: file.to_path_buf(), line: number, offset, bytes });
+            return;
+        }
+        let checked = record.map_err(Fault::Record).and_then(|record| self.record(&record, is_first));
+        if let Err(fault) = checked {
+            self.damage(file.to_path_buf(), line.number, line.offset, fault);
+        }
+    }
+
+    fn damage(&mut self, file: PathBuf, line: u64, offset: u64, fault: Fault) {
+        let seq = self.log.as_ref().map_or(0, |log| log.chain.next());
+        self.damaged = Some(Damaged { file, line, offset, seq, vouched: self.good.vouched, fault });
+    }
+
+    fn record(&mut self, record: &Record, is_first: bool) -> Result<(), Fault> {
+        let event = record.event();
+        if self.log.is_none() {
+            self.begin(record, event.as_ref())?;
+        }
+        let Some(log) = &mut self.log else { return Err(Fault::Head) };
+        let before = log.chain.clone();
+        log.chain.follow(record).map_err(Fault::Chain)?;
+        let stated = check(log, &before, event.as_ref(), is_first);
+        match stated {
+            Ok(vouched) => self.good.vouched = vouched.or(self.good.vouched),
+            Err(fault) => {
+                log.chain = before;
+                return Err(fault);
+            }
+        }
+        self.good.time(record);
+        self.account.take(record.seq(), event);
+        self.hear();
+        Ok(())
+    }
+
+    /// What the first record says of the log.
+    fn begin(&mut self, record: &Record, event: Option<&Event>) -> Result<(), Fault> {
+        let (format, origin, key, chain) = match event {
+            Some(Event::Opened(opened)) => (&opened.format, &opened.origin, &opened.key, Chain::start()),
+            Some(Event::Continued(continued)) => {
+                let tree = Frontier::restore(record.seq(), continued.tree.clone()).ok_or(Fault::Tree)?;
+                (&continued.format, &continued.origin, &continued.key, Chain::at(tree, record.prev()))
+            }
+            _ => return Err(Fault::Head),
+        };
+        if format != FORMAT {
+            return Err(Fault::Format);
+        }
+        let key: NoteVerifier = key.parse().map_err(|_| Fault::Key)?;
+        if !self.trust.keys.is_empty() && !self.trust.keys.contains(&key) {
+            return Err(Fault::OtherKey);
+        }
+        self.waiting = self.witnesses(&key, origin);
+        self.log = Some(Known { origin: origin.clone(), key, first: chain.next(), chain });
+        self.hear();
+        Ok(())
+    }
+
+    fn witnesses(&mut self, key: &NoteVerifier, origin: &str) -> Vec<Witness> {
+        let mut waiting = Vec::new();
+        for (name, note) in &self.trust.witnesses {
+            match Checkpoint::open(note, std::slice::from_ref(key), origin) {
+                Ok(checkpoint) => {
+                    waiting.push(Witness { name: name.clone(), checkpoint: Some(checkpoint), fault: None })
+                }
+                Err(error) => self.told.push(Witness {
+                    name: name.clone(),
+                    checkpoint: None,
+                    fault: Some(WitnessFault::Checkpoint(error)),
+                }),
+            }
+        }
+        waiting
+    }
+
+    /// Hears the witnesses whose size has come.
+    fn hear(&mut self) {
+        let Some(log) = &self.log else { return };
+        let tree = log.chain.tree();
+        let is_due = |witness: &Witness| witness.checkpoint.as_ref().is_some_and(|known| known.size == tree.size());
+        for mut witness in self.waiting.extract_if(.., |witness| is_due(witness)) {
+            let agrees = witness.checkpoint.as_ref().is_some_and(|known| known.root == tree.root());
+            witness.fault = (!agrees).then_some(WitnessFault::Root);
+            self.told.push(witness);
+        }
+    }
+
+    /// What came of it.
+    pub fn finish(mut self) -> Examination {
+        let (first, next) = self.log.as_ref().map_or((0, 0), |log| (log.first, log.chain.next()));
+        for mut witness in std::mem::take(&mut self.waiting) {
+            let size = witness.checkpoint.as_ref().map_or(0, |known| known.size);
+            witness.fault = Some(match (&self.damaged, size < first) {
+                (_, true) => WitnessFault::BeforeTheFirst { first },
+                (Some(_), _) => WitnessFault::NotReached,
+                (None, _) => WitnessFault::Longer { records: next },
+            });
+            self.told.push(witness);
+        }
+        Examination {
+            first,
+            next,
+            root: self.log.as_ref().map_or_else(|| Digest::of([]), |log| log.chain.tree().root()),
+            origin: self.log.as_ref().map(|log| log.origin.clone()),
+            key: self.log.map(|log| log.key),
+            is_key_trusted: !self.trust.keys.is_empty(),
+            good: self.good,
+            damaged: self.damaged,
+            unfinished: self.unfinished,
+            witnesses: self.told,
+            account: self.account,
+        }
+    }
+}
+
+/// Holds what a record says of the log against what is known of it. Returns how much it vouches for.
+fn check(log: &Known, before: &Chain, event: Option<&Event>, is_first: bool) -> Result<Option<u64>, Fault> {
+    let (key, origin) = match event {
+        Some(Event::Opened(opened)) => (&opened.key, &opened.origin),
+        Some(Event::Continued(continued)) if is_first => {
+            if continued.tree != before.tree().hashes() {
+                return Err(Fault::Tree);
+            }
+            (&continued.key, &continued.origin)
+        }
+        Some(Event::Continued(_)) => return Err(Fault::Head),
+        Some(Event::Checkpoint(signed)) => return vouched(log, before, &signed.note).map(Some),
+        _ if is_first => return Err(Fault::Head),
+        _ => return Ok(None),
+    };
+    if *key != log.key.to_string() || *origin != log.origin {
+        return Err(Fault::OtherKey);
+    }
+    Ok(None)
+}
+
+fn vouched(log: &Known, before: &Chain, note: &str) -> Result<u64, Fault> {
+    let checkpoint = Checkpoint::open(note, std::slice::from_ref(&log.key), &log.origin).map_err(Fault::Checkpoint)?;
+    if checkpoint.size != before.next() {
+        return Err(Fault::CheckpointSize { found: checkpoint.size });
+    }
+    if checkpoint.root != before.tree().root() {
+        return Err(Fault::CheckpointRoot);
+    }
+    Ok(checkpoint.size)
+}
+
+#[cfg(test)]
+mod tests;

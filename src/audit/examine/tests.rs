@@ -1,0 +1,406 @@
+//! A log of 1,000 records in three files, and everything that can be done to one of them.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use zeroize::Zeroizing;
+
+use super::*;
+use crate::audit::NoteSigner;
+use crate::audit::event::{Closed, Continued, Opened, Signed};
+use crate::audit::record::RecordFault;
+
+const ORIGIN: &str = "example/log";
+const RECORDS: u64 = 1000;
+/// Where the second and the third file begin.
+const FILES: [u64; 2] = [400, 750];
+/// A checkpoint is every so many records.
+const EVERY: u64 = 100;
+
+fn signer(seed: u8) -> NoteSigner {
+    NoteSigner::new(ORIGIN, Zeroizing::new([seed; 32])).unwrap()
+}
+
+fn opened(key: &NoteSigner) -> Event {
+    Event::Opened(Opened {
+        format: FORMAT.into(),
+        origin: ORIGIN.into(),
+        key: key.verifier().to_string(),
+        writer: "a test".into(),
+        pid: 1,
+        mode: "required".into(),
+        torn: None,
+    })
+}
+
+fn continued(key: &NoteSigner, chain: &Chain) -> Event {
+    Event::Continued(Continued {
+        format: FORMAT.into(),
+        origin: ORIGIN.into(),
+        key: key.verifier().to_string(),
+        tree: chain.tree().hashes().to_vec(),
+    })
+}
+
+fn note(key: &NoteSigner, chain: &Chain) -> String {
+    Checkpoint::new(ORIGIN, chain.next(), chain.tree().root()).sign(key).unwrap()
+}
+
+/// A log: its lines, with their line feeds, and a checkpoint that was kept after each of them.
+#[derive(Clone)]
+struct Written {
+    lines: Vec<Vec<u8>>,
+    notes: Vec<String>,
+}
+
+/// Writes a log; `change` says what event `number` is instead.
+fn write(records: u64, key: &NoteSigner, change: impl Fn(u64) -> Option<Event>) -> Written {
+    let (mut chain, mut written) = (Chain::start(), Written { lines: Vec::new(), notes: Vec::new() });
+    for number in 0..records {
+        let event = match number {
+            0 => opened(key),
+            number if FILES.contains(&number) => continued(key, &chain),
+            number if number % EVERY == EVERY - 1 => Event::Checkpoint(Signed { note: note(key, &chain) }),
+            number => Event::application("test", [("number", number.to_string())]),
+        };
+        let mut line = Vec::new();
+        let time = UNIX_EPOCH + Duration::from_secs(1_800_000_000 + number);
+        assert!(chain.write(&mut line, time, &change(number).unwrap_or(event)));
+        written.lines.push(line);
+        written.notes.push(note(key, &chain));
+    }
+    written
+}
+
+fn trust() -> Trust {
+    Trust::nothing().key(signer(1).verifier().clone())
+}
+
+/// A line, the file that it lies in, and whether it is the first there.
+type Placed = (PathBuf, Line, bool);
+
+/// Puts lines into files, of which the second and so on begin at `files`.
+fn placed(lines: &[Vec<u8>], files: &[usize]) -> Vec<Placed> {
+    let (mut placed, mut start) = (Vec::new(), 0);
+    for end in files.iter().copied().chain([lines.len()]) {
+        let bytes = lines[start..end].concat();
+        let file = PathBuf::from(format!("log.{start}"));
+        let found = Lines::new(&file, &bytes[..]).map(Result::unwrap);
+        placed.extend(found.enumerate().map(|(number, line)| (file.clone(), line, number == 0)));
+        start = end;
+    }
+    placed
+}
+
+fn examine_lines(lines: &[Vec<u8>], files: &[usize], trust: &Trust) -> Examination {
+    let mut examiner = Examiner::new(trust);
+    let mut start = 0;
+    for end in files.iter().copied().chain([lines.len()]) {
+        let bytes = lines[start..end].concat();
+        examiner.file(Lines::new(format!("log.{start}"), &bytes[..]), &mut |_, _| ()).unwrap();
+        start = end;
+    }
+    examiner.finish()
+}
+
+fn files() -> [usize; 2] {
+    FILES.map(|first| first as usize)
+}
+
+/// What is damaged in a log: the record that should stand there, the line and its place, and why.
+fn damaged(lines: &[Vec<u8>], files: &[usize]) -> Damaged {
+    let found = examine_lines(lines, files, &trust());
+    assert!(!found.is_intact());
+    found.damaged.unwrap()
+}
+
+/// A log and its examination, as it stands before each of its lines: what is changed behind one need not be examined from the beginning.
+struct Walk<'t> {
+    lines: Vec<Vec<u8>>,
+    placed: Vec<Placed>,
+    stops: Vec<Examiner<'t>>,
+}
+
+impl<'t> Walk<'t> {
+    fn through(written: &Written, trust: &'t Trust) -> Self {
+        let placed = placed(&written.lines, &files());
+        let mut stops = vec![Examiner::new(trust)];
+        for (file, line, is_first) in &placed {
+            let mut next = stops.last().unwrap().clone();
+            next.line(file, line, Record::parse(&line.bytes), *is_first);
+            stops.push(next);
+        }
+        Self { lines: written.lines.clone(), placed, stops }
+    }
+
+    /// What is damaged in other lines, of which those before `same` are the same.
+    fn damaged(&self, same: usize, lines: &[Vec<u8>], files: &[usize]) -> Damaged {
+        let changed = placed(lines, files);
+        assert!(changed[..same] == self.placed[..same]);
+        let mut examiner = self.stops[same].clone();
+        for (file, line, is_first) in &changed[same..] {
+            examiner.line(file, line, Record::parse(&line.bytes), *is_first);
+            if let Some(damaged) = examiner.damaged {
+                return damaged;
+            }
+        }
+        panic!("nothing was found")
+    }
+}
+
+/// The file and the line in it, counted from one, of the line `at` of all.
+fn line_of(at: usize, files: &[usize]) -> (String, u64) {
+    let start = files.iter().copied().filter(|first| *first <= at).max().unwrap_or(0);
+    (format!("log.{start}"), (at - start) as u64 + 1)
+}
+
+fn assert_named(found: &Damaged, at: usize, seq: usize, files: &[usize]) {
+    let (file, line) = line_of(at, files);
+    assert_eq!((found.file.to_str().unwrap(), found.line, found.seq), (file.as_str(), line, seq as u64), "{found:?}");
+}
+
+#[test]
+fn a_log_that_is_as_it_was_written_is_intact() {
+    let written = write(RECORDS, &signer(1), |_| None);
+    let found = examine_lines(&written.lines, &files(), &trust());
+    assert!(found.is_intact(), "{found:?}");
+    assert_eq!((found.first, found.next, found.good.vouched), (0, RECORDS, Some(RECORDS - 1)));
+    assert_eq!((found.origin.as_deref(), found.is_key_trusted), (Some(ORIGIN), true));
+    assert_eq!(found.good.first_time.as_deref(), Some("2027-01-15T08:00:00.000000Z"));
+    assert_eq!((found.account.checkpoints, found.account.openings), (10, 1));
+    let unknown = examine_lines(&written.lines, &files(), &Trust::nothing());
+    assert!(unknown.is_intact() && !unknown.is_key_trusted);
+    let nothing = examine_lines(&[], &[], &trust());
+    assert!(!nothing.is_intact() && nothing.damaged.is_none(), "an empty log proves nothing");
+}
+
+#[test]
+fn a_changed_byte_in_any_record_is_found_and_the_record_named() {
+    let trust = trust();
+    let walk = Walk::through(&write(RECORDS, &signer(1), |_| None), &trust);
+    for at in 0..walk.lines.len() {
+        let mut lines = walk.lines[..=at].to_vec();
+        let files: Vec<_> = files().into_iter().filter(|first| *first <= at).collect();
+        let place = at * 31 % (lines[at].len() - 1);
+        lines[at][place] ^= 1;
+        // A line feed in the middle of a line makes two of it; the first of them is the one.
+        assert_named(&walk.damaged(at, &lines, &files), at, at, &files);
+    }
+    for at in [0, 1, 99, 400, 750, 999] {
+        let files: Vec<_> = files().into_iter().filter(|first| *first <= at).collect();
+        let (_, line, is_first) = &walk.placed[at];
+        for place in 0..line.bytes.len() {
+            for bit in [0, 5, 7] {
+                let mut changed = line.clone();
+                changed.bytes[place] ^= 1 << bit;
+                let mut examiner = walk.stops[at].clone();
+                let (file, _, _) = &walk.placed[at];
+                examiner.line(file, &changed, Record::parse(&changed.bytes), *is_first);
+                assert_named(&examiner.damaged.unwrap(), at, at, &files);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_record_that_is_missing_anywhere_is_found_and_named() {
+    let trust = trust();
+    let walk = Walk::through(&write(RECORDS, &signer(1), |_| None), &trust);
+    for at in 0..walk.lines.len() - 1 {
+        let mut lines = walk.lines.clone();
+        lines.remove(at);
+        let files = files().map(|first| if first > at { first - 1 } else { first });
+        let found = walk.damaged(at, &lines, &files);
+        assert_named(&found, at, at, &files);
+        let expected = ChainFault::Sequence { expected: at as u64, found: at as u64 + 1 };
+        assert!(at == 0 || found.fault == Fault::Chain(expected), "{found:?}");
+    }
+}
+
+#[test]
+fn records_that_changed_places_are_found_and_the_first_is_named() {
+    let trust = trust();
+    let walk = Walk::through(&write(RECORDS, &signer(1), |_| None), &trust);
+    for at in 0..walk.lines.len() - 1 {
+        let mut lines = walk.lines.clone();
+        lines.swap(at, at + 1);
+        assert_named(&walk.damaged(at, &lines, &files()), at, at, &files());
+    }
+}
+
+#[test]
+fn a_record_that_stands_there_twice_is_found_and_the_second_is_named() {
+    let trust = trust();
+    let walk = Walk::through(&write(RECORDS, &signer(1), |_| None), &trust);
+    for at in 0..walk.lines.len() {
+        let mut lines = walk.lines.clone();
+        lines.insert(at + 1, lines[at].clone());
+        let files = files().map(|first| if first > at { first + 1 } else { first });
+        assert_named(&walk.damaged(at + 1, &lines, &files), at + 1, at + 1, &files);
+    }
+}
+
+#[test]
+fn a_record_that_was_put_in_is_found_and_named() {
+    let trust = trust();
+    let walk = Walk::through(&write(RECORDS, &signer(1), |_| None), &trust);
+    let forge = |number: u64| Some(Event::application("forged", [("n", number.to_string())]));
+    let others = write(RECORDS + 1, &signer(1), forge);
+    let mut chain = Chain::start();
+    for at in 0..walk.lines.len() {
+        let files = files().map(|first| if first > at { first + 1 } else { first });
+        // One of another log with this number, and one of this log from elsewhere.
+        for forged in [&others.lines[at], &walk.lines[(at + 500) % walk.lines.len()]] {
+            let mut lines = walk.lines.clone();
+            lines.insert(at, forged.clone());
+            assert_named(&walk.damaged(at, &lines, &files), at, at, &files);
+        }
+        // One that was made for this place follows what is before it: the record that stood there does not follow it.
+        let mut forged = Vec::new();
+        chain.clone().write(&mut forged, UNIX_EPOCH, &Event::Closed(Closed { pid: 1 }));
+        let mut lines = walk.lines.clone();
+        lines.insert(at, forged);
+        let named = if at == 0 || FILES.contains(&(at as u64)) { at } else { at + 1 };
+        assert_named(&walk.damaged(at, &lines, &files), named, named, &files);
+        let line = &walk.lines[at];
+        chain.follow(&Record::parse(&line[..line.len() - 1]).unwrap()).unwrap();
+    }
+}
+
+#[test]
+fn a_log_that_was_written_anew_from_a_record_on_is_found_by_the_next_checkpoint() {
+    let key = signer(1);
+    let written = write(RECORDS, &key, |_| None);
+    for at in (1..RECORDS).step_by(131) {
+        // Whoever changes the record has no key: the checkpoints stay what they were.
+        let original = |number: u64| {
+            let line = &written.lines[number as usize];
+            Record::parse(&line[..line.len() - 1]).unwrap().event()
+        };
+        let anew = write(RECORDS, &key, |number| match number {
+            number if number == at => Some(Event::application("changed", [("a", "b")])),
+            number if FILES.contains(&number) => None,
+            number => original(number),
+        });
+        let next = (at..RECORDS).find(|number| number % EVERY == EVERY - 1 && *number > at);
+        let Some(next) = next else { continue };
+        let next = next as usize;
+        let found = damaged(&anew.lines, &files());
+        assert_named(&found, next, next, &files());
+        assert_eq!(found.fault, Fault::CheckpointRoot);
+        let before = (0..at).rev().find(|number| number % EVERY == EVERY - 1 && !FILES.contains(number));
+        assert_eq!(found.vouched, before, "what lies between the two checkpoints is what cannot be trusted");
+    }
+}
+
+#[test]
+fn a_log_that_was_written_anew_with_another_key_is_found_by_the_key() {
+    let theirs = write(RECORDS, &signer(2), |_| None);
+    assert_eq!(damaged(&theirs.lines, &files()).fault, Fault::OtherKey);
+    assert!(examine_lines(&theirs.lines, &files(), &Trust::nothing()).is_intact(), "it agrees with itself");
+    // From a record on.
+    let key = signer(2);
+    let changed = write(RECORDS, &signer(1), |number| {
+        (number == 199).then(|| {
+            Event::Checkpoint(Signed { note: Checkpoint::new(ORIGIN, 199, Digest::of("")).sign(&key).unwrap() })
+        })
+    });
+    let found = damaged(&changed.lines, &files());
+    assert!(found.seq == 199 && matches!(found.fault, Fault::Checkpoint(CheckpointError::Note(_))), "{found:?}");
+    for at in [150, 400, 450] {
+        let again = write(RECORDS, &signer(1), |number| (number == at).then(|| opened(&signer(2))));
+        let found = damaged(&again.lines, &files());
+        assert_eq!((found.seq, found.fault), (at, Fault::OtherKey));
+    }
+}
+
+#[test]
+fn a_log_that_was_cut_short_is_found_by_a_checkpoint_that_was_kept() {
+    let written = write(RECORDS, &signer(1), |_| None);
+    let kept = |size: usize| trust().checkpoint("kept", &written.notes[size - 1]);
+    let last = kept(written.lines.len());
+    let walk = Walk::through(&written, &last);
+    for end in 1..written.lines.len() {
+        let found = walk.stops[end].clone().finish();
+        assert!(!found.is_intact() && found.damaged.is_none());
+        assert_eq!(found.witnesses[0].fault, Some(WitnessFault::Longer { records: end as u64 }));
+    }
+    assert!(walk.stops[written.lines.len()].clone().finish().is_intact());
+    let half = &written.lines[..500];
+    assert!(examine_lines(half, &[400], &trust()).is_intact(), "without one nothing is known of what followed");
+    assert!(examine_lines(half, &[400], &kept(500)).is_intact());
+    let anew = write(RECORDS, &signer(1), |number| (number == 5).then(|| Event::application("changed", [("a", "b")])));
+    let found = examine_lines(&anew.lines, &files(), &kept(50));
+    assert_eq!(found.witnesses[0].fault, Some(WitnessFault::Root), "even by who has the key");
+    let theirs = trust().checkpoint("theirs", note(&signer(2), &Chain::start()));
+    let found = examine_lines(&written.lines, &files(), &theirs);
+    assert!(matches!(found.witnesses[0].fault, Some(WitnessFault::Checkpoint(_))));
+    let mut broken = written.lines.clone();
+    broken[10][20] ^= 1;
+    assert_eq!(examine_lines(&broken, &files(), &kept(50)).witnesses[0].fault, Some(WitnessFault::NotReached));
+    assert_eq!(examine_lines(&broken, &files(), &kept(10)).witnesses[0].fault, None);
+}
+
+#[test]
+fn a_log_whose_older_files_were_moved_away_is_examined_from_where_it_begins() {
+    let written = write(RECORDS, &signer(1), |_| None);
+    let lines = &written.lines[400..];
+    let found = examine_lines(lines, &[350], &trust().checkpoint("kept", &written.notes[499]));
+    assert!(found.is_intact(), "{found:?}");
+    assert_eq!((found.first, found.next), (400, RECORDS));
+    let early = examine_lines(lines, &[350], &trust().checkpoint("kept", &written.notes[99]));
+    assert_eq!(early.witnesses[0].fault, Some(WitnessFault::BeforeTheFirst { first: 400 }));
+    // What it says of the records before it is signed with the next checkpoint.
+    let mut forged = Vec::new();
+    let mut tree = Frontier::empty();
+    (0..400_u64).for_each(|leaf| tree.append(Digest::of(leaf.to_be_bytes())));
+    let mut chain = Chain::at(tree, Digest::of("before"));
+    let mut events = vec![continued(&signer(1), &chain)];
+    events
+        .extend(written.lines[401..].iter().filter_map(|line| Record::parse(&line[..line.len() - 1]).unwrap().event()));
+    for event in events.iter().take(300) {
+        let mut line = Vec::new();
+        chain.write(&mut line, UNIX_EPOCH, event);
+        forged.push(line);
+    }
+    assert_eq!(damaged(&forged, &[]).fault, Fault::CheckpointRoot);
+}
+
+#[test]
+fn files_begin_as_they_must_and_only_the_last_may_be_unfinished() {
+    let written = write(RECORDS, &signer(1), |_| None);
+    assert_eq!(damaged(&written.lines[1..], &[]).fault, Fault::Head);
+    assert_eq!(damaged(&written.lines, &[]).fault, Fault::Head, "a continuation in the middle of a file");
+    assert_eq!(damaged(&written.lines, &[300, 400, 750]).fault, Fault::Head, "a file that begins with any record");
+    let stated = write(RECORDS, &signer(1), |number| (number == 400).then(|| continued(&signer(1), &Chain::start())));
+    assert_eq!(damaged(&stated.lines, &files()).fault, Fault::Tree);
+    let other = write(2, &signer(1), |number| {
+        (number == 0).then(|| match opened(&signer(1)) {
+            Event::Opened(opened) => Event::Opened(Opened { format: "portcullis-audit/2".into(), ..opened }),
+            other => other,
+        })
+    });
+    assert_eq!(damaged(&other.lines, &[]).fault, Fault::Format);
+    let mut cut = written.lines.clone();
+    cut.last_mut().unwrap().truncate(40);
+    let found = examine_lines(&cut, &files(), &trust());
+    assert!(!found.is_intact() && found.damaged.is_none());
+    let unfinished = found.unfinished.unwrap();
+    assert_eq!((unfinished.line, unfinished.bytes, found.next), (250, 40, RECORDS - 1));
+    let mut cut = written.lines.clone();
+    cut[399].truncate(40);
+    let found = damaged(&cut, &files());
+    assert_named(&found, 399, 399, &files());
+    assert_eq!(found.fault, Fault::Unfinished);
+    let mut garbage = written.lines.clone();
+    garbage[3] = b"garbage\n".to_vec();
+    assert_eq!(damaged(&garbage, &files()).fault, Fault::Record(RecordFault::Form));
+}
+
+#[test]
+fn checkpoints_over_another_size_are_found() {
+    let key = signer(1);
+    let wrong = write(RECORDS, &key, |number| {
+        (number == 150).then(|| Event::Checkpoint(Signed { note: note(&key, &Chain::start()) }))
+    });
+    assert_eq!(damaged(&wrong.lines, &files()).fault, Fault::CheckpointSize { found: 0 });
+}
