@@ -13,7 +13,7 @@ struct Target {
     gated: bool,
 }
 
-const TARGETS: [Target; 3] = [
+const TARGETS: [Target; 4] = [
     Target {
         proto: "proto/grpc_controller.proto",
         generated: "src/rpc/generated/controller.rs",
@@ -24,6 +24,12 @@ const TARGETS: [Target; 3] = [
     Target {
         proto: "examples/kv/proto/kv.proto",
         generated: "examples/kv/src/generated/kv.rs",
+        server: true,
+        gated: false,
+    },
+    Target {
+        proto: "examples/kv/proto/store.proto",
+        generated: "examples/kv/src/generated/store.rs",
         server: true,
         gated: false,
     },

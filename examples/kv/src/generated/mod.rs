@@ -1,5 +1,7 @@
-//! Code that `cargo codegen` makes from `proto/kv.proto`. Not edited by hand; a test compares it with its source.
+//! Code that `cargo codegen` makes from `proto/`. Not edited by hand; a test compares it with its source.
 #![allow(missing_docs, clippy::exhaustive_structs, clippy::pedantic, reason = "generated")]
 
 #[rustfmt::skip]
 pub mod kv;
+#[rustfmt::skip]
+pub mod store;
