@@ -11,10 +11,10 @@ use portcullis::{Digest, Error, Policy};
 
 const HEADING: &str = "Who must vouch for the plugin (everybody who is named)";
 
-/// At least one source. A policy says it all, so it stands alone.
+/// At least one source for a plugin. A policy says it all, so it stands alone.
 #[derive(Args)]
 #[command(next_help_heading = HEADING)]
-#[command(group(ArgGroup::new("sources").required(true).multiple(true).args(["sha256", "sums", "lock", "key", "policy"])))]
+#[command(group(ArgGroup::new("sources").multiple(true).args(["sha256", "sums", "lock", "key", "policy"])))]
 pub(crate) struct Trust {
     /// The SHA-256 of its file or of the manifest in its directory, in hexadecimal
     #[arg(long, value_name = "HEX")]

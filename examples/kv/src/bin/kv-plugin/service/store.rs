@@ -101,7 +101,7 @@ fn parts(value: Value) -> impl Iterator<Item = Result<GetResponse, Status>> + Se
 
 fn aborted(mismatch: Mismatch, expected: u64) -> Status {
     let shown = |version| if version == 0 { "no value".to_owned() } else { format!("version {version}") };
-    let message = format!("the key has {}, not {}", shown(mismatch.current), shown(expected));
+    let message = format!("the key has {}, where {} was expected", shown(mismatch.current), shown(expected));
     let mut trailers = MetadataMap::new();
     trailers.insert(VERSION_TRAILER, mismatch.current.into());
     Status::with_metadata(Code::Aborted, message, trailers)

@@ -1,0 +1,71 @@
+//! The plugin of the command line, launched. Its trust is decided in `trust`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::Args;
+use portcullis::host::{Environment, Plugin};
+use portcullis::{Escaped, Protocol};
+
+use crate::trust::Trust;
+
+/// Which plugin, and how it is launched.
+#[derive(Args)]
+pub(crate) struct Launch {
+    /// The plugin: a file, or a directory with a manifest in it
+    #[arg(long, value_name = "PATH", required_unless_present = "connect", requires = "sources")]
+    plugin: Option<PathBuf>,
+    /// The cookie that the plugin expects
+    #[arg(long, value_name = "KEY=VALUE", default_value = "BASIC_PLUGIN=hello", value_parser = cookie)]
+    cookie: (String, String),
+    /// The version of the application's protocol, instead of the higher one of 1 and 2 that the plugin has
+    #[arg(long, value_name = "N")]
+    protocol: Option<u32>,
+    /// The directory that the values are kept in
+    #[arg(long, value_name = "DIR", default_value = "kv-data")]
+    data: PathBuf,
+    /// Print the launch report to standard error
+    #[arg(long)]
+    report: bool,
+    #[command(flatten)]
+    trust: Trust,
+}
+
+fn cookie(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() && !value.is_empty() => Ok((key.into(), value.into())),
+        _ => Err("expected KEY=VALUE".into()),
+    }
+}
+
+impl Launch {
+    /// Verifies the plugin and launches it.
+    pub(crate) async fn plugin(self) -> Result<Plugin> {
+        let path = self.plugin.context("there is no plugin")?;
+        let data = directory(&self.data)?;
+        let verified = self.trust.verify(&path)?;
+        let (key, value) = self.cookie;
+        let protocol = match self.protocol {
+            Some(version) => Protocol::new(key, value, version),
+            None => Protocol::new(key, value, 1).and_version(2),
+        };
+        let plugin = Plugin::builder(verified)
+            .with_protocol(protocol)
+            .with_environment(Environment::empty())
+            .with_working_directory(&data)
+            .args(["--data".into(), data.into_os_string()])
+            .launch()
+            .await?;
+        if self.report {
+            eprintln!("{}", plugin.report());
+        }
+        Ok(plugin)
+    }
+}
+
+/// Makes the directory if it is not there, for this user alone, and returns its full path.
+fn directory(path: &Path) -> Result<PathBuf> {
+    use std::os::unix::fs::DirBuilderExt;
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.and_then(|()| path.canonicalize()).with_context(|| format!("cannot use {} for data", Escaped::path(path)))
+}
