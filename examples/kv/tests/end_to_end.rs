@@ -115,8 +115,8 @@ fn a_script_is_1_whatever_its_digest() {
 
 #[test]
 fn a_plugin_of_another_version_is_1() {
-    let ran = run(host(&Place::new()).args(["--protocol", "2", "get", "a"]));
-    ran.exits_with(1).explains(&["the plugin serves version 1", "this host speaks 2"]);
+    let ran = run(host(&Place::new()).args(["--protocol", "3", "get", "a"]));
+    ran.exits_with(1).explains(&["the plugin serves version 1", "this host speaks 3"]);
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn nothing_is_left_after_a_failure() {
     let place = Place::new();
     for (arguments, status) in [
         (&["get", "nothing"][..], 1),
-        (&["--protocol", "2", "get", "a"], 1),
+        (&["--protocol", "3", "get", "a"], 1),
         (&["--cookie", "BASIC_PLUGIN=wrong", "get", "a"], 2),
     ] {
         run(host(&place).args(arguments)).exits_with(status);

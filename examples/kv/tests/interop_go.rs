@@ -161,14 +161,39 @@ fn a_go_host_that_expects_another_digest_does_not_run_our_plugin() {
 #[test]
 fn a_go_host_and_our_plugin_agree_on_the_version_that_both_have() {
     let Some(go) = peers() else { return };
-    run(go_host(go, &Place::new()).args(["-versions", "1,2", "version"])).exits_with(0).prints("1\n");
+    for (offered, agreed) in [("1", "1\n"), ("1,3", "1\n"), ("1,2", "2\n"), ("2,3", "2\n")] {
+        run(go_host(go, &Place::new()).args(["-versions", offered, "version"])).exits_with(0).prints(agreed);
+    }
 }
 
 #[test]
 fn a_go_host_of_another_version_reports_both() {
     let Some(go) = peers() else { return };
-    let ran = run(go_host(go, &Place::new()).args(["-versions", "2", "put", "a", "1"]));
-    ran.exits_with(1).explains(&["Plugin version: 1, Client versions: [2]"]);
+    let ran = run(go_host(go, &Place::new()).args(["-versions", "3", "put", "a", "1"]));
+    ran.exits_with(1).explains(&["Plugin version: 1, Client versions: [3]"]);
+}
+
+/// It knows the KV service alone, which version 2 has too, over the same values.
+#[test]
+fn a_go_host_drives_our_plugin_in_either_version() {
+    let Some(go) = peers() else { return };
+    let place = Place::new();
+    run(go_host(go, &place).args(["-versions", "1", "put", "hello", "1"])).exits_with(0);
+    run(go_host(go, &place).args(["-versions", "2", "get", "hello"])).exits_with(0).prints("1");
+    run(go_host(go, &place).args(["-versions", "2", "put", "hello", "2"])).exits_with(0);
+    run(go_host(go, &place).args(["-versions", "1", "get", "hello"])).exits_with(0).prints("2");
+    run(host_of(&place, our_plugin()).arg("list")).exits_with(0).prints("2\t1\thello\n");
+}
+
+#[test]
+fn our_host_says_what_a_go_plugin_of_version_1_does_not_have() {
+    let Some(go) = peers() else { return };
+    let place = Place::new();
+    for command in [&["delete", "a"][..], &["list"], &["cas", "a", "--expect", "0", "1"], &["watch"]] {
+        let ran = run(host_of(&place, &go.plugin()).args(command)).exits_with(2).prints("");
+        ran.explains(&["this plugin speaks version 1, which has only get and put"]);
+    }
+    place.assert_nothing_is_left();
 }
 
 #[test]
@@ -212,7 +237,7 @@ fn a_go_host_leaves_nothing_of_our_plugin() {
 fn what_a_go_host_killed_is_removed_by_the_next_launch() {
     let Some(go) = peers() else { return };
     let place = Place::new();
-    run(go_host(go, &place).args(["-versions", "2", "put", "a", "1"])).exits_with(1);
+    run(go_host(go, &place).args(["-versions", "3", "put", "a", "1"])).exits_with(1);
     place.assert_no_process_is_left();
     run(go_host(go, &place).args(["put", "a", "1"])).exits_with(0);
     place.assert_nothing_is_left();

@@ -17,6 +17,7 @@ use tempfile::TempDir;
 pub(crate) mod files;
 pub(crate) mod library;
 pub(crate) mod publisher;
+pub(crate) mod serving;
 
 /// How long a program or a call may take. Far more than any needs: it is there for those that hang.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);

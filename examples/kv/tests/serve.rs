@@ -1,0 +1,459 @@
+//! A host that serves, and callers of its socket, all as processes or on connections of their own: who is let in, what is kept, how it ends.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod support;
+
+use std::fs::{self, File, Permissions};
+use std::io::{Read, Write};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use kv::store_proto::get_response::Part as GetPart;
+use kv::store_proto::store_client::StoreClient;
+use kv::store_proto::write_request::Part;
+use kv::store_proto::{Announcement, Commit, GetRequest, ListRequest, WatchRequest, WriteRequest};
+use kv::{VALUE_LIMIT, VERSION_TRAILER};
+use rustix::process::Signal;
+use support::library::within_limit;
+use support::serving::{Serving, caller, client, peak_memory, says};
+use support::{Place, run, run_with_input};
+use tokio::sync::{mpsc, watch};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::Channel;
+use tonic::{Code, Status};
+
+fn part(part: Part) -> WriteRequest {
+    WriteRequest { part: Some(part) }
+}
+
+fn announcement(key: &str, size: usize, expected_version: Option<u64>) -> WriteRequest {
+    part(Part::Announcement(Announcement { key: key.into(), size: size as u64, expected_version }))
+}
+
+fn chunk(bytes: &[u8]) -> WriteRequest {
+    part(Part::Chunk(bytes.to_vec().into()))
+}
+
+fn commit() -> WriteRequest {
+    part(Part::Commit(Commit {}))
+}
+
+#[test]
+fn each_command_goes_through_the_socket() {
+    let place = Place::new();
+    let serving = Serving::start(&place);
+    serving.call(&["put", "a", "1"]).exits_with(0).prints("");
+    serving.call(&["get", "--with-version", "a"]).exits_with(0).prints("1\n1");
+    serving.call(&["cas", "a", "--expect", "1", "2"]).exits_with(0).prints("2\n");
+    let ran = serving.call(&["cas", "a", "--expect", "1", "3"]).exits_with(1);
+    ran.explains(&["the host answered: the key has version 2, where version 1 was expected (Aborted)"]);
+    serving.call(&["list"]).exits_with(0).prints("2\t1\ta\n");
+    serving.call(&["delete", "a"]).exits_with(0);
+    serving.call(&["delete", "a"]).exits_with(1);
+    serving.call(&["get", "a"]).exits_with(1).explains(&["NotFound"]);
+    serving.call(&["put", "", "1"]).exits_with(2).explains(&["the key is empty"]);
+}
+
+#[test]
+fn the_largest_value_goes_both_ways_and_the_host_never_has_it_whole() {
+    let place = Place::new();
+    let serving = Serving::start(&place);
+    let value = support::binary(VALUE_LIMIT);
+    run_with_input(serving.caller().args(["put", "large", "-"]), &value).exits_with(0);
+    serving.call(&["get", "large"]).exits_with(0).prints(&value);
+    let peak = peak_memory(serving.pid());
+    assert!(peak < 48 * 1024, "the host had {peak} KiB");
+}
+
+#[test]
+fn a_value_over_the_limit_is_refused_and_nothing_is_changed() {
+    let place = Place::new();
+    let serving = Serving::start(&place);
+    within_limit(async {
+        let mut client = client(serving.socket()).await;
+        let rest = std::iter::repeat_n(chunk(&[0; 65536]), VALUE_LIMIT / 65536).chain([chunk(b"1"), commit()]);
+        let parts = std::iter::once(announcement("a", VALUE_LIMIT + 1, None)).chain(rest);
+        let refused = client.put(tokio_stream::iter(parts)).await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument, "{refused}");
+        assert!(refused.message().contains("longer than 67108864 bytes"), "{refused}");
+    });
+    serving.call(&["list"]).exits_with(0).prints("");
+    serving.call(&["put", "a", "1"]).exits_with(0);
+}
+
+#[test]
+fn a_value_that_is_not_what_was_announced_is_refused_and_nothing_is_changed() {
+    let place = Place::new();
+    let serving = Serving::start(&place);
+    serving.call(&["put", "a", "old"]).exits_with(0);
+    within_limit(async {
+        let mut client = client(serving.socket()).await;
+        let cases = [
+            (vec![announcement("a", 3, None), chunk(b"ne"), commit()], "shorter than was announced"),
+            (vec![announcement("a", 3, None), chunk(b"newer"), commit()], "longer than was announced"),
+            // It ended in good order, and never said that this was all.
+            (vec![announcement("a", 3, None), chunk(b"new")], "not committed"),
+            (vec![announcement("a", 3, None)], "not committed"),
+            (vec![chunk(b"new"), commit()], "before it was announced"),
+            (vec![announcement("a", 3, Some(1)), chunk(b"new"), commit()], "a put expects no version"),
+        ];
+        for (parts, fault) in cases {
+            let refused = client.put(tokio_stream::iter(parts)).await.unwrap_err();
+            assert_eq!(refused.code(), Code::InvalidArgument, "{refused}");
+            assert!(refused.message().contains(fault), "{refused}");
+        }
+        let parts = [announcement("a", 3, None), chunk(b"new"), commit()];
+        let refused = client.compare_and_swap(tokio_stream::iter(parts)).await.unwrap_err();
+        assert!(refused.message().contains("no version is expected"), "{refused}");
+    });
+    serving.call(&["get", "--with-version", "a"]).exits_with(0).prints("1\nold");
+}
+
+/// With every byte sent, and with some of them: what is missing is the word that this was all.
+#[test]
+fn a_put_that_breaks_off_changes_nothing() {
+    let place = Place::new();
+    let serving = Serving::start(&place);
+    serving.call(&["put", "a", "old"]).exits_with(0);
+    within_limit(async {
+        for sent in [&b"new"[..], b"n"] {
+            let mut client = client(serving.socket()).await;
+            let (sender, parts) = mpsc::channel(1);
+            let call = tokio::spawn(async move { client.put(ReceiverStream::new(parts)).await });
+            sender.send(announcement("a", 3, None)).await.unwrap();
+            sender.send(chunk(sent)).await.unwrap();
+            // Taken from the channel, so on its way.
+            drop(sender.reserve().await.unwrap());
+            call.abort();
+            assert!(call.await.unwrap_err().is_cancelled());
+        }
+    });
+    // As many writers as there is room for: all of them have their turn, so none that broke off is still there.
+    for number in 0..8 {
+        serving.call(&["put", "b", &number.to_string()]).exits_with(0);
+    }
+    serving.call(&["get", "--with-version", "a"]).exits_with(0).prints("1\nold");
+}
+
+#[test]
+fn swaps_of_many_callers_lose_nothing() {
+    const CALLERS: usize = 8;
+    const TURNS: usize = 25;
+    let place = Place::new();
+    let serving = Serving::start(&place);
+    within_limit(async {
+        let callers: Vec<_> = (0..CALLERS)
+            .map(|_| {
+                let socket = serving.socket().to_path_buf();
+                tokio::spawn(async move {
+                    let mut client = client(&socket).await;
+                    for _ in 0..TURNS {
+                        while !increment(&mut client).await {}
+                    }
+                })
+            })
+            .collect();
+        for caller in callers {
+            caller.await.unwrap();
+        }
+    });
+    serving.call(&["get", "counter"]).exits_with(0).prints((CALLERS * TURNS).to_string());
+    serving.call(&["list"]).exits_with(0).prints(format!("{}\t3\tcounter\n", CALLERS * TURNS));
+}
+
+/// Whether nobody else was quicker.
+async fn increment(client: &mut StoreClient<Channel>) -> bool {
+    let (version, count) = read(client, "counter").await.unwrap_or((0, b"0".to_vec()));
+    let next = (String::from_utf8(count).unwrap().parse::<usize>().unwrap() + 1).to_string();
+    let parts = [announcement("counter", next.len(), Some(version)), chunk(next.as_bytes()), commit()];
+    match client.compare_and_swap(tokio_stream::iter(parts)).await {
+        Ok(_) => true,
+        Err(status) => {
+            assert_eq!(status.code(), Code::Aborted, "{status}");
+            let current: u64 = status.metadata().get(VERSION_TRAILER).unwrap().to_str().unwrap().parse().unwrap();
+            assert!(current > version, "the version is {current}, and {version} was refused");
+            false
+        }
+    }
+}
+
+async fn read(client: &mut StoreClient<Channel>, key: &str) -> Result<(u64, Vec<u8>), Status> {
+    let mut parts = client.get(GetRequest { key: key.into() }).await?.into_inner();
+    let Some(GetPart::Found(found)) = parts.message().await?.unwrap().part else { panic!("nothing was announced") };
+    let mut value = Vec::new();
+    while let Some(next) = parts.message().await? {
+        let Some(GetPart::Chunk(chunk)) = next.part else { panic!("no chunk") };
+        value.extend_from_slice(&chunk);
+    }
+    assert_eq!(found.size, value.len() as u64);
+    Ok((found.version, value))
+}
+
+#[test]
+fn a_watcher_sees_changes_in_their_order() {
+    let place = Place::new();
+    let serving = Serving::start(&place);
+    serving.call(&["put", "w/before", "1"]).exits_with(0);
+    let (stdout, stderr) = (place.path().join("watch-stdout"), place.path().join("watch-stderr"));
+    let mut watcher = serving.caller();
+    watcher.args(["watch", "--count", "4", "w/"]);
+    let watcher = watcher.stdout(File::create(&stdout).unwrap()).stderr(File::create(&stderr).unwrap()).spawn();
+    let mut watcher = watcher.unwrap();
+    says(&stderr, "listening for changes after version 1");
+    serving.call(&["put", "w/a", "12345"]).exits_with(0);
+    serving.call(&["put", "other", "1"]).exits_with(0);
+    serving.call(&["cas", "w/a", "--expect", "2", "1"]).exits_with(0);
+    serving.call(&["cas", "w/a", "--expect", "2", "no"]).exits_with(1);
+    serving.call(&["delete", "w/a"]).exits_with(0);
+    serving.call(&["put", "w/\n", ""]).exits_with(0);
+    assert_eq!(watcher.wait().unwrap().code(), Some(0));
+    let seen = fs::read_to_string(&stdout).unwrap();
+    assert_eq!(seen, "put\t2\t5\tw/a\nput\t4\t1\tw/a\ndelete\t5\t0\tw/a\nput\t6\t0\tw/\\n\n");
+}
+
+#[test]
+fn a_signal_ends_a_watcher_in_good_order() {
+    let place = Place::new();
+    let serving = Serving::start(&place);
+    let stderr = place.path().join("watch-stderr");
+    let mut watcher = serving.caller().arg("watch").stderr(File::create(&stderr).unwrap()).spawn().unwrap();
+    says(&stderr, "listening for changes after version 0");
+    support::serving::send(watcher.id(), Signal::INT);
+    assert_eq!(watcher.wait().unwrap().code(), Some(0));
+    serving.call(&["put", "a", "1"]).exits_with(0);
+}
+
+/// More of them than the window of the connection to the plugin has room for, each with a value that does not fit into its own.
+#[test]
+fn callers_who_take_nothing_do_not_keep_writers_and_watchers_waiting() {
+    let place = Place::new();
+    let serving = Serving::start(&place);
+    let value = support::binary(8 << 20);
+    run_with_input(serving.caller().args(["put", "large", "-"]), &value).exits_with(0);
+    within_limit(async {
+        let (go_on, hold) = watch::channel(false);
+        let (began, mut begun) = mpsc::channel(6);
+        let stalled: Vec<_> =
+            (0..6).map(|_| tokio::spawn(stall(serving.socket().to_path_buf(), began.clone(), hold.clone()))).collect();
+        for _ in 0..2 {
+            begun.recv().await.unwrap();
+        }
+        let mut client = client(serving.socket()).await;
+        let mut changes = client.watch(WatchRequest::default()).await.unwrap().into_inner();
+        changes.message().await.unwrap().unwrap();
+        for _ in 0..30 {
+            let parts = [announcement("a", 65536, None), chunk(&[0; 65536]), commit()];
+            client.put(tokio_stream::iter(parts)).await.unwrap();
+            changes.message().await.unwrap().unwrap();
+        }
+        go_on.send(true).unwrap();
+        // Whoever had been given up for the others to go on would not have it all.
+        for stalled in stalled {
+            assert!(stalled.await.unwrap().unwrap() == value, "another value came");
+        }
+    });
+}
+
+/// Begins to read a value and then takes nothing until it may go on.
+async fn stall(socket: PathBuf, began: mpsc::Sender<()>, mut go_on: watch::Receiver<bool>) -> Result<Vec<u8>, Status> {
+    let mut client = client(&socket).await;
+    let mut parts = client.get(GetRequest { key: "large".into() }).await?.into_inner();
+    parts.message().await?.unwrap();
+    began.send(()).await.unwrap();
+    go_on.wait_for(|go_on| *go_on).await.unwrap();
+    let mut value = Vec::new();
+    while let Some(next) = parts.message().await? {
+        let Some(GetPart::Chunk(chunk)) = next.part else { panic!("no chunk") };
+        value.extend_from_slice(&chunk);
+    }
+    Ok(value)
+}
+
+#[test]
+fn signals_end_it_in_good_order() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let place = Place::new();
+        let serving = Serving::start(&place);
+        serving.call(&["put", "a", "1"]).exits_with(0);
+        let socket = serving.socket().to_path_buf();
+        serving.signal(signal);
+        let (status, said) = serving.ended();
+        assert_eq!(status, Some(0), "{said}");
+        assert!(!socket.exists());
+        place.assert_nothing_is_left();
+        run(caller(&socket).args(["get", "a"])).exits_with(2).explains(&["no host serves on"]);
+        Serving::start(&place).call(&["get", "a"]).exits_with(0).prints("1");
+    }
+}
+
+#[test]
+fn a_call_that_is_under_way_when_the_end_is_asked_for_is_finished() {
+    let place = Place::new();
+    let serving = Serving::start(&place);
+    let socket = serving.socket().to_path_buf();
+    within_limit(async {
+        let mut writer = client(&socket).await;
+        let (sender, parts) = mpsc::channel(1);
+        let call = tokio::spawn(async move { writer.put(ReceiverStream::new(parts)).await });
+        sender.send(announcement("a", 3, None)).await.unwrap();
+        sender.send(chunk(b"12")).await.unwrap();
+        let mut watcher = client(&socket).await;
+        let mut changes = watcher.watch(WatchRequest::default()).await.unwrap().into_inner();
+        changes.message().await.unwrap().unwrap();
+        serving.signal(Signal::TERM);
+        let told = changes.message().await.unwrap_err();
+        assert_eq!((told.code(), told.message()), (Code::Unavailable, "the host is shutting down"));
+        // It has heard. Nobody new is heard any more.
+        assert!(watcher.list(ListRequest::default()).await.is_err());
+        sender.send(chunk(b"3")).await.unwrap();
+        sender.send(commit()).await.unwrap();
+        assert_eq!(call.await.unwrap().unwrap().into_inner().version, 1);
+    });
+    let (status, said) = serving.ended();
+    assert_eq!(status, Some(0), "{said}");
+    place.assert_nothing_is_left();
+    Serving::start(&place).call(&["get", "a"]).exits_with(0).prints("123");
+}
+
+#[test]
+fn a_call_that_goes_on_and_on_does_not_keep_it_from_ending() {
+    let place = Place::new();
+    let serving = Serving::start(&place);
+    within_limit(async {
+        let mut client = client(serving.socket()).await;
+        let (sender, parts) = mpsc::channel(1);
+        let call = tokio::spawn(async move { client.put(ReceiverStream::new(parts)).await });
+        sender.send(announcement("a", 3, None)).await.unwrap();
+        drop(sender.reserve().await.unwrap());
+        serving.signal(Signal::TERM);
+        call.await.unwrap().unwrap_err();
+        let (status, said) = serving.ended();
+        assert_eq!(status, Some(0), "{said}");
+    });
+    place.assert_nothing_is_left();
+}
+
+#[test]
+fn the_end_of_the_plugin_is_its_end_and_is_2() {
+    let place = Place::new();
+    let serving = Serving::start(&place);
+    serving.call(&["put", "a", "1"]).exits_with(0);
+    let socket = serving.socket().to_path_buf();
+    support::serving::send(serving.plugin(), Signal::KILL);
+    let (status, said) = serving.ended();
+    assert_eq!(status, Some(2), "{said}");
+    assert!(said.contains("kv-host: the plugin ended with signal 9"), "{said}");
+    assert!(!socket.exists());
+    place.assert_nothing_is_left();
+    Serving::start(&place).call(&["get", "a"]).exits_with(0).prints("1");
+}
+
+#[test]
+fn a_second_host_does_not_take_the_socket() {
+    let place = Place::new();
+    let serving = Serving::start(&place);
+    run(&mut Serving::command(&place, &[])).exits_with(2).explains(&["another host serves there"]);
+    serving.call(&["put", "a", "1"]).exits_with(0);
+}
+
+#[test]
+fn the_socket_of_a_host_that_was_killed_is_replaced() {
+    let place = Place::new();
+    let serving = Serving::start(&place);
+    let socket = serving.socket().to_path_buf();
+    serving.call(&["put", "a", "1"]).exits_with(0);
+    serving.signal(Signal::KILL);
+    assert_eq!(serving.ended().0, None);
+    assert!(fs::symlink_metadata(&socket).unwrap().file_type().is_socket());
+    run(caller(&socket).args(["get", "a"])).exits_with(2).explains(&["no host serves on", "refused"]);
+    // Its plugin dies with it, and lets go of the store.
+    place.assert_no_process_is_left();
+    Serving::start(&place).call(&["get", "a"]).exits_with(0).prints("1");
+}
+
+#[test]
+fn a_socket_is_refused_before_the_plugin_is_launched() {
+    let place = Place::new();
+    let mut host = Serving::command(&place, &[]);
+    fs::set_permissions(place.path().join("run"), Permissions::from_mode(0o755)).unwrap();
+    run(&mut host).exits_with(2).explains(&["is no place for a socket", "mode 0755) is not yours with mode 0700"]);
+    assert!(!place.has_a_store());
+}
+
+#[test]
+fn a_plugin_of_version_1_cannot_be_served() {
+    let place = Place::new();
+    let ran = run(&mut Serving::command(&place, &["--protocol", "1"])).exits_with(2);
+    ran.explains(&["this plugin speaks version 1, which has only get and put"]);
+    assert!(!place.path().join("run/socket").exists());
+    place.assert_nothing_is_left();
+}
+
+#[test]
+fn the_socket_is_for_this_user_alone() {
+    let place = Place::new();
+    let serving = Serving::start(&place);
+    assert_eq!(fs::symlink_metadata(serving.socket()).unwrap().mode() & 0o7777, 0o600);
+}
+
+/// Even where somebody opened the directory and the socket afterwards.
+#[test]
+fn another_user_is_refused() {
+    if !rustix::process::geteuid().is_root() {
+        return support::skip("only root can become another user");
+    }
+    let place = Place::new();
+    let serving = Serving::start(&place);
+    serving.call(&["put", "a", "1"]).exits_with(0);
+    let program = place.path().join("kv-host");
+    fs::copy(env!("CARGO_BIN_EXE_kv-host"), &program).unwrap();
+    for (path, mode) in [(place.path(), 0o755), (serving.socket().parent().unwrap(), 0o755), (serving.socket(), 0o666)]
+    {
+        fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    }
+    let mut other = Command::new("setpriv");
+    other.args(["--reuid=12345", "--regid=12345", "--clear-groups"]).arg(program);
+    let ran = run(other.arg("--connect").arg(serving.socket()).args(["get", "a"])).exits_with(2).prints("");
+    drop(ran);
+    serving.says("a connection was refused: it is another user's, 12345");
+    serving.call(&["get", "a"]).exits_with(0).prints("1");
+}
+
+fn is_hung_up(stream: &mut UnixStream) -> bool {
+    // An error where something was sent that was never read.
+    matches!(stream.read(&mut [0; 1]), Ok(0) | Err(_))
+}
+
+#[test]
+fn who_does_not_speak_http2_is_hung_up_on() {
+    let place = Place::new();
+    let serving = Serving::start(&place);
+    let mut stream = UnixStream::connect(serving.socket()).unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    assert!(is_hung_up(&mut stream));
+    serving.says("it does not speak HTTP/2");
+    serving.call(&["list"]).exits_with(0);
+}
+
+#[test]
+fn more_connections_than_there_may_be_are_refused_and_no_others() {
+    let place = Place::new();
+    let serving = Serving::start(&place);
+    let connect = || connect(serving.socket());
+    let held: Vec<_> = (0..256).map(|_| connect()).collect();
+    assert!(is_hung_up(&mut connect()));
+    serving.says("there are 256 already");
+    drop(held);
+    // Those who went are seen one after the other.
+    while !serving_again(&serving) {}
+}
+
+fn connect(socket: &Path) -> UnixStream {
+    UnixStream::connect(socket).unwrap()
+}
+
+fn serving_again(serving: &Serving) -> bool {
+    serving.call(&["list"]).succeeded()
+}
