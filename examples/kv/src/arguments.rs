@@ -1,11 +1,13 @@
 //! What a call is about, for whoever stands between its caller and the channel. Plain values; does nothing with them.
 
+use std::fmt;
+
 use bytes::Bytes;
 
 /// The arguments of one call by their names: an extension of its request. Names are `key`, `value` and `prefix`.
 ///
 /// A value that is sent in pieces is not among them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Arguments(Vec<(&'static str, Bytes)>);
 
 impl Arguments {
@@ -23,5 +25,13 @@ impl Arguments {
     /// All of them, in the order in which they were given.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, &Bytes)> {
         self.0.iter().map(|(name, value)| (*name, value))
+    }
+}
+
+impl fmt::Debug for Arguments {
+    /// Their names and sizes: values are for who asked for them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sizes = self.0.iter().map(|(name, value)| (name, format!("{} bytes", value.len())));
+        f.debug_map().entries(sizes).finish()
     }
 }

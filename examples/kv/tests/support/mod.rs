@@ -16,6 +16,7 @@ use tempfile::TempDir;
 
 pub(crate) mod files;
 pub(crate) mod library;
+pub(crate) mod parts;
 pub(crate) mod publisher;
 pub(crate) mod serving;
 

@@ -1,6 +1,7 @@
 //! The plugin of the command line, launched. Its trust is decided in `trust`.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -8,6 +9,9 @@ use portcullis::host::{Environment, Plugin};
 use portcullis::{Escaped, Protocol};
 
 use crate::trust::Trust;
+
+/// How long a plugin may take to exit when it is asked.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// Which plugin, and how it is launched.
 #[derive(Args)]
@@ -61,6 +65,11 @@ impl Launch {
         }
         Ok(plugin)
     }
+}
+
+/// Ends a plugin. Takes a bounded time, whatever it does.
+pub(crate) async fn shut_down(plugin: &Plugin) {
+    plugin.shutdown(GRACE).await;
 }
 
 /// Makes the directory if it is not there, for this user alone, and returns its full path.

@@ -13,7 +13,9 @@ use kv::store_proto::{
     Announcement, Commit, DeleteRequest, Entry, GetRequest, ListRequest, WatchRequest, WatchResponse, WriteRequest,
 };
 use kv::{Arguments, CHUNK_LIMIT, KV_MESSAGE_LIMIT, STORE_MESSAGE_LIMIT, proto};
+use portcullis::host::Plugin;
 use tokio_stream::Stream;
+use tonic::transport::Channel;
 use tonic::{Request, Status, Streaming};
 
 pub(crate) use self::channel::Calls;
@@ -61,6 +63,13 @@ pub(crate) struct Caller<C> {
     channel: C,
     version: u32,
     peer: Peer,
+}
+
+impl Caller<Channel> {
+    /// For a plugin that was launched.
+    pub(crate) fn to_plugin(plugin: &Plugin) -> Self {
+        Self::new(plugin.channel(), plugin.version(), Peer::Plugin)
+    }
 }
 
 impl<C: Calls> Caller<C> {

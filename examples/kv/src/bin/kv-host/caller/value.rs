@@ -75,3 +75,6 @@ impl Stream for Value {
         Poll::Ready(piece.transpose())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,8 +22,8 @@ use super::relay::{at_once, patiently};
 use crate::caller::{CallError, Caller, Calls};
 use crate::fault::passed_on;
 
-/// How long a caller may take for the next piece of a value, as long as others wait for its place.
-const PIECE_WAIT: Duration = Duration::from_secs(10);
+/// How long a caller may take for the next piece of a value: others may be waiting for its place.
+const PIECE_WAIT: Duration = Duration::from_secs(30);
 
 pub(super) struct Forward<C> {
     caller: Caller<C>,

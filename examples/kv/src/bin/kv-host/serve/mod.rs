@@ -5,6 +5,7 @@ mod incoming;
 mod lanes;
 mod relay;
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -18,6 +19,7 @@ use tonic::transport::Server;
 
 use self::forward::Forward;
 use crate::caller::{Caller, Calls};
+use crate::launch::{Launch, shut_down};
 use crate::signals::Signals;
 use crate::socket::Socket;
 
@@ -33,30 +35,43 @@ const HEADER_LIST_SIZE: u32 = 16 * 1024;
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 const PING_WAIT: Duration = Duration::from_secs(10);
 
-/// Serves callers on `socket` until a signal comes. The plugin still runs then, unless its end was the reason.
+/// Launches a plugin and serves callers on a new socket, until a signal comes.
 ///
 /// # Errors
 ///
-/// When the plugin has no Store service or ends.
-pub(crate) async fn run<C: Calls>(caller: &Caller<C>, plugin: &Plugin, socket: Socket) -> Result<()> {
-    caller.store()?;
+/// When there cannot be such a socket, the plugin cannot be launched or has no Store service, or ends.
+pub(crate) async fn run(launch: Launch, socket: &Path) -> Result<()> {
+    // From here on a signal leaves nothing behind.
     let mut signals = Signals::catch()?;
+    let socket = Socket::bind(socket)?;
+    let plugin = tokio::select! {
+        plugin = launch.plugin() => plugin?,
+        () = signals.ended() => return Ok(()),
+    };
+    let served = serve(&Caller::to_plugin(&plugin), &plugin, &socket, signals).await;
+    shut_down(&plugin).await;
+    served
+}
+
+async fn serve<C: Calls>(caller: &Caller<C>, plugin: &Plugin, socket: &Socket, mut signals: Signals) -> Result<()> {
+    caller.store()?;
     let stop = CancellationToken::new();
     let service = StoreServer::new(Forward::new(caller.clone(), stop.clone()));
+    let incoming = incoming::accept(socket.listener(), stop.clone());
     let serving = Server::builder()
         .max_concurrent_streams(STREAMS)
         .http2_max_header_list_size(HEADER_LIST_SIZE)
         .http2_keepalive_interval(Some(PING_INTERVAL))
         .http2_keepalive_timeout(Some(PING_WAIT))
         .add_service(service.max_decoding_message_size(STORE_MESSAGE_LIMIT))
-        .serve_with_incoming_shutdown(
-            incoming::accept(socket.listener(), stop.clone()),
-            stop.clone().cancelled_owned(),
-        );
+        .serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned());
     tokio::pin!(serving);
     eprintln!("kv-host: serving on {}", Escaped::path(socket.path()));
     let end = tokio::select! {
-        served = &mut serving => return served.context("the gRPC server failed"),
+        served = &mut serving => {
+            served.context("the gRPC server failed")?;
+            bail!("the gRPC server ended by itself");
+        }
         exit = plugin.exited() => Some(exit),
         () = signals.ended() => None,
     };

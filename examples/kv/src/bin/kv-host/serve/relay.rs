@@ -20,7 +20,7 @@ const MESSAGES: usize = 4;
 const CHANGES: usize = 256;
 
 /// How long a caller may take nothing.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a caller gets: messages, then what ended them.
 pub(super) struct Relayed<T> {

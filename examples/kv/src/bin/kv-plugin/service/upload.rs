@@ -16,8 +16,8 @@ use super::named;
 pub(super) const ROOM: usize = 4 * VALUE_LIMIT / UNIT;
 const UNIT: usize = 1024;
 
-/// How long the next piece of a value may take: room is held meanwhile.
-const PIECE_WAIT: Duration = Duration::from_secs(30);
+/// How long the next piece of a value may take: room is held meanwhile. Longer than a host that passes on what others send waits for them.
+const PIECE_WAIT: Duration = Duration::from_secs(60);
 
 /// A value that came whole.
 #[derive(Debug)]
