@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use kv::store_proto::get_response::Part as GetPart;
 use kv::store_proto::store_client::StoreClient;
-use kv::store_proto::{GetRequest, WatchRequest};
+use kv::store_proto::{DeleteRequest, GetRequest, WatchRequest};
 use kv::{VALUE_LIMIT, VERSION_TRAILER};
 use rustix::process::Signal;
 use support::library::within_limit;
@@ -100,12 +100,16 @@ fn a_put_that_breaks_off_changes_nothing() {
     within_limit(async {
         for sent in [&b"new"[..], b"n"] {
             let mut client = client(serving.socket()).await;
+            let mut writer = client.clone();
             let (sender, parts) = mpsc::channel(1);
-            let call = tokio::spawn(async move { client.put(ReceiverStream::new(parts)).await });
+            let call = tokio::spawn(async move { writer.put(ReceiverStream::new(parts)).await });
             sender.send(announcement("a", 3, None)).await.unwrap();
             sender.send(chunk(sent)).await.unwrap();
-            // Taken from the channel, so on its way.
+            // Taken from the channel, so on its way; and there before the answers to what is asked on the same connection afterwards.
             drop(sender.reserve().await.unwrap());
+            for _ in 0..3 {
+                client.delete(DeleteRequest { key: "none".into() }).await.unwrap();
+            }
             call.abort();
             assert!(call.await.unwrap_err().is_cancelled());
         }
