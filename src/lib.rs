@@ -54,6 +54,7 @@
 //! | `host` | yes | launching plugins and calling them |
 //! | `plugin` | yes | being a plugin |
 //! | `audit` | yes | a log of what happened that cannot be changed unseen |
+//! | `syslog` | no | copies of that log's records to the syslog daemon |
 //! | `sign` | no | keys and signatures for those who publish plugins |
 //! | `reflection` | no | asking a plugin which services it has |
 //!

@@ -22,4 +22,6 @@ pub use log::Owed;
 pub use log::{Damage, Log, LogBuilder, LogError, LogOpenError, LogStatus, Mode};
 pub use note::{NoteError, NoteKeyError, NoteSigner, NoteVerifier, open_note};
 pub use record::{Record, RecordFault};
-pub use sink::Sink;
+pub use sink::{Sink, TracingSink, TracingSinkError};
+#[cfg(feature = "syslog")]
+pub use sink::{SyslogSink, SyslogSinkError};

@@ -126,7 +126,8 @@ impl Log {
             turned_away: AtomicU64::new(0),
         });
         let first = |source| LogOpenError::First { path: shared.path.clone(), source };
-        let writer = Writer::new(Arc::clone(&shared), recovered, rotate_at, Sinks::new(sinks), vouching);
+        let sinks = Sinks::new(sinks).map_err(|error| first(error.into()))?;
+        let writer = Writer::new(Arc::clone(&shared), recovered, rotate_at, sinks, vouching);
         let run = move || {
             writer.run();
             // Over only now.
@@ -199,7 +200,8 @@ impl Log {
         told.recv().unwrap_or(Err(LogError::Closed))
     }
 
-    /// Records what still waits, vouches for everything, and lets others write the log. Blocks. Nothing can be recorded afterwards, through no clone.
+    /// Records what still waits, vouches for everything, and lets others write the log. Blocks, for some seconds more if a sink does not take what it is given.
+    /// Nothing can be recorded afterwards, through no clone.
     ///
     /// # Errors
     ///

@@ -15,8 +15,13 @@ pub(super) const NEXT: &str = ".next";
 
 /// Makes the next file, which begins with the record that `chain` comes to, and gives the full one, whose first record has the number `first`, its name.
 ///
-/// If this fails the full file is still the current one, and `chain` is as it was.
-pub(super) fn rotate(path: &Path, first: u64, chain: &mut Chain, key: &LogKey) -> Result<LogFile, LogOpenError> {
+/// Returns it and the line of that record. If this fails the full file is still the current one, and `chain` is as it was.
+pub(super) fn rotate(
+    path: &Path,
+    first: u64,
+    chain: &mut Chain,
+    key: &LogKey,
+) -> Result<(LogFile, Vec<u8>), LogOpenError> {
     let failed = |source| LogOpenError::Io { path: path.to_path_buf(), source };
     let next = beside(path, NEXT);
     // What an attempt left that failed.
@@ -37,7 +42,7 @@ pub(super) fn rotate(path: &Path, first: u64, chain: &mut Chain, key: &LogKey) -
         return Err(failed(error));
     }
     *chain = continued;
-    Ok(file)
+    Ok((file, line))
 }
 
 fn begin(chain: &Chain, key: &LogKey) -> Event {

@@ -29,6 +29,9 @@ const FACTS: usize = 16 * 1024;
 /// How long what failed is left alone.
 pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 
+/// How long the sinks are waited for when the log is closed.
+const SINKS: Duration = Duration::from_secs(5);
+
 /// A fact that is not recorded yet.
 struct Fact {
     event: Event,
@@ -314,7 +317,8 @@ impl Writer {
 
     fn rotate(&mut self) {
         match rotate::rotate(&self.shared.path, self.first, &mut self.chain, &self.shared.key) {
-            Ok(file) => {
+            Ok((file, line)) => {
+                self.sinks.offer(&line);
                 self.first = self.chain.next() - 1;
                 self.file = file;
                 self.vouching.added(self.chain.next());
@@ -329,11 +333,14 @@ impl Writer {
     /// Ends in order: what was brought is recorded, and vouched for.
     fn close(mut self) -> Result<(), LogError> {
         let rest = self.shared.mailbox.close();
+        self.turn(rest);
+        // What they miss is still recorded.
+        self.sinks.drain(SINKS);
         let closed = Event::Closed(Closed { pid: std::process::id() });
         let (heard, told) = std::sync::mpsc::channel();
         let done: Done<()> = Box::new(move |outcome| drop(heard.send(outcome)));
         let last = Task::Record { event: closed, owes: false, done: Some(done) };
-        self.turn(rest.into_iter().chain([last]).collect());
+        self.turn(vec![last]);
         let recorded = told.try_recv().unwrap_or(Err(LogError::Closed));
         let vouched = self.vouch().map(drop);
         self.sync();

@@ -1,22 +1,91 @@
-//! Where copies of records go besides the log. A copy is made when the log has the record, and nobody waits for it.
+//! Where copies of records go besides the file: each to a thread of its own, after it is on the disk, so that nobody waits for them. The file is the
+//! evidence; what does not arrive here is counted, and the log says so.
 
+mod debt;
+mod outline;
 mod queue;
+#[cfg(feature = "syslog")]
+mod syslog;
+mod tracing;
 
 use std::error::Error;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-pub(super) use queue::Sinks;
+pub use self::tracing::{TracingSink, TracingSinkError};
+use queue::Queue;
+#[cfg(feature = "syslog")]
+pub use syslog::{SyslogSink, SyslogSinkError};
 
-use super::Record;
+use super::event::Undelivered;
+use super::record::Record;
 
-/// Somewhere that is given a copy of each record: it runs on a thread of its own.
+/// How long a sink that has got everything may take to end.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Somewhere that copies of records go.
+///
+/// It is called on a thread of its own, with one record after the other, each once and in the order of the log. While it takes its time up to 4096 records or 16 MiB wait; what is more
+/// does not arrive. Nothing is tried twice, unless the sink does it. A sink that panics gets no more records.
 pub trait Sink: Send {
-    /// What it is called in the log when something did not arrive there.
+    /// What the log calls it where it says that something did not arrive.
     fn name(&self) -> &str;
 
-    /// Takes one record. What this takes long for is kept, as far as there is room, and then dropped and counted.
+    /// Takes a copy of a record.
     ///
     /// # Errors
     ///
-    /// When the record did not arrive. It is not tried again, and the log says how many did not.
+    /// When it did not arrive, for whatever reason. The log will say how many did not, and the last reason.
     fn deliver(&mut self, record: &Record) -> Result<(), Box<dyn Error + Send + Sync>>;
 }
+
+/// All sinks of a log. Dropping this ends them, and waits a little for that.
+#[derive(Debug)]
+pub(crate) struct Sinks {
+    queues: Vec<Arc<Queue>>,
+}
+
+impl Sinks {
+    /// Starts a thread for each sink.
+    pub(crate) fn new(sinks: Vec<Box<dyn Sink>>) -> io::Result<Self> {
+        let mut started = Self { queues: Vec::new() };
+        for sink in sinks {
+            started.queues.push(Queue::start(sink)?);
+        }
+        Ok(started)
+    }
+
+    /// Gives whole lines of the log to each sink. Does not wait.
+    pub(crate) fn offer(&self, lines: &[u8]) {
+        if self.queues.is_empty() {
+            return;
+        }
+        for line in lines.split_inclusive(|byte| *byte == b'\n') {
+            let line = line.strip_suffix(b"\n").unwrap_or(line).into();
+            self.queues.iter().for_each(|queue| queue.offer(&line));
+        }
+    }
+
+    /// What did not arrive and was not said yet: at once when it begins, then when it has become twice as much, and what is left when something arrives again.
+    pub(crate) fn take_missed(&self) -> Vec<Undelivered> {
+        self.queues.iter().filter_map(|queue| queue.take_missed()).collect()
+    }
+
+    /// Waits until each sink has got what waits for it, for as long as `patience`. Whether all did.
+    pub(crate) fn drain(&self, patience: Duration) -> bool {
+        let until = Instant::now() + patience;
+        self.queues.iter().all(|queue| queue.drain(until))
+    }
+}
+
+impl Drop for Sinks {
+    fn drop(&mut self) {
+        self.queues.iter().for_each(|queue| queue.close());
+        let until = Instant::now() + PATIENCE;
+        self.queues.iter().for_each(|queue| queue.finish(until));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,110 +1,160 @@
-//! The way from the log to its sinks: a bounded queue and a thread for each of them. What does not get through is counted.
+//! The thread of one sink, and the records that wait for it: bounded, and never waited for by those who put them there.
 
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use super::Sink;
-use crate::audit::Record;
-use crate::audit::event::{Undelivered, text};
+use super::debt::Debt;
+use crate::audit::event::Undelivered;
+use crate::audit::record::Record;
+use crate::{Chain, Escaped};
 
-/// As many records wait for one sink.
-const WAITING: usize = 8 * 1024;
+/// How many records may wait, and how many bytes of them.
+pub(super) const RECORDS: usize = 4096;
+pub(super) const BYTES: usize = 16 * 1024 * 1024;
 
-/// The sinks of a log.
-pub(in crate::audit) struct Sinks(Vec<Running>);
-
-struct Running {
+/// Records on their way to a sink.
+pub(super) struct Queue {
     name: String,
-    queue: Option<SyncSender<Arc<[u8]>>>,
-    missed: Arc<Mutex<Missed>>,
-    thread: Option<JoinHandle<()>>,
+    state: Mutex<State>,
+    /// Told of every change.
+    changed: Condvar,
 }
 
-/// What did not arrive since it was last asked for.
 #[derive(Default)]
-struct Missed {
-    count: u64,
-    reason: String,
+struct State {
+    waiting: VecDeque<Arc<[u8]>>,
+    bytes: usize,
+    /// Whether the sink has one that it did not return from.
+    is_busy: bool,
+    /// No more will come.
+    is_closed: bool,
+    /// The sink takes no more: why.
+    ended: Option<&'static str>,
+    debt: Debt,
 }
 
-impl Missed {
-    fn one(missed: &Mutex<Self>, reason: impl ToString) {
-        let mut missed = missed.lock().unwrap_or_else(PoisonError::into_inner);
-        missed.count += 1;
-        missed.reason = reason.to_string();
-    }
-}
-
-impl Sinks {
-    pub(in crate::audit) fn new(sinks: Vec<Box<dyn Sink>>) -> Self {
-        Self(sinks.into_iter().map(Running::start).collect())
+impl Queue {
+    /// Starts the thread of `sink`.
+    pub(super) fn start(sink: Box<dyn Sink>) -> io::Result<Arc<Self>> {
+        let queue = Arc::new(Self { name: sink.name().to_owned(), state: Mutex::default(), changed: Condvar::new() });
+        let served = Arc::clone(&queue);
+        std::thread::Builder::new().name("portcullis-sink".into()).spawn(move || served.serve(sink))?;
+        Ok(queue)
     }
 
-    /// Gives each sink a copy of whole lines.
-    pub(in crate::audit) fn offer(&self, lines: &[u8]) {
-        if self.0.is_empty() {
-            return;
-        }
-        for line in lines.split_inclusive(|byte| *byte == b'\n') {
-            let line: Arc<[u8]> = line.strip_suffix(b"\n").unwrap_or(line).into();
-            self.0.iter().for_each(|sink| sink.offer(Arc::clone(&line)));
-        }
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What did not arrive since this was last asked for.
-    pub(in crate::audit) fn take_missed(&mut self) -> Vec<Undelivered> {
-        self.0.iter().filter_map(Running::take_missed).collect()
-    }
-}
-
-impl Running {
-    fn start(sink: Box<dyn Sink>) -> Self {
-        let (queue, records) = sync_channel(WAITING);
-        let (name, missed) = (sink.name().to_owned(), Arc::<Mutex<Missed>>::default());
-        let counted = Arc::clone(&missed);
-        let started = std::thread::Builder::new().name("portcullis-sink".into()).spawn(move || {
-            serve(sink, &records, &counted);
-        });
-        if let Err(error) = &started {
-            Missed::one(&missed, error);
-        }
-        Self { name, queue: Some(queue), missed, thread: started.ok() }
-    }
-
-    fn offer(&self, line: Arc<[u8]>) {
-        if let Some(Err(error)) = self.queue.as_ref().map(|queue| queue.try_send(line)) {
-            Missed::one(&self.missed, error);
+    pub(super) fn offer(&self, line: &Arc<[u8]>) {
+        let mut state = self.state();
+        if let Some(reason) = state.ended {
+            state.debt.missed(reason);
+        } else if state.waiting.len() >= RECORDS || state.bytes + line.len() > BYTES {
+            state.debt.missed("too much waited for it");
+        } else {
+            state.bytes += line.len();
+            state.waiting.push_back(Arc::clone(line));
+            self.changed.notify_all();
         }
     }
 
-    fn take_missed(&self) -> Option<Undelivered> {
-        let Missed { count, reason } = std::mem::take(&mut *self.missed.lock().unwrap_or_else(PoisonError::into_inner));
-        (count > 0).then(|| Undelivered { to: text(&self.name), count, reason: text(reason) })
+    pub(super) fn take_missed(&self) -> Option<Undelivered> {
+        self.state().debt.due(&self.name)
     }
-}
 
-fn serve(mut sink: Box<dyn Sink>, records: &Receiver<Arc<[u8]>>, missed: &Mutex<Missed>) {
-    for line in records {
-        let Ok(record) = Record::parse(&line) else { continue };
-        match catch_unwind(AssertUnwindSafe(|| sink.deliver(&record))) {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => Missed::one(missed, error),
-            Err(_) => Missed::one(missed, "it panicked"),
-        }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        drop(self.queue.take());
-        // A sink that does not come to an end is left behind.
-        if let Some(thread) = self.thread.take() {
-            let patience = std::time::Instant::now() + std::time::Duration::from_secs(1);
-            while !thread.is_finished() && std::time::Instant::now() < patience {
-                std::thread::sleep(std::time::Duration::from_millis(1));
+    fn serve(&self, mut sink: Box<dyn Sink>) {
+        while let Some(line) = self.next() {
+            let delivered = catch_unwind(AssertUnwindSafe(|| deliver(&mut *sink, &line)));
+            let mut state = self.state();
+            state.is_busy = false;
+            match delivered {
+                Ok(Ok(())) => state.debt.arrived(),
+                Ok(Err(reason)) => state.debt.missed(&reason),
+                Err(_) => {
+                    state.end("it panicked");
+                    state.debt.missed("it panicked");
+                }
             }
+            self.changed.notify_all();
         }
+        // Whatever the sink does when it is dropped, it did before anybody takes it for ended.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(sink)));
+        self.state().end("it has ended");
+        self.changed.notify_all();
+    }
+
+    /// The next record, when there is one. `None` if there will be no more.
+    fn next(&self) -> Option<Arc<[u8]>> {
+        let mut state = self.state();
+        loop {
+            if state.ended.is_some() {
+                return None;
+            }
+            if let Some(line) = state.waiting.pop_front() {
+                state.bytes -= line.len();
+                state.is_busy = true;
+                return Some(line);
+            }
+            if state.is_closed {
+                return None;
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Says that no more will come.
+    pub(super) fn close(&self) {
+        self.state().is_closed = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits until nothing waits any more. Whether it is so.
+    pub(super) fn drain(&self, until: Instant) -> bool {
+        self.wait(until, |state| state.ended.is_some() || (state.waiting.is_empty() && !state.is_busy))
+    }
+
+    /// Waits until the sink has ended after a [`close`](Self::close), and gives it nothing more if it has not.
+    pub(super) fn finish(&self, until: Instant) {
+        if !self.wait(until, |state| state.ended.is_some()) {
+            let mut state = self.state();
+            let records = state.waiting.len() + usize::from(state.is_busy);
+            state.end("the log was closed");
+            ::tracing::error!(sink = ?Escaped::new(&self.name), records, "a sink was not waited for any longer");
+        }
+    }
+
+    fn wait(&self, until: Instant, is_so: impl Fn(&State) -> bool) -> bool {
+        let left = until.saturating_duration_since(Instant::now());
+        let waited = self.changed.wait_timeout_while(self.state(), left, |state| !is_so(state));
+        let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        is_so(&state)
+    }
+}
+
+impl State {
+    /// What waits will not arrive.
+    fn end(&mut self, reason: &'static str) {
+        self.ended.get_or_insert(reason);
+        for _ in 0..std::mem::take(&mut self.waiting).len() {
+            self.debt.missed(reason);
+        }
+        self.bytes = 0;
+    }
+}
+
+fn deliver(sink: &mut dyn Sink, line: &[u8]) -> Result<(), String> {
+    let record = Record::parse(line).map_err(|fault| fault.to_string())?;
+    sink.deliver(&record).map_err(|error| Chain::of(&*error).to_string())
+}
+
+impl fmt::Debug for Queue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Queue").field("name", &self.name).finish_non_exhaustive()
     }
 }

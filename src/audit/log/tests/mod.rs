@@ -122,7 +122,8 @@ impl Hand {
             turned_away: AtomicU64::new(0),
         });
         let vouching = Vouching::new(1000, Duration::from_secs(600), None, None, 0);
-        let mut writer = Writer::new(Arc::clone(&shared), recovered, u64::MAX, Sinks::new(Vec::new()), vouching);
+        let mut writer =
+            Writer::new(Arc::clone(&shared), recovered, u64::MAX, Sinks::new(Vec::new()).unwrap(), vouching);
         let opened = opened(&place.builder(), None);
         assert!(writer.turn(vec![Task::Record { event: opened, owes: false, done: None }]).is_none());
         Self { place, writer, shared }

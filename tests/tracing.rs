@@ -1,0 +1,25 @@
+//! The log of an application that collects nothing: what nobody took did not arrive, and the log says so. On a process of its own, which has no subscriber.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use portcullis::audit::{Event, Log, LogKey, Record, TracingSink};
+
+#[test]
+fn what_no_subscriber_takes_did_not_arrive() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("log");
+    let log =
+        Log::builder(&path, LogKey::generate("example/log").unwrap()).with_sink(TracingSink::new()).open().unwrap();
+    for number in 0..3 {
+        log.append(Event::application(number.to_string(), [("a", "b")])).unwrap();
+    }
+    log.close().unwrap();
+    let text = std::fs::read_to_string(&path).unwrap();
+    let events = text.lines().filter_map(|line| Record::parse(line.as_bytes()).unwrap().event());
+    let told: Vec<_> =
+        events.filter_map(|event| if let Event::Undelivered(told) = event { Some(told) } else { None }).collect();
+    let last = told.last().unwrap();
+    assert_eq!(last.to, "tracing");
+    assert!(last.reason.contains("no subscriber takes"), "{}", last.reason);
+    // All before the end: `opened`, three events, and what was said of it meanwhile.
+    assert!(last.count >= 4, "{last:?}");
+}
