@@ -7,6 +7,7 @@ pub mod examine;
 mod key;
 mod log;
 mod note;
+pub mod proof;
 pub mod read;
 mod record;
 mod sink;
