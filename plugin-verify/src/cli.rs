@@ -7,7 +7,7 @@ use portcullis::Escaped;
 use crate::exit::Exit;
 #[cfg(feature = "probe")]
 use crate::probe;
-use crate::{check, completions, digest, doctor, exec, inspect, keygen, lock, man, manifest, sign};
+use crate::{audit, check, completions, digest, doctor, exec, inspect, keygen, lock, man, manifest, sign};
 
 /// Digests, agreements and verdicts for plugin files
 ///
@@ -37,6 +37,7 @@ pub(crate) enum Verb {
     #[cfg(feature = "probe")]
     Probe(probe::Arguments),
     Exec(exec::Arguments),
+    Audit(audit::Arguments),
     Completions(completions::Arguments),
     Man(man::Arguments),
 }

@@ -1,6 +1,7 @@
 //! `plugin-verify` shows from the shell what the library `portcullis` finds out about plugin files. Has no check of its own.
 #![forbid(unsafe_code)]
 
+mod audit;
 mod check;
 mod cli;
 mod completions;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         #[cfg(feature = "probe")]
         Ok(Verb::Probe(arguments)) => probe::run(&arguments),
         Ok(Verb::Exec(arguments)) => exec::run(&arguments),
+        Ok(Verb::Audit(arguments)) => audit::run(&arguments),
         Ok(Verb::Completions(arguments)) => completions::run(&arguments),
         Ok(Verb::Man(arguments)) => man::run(&arguments),
         Err(exit) => exit,

@@ -57,6 +57,15 @@ const FAILURES: &[(&str, i32)] = &[
     ("lock update --lock junk plugin", 1),
     ("lock remove plugin", 2),
     ("lock remove --lock junk plugin", 1),
+    ("audit verify missing", 2),
+    ("audit verify junk", 1),
+    ("audit show missing", 2),
+    ("audit show junk", 1),
+    ("audit prove missing --seq 1", 2),
+    ("audit prove junk --seq 1", 1),
+    ("audit keygen --origin x junk", 2),
+    ("audit key junk", 2),
+    ("audit hash --key missing x", 2),
     ("lock verify plugin", 2),
     ("lock verify --lock junk plugin", 1),
     ("lock verify --directory missing", 2),
@@ -98,7 +107,8 @@ fn command(place: &TempDir, line: &str) -> Command {
     let mut words = line.split(' ').map(|word| if word == "ZEROS" { ZEROS } else { word });
     let mut command = plugin_verify(place.path(), words.next().unwrap());
     let words: Vec<_> = words.collect();
-    let at = usize::from(matches!(words.first(), Some(&"add" | &"update" | &"remove" | &"verify" | &"create")));
+    let subverbs = ["add", "update", "remove", "verify", "create", "show", "prove", "keygen", "key", "hash"];
+    let at = usize::from(words.first().is_some_and(|word| subverbs.contains(word)));
     command.args(&words[..at]).arg("--json").args(&words[at..]).stdin(Stdio::null());
     command
 }

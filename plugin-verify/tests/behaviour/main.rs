@@ -1,6 +1,7 @@
 //! The program as a process: its verdicts, its streams, and machines that are not like this one. What it says is in `../cmd/`.
 #![expect(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
 
+mod audit;
 mod check;
 mod digest;
 mod doctor;

@@ -1,0 +1,97 @@
+//! `plugin-verify audit`: the verbs on the log of a host, and what they have in common. What is true of a log is found out in the library.
+
+mod hash;
+mod key;
+mod proof;
+mod prove;
+mod show;
+mod text;
+mod verify;
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use portcullis::Escaped;
+use portcullis::audit::NoteVerifier;
+use portcullis::audit::examine::Trust;
+
+use crate::exit::Exit;
+
+/// Examine the audit log of a host, and prove what is in it
+///
+/// A log says what a host ran and what was asked of it. Each record carries the hash of the one before it, and checkpoints, which the host signs, stand for all
+/// records before them: what was changed, dropped, put in or moved is found, and the first record that is not as it was is named. What was cut off at the end is found by
+/// a checkpoint that was kept elsewhere.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    Verify(verify::Arguments),
+    Show(show::Arguments),
+    Prove(prove::Arguments),
+    CheckProof(proof::Arguments),
+    Keygen(key::GenerateArguments),
+    Key(key::ShowArguments),
+    Hash(hash::Arguments),
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Exit {
+    match &arguments.verb {
+        Verb::Verify(arguments) => verify::run(arguments),
+        Verb::Show(arguments) => show::run(arguments),
+        Verb::Prove(arguments) => prove::run(arguments),
+        Verb::CheckProof(arguments) => proof::run(arguments),
+        Verb::Keygen(arguments) => key::generate(arguments),
+        Verb::Key(arguments) => key::show(arguments),
+        Verb::Hash(arguments) => hash::run(arguments),
+    }
+}
+
+/// A log, and what is known of it from elsewhere.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Subject {
+    /// The current file of the log; the full ones beside it belong to it
+    #[arg(value_name = "LOG")]
+    pub(crate) log: PathBuf,
+
+    /// The key that its checkpoints must be signed with: <name>+<id>+<key>. Can be given several times
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: Vec<NoteVerifier>,
+
+    /// A checkpoint of the log that was kept elsewhere. Can be given several times
+    #[arg(long, value_name = "FILE")]
+    pub(crate) checkpoint: Vec<PathBuf>,
+}
+
+impl Subject {
+    /// What is known, or what could not be read.
+    pub(crate) fn trust(&self) -> Result<Trust, String> {
+        let mut trust = self.key.iter().cloned().fold(Trust::nothing(), Trust::key);
+        for path in &self.checkpoint {
+            trust = trust.checkpoint(Escaped::path(path).to_string(), small_text(path)?);
+        }
+        Ok(trust)
+    }
+}
+
+/// A text that somebody else wrote, of at most a megabyte; `-` is standard input.
+pub(crate) fn small_text(path: &Path) -> Result<String, String> {
+    const LIMIT: u64 = 1024 * 1024;
+    let failed = |error: std::io::Error| format!("{}: {error}", Escaped::path(path));
+    let mut bytes = Vec::new();
+    if path == Path::new("-") {
+        std::io::stdin().lock().take(LIMIT + 1).read_to_end(&mut bytes).map_err(failed)?;
+    } else {
+        File::open(path).map_err(failed)?.take(LIMIT + 1).read_to_end(&mut bytes).map_err(failed)?;
+    }
+    if bytes.len() as u64 > LIMIT {
+        return Err(format!("{}: it is longer than {LIMIT} bytes", Escaped::path(path)));
+    }
+    String::from_utf8(bytes).map_err(|_| format!("{}: it is not UTF-8", Escaped::path(path)))
+}

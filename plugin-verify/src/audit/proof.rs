@@ -1,0 +1,80 @@
+//! `plugin-verify audit check-proof`: a proof, held against the public key of the log that it is about. Needs no log.
+
+use std::path::PathBuf;
+
+use portcullis::Escaped;
+use portcullis::audit::NoteVerifier;
+use portcullis::audit::proof::{ConsistencyProof, InclusionProof, ProofError};
+use serde_json::{Value, json};
+
+use super::{small_text, text};
+use crate::exit::Exit;
+use crate::output::{self, Form};
+
+/// Check a proof of `audit prove`
+///
+/// Needs the public key of the log and nothing else, and believes nothing else.
+///
+/// Exit status: 0 proven, 1 not proven, 2 could not be read.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The proof; - reads it from standard input
+    #[arg(value_name = "FILE")]
+    proof: PathBuf,
+
+    /// The public key of the log: <name>+<id>+<key>
+    #[arg(long, value_name = "KEY")]
+    key: NoteVerifier,
+
+    /// The name of the log, if it is another than the key's
+    #[arg(long, value_name = "NAME")]
+    origin: Option<String>,
+
+    /// The record, if it is not in the proof: a file with its line
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
+
+    #[command(flatten)]
+    form: Form,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Exit {
+    let Arguments { form, .. } = arguments;
+    let record = arguments.record.as_ref().map(|path| small_text(path)).transpose();
+    let (proof, record) = match (small_text(&arguments.proof), record) {
+        (Ok(proof), Ok(record)) => (proof, record),
+        (Err(reason), _) | (_, Err(reason)) => return output::failed("audit check-proof", *form, reason),
+    };
+    match check(arguments, &proof, record.as_deref()) {
+        Ok((_, facts)) if form.json => output::json("audit check-proof", Exit::Success, [("proven", facts)]),
+        Ok((words, _)) => Exit::Success.after(output::write(words.as_bytes())),
+        Err(error) => {
+            let reason = format!("{}: it proves nothing: {error}", Escaped::path(&arguments.proof));
+            output::refused("audit check-proof", *form, reason, None)
+        }
+    }
+}
+
+/// What was proven, for people and for programs.
+fn check(arguments: &Arguments, proof: &str, record: Option<&str>) -> Result<(String, Value), ProofError> {
+    let keys = std::slice::from_ref(&arguments.key);
+    let origin = arguments.origin.as_deref().unwrap_or_else(|| arguments.key.name());
+    let shown = Escaped::new(origin);
+    if proof.starts_with("portcullis-consistency/") {
+        let proven = proof.parse::<ConsistencyProof>()?.check(keys, origin)?;
+        let (old, new) = (proven.old.size, proven.new.size);
+        let words =
+            format!("PROVEN: the log {shown} of {new} records begins with the {old} records that it had before\n");
+        return Ok((words, json!({"origin": shown.to_string(), "old": old, "new": new})));
+    }
+    let record = record.map(|record| record.trim_end_matches('\n').as_bytes());
+    let proven = proof.parse::<InclusionProof>()?.check(keys, origin, record)?;
+    let (record, size) = (&proven.record, proven.checkpoint.size);
+    let words = format!(
+        "PROVEN: this is record {} of the log {shown}, which had {size} records when it was vouched for\n{}\n",
+        record.seq(),
+        text::line(record)
+    );
+    let facts = json!({"origin": shown.to_string(), "size": size, "seq": record.seq(), "record": text::value(record)});
+    Ok((words, facts))
+}

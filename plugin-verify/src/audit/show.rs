@@ -1,0 +1,196 @@
+//! `plugin-verify audit show`: the records of a log, those that are asked for. Says when the log is not intact; shows it all the same.
+
+use std::collections::VecDeque;
+use std::io::{self, BufWriter, Write as _};
+use std::ops::RangeInclusive;
+
+use portcullis::Chain;
+use portcullis::audit::examine::examine_with;
+use portcullis::audit::{Event, LaunchId, Record};
+use serde_json::Value;
+
+use super::{Subject, text, verify};
+use crate::exit::Exit;
+use crate::output::{self, Form};
+
+/// Print the records of a log
+///
+/// One line for each record: number, time, kind, launch, what matters of the rest. With --json the records stand in the document as they stand in the log, at most
+/// 100,000 of them. Of several conditions all must hold.
+///
+/// Exit status: 0 printed, 1 printed and the log is not intact, 2 could not be read.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    subject: Subject,
+
+    /// Only records of this kind, as `call` or `verification`. Can be given several times
+    #[arg(long = "type", value_name = "KIND")]
+    kinds: Vec<String>,
+
+    /// Only records of this launch: its number, or how it begins
+    #[arg(long, value_name = "ID", value_parser = launch)]
+    launch: Option<String>,
+
+    /// Only calls of methods that have this in their names
+    #[arg(long, value_name = "TEXT")]
+    method: Option<String>,
+
+    /// Only calls that ended so, as `OK` or `NOT_FOUND`
+    #[arg(long, value_name = "CODE")]
+    outcome: Option<String>,
+
+    /// Only records from this time on, as 2026-11-25T06:58 (UTC); less of it says less
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    since: Option<String>,
+
+    /// Only records until the end of this time
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    until: Option<String>,
+
+    /// Only records with these numbers: N, or N..M with both of them
+    #[arg(long, value_name = "N..M", value_parser = range)]
+    seq: Option<RangeInclusive<u64>>,
+
+    /// Only the last of them
+    #[arg(long, value_name = "N")]
+    last: Option<usize>,
+
+    #[command(flatten)]
+    form: Form,
+}
+
+/// In one document.
+const LIMIT: usize = 100_000;
+
+fn launch(text: &str) -> Result<String, String> {
+    let digits = (1..=16).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    if digits { Ok(text.to_owned()) } else { Err("a launch is named by up to 16 lower-case hexadecimal digits".into()) }
+}
+
+/// A time or how one begins: compared as text, because times in a log are written in one way.
+fn time(text: &str) -> Result<String, String> {
+    const FORM: &[u8] = b"dddd-dd-ddTdd:dd:dd.ddddddZ";
+    let fits = |(byte, form): (u8, &u8)| if *form == b'd' { byte.is_ascii_digit() } else { byte == *form };
+    if text.len() >= 4 && text.len() <= FORM.len() && text.bytes().zip(FORM).all(fits) {
+        Ok(text.to_owned())
+    } else {
+        Err("a time is written 2026-11-25T06:58:00.123456Z, or as far as it matters".into())
+    }
+}
+
+fn range(text: &str) -> Result<RangeInclusive<u64>, String> {
+    let number = |text: &str| text.parse::<u64>().map_err(|_| format!("not a number: {text:?}"));
+    match text.split_once("..") {
+        Some((first, last)) => Ok(number(first)?..=number(last)?),
+        None => number(text).map(|only| only..=only),
+    }
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Exit {
+    let Arguments { subject, form, .. } = arguments;
+    let trust = match subject.trust() {
+        Ok(trust) => trust,
+        Err(reason) => return output::failed("audit show", *form, reason),
+    };
+    let mut shown = Shown::new(form.json, arguments.last);
+    let examined = examine_with(&subject.log, &trust, |_, record| {
+        if let Some(record) = record.filter(|record| arguments.wants(record)) {
+            shown.take(record);
+        }
+    });
+    let examination = match examined {
+        Ok(examination) => examination,
+        Err(error) => return output::failed("audit show", *form, Chain::of(&error)),
+    };
+    let (exit, trouble) = (verify::exit(&examination), verify::trouble(&examination));
+    let (records, is_cut, written) = shown.finish();
+    if form.json {
+        return output::json(
+            "audit show",
+            exit,
+            [("trouble", trouble.into()), ("is_cut", is_cut.into()), ("records", records.into())],
+        );
+    }
+    let exit = exit.after(written);
+    if let Some(trouble) = trouble {
+        output::complain(format_args!("the log is not intact: {trouble}"));
+    }
+    exit
+}
+
+impl Arguments {
+    fn wants(&self, record: &Record) -> bool {
+        let time = record.time();
+        let in_time = self.since.as_ref().is_none_or(|since| time.as_str() >= since.as_str())
+            && self
+                .until
+                .as_ref()
+                .is_none_or(|until| time.get(..until.len()).is_some_and(|start| start <= until.as_str()));
+        in_time
+            && self.seq.as_ref().is_none_or(|range| range.contains(&record.seq()))
+            && self.wants_event(record.event().as_ref())
+    }
+
+    fn wants_event(&self, event: Option<&Event>) -> bool {
+        let (method, outcome) = match event {
+            Some(Event::Call(call)) => (Some(&call.method), None),
+            Some(Event::Returned(returned)) => (Some(&returned.method), Some(&returned.outcome)),
+            _ => (None, None),
+        };
+        let is_of = |id: LaunchId, wanted: &String| id.to_string().starts_with(wanted.as_str());
+        (self.kinds.is_empty() || event.is_some_and(|event| self.kinds.iter().any(|kind| kind == event.kind())))
+            && self
+                .launch
+                .as_ref()
+                .is_none_or(|wanted| event.and_then(Event::launch).is_some_and(|id| is_of(id, wanted)))
+            && self.method.as_ref().is_none_or(|wanted| method.is_some_and(|method| method.contains(wanted.as_str())))
+            && self.outcome.as_ref().is_none_or(|wanted| outcome == Some(wanted))
+    }
+}
+
+/// What was asked for: printed at once, unless it is not known yet whether it is among the last.
+struct Shown {
+    json: bool,
+    last: Option<usize>,
+    kept: VecDeque<Record>,
+    is_cut: bool,
+    out: BufWriter<io::Stdout>,
+    written: io::Result<()>,
+}
+
+impl Shown {
+    fn new(json: bool, last: Option<usize>) -> Self {
+        let out = BufWriter::with_capacity(64 * 1024, io::stdout());
+        Self { json, last, kept: VecDeque::new(), is_cut: false, out, written: Ok(()) }
+    }
+
+    fn take(&mut self, record: &Record) {
+        match (self.last, self.json) {
+            (None, false) => self.print(record),
+            (last, _) => {
+                self.kept.push_back(record.clone());
+                if self.kept.len() > last.unwrap_or(LIMIT).min(LIMIT) {
+                    self.kept.pop_front();
+                    self.is_cut |= last.is_none_or(|last| last > LIMIT);
+                }
+            }
+        }
+    }
+
+    fn print(&mut self, record: &Record) {
+        if self.written.is_ok() {
+            self.written = writeln!(self.out, "{}", text::line(record));
+        }
+    }
+
+    fn finish(mut self) -> (Vec<Value>, bool, io::Result<()>) {
+        let kept = std::mem::take(&mut self.kept);
+        if self.json {
+            return (kept.iter().map(text::value).collect(), self.is_cut, Ok(()));
+        }
+        kept.iter().for_each(|record| self.print(record));
+        let written = self.written.and_then(|()| self.out.flush());
+        (Vec::new(), self.is_cut, written)
+    }
+}
