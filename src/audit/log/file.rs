@@ -1,4 +1,4 @@
-//! A file of a log as its writer holds it: opened by rules that leave it to this user alone, added to at its end, cut back to what is durable. Knows no
+//! A file of a log as its writer holds it: opened by rules that leave it to this user alone, added to at its end, cut back to what is whole. Knows no
 //! records.
 
 use std::fs::{File, Permissions};
@@ -15,16 +15,21 @@ use crate::verify::other_than_regular;
 /// Room is reserved in pieces of this size.
 const STEP: u64 = 1024 * 1024;
 
-/// A file with a durable beginning, behind which records are added.
+/// A file of a log, to which records are added.
 #[derive(Debug)]
 pub(super) struct LogFile {
     file: File,
-    /// The length that is on the disk.
+    path: PathBuf,
+    /// The length up to which there are records.
+    length: u64,
+    /// The length that is known to be on the disk.
     durable: u64,
     /// The length up to which it may grow without asking for room.
     reserved: u64,
-    /// Whether something may lie behind `durable` that does not belong there.
+    /// Whether something may lie behind `length` that does not belong there.
     untidy: bool,
+    /// Whether its name may not be on the disk yet.
+    unnamed: bool,
     #[cfg(test)]
     pub(super) faults: std::sync::Arc<super::tests::Faults>,
 }
@@ -38,7 +43,7 @@ impl LogFile {
             File::from(rustix::fs::openat(CWD, path, flags, Mode::RUSR | Mode::WUSR).map_err(|e| failed(e.into()))?);
         // Whatever the umask was.
         file.set_permissions(Permissions::from_mode(0o600)).map_err(failed)?;
-        Ok(Self::new(file, 0))
+        Ok(Self::new(file, path, 0))
     }
 
     /// Opens a file that is there. `None` if nothing is.
@@ -47,15 +52,18 @@ impl LogFile {
             return Ok(None);
         };
         let length = file.metadata().map_err(|source| LogOpenError::Io { path: path.to_path_buf(), source })?.len();
-        Ok(Some(Self::new(file, length)))
+        Ok(Some(Self::new(file, path, length)))
     }
 
-    fn new(file: File, durable: u64) -> Self {
+    fn new(file: File, path: &Path, length: u64) -> Self {
         Self {
             file,
-            durable,
-            reserved: durable,
+            path: path.to_path_buf(),
+            length,
+            durable: length,
+            reserved: length,
             untidy: false,
+            unnamed: true,
             #[cfg(test)]
             faults: std::sync::Arc::default(),
         }
@@ -65,14 +73,14 @@ impl LogFile {
         &self.file
     }
 
-    /// The length that is on the disk.
+    /// The length up to which there are records.
     pub(super) fn length(&self) -> u64 {
-        self.durable
+        self.length
     }
 
     /// Makes sure that `room` bytes can be added without asking the disk for more. True if it is so; false if this file system cannot tell.
     pub(super) fn reserve(&mut self, room: u64) -> io::Result<bool> {
-        let end = self.durable.saturating_add(room);
+        let end = self.length.saturating_add(room);
         if end <= self.reserved {
             return Ok(true);
         }
@@ -95,54 +103,103 @@ impl LogFile {
 
     #[cfg(test)]
     pub(super) fn forget_room(&mut self) {
-        self.reserved = self.durable;
+        self.reserved = self.length;
     }
 
     fn allocate(&self, flags: FallocateFlags, end: u64) -> rustix::io::Result<()> {
         #[cfg(test)]
         self.faults.reserve(end)?;
-        let from = self.reserved.max(self.durable);
+        let from = self.reserved.max(self.length);
         rustix::io::retry_on_intr(|| rustix::fs::fallocate(&self.file, flags, from, end - from))
     }
 
     /// Adds `bytes`, all of them or none, on the disk when this returns if `durably`. What could not be written is cut off, now or before the next attempt.
+    ///
+    /// If the disk did not take what was added before either, that is cut off too: [`length`](Self::length) says where the records end.
     pub(super) fn add(&mut self, bytes: &[u8], durably: bool) -> io::Result<()> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
         self.tidy()?;
+        self.still_there()?;
         self.untidy = true;
-        let written = self.write(bytes).and_then(|()| if durably { self.sync() } else { Ok(()) });
-        if let Err(error) = written {
+        if let Err(error) = self.write(bytes) {
             // Should this fail too, the next attempt begins with it.
             let _ = self.tidy();
             return Err(error);
         }
         self.untidy = false;
-        self.durable += bytes.len() as u64;
-        Ok(())
+        self.length += bytes.len() as u64;
+        if durably { self.sync() } else { Ok(()) }
     }
 
     fn write(&self, bytes: &[u8]) -> io::Result<()> {
         #[cfg(test)]
-        let bytes = self.faults.write(&self.file, bytes, self.durable)?;
-        self.file.write_all_at(bytes, self.durable)
+        let bytes = self.faults.write(&self.file, bytes, self.length)?;
+        self.file.write_all_at(bytes, self.length)
     }
 
-    /// Waits until what was added is on the disk.
-    pub(super) fn sync(&self) -> io::Result<()> {
+    /// Refuses to write where nobody would look for it, or behind what somebody else did to the file.
+    fn still_there(&self) -> io::Result<()> {
+        let (file, named) = (self.file.metadata()?, std::fs::symlink_metadata(&self.path)?);
+        if (file.dev(), file.ino()) != (named.dev(), named.ino()) {
+            return Err(io::Error::other("the file of the log was taken away, and another is in its place"));
+        }
+        if file.len() != self.length {
+            return Err(io::Error::other("the file of the log was written to or cut by somebody else"));
+        }
+        Ok(())
+    }
+
+    /// Waits until what was added is on the disk. If this fails what was added since the last time is cut off: the system may have dropped it already
+    /// (fsync(2)), and would not say so twice.
+    pub(super) fn sync(&mut self) -> io::Result<()> {
+        match self.try_sync() {
+            Ok(()) => {
+                self.durable = self.length;
+                Ok(())
+            }
+            Err(error) => {
+                self.length = self.durable;
+                self.untidy = true;
+                let _ = self.tidy();
+                Err(error)
+            }
+        }
+    }
+
+    fn try_sync(&mut self) -> io::Result<()> {
         #[cfg(test)]
         self.faults.sync()?;
-        self.file.sync_data()
+        self.file.sync_data()?;
+        if self.unnamed {
+            sync_directory(&self.path)?;
+            self.unnamed = false;
+        }
+        Ok(())
+    }
+
+    /// The file has this name now.
+    pub(super) fn renamed(&mut self, path: &Path) {
+        self.path = path.to_path_buf();
+        self.unnamed = true;
     }
 
     /// Gives back the room that was reserved and not needed.
     pub(super) fn release(&self) {
         // It is the system's to use, and costs nobody anything meanwhile.
-        let _ = self.file.set_len(self.durable);
+        if !self.untidy && self.reserved > self.length {
+            let _ = self.file.set_len(self.length);
+        }
     }
 
-    /// Cuts off what lies behind the durable beginning, and the room that was reserved with it.
+    /// Cuts off what lies behind the records.
     fn tidy(&mut self) -> io::Result<()> {
         if self.untidy {
-            self.cut(self.durable)?;
+            // Cutting gives the room back that was reserved.
+            if self.file.metadata()?.len() > self.length {
+                self.cut(self.length)?;
+            }
             self.untidy = false;
         }
         Ok(())
@@ -153,7 +210,7 @@ impl LogFile {
         #[cfg(test)]
         self.faults.cut()?;
         self.file.set_len(length)?;
-        (self.durable, self.reserved) = (length, length);
+        (self.length, self.durable, self.reserved) = (length, length.min(self.durable), length);
         Ok(())
     }
 }

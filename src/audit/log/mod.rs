@@ -1,5 +1,6 @@
 //! A log that this process writes: [`Log`] takes events, a thread writes them. Reads back only what it takes to go on.
 
+mod batch;
 mod error;
 mod file;
 mod parts;
@@ -181,10 +182,6 @@ impl Log {
         if let Task::Record { done: None, .. } | Task::Fact { .. } = task {
             self.0.shared.turned_away.fetch_add(1, Ordering::Relaxed);
             self.0.shared.know(|status| status.lost += 1);
-        }
-        if let Task::Fact { pays: true, .. } = task {
-            // There is always room for this.
-            let _ = self.0.shared.mailbox.put(Task::Forgive);
         }
         task.refuse(&error);
     }

@@ -152,7 +152,7 @@ fn no_line_ends(reader: &mut impl io::BufRead) -> io::Result<bool> {
 }
 
 /// Moves what lies behind `whole` into a file of its own: that one is on the disk before this one is cut.
-fn put_aside(path: &Path, file: &mut LogFile, whole: u64) -> io::Result<Torn> {
+pub(super) fn put_aside(path: &Path, file: &mut LogFile, whole: u64) -> io::Result<Torn> {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let aside = beside(path, &format!(".torn-{whole}-{}", since.as_micros()));
     let made = LogFile::create(&aside).map_err(|error| match error {

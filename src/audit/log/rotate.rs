@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use super::error::LogOpenError;
-use super::file::{LogFile, beside, sync_directory};
+use super::file::{LogFile, beside};
 use super::parts;
 use crate::audit::LogKey;
 use crate::audit::chain::Chain;
@@ -15,12 +15,14 @@ pub(super) const NEXT: &str = ".next";
 
 /// Makes the next file, which begins with the record that `chain` comes to, and gives the full one, whose first record has the number `first`, its name.
 ///
-/// Returns it and the line of that record. If this fails the full file is still the current one, and `chain` is as it was.
+/// There is room for `room` bytes in it, as far as the file system can tell. Returns it and the line of that record. If this fails the full file is still the
+/// current one, and `chain` is as it was.
 pub(super) fn rotate(
     path: &Path,
     first: u64,
     chain: &mut Chain,
     key: &LogKey,
+    room: u64,
 ) -> Result<(LogFile, Vec<u8>), LogOpenError> {
     let failed = |source| LogOpenError::Io { path: path.to_path_buf(), source };
     let next = beside(path, NEXT);
@@ -32,15 +34,17 @@ pub(super) fn rotate(
     let mut file = LogFile::create(&next)?;
     let (mut continued, mut line) = (chain.clone(), Vec::new());
     continued.write(&mut line, SystemTime::now(), &begin(chain, key));
-    file.add(&line, true).map_err(failed)?;
+    file.reserve(line.len() as u64 + room).and_then(|_| file.add(&line, true)).map_err(failed)?;
     let full = parts::full(path, first);
     // A second name is never given over something, and at no time is the log without its own.
     std::fs::hard_link(path, &full).map_err(failed)?;
-    if let Err(error) = std::fs::rename(&next, path).and_then(|()| sync_directory(path)) {
+    if let Err(error) = std::fs::rename(&next, path) {
         // While it has two names nobody can open it.
         let _ = std::fs::remove_file(&full);
         return Err(failed(error));
     }
+    // From here on it is the log, also if the disk does not have its name yet: nothing in it is told to be recorded before.
+    file.renamed(path);
     *chain = continued;
     Ok((file, line))
 }

@@ -1,5 +1,6 @@
 //! What waits to be recorded, and the bounded place where it waits. Writes nothing.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -7,11 +8,19 @@ use super::error::LogError;
 use crate::audit::Checkpoint;
 use crate::audit::event::Event;
 
-/// More than this does not wait.
+/// More than this does not wait, and of what has happened already not more than so many more.
 pub(super) const WAITING: usize = 64 * 1024;
+pub(super) const FACTS: usize = 16 * 1024;
 
 /// Is told what became of something.
 pub(super) type Done<T> = Box<dyn FnOnce(Result<T, LogError>) + Send>;
+
+/// Tells it. Whatever comes of that, the writer goes on.
+pub(super) fn tell<T>(done: Done<T>, outcome: Result<T, LogError>) {
+    if catch_unwind(AssertUnwindSafe(|| done(outcome))).is_err() {
+        tracing::error!("what waited for a record of the audit log panicked when it was told");
+    }
+}
 
 /// Something that the writer shall do.
 pub(super) enum Task {
@@ -47,9 +56,13 @@ impl Mailbox {
         if waiting.closed {
             return Some((task, LogError::Closed));
         }
-        let full = waiting.tasks.len() >= WAITING;
-        // An end and a debt that is gone make things better, and there are not many of them.
-        if full && !matches!(task, Task::Forgive | Task::Close(_)) {
+        let limit = match task {
+            Task::Record { .. } | Task::Checkpoint(_) => WAITING,
+            Task::Fact { pays: false, .. } => WAITING + FACTS,
+            // These make things better, and there are not more of them than there were records.
+            Task::Fact { pays: true, .. } | Task::Forgive | Task::Close(_) => usize::MAX,
+        };
+        if waiting.tasks.len() >= limit {
             return Some((task, LogError::Busy));
         }
         waiting.tasks.push(task);
@@ -91,9 +104,9 @@ impl Task {
     pub(super) fn refuse(self, error: &LogError) {
         match self {
             Self::Record { done: Some(done), .. } | Self::Fact { done: Some(done), .. } | Self::Close(done) => {
-                done(Err(error.clone()));
+                tell(done, Err(error.clone()));
             }
-            Self::Checkpoint(done) => done(Err(error.clone())),
+            Self::Checkpoint(done) => tell(done, Err(error.clone())),
             Self::Record { done: None, .. } | Self::Fact { done: None, .. } | Self::Forgive => {}
         }
     }

@@ -49,7 +49,7 @@ impl Vouching {
         Self { records, interval, file, hook, covered: 0, size, since, last: None, missed: 0, reason: String::new() }
     }
 
-    /// The log has so many records now.
+    /// The log has so many records now. They may be fewer than before, but all that are vouched for are among them.
     pub(super) fn added(&mut self, size: u64) {
         self.size = size;
         if size > self.covered {

@@ -1,6 +1,8 @@
 //! A log on a real disk, and on one that fails.
 
+mod disk;
 mod faults;
+mod torn;
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
@@ -554,7 +556,7 @@ fn an_event_that_is_too_large_is_refused_and_the_others_are_not() {
 #[test]
 fn too_much_that_waits_is_refused_at_once() {
     let mailbox = Mailbox::default();
-    let task = || Task::Fact { event: event("x"), pays: false, done: None };
+    let task = || Task::Record { event: event("x"), owes: false, done: None };
     for _ in 0..task::WAITING {
         assert!(mailbox.put(task()).is_none());
     }
