@@ -104,6 +104,18 @@ impl Environment {
         self
     }
 
+    /// Whether the host's whole environment is passed on.
+    #[cfg(all(feature = "audit", feature = "host"))]
+    pub(crate) fn inherits_all(&self) -> bool {
+        self.inherit_all
+    }
+
+    /// The variables that may make the plugin load what was never verified.
+    #[cfg(all(feature = "audit", feature = "host"))]
+    pub(crate) fn dangerous(&self) -> impl Iterator<Item = &OsStr> {
+        self.named.keys().map(OsString::as_os_str).filter(|name| is_loader_variable(name.as_bytes()))
+    }
+
     /// The environment for one launch: `protocol` are the variables that the two sides need to find each other.
     pub(crate) fn block(&self, protocol: &[(String, OsString)]) -> Result<Block, EnvironmentError> {
         let mut variables = BTreeMap::new();

@@ -3,6 +3,8 @@
 use std::fmt;
 
 use crate::Escaped;
+#[cfg(feature = "audit")]
+use crate::audit::LogError;
 use crate::handshake::HandshakeError;
 use crate::launch::{Exit, LaunchError};
 use crate::rpc::RpcError;
@@ -27,6 +29,10 @@ pub enum Error {
     /// Its process was started and did not become ready. It was killed.
     #[error(transparent)]
     Start(#[from] Box<StartError>),
+    /// It has no record in the audit log: its verification or its launch, and nothing was executed; or what was proven of its process, which was killed.
+    #[cfg(feature = "audit")]
+    #[error("nothing is launched without a record in the audit log")]
+    Audit(#[source] LogError),
 }
 
 impl Error {
@@ -35,6 +41,8 @@ impl Error {
         match self {
             Self::Verify(error) => error.is_refusal(),
             Self::Identity(_) | Self::Launch(_) => false,
+            #[cfg(feature = "audit")]
+            Self::Audit(_) => false,
             Self::Start(error) => match &error.fault {
                 StartFault::Handshake(fault) => !matches!(fault, HandshakeError::Ended { .. }),
                 StartFault::Transport(fault) => {
@@ -118,6 +126,9 @@ pub enum Awaited {
     /// The health service.
     #[error("its health service")]
     Health,
+    /// The audit log, in which the start is to be recorded.
+    #[error("the record of its start in the audit log")]
+    Record,
 }
 
 impl fmt::Display for StartError {

@@ -27,7 +27,7 @@ const EDGES: [(&str, &[&str]); 18] = [
     ("transport", &["handshake", "launch", "sys", "tls"]),
     ("rpc", &[]),
     ("protocol", &[]),
-    ("error", &["handshake", "launch", "rpc", "tls", "transport", "verify"]),
+    ("error", &["audit", "handshake", "launch", "rpc", "tls", "transport", "verify"]),
     (
         "host",
         &["audit", "error", "handshake", "launch", "private", "protocol", "rpc", "sys", "tls", "transport", "verify"],

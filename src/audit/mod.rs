@@ -1,5 +1,6 @@
 //! What happened, provably: events as values, and a log of them that cannot be changed unseen.
 
+mod arguments;
 mod chain;
 mod checkpoint;
 mod event;
@@ -14,6 +15,7 @@ mod sink;
 mod time;
 pub mod tree;
 
+pub use arguments::{Arguments, ArgumentsError};
 pub use chain::ChainFault;
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use event::*;

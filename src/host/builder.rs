@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use super::Plugin;
 use super::start;
+#[cfg(feature = "audit")]
+use crate::audit::Log;
 use crate::launch::{Environment, Stdin};
 use crate::verify::VerifiedPlugin;
 use crate::{Error, Protocol};
@@ -45,6 +47,10 @@ pub struct Ready {
     pub(super) start_timeout: Duration,
     pub(super) stdin: Stdin,
     pub(super) tcp_loopback: bool,
+    #[cfg(feature = "audit")]
+    pub(super) audit: Option<Log>,
+    #[cfg(feature = "audit")]
+    pub(super) message_limit: usize,
 }
 
 impl Plugin {
@@ -76,6 +82,10 @@ impl Builder<WantsEnvironment> {
             start_timeout: Duration::from_secs(30),
             stdin: Stdin::Null,
             tcp_loopback: false,
+            #[cfg(feature = "audit")]
+            audit: None,
+            #[cfg(feature = "audit")]
+            message_limit: crate::MESSAGE_LIMIT,
         })
     }
 }
@@ -143,6 +153,25 @@ impl Builder<Ready> {
         self
     }
 
+    /// Records the launch, the plugin's calls and its end in an audit log.
+    ///
+    /// Nothing is started before the log has the intent, and [`launch`](Self::launch) does not return before it has what was proven; every guarantee that is given up
+    /// is recorded too. Calls through [`Plugin::channel`] are recorded as [`CallLayer`](crate::host::CallLayer) says. The log must not lie where the plugin does:
+    /// in the policy's plugin directory, in the directory of the plugin's file, or among its files.
+    #[cfg(feature = "audit")]
+    pub fn with_audit(mut self, log: Log) -> Self {
+        self.0.audit = Some(log);
+        self
+    }
+
+    /// Refuses messages of the plugin with more than `limit` bytes as soon as they begin, instead of 64 MiB, and records it. Of a launch that is not recorded the
+    /// clients that tonic generates keep such a limit alone; there, too, it is 4 MiB unless it is set with `max_decoding_message_size`.
+    #[cfg(feature = "audit")]
+    pub fn with_message_limit(mut self, limit: usize) -> Self {
+        self.0.message_limit = limit;
+        self
+    }
+
     /// Launches the plugin, and returns when it has answered over the secured connection.
     ///
     /// The plugin belongs to the tokio runtime that this is called in, and must not outlive it: its outputs are read and its end is noticed
@@ -151,7 +180,7 @@ impl Builder<Ready> {
     /// # Errors
     ///
     /// [`Error::Identity`] and [`Error::Launch`] when the process was not started, [`Error::Start`] when it was and did not become
-    /// ready; it was killed then.
+    /// ready; it was killed then. `Error::Audit` when the launch is to be recorded and could not be: nothing was started, or it was killed.
     ///
     /// # Panics
     ///

@@ -42,6 +42,9 @@
 #![forbid(unsafe_code)]
 
 mod builder;
+#[cfg(feature = "audit")]
+mod calls;
+mod channel;
 mod output;
 mod plugin;
 mod process;
@@ -50,13 +53,19 @@ mod report;
 mod services;
 mod start;
 mod timings;
+mod trail;
 
 pub use builder::{Builder, Ready, WantsEnvironment, WantsProtocol};
+#[cfg(feature = "audit")]
+pub use calls::{CallLayer, RecordedCalls};
+pub use channel::{Channel, ResponseFuture};
 pub use plugin::{Ending, Plugin, Shutdown};
 pub use report::LaunchReport;
 #[cfg(feature = "reflection")]
 pub use services::{Services, WireService};
 pub use timings::Timings;
+#[cfg(feature = "audit")]
+pub use trail::{verify, verify_as};
 
 pub use crate::error::{Awaited, StartError, StartFault};
 pub use crate::handshake::{AddressFault, Announcement, CertificateFault, HandshakeError, LineFault, Network};

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
-use tonic::transport::Channel;
+use tonic::transport;
 
-use super::LaunchReport;
 use super::output::Output;
 use super::process::Process;
+use super::trail::Life;
+use super::{Channel, LaunchReport};
 use crate::launch::Exit;
 use crate::rpc::{self, Asked};
 use crate::transport::Hangup;
@@ -21,32 +22,40 @@ const KILL_WAIT: Duration = Duration::from_millis(400);
 /// A plugin that was launched and is ready. Dropping it kills the process and its group.
 pub struct Plugin {
     process: Process,
-    channel: Channel,
+    channel: transport::Channel,
     hangup: Arc<Hangup>,
     outputs: [Output; 2],
     report: LaunchReport,
+    life: Life,
 }
 
 impl Plugin {
     pub(super) fn new(
         process: Process,
-        channel: Channel,
+        channel: transport::Channel,
         hangup: Hangup,
         outputs: [Output; 2],
         report: LaunchReport,
+        life: Life,
     ) -> Self {
         let hangup = Arc::new(hangup);
         // A process that was forked off the plugin may hold the other end. It is not the plugin, and nothing is said to it.
-        let (mut end, connection) = (process.end(), Arc::clone(&hangup));
+        let (mut end, connection, life_to_end) = (process.end(), Arc::clone(&hangup), life.clone());
         tokio::spawn(async move {
-            end.wait().await;
+            let exit = end.wait().await;
             connection.hang_up();
+            life_to_end.exited(exit);
         });
-        Self { process, channel, hangup, outputs, report }
+        Self { process, channel, hangup, outputs, report, life }
     }
 
     /// The connection to the plugin, for any client that tonic generates. Cheap to clone; never connects again when it is lost.
     pub fn channel(&self) -> Channel {
+        self.life.channel(self.wire())
+    }
+
+    /// The same for the runtime's own calls, which are not the application's and not recorded.
+    pub(super) fn wire(&self) -> transport::Channel {
         self.channel.clone()
     }
 
@@ -99,6 +108,10 @@ impl Plugin {
             Some(exit) => tracing::info!(pid, ?ending, %exit, "a plugin was shut down"),
             None => tracing::error!(pid, "a killed plugin has not ended yet"),
         }
+        if let Some(exit) = exit {
+            self.life.exited(exit);
+        }
+        self.life.shut_down(ending);
         Shutdown { ending, exit }
     }
 
@@ -122,7 +135,7 @@ impl Plugin {
 
     /// Whether the plugin exited; not if it does not know how to be asked.
     async fn ask_and_wait(&self, patience: Duration) -> bool {
-        if rpc::ask_to_exit(self.channel()).await == Asked::Unheard {
+        if rpc::ask_to_exit(self.wire()).await == Asked::Unheard {
             return false;
         }
         if self.process.ended_within(patience).await.is_none() {

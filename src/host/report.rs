@@ -6,6 +6,8 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::Timings;
 use crate::Escaped;
+#[cfg(feature = "audit")]
+use crate::audit::LaunchId;
 use crate::handshake::Announcement;
 use crate::launch::{Measure, PeerCheck};
 use crate::tls::KeyAlgorithm;
@@ -15,6 +17,9 @@ use crate::verify::{Digest, ExecMode, Voucher};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LaunchReport {
+    /// The launch in the audit log, if it is recorded.
+    #[cfg(feature = "audit")]
+    pub launch: Option<LaunchId>,
     /// The plugin's process.
     pub pid: u32,
     /// The SHA-256 of the bytes that run: for a plugin that an interpreter runs, those of the interpreter.
@@ -55,6 +60,10 @@ pub struct LaunchReport {
 
 impl fmt::Display for LaunchReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        #[cfg(feature = "audit")]
+        if let Some(launch) = self.launch {
+            writeln!(f, "launch       {launch}")?;
+        }
         writeln!(f, "process      {}", self.pid)?;
         writeln!(f, "digest       sha256 {}", self.digest)?;
         if let Some(manifest) = self.manifest {

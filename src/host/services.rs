@@ -59,12 +59,12 @@ impl Plugin {
     }
 
     async fn ask_for_services(&self) -> Result<Services, ServicesError> {
-        if let Some((reflection, names)) = rpc::list(&self.channel()).await? {
+        if let Some((reflection, names)) = rpc::list(&self.wire()).await? {
             return Ok(Services::Listed { names, reflection });
         }
         let mut wire = vec![WireService { name: HEALTH, presence: Presence::Offered }];
         for name in WIRE {
-            wire.push(WireService { name, presence: rpc::presence(self.channel(), name).await });
+            wire.push(WireService { name, presence: rpc::presence(self.wire(), name).await });
         }
         Ok(Services::Unlisted { wire })
     }

@@ -13,6 +13,7 @@ use super::builder::Ready;
 use super::output::{self, Output};
 use super::process::Process;
 use super::timings::Stopwatch;
+use super::trail::Trail;
 use super::{LaunchReport, Plugin, Timings};
 use crate::error::{Awaited, Error, StartError, StartFault};
 use crate::handshake::{Agreed, Announcement, HandshakeError, Offer};
@@ -42,6 +43,17 @@ pub(super) async fn start(ready: Ready) -> Result<Plugin, Error> {
     let now = Instant::now();
     let watch = Stopwatch::started_at(now);
     let deadline = now.checked_add(ready.start_timeout).unwrap_or(now + AS_GOOD_AS_NEVER);
+    let trail = timeout_at(deadline, Trail::begin(&ready)).await.map_err(|_| LaunchError::Timeout)??;
+    match launch(ready, watch, deadline, &trail).await {
+        Ok(launched) => Ok(launched.finish(trail)),
+        Err(error) => {
+            trail.failed(&error).await;
+            Err(error)
+        }
+    }
+}
+
+async fn launch(ready: Ready, watch: Stopwatch, deadline: Instant, trail: &Trail) -> Result<Launched, Error> {
     let identity = Identity::generate().map_err(Error::Identity)?;
     let directory = launch::place_sockets(&ready.runtime_directory)?;
     let sockets = directory.path().to_path_buf();
@@ -52,8 +64,17 @@ pub(super) async fn start(ready: Ready) -> Result<Plugin, Error> {
     tracing::debug!(pid = running.child.pid(), digest = %facts.digest, mode = %facts.mode, "a plugin's process was started");
 
     let mut starting = Starting::watch(running, watch)?;
-    match starting.meet_while_it_lives(&terms, deadline).await {
-        Ok(met) => Ok(starting.finish(met, &terms, facts)),
+    let met = match starting.meet_while_it_lives(&terms, deadline).await {
+        Ok(met) => met,
+        Err(fault) => return Err(starting.fail(fault).await.into()),
+    };
+    let report = starting.report(&met, &terms, facts, trail);
+    match within(deadline, Awaited::Record, trail.ready(&report)).await {
+        Ok(Ok(())) => Ok(Launched { starting, met, report }),
+        Ok(Err(error)) => {
+            starting.kill().await;
+            Err(error)
+        }
         Err(fault) => Err(starting.fail(fault).await.into()),
     }
 }
@@ -212,34 +233,35 @@ impl Starting {
         Ok(Met { announcement, pin, check, session, timings, hangup, channel })
     }
 
-    fn finish(self, met: Met, terms: &Terms, facts: Facts) -> Plugin {
-        let pid = self.process.child().pid();
-        // What the plugin still writes to its standard output has no meaning, and must not block it.
-        let end = self.process.end();
-        let stdout = Output::drain("stdout", pid, self.stdout, end);
-        tokio::spawn(rpc::drain(met.channel.clone()));
-        let report = LaunchReport {
-            pid,
+    #[cfg_attr(not(feature = "audit"), expect(unused_variables, reason = "without an audit log a launch has no name"))]
+    fn report(&mut self, met: &Met, terms: &Terms, facts: Facts, trail: &Trail) -> LaunchReport {
+        LaunchReport {
+            #[cfg(feature = "audit")]
+            launch: trail.launch(),
+            pid: self.process.child().pid(),
             digest: facts.digest,
             manifest: facts.manifest,
             vouchers: facts.vouchers,
             mode: facts.mode,
             cached: facts.cached,
             version: met.announcement.version,
-            handshake: met.announcement,
+            handshake: met.announcement.clone(),
             peer_check: met.check,
-            tls_version: met.session.version,
-            cipher_suite: met.session.suite,
-            alpn: met.session.alpn,
+            tls_version: met.session.version.clone(),
+            cipher_suite: met.session.suite.clone(),
+            alpn: met.session.alpn.clone(),
             host_certificate: Digest::of(terms.identity.certificate()),
             plugin_certificate: met.pin.fingerprint(),
             plugin_key: met.pin.key(),
-            environment: self.environment,
-            measures: self.measures,
+            environment: std::mem::take(&mut self.environment),
+            measures: std::mem::take(&mut self.measures),
             timings: met.timings,
-        };
-        tracing::info!(pid, digest = %report.digest, mode = %report.mode, version = report.version, "a plugin is ready");
-        Plugin::new(self.process, met.channel, met.hangup, [self.stderr, stdout], report)
+        }
+    }
+
+    async fn kill(&self) {
+        self.process.kill();
+        self.process.ended_within(KILL_WAIT).await;
     }
 
     /// Ends the process, and gathers what it left to say.
@@ -248,12 +270,30 @@ impl Starting {
             true => self.process.ended_within(EXIT_WAIT).await,
             false => self.process.exit(),
         };
-        self.process.kill();
-        self.process.ended_within(KILL_WAIT).await;
+        self.kill().await;
         let stderr = self.stderr.tail_at_end().await;
         let pid = self.process.child().pid();
         tracing::warn!(pid, %fault, "a plugin did not start");
         Box::new(StartError { fault, exit, stderr })
+    }
+}
+
+/// A process that has answered, and everything that is known of it.
+struct Launched {
+    starting: Starting,
+    met: Met,
+    report: LaunchReport,
+}
+
+impl Launched {
+    fn finish(self, trail: Trail) -> Plugin {
+        let Self { starting: Starting { process, stdout, stderr, .. }, met, report } = self;
+        // What the plugin still writes to its standard output has no meaning, and must not block it.
+        let stdout = Output::drain("stdout", report.pid, stdout, process.end());
+        tokio::spawn(rpc::drain(met.channel.clone()));
+        let LaunchReport { pid, digest, mode, version, .. } = report;
+        tracing::info!(pid, %digest, %mode, version, "a plugin is ready");
+        Plugin::new(process, met.channel, met.hangup, [stderr, stdout], report, trail.live(pid))
     }
 }
 

@@ -1,0 +1,133 @@
+//! What a call is about, in the application's words: names and values for the record of the call, where values appear as keyed hashes. Hashes nothing itself.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+use super::Blind;
+use crate::Escaped;
+
+/// How many arguments a call has, and how long a name is, at most.
+const COUNT: usize = 32;
+const NAME: usize = 64;
+
+/// What a call is about: the arguments that the application wants to find again in the log. It puts them among the extensions of a request, and the record of the call
+/// has their names and the keyed hashes of their values. Nothing of them is sent to the plugin.
+///
+/// ```
+/// use portcullis::audit::Arguments;
+///
+/// let arguments = Arguments::new().with("key", "db/password")?.with("user", "alice")?;
+/// // request.extensions_mut().insert(arguments);
+/// # Ok::<(), portcullis::audit::ArgumentsError>(())
+/// ```
+///
+/// Names stand in the log as they are, so they must not be secrets; values are wiped when this is dropped.
+#[derive(Clone, Default)]
+pub struct Arguments(BTreeMap<String, Zeroizing<Vec<u8>>>);
+
+impl Arguments {
+    /// No argument.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds an argument.
+    ///
+    /// # Errors
+    ///
+    /// When the name is empty, longer than 64 bytes, has anything but ASCII letters, digits, `.`, `_` and `-` or was given already; when it is the 33rd.
+    pub fn with(mut self, name: impl Into<String>, value: impl AsRef<[u8]>) -> Result<Self, ArgumentsError> {
+        let name = name.into();
+        let fine = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+        if name.is_empty() || name.len() > NAME || !name.bytes().all(fine) {
+            return Err(ArgumentsError::Name { name: name.chars().take(NAME).collect() });
+        }
+        if self.0.contains_key(&name) {
+            return Err(ArgumentsError::Twice { name });
+        }
+        if self.0.len() == COUNT {
+            return Err(ArgumentsError::TooMany);
+        }
+        self.0.insert(name, Zeroizing::new(value.as_ref().to_vec()));
+        Ok(self)
+    }
+
+    /// The arguments as they appear in a log whose keyed hash is `blind`.
+    pub(crate) fn hidden(&self, blind: impl Fn(&[u8]) -> Blind) -> BTreeMap<String, Blind> {
+        self.0.iter().map(|(name, value)| (name.clone(), blind(value))).collect()
+    }
+}
+
+/// Values may be secret, so only names are shown.
+impl fmt::Debug for Arguments {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// An argument cannot be recorded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ArgumentsError {
+    /// Its name is none.
+    #[error(
+        "{:?} cannot be the name of an argument: it must be 1 to {NAME} ASCII letters, digits, '.', '_' and '-'",
+        Escaped::new(name)
+    )]
+    #[non_exhaustive]
+    Name {
+        /// The name, cut after 64 characters.
+        name: String,
+    },
+    /// The name was given before.
+    #[error("the argument {name} is there already")]
+    #[non_exhaustive]
+    Twice {
+        /// The name.
+        name: String,
+    },
+    /// There are too many.
+    #[error("a call has at most {COUNT} arguments")]
+    TooMany,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::LogKey;
+
+    #[test]
+    fn an_argument_is_its_name_and_the_keyed_hash_of_its_value() {
+        let key = LogKey::generate("example.com/log").unwrap();
+        let arguments = Arguments::new().with("key", "value").unwrap().with("empty", []).unwrap();
+        let hidden = arguments.hidden(|value| key.blind(value));
+        let expected = [("empty", key.blind(b"")), ("key", key.blind(b"value"))];
+        assert_eq!(hidden, expected.map(|(name, blind)| (name.to_owned(), blind)).into());
+    }
+
+    #[test]
+    fn names_are_bounded_and_plain() {
+        let longest = "n".repeat(NAME);
+        assert!(Arguments::new().with(&*longest, "").is_ok());
+        for name in ["", "two words", "line\n", "ä", &format!("{longest}n")] {
+            let refused = Arguments::new().with(name, "").unwrap_err();
+            assert!(matches!(refused, ArgumentsError::Name { .. }), "{name:?}");
+        }
+        let twice = Arguments::new().with("a", "1").unwrap().with("a", "2");
+        assert_eq!(twice.unwrap_err(), ArgumentsError::Twice { name: "a".into() });
+    }
+
+    #[test]
+    fn there_is_a_limit_to_how_many_there_are() {
+        let full = (0..COUNT).fold(Arguments::new(), |all, number| all.with(number.to_string(), "").unwrap());
+        assert_eq!(full.with("another", "").unwrap_err(), ArgumentsError::TooMany);
+    }
+
+    #[test]
+    fn values_are_not_shown() {
+        let arguments = Arguments::new().with("token", "hunter2").unwrap();
+        assert_eq!(format!("{arguments:?}"), r#"{"token"}"#);
+    }
+}

@@ -1,0 +1,92 @@
+//! The connection to a plugin as callers have it: any client that tonic generates can call through it, and none can call past the audit log.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tonic::body::Body;
+use tonic::transport;
+use tower_service::Service;
+
+#[cfg(feature = "audit")]
+use super::calls::{CallLayer, Calling, RecordedCalls};
+
+/// The connection to a plugin, for any client that tonic generates: `KvClient<host::Channel>`. Cheap to clone; never connects again when it is lost.
+///
+/// If the launch is recorded in an audit log, so is every call; a call that cannot be recorded is not made.
+#[derive(Clone)]
+pub struct Channel(Way);
+
+#[derive(Clone)]
+enum Way {
+    Direct(transport::Channel),
+    #[cfg(feature = "audit")]
+    Recorded(Box<RecordedCalls<transport::Channel>>),
+}
+
+impl Channel {
+    pub(super) fn direct(channel: transport::Channel) -> Self {
+        Self(Way::Direct(channel))
+    }
+
+    #[cfg(feature = "audit")]
+    pub(super) fn recorded(channel: transport::Channel, layer: &CallLayer) -> Self {
+        Self(Way::Recorded(Box::new(tower_layer::Layer::layer(layer, channel))))
+    }
+}
+
+impl Service<http::Request<Body>> for Channel {
+    type Response = http::Response<Body>;
+    type Error = transport::Error;
+    type Future = ResponseFuture;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), transport::Error>> {
+        match &mut self.0 {
+            Way::Direct(channel) => channel.poll_ready(cx),
+            #[cfg(feature = "audit")]
+            Way::Recorded(channel) => channel.poll_ready(cx),
+        }
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> ResponseFuture {
+        ResponseFuture(match &mut self.0 {
+            Way::Direct(channel) => Call::Direct(channel.call(request)),
+            #[cfg(feature = "audit")]
+            Way::Recorded(channel) => Call::Recorded(channel.call(request)),
+        })
+    }
+}
+
+impl fmt::Debug for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Channel").finish_non_exhaustive()
+    }
+}
+
+/// The response to a call, to come.
+#[must_use = "futures do nothing unless they are polled"]
+pub struct ResponseFuture(Call);
+
+enum Call {
+    Direct(transport::channel::ResponseFuture),
+    #[cfg(feature = "audit")]
+    Recorded(Calling<transport::Error>),
+}
+
+impl Future for ResponseFuture {
+    type Output = Result<http::Response<Body>, transport::Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.0 {
+            Call::Direct(call) => Pin::new(call).poll(cx),
+            #[cfg(feature = "audit")]
+            Call::Recorded(call) => call.as_mut().poll(cx),
+        }
+    }
+}
+
+impl fmt::Debug for ResponseFuture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}
