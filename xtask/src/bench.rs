@@ -8,10 +8,9 @@ use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use kv::proto::kv_client::KvClient;
 use kv::proto::{GetRequest, PutRequest};
-use portcullis::host::{Environment, Plugin};
+use portcullis::host::{Channel, Environment, Plugin};
 use portcullis::verify::ImageCache;
 use portcullis::{Digest, MESSAGE_LIMIT, Policy, Protocol};
-use tonic::transport::Channel;
 
 use crate::root;
 

@@ -96,7 +96,9 @@ fn places(plugin: &VerifiedPlugin) -> Vec<PathBuf> {
 
 fn new_id() -> Result<LaunchId, Error> {
     let mut bytes = [0; 8];
-    SystemRandom::new().fill(&mut bytes).map_err(|_| Error::Identity(TlsError::Identity("the system gives no random numbers".into())))?;
+    SystemRandom::new()
+        .fill(&mut bytes)
+        .map_err(|_| Error::Identity(TlsError::Identity("the system gives no random numbers".into())))?;
     Ok(LaunchId::new(u64::from_ne_bytes(bytes)))
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::facts;
 use crate::audit::Log;
 use crate::error::Error;
-use crate::verify::{Decision, Policy, PluginName, VerifiedPlugin};
+use crate::verify::{Decision, PluginName, Policy, VerifiedPlugin};
 
 /// Does what [`Policy::verify`] does, and records the answer with everything that it rests on before it is given. Blocks, as that does.
 ///

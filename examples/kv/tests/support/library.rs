@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use kv::proto::kv_client::KvClient;
 use kv::proto::{GetRequest, PutRequest};
-use portcullis::host::{Builder, Environment, Plugin, Ready, Shutdown};
+use portcullis::host::{Builder, Channel, Environment, Plugin, Ready, Shutdown};
 use portcullis::verify::VerifiedPlugin;
 use portcullis::{MESSAGE_LIMIT, Protocol};
-use tonic::transport::Channel;
 
 use super::{LIMIT, Place};
 

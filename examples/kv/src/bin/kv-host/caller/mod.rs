@@ -13,9 +13,9 @@ use kv::store_proto::{
     Announcement, Commit, DeleteRequest, Entry, GetRequest, ListRequest, WatchRequest, WatchResponse, WriteRequest,
 };
 use kv::{Arguments, CHUNK_LIMIT, KV_MESSAGE_LIMIT, STORE_MESSAGE_LIMIT, proto};
+use portcullis::host::Channel;
 use portcullis::host::Plugin;
 use tokio_stream::Stream;
-use tonic::transport::Channel;
 use tonic::{Request, Status, Streaming};
 
 pub(crate) use self::channel::Calls;

@@ -1,0 +1,225 @@
+//! The plugin of these tests: a channel that says what it is told to, and a log to look into.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::{Body as _, Frame};
+use prost::Message as _;
+use tempfile::TempDir;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tonic::body::Body;
+use tonic::client::Grpc;
+use tonic::{Request, Response, Status, Streaming};
+use tonic_prost::ProstCodec;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::audit::{Call, Event, LaunchId, Log, LogBuilder, LogKey, Messages, Record, Returned};
+use crate::host::calls::{CallLayer, RecordedCalls};
+
+type Piece = Result<Frame<Bytes>, Status>;
+
+/// The plugin's end.
+#[derive(Clone)]
+pub(super) struct Scripted {
+    /// What it answers with, once.
+    response: Arc<Mutex<Option<io::Result<http::Response<Body>>>>>,
+    /// What it was asked, once it was.
+    pub(super) asked: Arc<Mutex<Option<http::Request<Body>>>>,
+    /// What the log had when it was asked.
+    pub(super) known: Arc<Mutex<Vec<Event>>>,
+    bench: Arc<Bench>,
+}
+
+impl Scripted {
+    /// Puts this among the headers of the answer.
+    pub(super) fn with_header(&self, name: &'static str, value: &'static str) {
+        if let Some(Ok(response)) = &mut *self.response.lock().unwrap() {
+            response.headers_mut().insert(name, http::HeaderValue::from_static(value));
+        }
+    }
+}
+
+impl Service<http::Request<Body>> for Scripted {
+    type Response = http::Response<Body>;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<http::Response<Body>>> + Send>>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        *self.known.lock().unwrap() = self.bench.events();
+        *self.asked.lock().unwrap() = Some(request);
+        let response = self.response.lock().unwrap().take();
+        Box::pin(async move {
+            match response {
+                Some(response) => response,
+                None => std::future::pending().await,
+            }
+        })
+    }
+}
+
+/// A body that is written while it is read.
+struct Pipe(UnboundedReceiver<Piece>);
+
+impl http_body::Body for Pipe {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Piece>> {
+        self.0.poll_recv(cx)
+    }
+}
+
+/// What the plugin says in an answer.
+pub(super) struct Says(UnboundedSender<Piece>);
+
+impl Says {
+    pub(super) fn bytes(&self, bytes: &[u8]) -> &Self {
+        self.0.send(Ok(Frame::data(Bytes::copy_from_slice(bytes)))).unwrap();
+        self
+    }
+
+    /// These messages, in one piece.
+    pub(super) fn messages(&self, texts: &[&str]) -> &Self {
+        self.bytes(&texts.iter().flat_map(|text| framed(text)).collect::<Vec<_>>())
+    }
+
+    pub(super) fn status(&self, status: &Status) -> &Self {
+        let mut trailers = HeaderMap::new();
+        status.add_header(&mut trailers).unwrap();
+        self.0.send(Ok(Frame::trailers(trailers))).unwrap();
+        self
+    }
+
+    pub(super) fn ok(&self) -> &Self {
+        self.status(&Status::new(tonic::Code::Ok, ""))
+    }
+
+    pub(super) fn error(&self, status: Status) {
+        self.0.send(Err(status)).unwrap();
+    }
+
+    /// Whether somebody listens.
+    pub(super) fn is_heard(&self) -> bool {
+        !self.0.is_closed()
+    }
+}
+
+/// The message that says `text`, as it is hashed.
+pub(super) fn encoded(text: &str) -> Vec<u8> {
+    text.to_owned().encode_to_vec()
+}
+
+pub(super) fn framed(text: &str) -> Vec<u8> {
+    let message = encoded(text);
+    [&[0], &(message.len() as u32).to_be_bytes()[..], &message].concat()
+}
+
+/// A log, and where it is.
+pub(super) struct Bench {
+    place: TempDir,
+    pub(super) log: Log,
+}
+
+impl Bench {
+    pub(super) fn new() -> Arc<Self> {
+        Self::with(|builder| builder)
+    }
+
+    pub(super) fn best_effort() -> Arc<Self> {
+        Self::with(LogBuilder::best_effort)
+    }
+
+    fn with(settings: impl Fn(LogBuilder) -> LogBuilder) -> Arc<Self> {
+        let place = tempfile::tempdir().unwrap();
+        let key = LogKey::generate("example.com/log").unwrap();
+        let log = settings(Log::builder(place.path().join("log"), key)).open().unwrap();
+        Arc::new(Self { place, log })
+    }
+
+    /// The events that are in the log now, but for the log's own.
+    pub(super) fn events(&self) -> Vec<Event> {
+        let text = std::fs::read_to_string(self.place.path().join("log")).unwrap();
+        let events = text.lines().map(|line| Record::parse(line.as_bytes()).unwrap().event().unwrap());
+        events.filter(|event| !matches!(event, Event::Opened(_) | Event::Checkpoint(_) | Event::Closed(_))).collect()
+    }
+
+    /// All events, when nothing waits to be recorded any more.
+    pub(super) fn all_events(&self) -> Vec<Event> {
+        let _ = self.log.checkpoint();
+        self.events()
+    }
+
+    pub(super) fn kinds(&self) -> Vec<&'static str> {
+        self.all_events().iter().map(Event::kind).collect()
+    }
+
+    pub(super) fn call(&self) -> Call {
+        self.all_events()
+            .into_iter()
+            .find_map(|event| if let Event::Call(call) = event { Some(call) } else { None })
+            .unwrap()
+    }
+
+    pub(super) fn returned(&self) -> Returned {
+        let returned = |event| if let Event::Returned(returned) = event { Some(returned) } else { None };
+        self.all_events().into_iter().find_map(returned).unwrap()
+    }
+
+    pub(super) fn messages(&self) -> Vec<Messages> {
+        let messages = |event| if let Event::Messages(messages) = event { Some(messages) } else { None };
+        self.all_events().into_iter().filter_map(messages).collect()
+    }
+
+    /// A plugin that answers with this.
+    pub(super) fn answering(self: &Arc<Self>, response: Option<io::Result<http::Response<Body>>>) -> Scripted {
+        let response = Arc::new(Mutex::new(response));
+        Scripted { response, asked: Arc::default(), known: Arc::default(), bench: Arc::clone(self) }
+    }
+
+    /// A plugin that answers piece by piece.
+    pub(super) fn talking(self: &Arc<Self>) -> (Scripted, Says) {
+        let (sender, receiver) = unbounded_channel();
+        let response = http::Response::new(Body::new(Pipe(receiver)));
+        (self.answering(Some(Ok(response))), Says(sender))
+    }
+
+    pub(super) fn layer(&self) -> CallLayer {
+        CallLayer::new(self.log.clone(), LaunchId::new(7))
+    }
+
+    pub(super) fn client(&self, plugin: &Scripted) -> Grpc<RecordedCalls<Scripted>> {
+        Grpc::new(self.layer().layer(plugin.clone()))
+    }
+}
+
+pub(super) async fn unary(
+    client: &mut Grpc<RecordedCalls<Scripted>>,
+    request: Request<String>,
+) -> Result<String, Status> {
+    let codec = ProstCodec::<String, String>::default();
+    client.unary(request, "/test.Kv/Get".parse().unwrap(), codec).await.map(Response::into_inner)
+}
+
+pub(super) async fn stream(client: &mut Grpc<RecordedCalls<Scripted>>) -> Result<Streaming<String>, Status> {
+    let codec = ProstCodec::<String, String>::default();
+    let request = Request::new("watch".to_owned());
+    client.server_streaming(request, "/test.Kv/Watch".parse().unwrap(), codec).await.map(Response::into_inner)
+}
+
+/// The rest of a request's body.
+pub(super) async fn read(body: &mut Body) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await {
+        bytes.extend_from_slice(&frame.unwrap().into_data().unwrap());
+    }
+    bytes
+}
