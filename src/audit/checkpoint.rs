@@ -39,7 +39,7 @@ impl Checkpoint {
         signer.sign(&format!("{}\n{}\n{root}\n", self.origin, self.size))
     }
 
-    /// Reads a checkpoint of the log `origin` that one of `verifiers` signed. Lines that it has besides are passed over, as its definition asks for; they are signed too.
+    /// Reads a checkpoint of the log `origin` that one of `verifiers` signed: each of them is believed about that log. Lines that it has besides are passed over, as its definition asks for; they are signed too.
     ///
     /// # Errors
     ///

@@ -81,7 +81,7 @@ fn blind(tag: &hmac::Tag) -> Blind {
     Blind(Digest::from(bytes))
 }
 
-/// The secrets of one log. Wiped when they are dropped, and never shown.
+/// The secrets of one log. Never shown, and wiped when they are dropped; what ring holds of them is not.
 pub struct LogKey {
     signer: NoteSigner,
     secret: Zeroizing<[u8; LENGTH]>,

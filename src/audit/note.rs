@@ -63,7 +63,7 @@ impl fmt::Display for NoteVerifier {
 
 impl fmt::Debug for NoteVerifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "NoteVerifier({self})")
+        write!(f, "NoteVerifier({})", Escaped::new(&self.to_string()))
     }
 }
 
@@ -72,13 +72,13 @@ impl FromStr for NoteVerifier {
 
     fn from_str(text: &str) -> Result<Self, NoteKeyError> {
         let (name, id, key) = parts(text)?;
-        let verifier = Self { name: name.to_owned(), key };
+        let verifier = Self { name: name.to_owned(), key: *key };
         if verifier.id() == id { Ok(verifier) } else { Err(NoteKeyError::Id) }
     }
 }
 
 /// Name, id and key out of `<name>+<id>+<key>`.
-fn parts(text: &str) -> Result<(&str, [u8; ID_LENGTH], [u8; KEY_LENGTH]), NoteKeyError> {
+fn parts(text: &str) -> Result<(&str, [u8; ID_LENGTH], Zeroizing<[u8; KEY_LENGTH]>), NoteKeyError> {
     let mut parts = text.splitn(3, '+');
     let (Some(name), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
         return Err(NoteKeyError::Form);
@@ -88,7 +88,10 @@ fn parts(text: &str) -> Result<(&str, [u8; ID_LENGTH], [u8; KEY_LENGTH]), NoteKe
     let id = digits.then(|| u32::from_str_radix(id, 16).ok()).flatten().ok_or(NoteKeyError::Form)?;
     let key = Zeroizing::new(BASE64.decode(key).map_err(|_| NoteKeyError::Form)?);
     match key.split_first() {
-        Some((&ED25519_KEY, key)) => Ok((name, id.to_be_bytes(), key.try_into().map_err(|_| NoteKeyError::Length)?)),
+        Some((&ED25519_KEY, key)) => {
+            let key = key.try_into().map_err(|_| NoteKeyError::Length)?;
+            Ok((name, id.to_be_bytes(), Zeroizing::new(key)))
+        }
         Some(_) => Err(NoteKeyError::Algorithm),
         None => Err(NoteKeyError::Length),
     }
@@ -100,7 +103,7 @@ fn check_name(name: &str) -> Result<(), NoteKeyError> {
     if (1..=NAME_LIMIT).contains(&name.len()) && name.chars().all(fine) { Ok(()) } else { Err(NoteKeyError::Name) }
 }
 
-/// A secret key that signs notes. Wiped when it is dropped, and never shown.
+/// A secret key that signs notes. Never shown, and wiped when it is dropped; what ring holds of it is not.
 pub struct NoteSigner {
     seed: Zeroizing<[u8; KEY_LENGTH]>,
     pair: Ed25519KeyPair,
@@ -127,7 +130,7 @@ impl NoteSigner {
     /// When it is none, or its parts do not belong together.
     pub fn from_secret(text: &str) -> Result<Self, NoteKeyError> {
         let (name, id, seed) = parts(text.strip_prefix(SECRET).ok_or(NoteKeyError::Form)?)?;
-        let signer = Self::new(name, Zeroizing::new(seed))?;
+        let signer = Self::new(name, seed)?;
         if signer.verifier.id() == id { Ok(signer) } else { Err(NoteKeyError::Id) }
     }
 

@@ -171,8 +171,14 @@ fn common(old: usize, leaves: &[Digest], is_whole: bool, proof: &mut Vec<Digest>
 #[non_exhaustive]
 pub enum ProofFault {
     /// It is about a leaf or a tree that cannot be.
-    #[error("it is about a record or a log that cannot be: {0} of {1}")]
-    Sizes(u64, u64),
+    #[error("it is about a record or a log that cannot be: {part} of {size}")]
+    #[non_exhaustive]
+    Sizes {
+        /// The number of the leaf, or the size of the smaller tree.
+        part: u64,
+        /// The size of the tree.
+        size: u64,
+    },
     /// It has too few hashes or too many.
     #[error("it has not as many hashes as it takes")]
     Length,
@@ -194,7 +200,7 @@ pub fn verify_inclusion(
     root: &Digest,
 ) -> Result<(), ProofFault> {
     if index >= size {
-        return Err(ProofFault::Sizes(index, size));
+        return Err(ProofFault::Sizes { part: index, size });
     }
     let (mut node, mut last, mut hash) = (index, size - 1, *leaf);
     for sibling in proof {
@@ -232,7 +238,7 @@ pub fn verify_consistency(
     proof: &[Digest],
 ) -> Result<(), ProofFault> {
     if old == 0 || old > new {
-        return Err(ProofFault::Sizes(old, new));
+        return Err(ProofFault::Sizes { part: old, size: new });
     }
     if old == new {
         return match proof {

@@ -157,7 +157,7 @@ impl Builder<Ready> {
     ///
     /// Nothing is started before the log has the intent, and [`launch`](Self::launch) does not return before it has what was proven; every guarantee that is given up
     /// is recorded too. Calls through [`Plugin::channel`] are recorded as [`CallLayer`](crate::host::CallLayer) says. The log must not lie where the plugin does:
-    /// in the policy's plugin directory, in the directory of the plugin's file, or among its files.
+    /// in or below the policy's plugin directory, beside the plugin's file, or among its files.
     #[cfg(feature = "audit")]
     pub fn with_audit(mut self, log: Log) -> Self {
         self.0.audit = Some(log);

@@ -4,12 +4,10 @@
 //! Version 2 adds [`store_proto`]: values of any size in pieces, versions, and changes as they happen.
 #![forbid(unsafe_code)]
 
-mod arguments;
 mod generated;
 mod key;
 mod store;
 
-pub use arguments::Arguments;
 pub use generated::kv as proto;
 pub use generated::store as store_proto;
 pub use key::{KEY_LIMIT, Key, KeyFault};

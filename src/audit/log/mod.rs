@@ -241,6 +241,19 @@ impl Log {
         self.0.shared.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Makes sure that the log does not lie in `directory`, in which a plugin lies. Below it it may.
+    ///
+    /// # Errors
+    ///
+    /// [`LogError::AmongPlugins`]; also when it cannot be found out.
+    pub fn refuse_beside(&self, directory: &Path) -> Result<(), LogError> {
+        match directory.canonicalize() {
+            Ok(found) if self.path().parent() != Some(&found) => Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            _ => Err(LogError::AmongPlugins { path: self.path().to_path_buf(), directory: directory.to_path_buf() }),
+        }
+    }
+
     /// Makes sure that the log does not lie in or below `directory`, in which plugins lie.
     ///
     /// # Errors

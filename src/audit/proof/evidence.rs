@@ -1,5 +1,6 @@
 //! What proofs are made from: the tree over a whole log, and the checkpoints in it. Takes 32 bytes of memory for each record.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::{ConsistencyProof, InclusionProof};
@@ -27,6 +28,7 @@ impl Evidence {
     ///
     /// When a file cannot be read.
     pub fn collect(path: impl AsRef<Path>, trust: &Trust, wanted: &[u64]) -> Result<Self, ReadError> {
+        let wanted: BTreeSet<_> = wanted.iter().copied().collect();
         let (mut tree, mut notes, mut lines) = (Tree::new(), Vec::new(), Vec::new());
         let examination = examine_with(path, trust, |_, record| {
             // What does not stand where it should is not among what is proven: the examination tells where that begins.

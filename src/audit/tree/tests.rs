@@ -140,7 +140,7 @@ fn every_leaf_is_proven_and_no_other_is() {
             }
         }
         assert_eq!(tree.inclusion(size, size), None);
-        assert_eq!(verify_inclusion(&root, size, size, &[], &root), Err(ProofFault::Sizes(size, size)));
+        assert_eq!(verify_inclusion(&root, size, size, &[], &root), Err(ProofFault::Sizes { part: size, size }));
     }
 }
 
@@ -163,8 +163,8 @@ fn every_beginning_is_proven_and_no_other_is() {
         }
         assert_eq!((tree.consistency(0, new), tree.consistency(new + 1, new)), (None, None));
         let sizes = |old| verify_consistency((old, &new_root), (new, &new_root), &[]);
-        assert_eq!(sizes(0), Err(ProofFault::Sizes(0, new)));
-        assert_eq!(sizes(new + 1), Err(ProofFault::Sizes(new + 1, new)));
+        assert_eq!(sizes(0), Err(ProofFault::Sizes { part: 0, size: new }));
+        assert_eq!(sizes(new + 1), Err(ProofFault::Sizes { part: new + 1, size: new }));
     }
 }
 

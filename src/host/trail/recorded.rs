@@ -34,8 +34,11 @@ impl Trail {
     /// Records that something is about to be launched, and what guarantees are given up for it.
     pub(crate) async fn begin(ready: &Ready) -> Result<Self, Error> {
         let Some(log) = &ready.audit else { return Ok(Self(None)) };
-        for directory in places(&ready.plugin) {
-            log.refuse_inside(&directory).map_err(Error::Audit)?;
+        for directory in ready.plugin.directory().into_iter().chain(ready.plugin.bundle()) {
+            log.refuse_inside(directory).map_err(Error::Audit)?;
+        }
+        for directory in around(&ready.plugin) {
+            log.refuse_beside(&directory).map_err(Error::Audit)?;
         }
         let launch = new_id()?;
         for event in facts::weakened(ready, launch) {
@@ -85,13 +88,12 @@ impl Trail {
     }
 }
 
-/// Where the log must not lie: with the plugin, or where the plugin was found.
-fn places(plugin: &VerifiedPlugin) -> Vec<PathBuf> {
+/// The directories that the plugin itself lies in: by the name that it was found under, and by its own.
+fn around(plugin: &VerifiedPlugin) -> Vec<PathBuf> {
     let named = plugin.directory().map_or_else(|| plugin.path().to_path_buf(), |root| root.join(plugin.path()));
     let lies = named.canonicalize().ok();
     let around = [Some(named.as_path()), lies.as_deref()].into_iter().flatten().filter_map(Path::parent);
-    let around = around.map(|parent| if parent.as_os_str().is_empty() { Path::new(".") } else { parent });
-    plugin.directory().into_iter().chain(plugin.bundle()).chain(around).map(Path::to_path_buf).collect()
+    around.map(|parent| if parent.as_os_str().is_empty() { Path::new(".") } else { parent }.to_path_buf()).collect()
 }
 
 fn new_id() -> Result<LaunchId, Error> {

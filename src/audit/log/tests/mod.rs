@@ -280,6 +280,8 @@ fn a_log_lies_where_nobody_else_can_replace_it_and_where_no_plugins_lie() {
     fs::create_dir(place.file("plugins")).unwrap();
     let log = inside("plugins").unwrap();
     assert!(log.refuse_inside(&place.file("plugins")).is_ok());
+    assert!(log.refuse_beside(&place.file("plugins")).is_ok() && log.refuse_beside(&place.file("..")).is_ok());
+    assert!(matches!(log.refuse_beside(&place.file("link")), Err(LogError::AmongPlugins { .. })));
     assert!(matches!(log.refuse_inside(&place.file(".")), Err(LogError::AmongPlugins { .. })));
     drop(log);
     fs::set_permissions(place.directory.path(), Permissions::from_mode(0o777)).unwrap();

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::audit::AuditCommand;
 use crate::launch::Launch;
 
 /// Stores and fetches values through a verified plugin.
@@ -23,21 +24,45 @@ pub(crate) struct Arguments {
 }
 
 /// What only a launch has.
-const LAUNCH: [&str; 12] =
-    ["plugin", "cookie", "protocol", "data", "report", "sha256", "sums", "lock", "key", "manifest", "policy", "name"];
+const LAUNCH: [&str; 14] = [
+    "plugin",
+    "cookie",
+    "protocol",
+    "data",
+    "report",
+    "sha256",
+    "sums",
+    "lock",
+    "key",
+    "manifest",
+    "policy",
+    "name",
+    "audit",
+    "audit_best_effort",
+];
 
-const USAGE: &str =
-    "kv-host --plugin <PATH> <SOURCE>... [OPTIONS] <COMMAND>\n       kv-host --connect <SOCKET> <COMMAND>";
+const USAGE: &str = "kv-host --plugin <PATH> <SOURCE>... [OPTIONS] <COMMAND>
+       kv-host --connect <SOCKET> <COMMAND>
+       kv-host [--data <DIR>] [--audit <LOG>] audit <COMMAND>";
 
 impl Arguments {
     /// Reads the command line. Ends the program if it is wrong.
     pub(crate) fn read() -> Self {
         let arguments = Self::parse();
-        if arguments.connect.is_some() && matches!(arguments.command, Command::Serve { .. }) {
-            let fault = "`serve` keeps a plugin running: it needs --plugin, and cannot be used with --connect";
-            Self::command().error(ErrorKind::ArgumentConflict, fault).exit();
-        }
-        arguments
+        let is_audit = matches!(arguments.command, Command::Audit { .. });
+        let fault = match (&arguments.connect, &arguments.command) {
+            (Some(_), Command::Serve { .. }) => {
+                "`serve` keeps a plugin running: it needs --plugin, and cannot be used with --connect"
+            }
+            (Some(_), Command::Audit { .. }) => {
+                "`audit` reads a log, and nobody serves that: it cannot be used with --connect"
+            }
+            (None, _) if !is_audit && !arguments.launch.has_plugin() => {
+                "there is nobody to ask: name a plugin with --plugin, or a host that serves with --connect"
+            }
+            _ => return arguments,
+        };
+        Self::command().error(ErrorKind::ArgumentConflict, fault).exit()
     }
 }
 
@@ -50,6 +75,11 @@ pub(crate) enum Command {
         /// A Unix socket, to be made in a directory that is yours alone (mode 0700)
         #[arg(long, value_name = "PATH")]
         socket: PathBuf,
+    },
+    /// Examine the audit log, which every other command writes
+    Audit {
+        #[command(subcommand)]
+        command: AuditCommand,
     },
 }
 

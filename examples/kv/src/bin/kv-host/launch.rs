@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Args;
+use kv::KV_MESSAGE_LIMIT;
+use portcullis::audit::Log;
 use portcullis::host::{Environment, Plugin};
 use portcullis::{Escaped, Protocol};
 
+use crate::audit::Place;
 use crate::trust::Trust;
 
 /// How long a plugin may take to exit when it is asked.
@@ -17,7 +20,7 @@ const GRACE: Duration = Duration::from_secs(2);
 #[derive(Args)]
 pub(crate) struct Launch {
     /// The plugin: a file, or a directory with a manifest in it
-    #[arg(long, value_name = "PATH", required_unless_present = "connect", requires = "sources")]
+    #[arg(long, value_name = "PATH", requires = "sources")]
     plugin: Option<PathBuf>,
     /// The cookie that the plugin expects
     #[arg(long, value_name = "KEY=VALUE", default_value = "BASIC_PLUGIN=hello", value_parser = cookie)]
@@ -32,6 +35,11 @@ pub(crate) struct Launch {
     #[arg(long)]
     report: bool,
     #[command(flatten)]
+    audit: Place,
+    /// Go on when something cannot be recorded, and count what was lost
+    #[arg(long)]
+    audit_best_effort: bool,
+    #[command(flatten)]
     trust: Trust,
 }
 
@@ -43,11 +51,28 @@ fn cookie(text: &str) -> Result<(String, String), String> {
 }
 
 impl Launch {
+    pub(crate) fn has_plugin(&self) -> bool {
+        self.plugin.is_some()
+    }
+
+    pub(crate) fn audit(&self) -> &Place {
+        &self.audit
+    }
+
+    pub(crate) fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// Opens the audit log, before anything else happens.
+    pub(crate) fn open_log(&self) -> Result<Log> {
+        self.audit.open(&self.data, self.audit_best_effort)
+    }
+
     /// Verifies the plugin and launches it.
-    pub(crate) async fn plugin(self) -> Result<Plugin> {
+    pub(crate) async fn plugin(self, log: &Log) -> Result<Plugin> {
         let path = self.plugin.context("there is no plugin")?;
         let data = directory(&self.data)?;
-        let verified = self.trust.verify(&path)?;
+        let verified = self.trust.verify(&path, log)?;
         let (key, value) = self.cookie;
         let protocol = match self.protocol {
             Some(version) => Protocol::new(key, value, version),
@@ -58,6 +83,8 @@ impl Launch {
             .with_environment(Environment::empty())
             .with_working_directory(&data)
             .args(["--data".into(), data.into_os_string()])
+            .with_audit(log.clone())
+            .with_message_limit(KV_MESSAGE_LIMIT)
             .launch()
             .await?;
         if self.report {
@@ -73,7 +100,7 @@ pub(crate) async fn shut_down(plugin: &Plugin) {
 }
 
 /// Makes the directory if it is not there, for this user alone, and returns its full path.
-fn directory(path: &Path) -> Result<PathBuf> {
+pub(crate) fn directory(path: &Path) -> Result<PathBuf> {
     use std::os::unix::fs::DirBuilderExt;
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
     made.and_then(|()| path.canonicalize()).with_context(|| format!("cannot use {} for data", Escaped::path(path)))

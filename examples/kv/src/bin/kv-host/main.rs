@@ -1,5 +1,6 @@
 //! The host of the example: verifies a plugin, launches it, makes one call or serves many callers, and shuts it down. Or calls one that serves.
 
+mod audit;
 mod caller;
 mod cli;
 mod command;
@@ -33,6 +34,7 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> Result<()> {
     match (arguments.command, arguments.connect) {
+        (Command::Audit { command }, _) => audit::run(arguments.launch.audit(), arguments.launch.data(), &command),
         (Command::Serve { socket }, _) => serve::run(arguments.launch, &socket).await,
         // The value is read before anything is started: nobody should wait for a person at the keyboard.
         (Command::Call(command), Some(socket)) => {
@@ -44,8 +46,14 @@ async fn run(arguments: Arguments) -> Result<()> {
 }
 
 async fn launch_and_perform(call: Call, launch: Launch) -> Result<()> {
-    let plugin = launch.plugin().await?;
-    let called = command::perform(&Caller::to_plugin(&plugin), call).await;
-    shut_down(&plugin).await;
-    called
+    let log = launch.open_log()?;
+    let called = async {
+        let plugin = launch.plugin(&log).await?;
+        let called = command::perform(&Caller::to_plugin(&plugin), call).await;
+        shut_down(&plugin).await;
+        called
+    };
+    let called = called.await;
+    // What went wrong first is what is told.
+    called.and(audit::close(&log))
 }

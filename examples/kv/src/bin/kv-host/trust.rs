@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::{ArgGroup, Args};
+use portcullis::audit::Log;
 use portcullis::verify::{
     Checksums, Lock, PluginName, PublicKey, SignedManifest, SourceError, SourceKind, VerifiedPlugin,
 };
-use portcullis::{Digest, Error, Policy};
+use portcullis::{Digest, Policy, host};
 
 const HEADING: &str = "Who must vouch for the plugin (everybody who is named)";
 
@@ -41,13 +42,13 @@ pub(crate) struct Trust {
 
 impl Trust {
     /// The plugin at `path`, if everybody vouches for it. A single policy would do for many plugins, and keep what it verified.
-    pub(crate) fn verify(self, path: &Path) -> Result<VerifiedPlugin> {
+    pub(crate) fn verify(self, path: &Path, log: &Log) -> Result<VerifiedPlugin> {
         let policy = self.policy()?;
         let verified = match self.name {
-            Some(name) => policy.verify_as(name, path),
-            None => policy.verify(path),
+            Some(name) => host::verify_as(&policy, name, path, log),
+            None => host::verify(&policy, path, log),
         };
-        Ok(verified.map_err(Error::from)?)
+        Ok(verified?)
     }
 
     fn policy(&self) -> Result<Policy, SourceError> {

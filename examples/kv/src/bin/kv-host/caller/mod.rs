@@ -12,9 +12,9 @@ use kv::store_proto::write_request::Part;
 use kv::store_proto::{
     Announcement, Commit, DeleteRequest, Entry, GetRequest, ListRequest, WatchRequest, WatchResponse, WriteRequest,
 };
-use kv::{Arguments, CHUNK_LIMIT, KV_MESSAGE_LIMIT, STORE_MESSAGE_LIMIT, proto};
-use portcullis::host::Channel;
-use portcullis::host::Plugin;
+use kv::{CHUNK_LIMIT, KV_MESSAGE_LIMIT, STORE_MESSAGE_LIMIT, proto};
+use portcullis::audit::{Arguments, ArgumentsError};
+use portcullis::host::{Channel, Plugin};
 use tokio_stream::Stream;
 use tonic::{Request, Status, Streaming};
 
@@ -46,6 +46,9 @@ pub(crate) enum CallError {
     /// The peer answered so, or the connection is gone.
     #[error("no result: {}", portcullis::Escaped::new(.0.message()))]
     Answered(Status),
+    /// What it is about cannot be recorded.
+    #[error(transparent)]
+    Arguments(#[from] ArgumentsError),
     /// The plugin knows no such call.
     #[error("this plugin speaks version {version}, which has only get and put")]
     Version { version: u32 },
@@ -89,7 +92,7 @@ impl<C: Calls> Caller<C> {
 
     /// The value of a key: what there is to come has come, and the rest comes as it is read.
     pub(crate) async fn get(&self, key: String) -> Result<Value, CallError> {
-        let arguments = Arguments::new().with("key", key.clone());
+        let arguments = Arguments::new().with("key", &key)?;
         match self.store() {
             Ok(mut store) => {
                 let answer = store.get(request(GetRequest { key }, arguments)).await?;
@@ -104,7 +107,7 @@ impl<C: Calls> Caller<C> {
 
     /// Stores a value that is there.
     pub(crate) async fn put(&self, key: String, value: Bytes) -> Result<(), CallError> {
-        let arguments = Arguments::new().with("key", key.clone()).with("value", value.clone());
+        let arguments = Arguments::new().with("key", &key)?.with("value", &value)?;
         match self.store() {
             Ok(mut store) => drop(store.put(request(whole(key, None, value), arguments)).await?),
             Err(_) => drop(self.kv().put(request(proto::PutRequest { key, value }, arguments)).await?),
@@ -114,7 +117,7 @@ impl<C: Calls> Caller<C> {
 
     /// Stores a value that is there if the key has the version `expected`. Returns the new version.
     pub(crate) async fn compare_and_swap(&self, key: String, expected: u64, value: Bytes) -> Result<u64, CallError> {
-        let arguments = Arguments::new().with("key", key.clone()).with("value", value.clone());
+        let arguments = Arguments::new().with("key", &key)?.with("value", &value)?;
         let parts = request(whole(key, Some(expected), value), arguments);
         Ok(self.store()?.compare_and_swap(parts).await?.into_inner().version)
     }
@@ -126,7 +129,7 @@ impl<C: Calls> Caller<C> {
         first: Announcement,
         rest: impl Stream<Item = WriteRequest> + Send + 'static,
     ) -> Result<u64, CallError> {
-        let arguments = Arguments::new().with("key", first.key.clone());
+        let arguments = Arguments::new().with("key", &first.key)?;
         let is_swap = first.expected_version.is_some();
         let parts = request(announced(first, rest), arguments);
         let mut store = self.store()?;
@@ -136,19 +139,19 @@ impl<C: Calls> Caller<C> {
 
     /// Takes a value away. Returns whether there was one.
     pub(crate) async fn delete(&self, key: String) -> Result<bool, CallError> {
-        let arguments = Arguments::new().with("key", key.clone());
+        let arguments = Arguments::new().with("key", &key)?;
         Ok(self.store()?.delete(request(DeleteRequest { key }, arguments)).await?.into_inner().existed)
     }
 
     /// The keys that start with `prefix`; at most `limit`, or all of them if that is 0.
     pub(crate) async fn list(&self, prefix: String, limit: u64) -> Result<Streaming<Entry>, CallError> {
-        let arguments = Arguments::new().with("prefix", prefix.clone());
+        let arguments = Arguments::new().with("prefix", &prefix)?;
         Ok(self.store()?.list(request(ListRequest { prefix, limit }, arguments)).await?.into_inner())
     }
 
     /// The changes from now on whose keys start with `prefix`.
     pub(crate) async fn watch(&self, prefix: String) -> Result<Streaming<WatchResponse>, CallError> {
-        let arguments = Arguments::new().with("prefix", prefix.clone());
+        let arguments = Arguments::new().with("prefix", &prefix)?;
         Ok(self.store()?.watch(request(WatchRequest { prefix }, arguments)).await?.into_inner())
     }
 

@@ -2,19 +2,21 @@
 
 use std::sync::{Arc, Mutex};
 
+use portcullis::audit::Arguments;
 use tonic::Code;
 use tonic::body::Body;
 
 use super::*;
 
-type Noted = Arc<Mutex<Vec<(String, Arguments)>>>;
+/// The methods that were called, and the names of their arguments: values are for logs only.
+type Noted = Arc<Mutex<Vec<(String, String)>>>;
 
 /// A channel that is not tonic's: what is put before one is called in the same way.
 fn channel(noted: &Noted) -> impl Calls {
     let noted = Arc::clone(noted);
     tower::service_fn(move |request: http::Request<Body>| {
-        let arguments = request.extensions().get::<Arguments>().cloned().expect("a request says nothing");
-        noted.lock().unwrap().push((request.uri().path().to_owned(), arguments));
+        let arguments = request.extensions().get::<Arguments>().expect("a request says nothing");
+        noted.lock().unwrap().push((request.uri().path().to_owned(), format!("{arguments:?}")));
         let unavailable = Status::unavailable("nobody is there").into_http::<Body>();
         std::future::ready(Ok::<_, std::convert::Infallible>(unavailable))
     })
@@ -42,21 +44,20 @@ async fn every_request_names_its_arguments() {
     assert!(is_unavailable(old.get("k".into()).await));
     assert!(is_unavailable(old.put("k".into(), value()).await));
 
-    let (key, prefix) = (Arguments::new().with("key", "k"), Arguments::new().with("prefix", "p"));
-    let both = key.clone().with("value", "1");
+    let (key, both, prefix) = (r#"{"key"}"#, r#"{"key", "value"}"#, r#"{"prefix"}"#);
     let expected = [
-        ("/portcullis.kv.v1.Store/Get", &key),
-        ("/portcullis.kv.v1.Store/Put", &both),
-        ("/portcullis.kv.v1.Store/CompareAndSwap", &both),
-        ("/portcullis.kv.v1.Store/Put", &key),
-        ("/portcullis.kv.v1.Store/CompareAndSwap", &key),
-        ("/portcullis.kv.v1.Store/Delete", &key),
-        ("/portcullis.kv.v1.Store/List", &prefix),
-        ("/portcullis.kv.v1.Store/Watch", &prefix),
-        ("/proto.KV/Get", &key),
-        ("/proto.KV/Put", &both),
+        ("/portcullis.kv.v1.Store/Get", key),
+        ("/portcullis.kv.v1.Store/Put", both),
+        ("/portcullis.kv.v1.Store/CompareAndSwap", both),
+        ("/portcullis.kv.v1.Store/Put", key),
+        ("/portcullis.kv.v1.Store/CompareAndSwap", key),
+        ("/portcullis.kv.v1.Store/Delete", key),
+        ("/portcullis.kv.v1.Store/List", prefix),
+        ("/portcullis.kv.v1.Store/Watch", prefix),
+        ("/proto.KV/Get", key),
+        ("/proto.KV/Put", both),
     ];
-    let expected: Vec<_> = expected.into_iter().map(|(path, about)| (path.to_owned(), about.clone())).collect();
+    let expected: Vec<_> = expected.into_iter().map(|(path, about)| (path.to_owned(), about.to_owned())).collect();
     assert_eq!(*noted.lock().unwrap(), expected);
 }
 

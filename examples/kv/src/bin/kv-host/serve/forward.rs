@@ -140,5 +140,6 @@ fn answered(error: CallError) -> Status {
     match error {
         CallError::Answered(status) => passed_on(&status),
         CallError::Version { .. } => Status::unimplemented(error.to_string()),
+        CallError::Arguments(fault) => Status::internal(fault.to_string()),
     }
 }

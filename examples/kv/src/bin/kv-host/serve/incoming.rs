@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use portcullis::audit::{Event, Log};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
@@ -24,13 +25,17 @@ const PREFACE_WAIT: Duration = Duration::from_secs(10);
 const REST: Duration = Duration::from_millis(50);
 
 /// Accepts connections until `stop`, each in a task of its own until it has said its first bytes.
-pub(super) fn accept(listener: Arc<UnixListener>, stop: CancellationToken) -> ReceiverStream<io::Result<Connection>> {
+pub(super) fn accept(
+    listener: Arc<UnixListener>,
+    log: Log,
+    stop: CancellationToken,
+) -> ReceiverStream<io::Result<Connection>> {
     let (sender, receiver) = mpsc::channel(1);
-    tokio::spawn(async move { stop.run_until_cancelled(accept_all(&listener, sender)).await });
+    tokio::spawn(async move { stop.run_until_cancelled(accept_all(&listener, &log, sender)).await });
     ReceiverStream::new(receiver)
 }
 
-async fn accept_all(listener: &UnixListener, sender: mpsc::Sender<io::Result<Connection>>) {
+async fn accept_all(listener: &UnixListener, log: &Log, sender: mpsc::Sender<io::Result<Connection>>) {
     let places = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let stream = match listener.accept().await {
@@ -45,9 +50,9 @@ async fn accept_all(listener: &UnixListener, sender: mpsc::Sender<io::Result<Con
             eprintln!("kv-host: a connection was refused: there are {CONNECTIONS} already");
             continue;
         };
-        let sender = sender.clone();
+        let (sender, log) = (sender.clone(), log.clone());
         tokio::spawn(async move {
-            match admit(stream, place).await {
+            match admit(stream, place, &log).await {
                 // Nobody takes it if the end has come meanwhile.
                 Ok(connection) => drop(sender.send(Ok(connection)).await),
                 // Somebody only looked whether the socket is listened on.
@@ -58,8 +63,9 @@ async fn accept_all(listener: &UnixListener, sender: mpsc::Sender<io::Result<Con
     }
 }
 
-async fn admit(mut stream: UnixStream, place: OwnedSemaphorePermit) -> io::Result<Connection> {
-    let user = stream.peer_cred()?.uid();
+async fn admit(mut stream: UnixStream, place: OwnedSemaphorePermit, log: &Log) -> io::Result<Connection> {
+    let peer = stream.peer_cred()?;
+    let user = peer.uid();
     if user != 0 && user != rustix::process::geteuid().as_raw() {
         return Err(io::Error::other(format!("it is another user's, {user}")));
     }
@@ -69,6 +75,9 @@ async fn admit(mut stream: UnixStream, place: OwnedSemaphorePermit) -> io::Resul
     if preface != *PREFACE {
         return Err(io::Error::other("it does not speak HTTP/2"));
     }
+    let process = peer.pid().map_or_else(|| "unknown".into(), |pid| pid.to_string());
+    let caller = Event::application("kv.caller", [("user", user.to_string()), ("process", process)]);
+    log.record(caller).await.map_err(io::Error::other)?;
     Ok(Connection { preface: PREFACE, stream, _place: place })
 }
 

@@ -12,12 +12,14 @@ use anyhow::{Context, Result, bail};
 use kv::STORE_MESSAGE_LIMIT;
 use kv::store_proto::store_server::StoreServer;
 use portcullis::Escaped;
+use portcullis::audit::Log;
 use portcullis::host::{Exit, Plugin};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 
 use self::forward::Forward;
+use crate::audit;
 use crate::caller::{Caller, Calls};
 use crate::launch::{Launch, shut_down};
 use crate::signals::Signals;
@@ -44,20 +46,32 @@ pub(crate) async fn run(launch: Launch, socket: &Path) -> Result<()> {
     // From here on a signal leaves nothing behind.
     let mut signals = Signals::catch()?;
     let socket = Socket::bind(socket)?;
+    let log = launch.open_log()?;
+    let served = launch_and_serve(launch, &socket, &log, &mut signals).await;
+    served.and(audit::close(&log))
+}
+
+async fn launch_and_serve(launch: Launch, socket: &Socket, log: &Log, signals: &mut Signals) -> Result<()> {
     let plugin = tokio::select! {
-        plugin = launch.plugin() => plugin?,
+        plugin = launch.plugin(log) => plugin?,
         () = signals.ended() => return Ok(()),
     };
-    let served = serve(&Caller::to_plugin(&plugin), &plugin, &socket, signals).await;
+    let served = serve(&Caller::to_plugin(&plugin), &plugin, socket, log, signals).await;
     shut_down(&plugin).await;
     served
 }
 
-async fn serve<C: Calls>(caller: &Caller<C>, plugin: &Plugin, socket: &Socket, mut signals: Signals) -> Result<()> {
+async fn serve<C: Calls>(
+    caller: &Caller<C>,
+    plugin: &Plugin,
+    socket: &Socket,
+    log: &Log,
+    signals: &mut Signals,
+) -> Result<()> {
     caller.store()?;
     let stop = CancellationToken::new();
     let service = StoreServer::new(Forward::new(caller.clone(), stop.clone()));
-    let incoming = incoming::accept(socket.listener(), stop.clone());
+    let incoming = incoming::accept(socket.listener(), log.clone(), stop.clone());
     let serving = Server::builder()
         .max_concurrent_streams(STREAMS)
         .http2_max_header_list_size(HEADER_LIST_SIZE)
