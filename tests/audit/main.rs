@@ -1,0 +1,40 @@
+//! Logs that are written by real processes, which are killed, run out of disk and compete: this very binary writes one when its first argument says so.
+#![allow(unreachable_pub, clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod disk;
+mod kill;
+mod support;
+
+use libtest_mimic::{Arguments, Trial};
+
+macro_rules! cases {
+    ($($module:ident :: $case:ident),* $(,)?) => {
+        vec![$(Trial::test(concat!(stringify!($module), "::", stringify!($case)), || { $module::$case(); Ok(()) })),*]
+    };
+}
+
+fn main() -> std::process::ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    if let (Some(role), Some(place)) = (arguments.next(), arguments.next()) {
+        let role: Option<fn(&std::path::Path)> = match role.as_str() {
+            "play=kill" => Some(kill::write),
+            "play=full" => Some(disk::fill),
+            "play=limit" => Some(disk::outgrow),
+            _ => None,
+        };
+        if let Some(role) = role {
+            role(std::path::Path::new(&place));
+            return std::process::ExitCode::SUCCESS;
+        }
+    }
+    libtest_mimic::run(
+        &Arguments::from_args(),
+        cases![
+            kill::what_was_told_to_be_recorded_survives_every_kill,
+            kill::only_one_process_writes_a_log,
+            disk::a_full_disk_refuses_what_is_new_and_records_what_was_begun,
+            disk::a_file_that_may_not_grow_is_not_written_half,
+        ],
+    )
+    .exit_code()
+}
