@@ -77,8 +77,11 @@ impl FromStr for NoteVerifier {
     }
 }
 
-/// Name, id and key out of `<name>+<id>+<key>`.
-fn parts(text: &str) -> Result<(&str, [u8; ID_LENGTH], Zeroizing<[u8; KEY_LENGTH]>), NoteKeyError> {
+/// Name, id, and a key that may be a secret.
+type Parts<'a> = (&'a str, [u8; ID_LENGTH], Zeroizing<[u8; KEY_LENGTH]>);
+
+/// Takes `<name>+<id>+<key>` apart.
+fn parts(text: &str) -> Result<Parts<'_>, NoteKeyError> {
     let mut parts = text.splitn(3, '+');
     let (Some(name), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
         return Err(NoteKeyError::Form);

@@ -1,5 +1,7 @@
-//! The main job on real files, in plain words: agree to a plugin, launch and call it, refuse a tampered copy, revoke it. Uses only what
-//! every host has, and leaves nothing behind.
+//! The main job on real files, in plain words: agree to a plugin, launch and call it, refuse a tampered copy, revoke it, and show what was recorded of all that.
+//! Uses only what every host has, and leaves nothing behind but the report.
+
+mod trail;
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -12,16 +14,21 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use kv::proto::kv_client::KvClient;
 use kv::proto::{GetRequest, PutRequest};
-use portcullis::host::{Environment, Plugin};
+use portcullis::audit::{Arguments, Log};
+use portcullis::host::{self, Environment, Plugin};
 use portcullis::verify::{Lock, VerifiedPlugin};
 use portcullis::{Digest, MESSAGE_LIMIT, Policy, Protocol};
 
 use crate::root;
+use trail::Trail;
 
 pub(crate) fn run() -> Result<()> {
     let built = build()?;
     let place = tempfile::tempdir()?;
     let stage = Stage::set(&built, place.path())?;
+    // Everything from here on is recorded.
+    let trail = Trail::begin(&stage.directory)?;
+    let log = trail.log();
 
     println!("1. The plugin is a file. What identifies it is the SHA-256 of its bytes:\n");
     let digest = stage.digest()?;
@@ -32,16 +39,16 @@ pub(crate) fn run() -> Result<()> {
     println!("\n3. The host verifies the file by the lock file, launches exactly those bytes, and calls the plugin:\n");
     let policy = Policy::new().with_lock(Lock::read(&stage.lock)?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(first_launch(&policy, &stage))?;
+    runtime.block_on(first_launch(&policy, &stage, log))?;
 
     println!("\n4. The file is deleted. A second launch runs the verified bytes from the cache:\n");
     fs::remove_file(&stage.plugin)?;
-    runtime.block_on(second_launch(&policy, &stage))?;
+    runtime.block_on(second_launch(&policy, &stage, log))?;
 
     println!("\n5. Somebody put another file in its place, changed in one byte. A host that starts now refuses it:\n");
     stage.put_tampered_copy()?;
-    stage
-        .is_refused_by(&Policy::new().with_lock(Lock::read(&stage.lock)?), ["--lock".as_ref(), stage.lock.as_ref()])?;
+    let policy = Policy::new().with_lock(Lock::read(&stage.lock)?);
+    stage.is_refused_by(&policy, ["--lock".as_ref(), stage.lock.as_ref()], log)?;
 
     println!(
         "\n6. The file is put back as it was, and the host would run it again. Then the release turns out to be bad, and the"
@@ -50,7 +57,9 @@ pub(crate) fn run() -> Result<()> {
     stage.put_original()?;
     Policy::new().with_lock(Lock::read(&stage.lock)?).verify(&stage.plugin)?;
     stage.revoke(digest)?;
-    stage.is_refused_by(&Policy::read(&stage.policy)?, ["--policy".as_ref(), stage.policy.as_ref()])?;
+    stage.is_refused_by(&Policy::read(&stage.policy)?, ["--policy".as_ref(), stage.policy.as_ref()], log)?;
+
+    trail.show(&stage)?;
 
     stage.holds_nothing_else()?;
     println!("\nDone. No process, socket or directory of a plugin is left.");
@@ -152,9 +161,10 @@ impl Stage {
         Ok(())
     }
 
-    fn is_refused_by(&self, policy: &Policy, arguments: [&OsStr; 2]) -> Result<()> {
+    fn is_refused_by(&self, policy: &Policy, arguments: [&OsStr; 2], log: &Log) -> Result<()> {
         let decision = policy.decide(&self.plugin);
         ensure!(!decision.is_allowed(), "the plugin was accepted: {decision}");
+        ensure!(host::verify(policy, &self.plugin, log).is_err(), "the plugin was accepted");
         show(&format!("The host, before anything is executed:\n{decision}\n\n"));
         let output = self.plugin_verify("check").args(arguments).arg(&self.plugin).output()?;
         let [option, value] = arguments.map(OsStr::display);
@@ -169,51 +179,61 @@ impl Stage {
     fn holds_nothing_else(&self) -> Result<()> {
         let entries = fs::read_dir(&self.directory)?.filter_map(Result::ok).map(|entry| entry.file_name());
         let found: BTreeSet<_> = entries.collect();
-        let expected = BTreeSet::from(["data", "plugins", "plugins.lock", "policy.toml"].map(OsString::from));
+        let expected = BTreeSet::from(["audit", "data", "plugins", "plugins.lock", "policy.toml"].map(OsString::from));
         ensure!(found == expected, "something else is left: {found:?}");
         Ok(())
     }
 }
 
-async fn launch(verified: VerifiedPlugin, stage: &Stage) -> Result<Plugin> {
+async fn launch(verified: VerifiedPlugin, stage: &Stage, log: &Log) -> Result<Plugin> {
     let plugin = Plugin::builder(verified)
         .with_protocol(Protocol::new("BASIC_PLUGIN", "hello", 1))
         .with_environment(Environment::empty())
         // Beside the data, so that it can be seen that nothing stays.
         .with_runtime_directory(&stage.directory)
+        .with_audit(log.clone())
         .args(["--data".as_ref(), stage.data.as_os_str()])
         .launch()
         .await?;
     Ok(plugin)
 }
 
-async fn first_launch(policy: &Policy, stage: &Stage) -> Result<()> {
+async fn first_launch(policy: &Policy, stage: &Stage, log: &Log) -> Result<()> {
     let started = Instant::now();
-    let verified = policy.verify(&stage.plugin)?;
+    let verified = host::verify(policy, &stage.plugin, log)?;
     let checked = started.elapsed();
     let size = verified.size() / (1024 * 1024);
     let started = Instant::now();
-    let plugin = launch(verified, stage).await?;
+    let plugin = launch(verified, stage, log).await?;
     let ready = started.elapsed();
     show(&plugin.report().to_string());
     show(&format!("\n{size} MiB copied, sealed and hashed in {checked:.1?}; ready to be called {ready:.1?} later."));
     let mut client = KvClient::new(plugin.channel()).max_decoding_message_size(MESSAGE_LIMIT);
-    client.put(PutRequest { key: "greeting".into(), value: "hello from the demo".into() }).await?;
+    let put = PutRequest { key: "greeting".into(), value: "hello from the demo".into() };
+    client.put(about(put, Arguments::new().with("key", "greeting")?)).await?;
     show("put greeting \"hello from the demo\"");
     shut_down(plugin).await
 }
 
-async fn second_launch(policy: &Policy, stage: &Stage) -> Result<()> {
+async fn second_launch(policy: &Policy, stage: &Stage, log: &Log) -> Result<()> {
     let started = Instant::now();
-    let verified = policy.verify(&stage.plugin)?;
+    let verified = host::verify(policy, &stage.plugin, log)?;
     ensure!(verified.was_cached(), "the image was not in the cache");
-    let plugin = launch(verified, stage).await?;
+    let plugin = launch(verified, stage, log).await?;
     show(&format!("Verified from the cache, launched and ready in {:.1?}.", started.elapsed()));
     let mut client = KvClient::new(plugin.channel()).max_decoding_message_size(MESSAGE_LIMIT);
-    let value = client.get(GetRequest { key: "greeting".into() }).await?.into_inner().value;
+    let get = about(GetRequest { key: "greeting".into() }, Arguments::new().with("key", "greeting")?);
+    let value = client.get(get).await?.into_inner().value;
     show(&format!("get greeting -> {:?}", String::from_utf8_lossy(&value)));
     ensure!(value == "hello from the demo", "the value is not what was put");
     shut_down(plugin).await
+}
+
+/// A request that says in the audit log what it is about.
+fn about<T>(message: T, arguments: Arguments) -> tonic::Request<T> {
+    let mut request = tonic::Request::new(message);
+    request.extensions_mut().insert(arguments);
+    request
 }
 
 async fn shut_down(plugin: Plugin) -> Result<()> {
