@@ -32,8 +32,7 @@ const NAME: &str = "plugin";
 impl Bundle {
     /// Copies the files that `manifest` names from `tree` to a new directory below `parent`.
     pub(super) fn materialise(tree: &Tree, manifest: &Manifest, parent: &Path) -> Result<Self, Obstacle> {
-        let entries = manifest.files().len() + directories(manifest).len() + 1;
-        let directory = private_directory(parent)?.removed_at_once(entries);
+        let directory = private_directory(parent)?.removed_at_once(entries(manifest));
         let bundle = Self { path: directory.path().join(NAME), directory };
         make_directory(&bundle.path)?;
         for (path, expected) in manifest.files() {
@@ -84,13 +83,18 @@ impl Bundle {
         for directory in directories(manifest).into_iter().rev() {
             fs::set_permissions(self.path.join(directory), Permissions::from_mode(0o500))?;
         }
-        fs::set_permissions(&self.path, Permissions::from_mode(0o500))
+        Ok(())
     }
 }
 
-/// The directories that the files of a plugin lie in, from the outside in.
+/// How many files and directories are made for a plugin.
+fn entries(manifest: &Manifest) -> usize {
+    manifest.files().len() + directories(manifest).len()
+}
+
+/// The directories that the files of a plugin lie in, from the outside in: its own first, which has no name.
 fn directories(manifest: &Manifest) -> BTreeSet<&str> {
-    manifest.files().flat_map(|(path, _)| path.directories()).collect()
+    manifest.files().flat_map(|(path, _)| path.directories()).chain([""]).collect()
 }
 
 fn make_directory(path: &Path) -> Result<(), Obstacle> {
@@ -108,4 +112,30 @@ fn copy(source: File, target: &Path, size: u64, mode: u32) -> io::Result<fs::Met
 
 fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags(OFlags::NOFOLLOW.bits() as i32).open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verify::{Claims, Version};
+
+    /// Every file and directory at `path`, itself too.
+    fn count(path: &Path) -> usize {
+        let inside = fs::read_dir(path).into_iter().flatten();
+        1 + inside.map(|entry| count(&entry.unwrap().path())).sum::<usize>()
+    }
+
+    #[test]
+    fn as_many_entries_are_made_as_are_removed_at_once() {
+        let place = tempfile::tempdir().unwrap();
+        let plugin = place.path().join("plugin");
+        fs::create_dir_all(plugin.join("lib/deep")).unwrap();
+        for file in ["run", "lib/module", "lib/deep/data", "lib/deep/more"] {
+            fs::write(plugin.join(file), file).unwrap();
+        }
+        let claims = Claims::new("plugin".parse().unwrap(), Version::new(1, 0, 0)).with_program("run".parse().unwrap());
+        let manifest = Manifest::from_bytes("manifest", claims.describe(&plugin).unwrap()).unwrap();
+        let bundle = Bundle::materialise(&Tree::open_anywhere(&plugin).unwrap(), &manifest, place.path()).unwrap();
+        assert_eq!((count(bundle.path()), entries(&manifest)), (7, 7));
+    }
 }

@@ -140,3 +140,23 @@ fn changes_wait_for_one_another_and_none_is_lost() {
     });
     assert_eq!(Lock::read(&path).unwrap().plugins().len(), 8);
 }
+
+#[test]
+fn a_refusal_names_the_keys_that_vouched_and_the_one_that_vouches_now() {
+    // Three keys that differ in their number alone, which stands behind the name of the algorithm.
+    let [one, two, other]: [PublicKey; 3] = ["Qf6", "Qg6", "Qh6"].map(|id| KEY.replace("Qf6", id).parse().unwrap());
+    let refused = |locked: &[PublicKey], offered| {
+        LockRefusal::OtherSigner { name: name("kv"), locked: locked.to_vec(), offered }.to_string()
+    };
+    assert_eq!(
+        refused(&[one, two], Some(other)),
+        format!(
+            "kv was vouched for by key {} or {}, and this is vouched for by key {}",
+            one.id(),
+            two.id(),
+            other.id()
+        )
+    );
+    let nobody = format!("kv was vouched for by key {}, and this is vouched for by nobody", one.id());
+    assert_eq!(refused(&[one], None), nobody);
+}

@@ -218,6 +218,15 @@ fn a_script_is_told_with_its_interpreter() {
 }
 
 #[test]
+fn a_file_that_only_begins_like_a_program_is_warned_of() {
+    let fixture = Fixture::new(&Recipe::program());
+    std::fs::write(&fixture.program, b"\x7fELF\x03\x01\x01").unwrap();
+    let inspection = fixture.inspect();
+    assert_eq!(inspection.remarks, [Remark::Damaged { what: "its first bytes" }]);
+    assert!(matches!(inspection.refusal, Some(Refusal::Format(_))), "{:?}", inspection.refusal);
+}
+
+#[test]
 fn what_is_no_regular_file_is_named_and_nothing_blocks() {
     let fixture = Fixture::new(&Recipe::program());
     let fifo = fixture.root.join("fifo");

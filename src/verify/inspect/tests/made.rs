@@ -199,7 +199,11 @@ fn what_brings_other_code_along_is_remarked() {
     let library = Recipe { interpreter: None, stack: None, ..Recipe::program() };
     let unstated = crate::verify::Remark::UnstatedStack.to_string();
     assert!(remarks(&library).contains(&unstated));
+    let uncovered = |libraries: usize| crate::verify::Remark::NeededByLibrary { libraries }.to_string();
+    assert!(remarks(&library).contains(&uncovered(1)));
     assert!(!remarks(&Recipe { kind: 1, ..library }).contains(&unstated), "an object file is not run");
+    let alone = remarks(&Recipe { interpreter: None, strings: vec![], ..Recipe::program() });
+    assert!(!alone.contains(&uncovered(0)), "{alone}");
 }
 
 #[test]
@@ -254,6 +258,15 @@ fn an_inspection_is_told_line_by_line() {
         "\nstack        not executable\nrelro        none\nbuild id     0102feff\nsymbols      stripped\n",
     ] {
         assert!(text.contains(lines), "{text}");
+    }
+    for (values, kind) in [
+        (vec![], "shared library"),
+        // Its kind says already that it is static.
+        (vec![(FLAGS_1, 0x0800_0000)], "static position-independent program"),
+    ] {
+        std::fs::write(&path, Recipe { interpreter: None, values, ..Recipe::program() }.make()).unwrap();
+        let text = Inspection::of(&path).unwrap().to_string();
+        assert!(text.contains(&format!("\nkind         {kind}\nneeded ")), "{text}");
     }
     std::fs::write(&path, "#!/bin/sh -e\n").unwrap();
     let text = Inspection::of(&path).unwrap().to_string();

@@ -2,6 +2,7 @@
 
 mod compiled;
 mod files;
+mod go;
 mod hostile;
 mod made;
 

@@ -1,5 +1,7 @@
 //! Plugins that are directories.
 
+use std::io::ErrorKind;
+
 use super::*;
 
 /// A plugin that is a directory: a program, a module, and what its manifest does not name.
@@ -126,6 +128,20 @@ fn a_bundle_with_a_file_that_is_not_as_the_manifest_says_is_refused_and_nothing_
         assert!(expected, "{reason}: {result:?}");
         assert_eq!(fs::read_dir(&directory.copies).unwrap().count(), 0);
     }
+}
+
+#[test]
+fn a_file_that_cannot_be_looked_at_is_not_called_missing() {
+    let directory = Directory::new();
+    let top = directory.path();
+    fs::rename(top.join("lib"), top.join("aside")).unwrap();
+    fs::write(top.join("lib"), "no directory").unwrap();
+    let result = directory.policy().verify(&top);
+    assert!(
+        matches!(&result, Err(VerifyError::Unchecked { source, .. }) if source.kind() == ErrorKind::NotADirectory),
+        "{result:?}"
+    );
+    assert_eq!(fs::read_dir(&directory.copies).unwrap().count(), 0);
 }
 
 #[test]
