@@ -14,7 +14,7 @@ use portcullis::plugin;
 use tonic::service::Routes;
 
 use crate::raw_server::{self, Certificate};
-use crate::{slow, support};
+use crate::{slow, support, talk};
 
 /// Plays the fixture that the first argument names, if it names one.
 pub fn play() -> Option<ExitCode> {
@@ -28,6 +28,8 @@ fn perform(name: &str, arguments: &[&str]) -> ExitCode {
     match (name, arguments) {
         ("serve", []) => serve(),
         ("serve-slowly", []) => serve_slowly(),
+        ("serve-when", [file, pid]) => serve_when(Path::new(file), Path::new(pid)),
+        ("talk", _) => talk(),
         ("serve-in-place", [file, digest]) => serve_in_place(Path::new(file), digest),
         ("hold-connection", [told]) => hold_connection(Path::new(told)),
         ("print-first", []) => print_first(),
@@ -59,6 +61,11 @@ fn perform(name: &str, arguments: &[&str]) -> ExitCode {
             std::thread::sleep(Duration::from_secs(20));
             ExitCode::SUCCESS
         }
+        #[cfg(feature = "audit")]
+        ("host-without-room", [place]) => {
+            crate::audit::host_without_room(place.into());
+            ExitCode::SUCCESS
+        }
         ("host", [place, file]) => host(Path::new(place), Path::new(file)),
         ("launch-state", [place, file]) => launch_state(Path::new(place), file),
         ("cancelling-host", [place]) => cancelling_host(Path::new(place)),
@@ -88,6 +95,20 @@ fn serve_in_place(file: &Path, digest: &str) -> ExitCode {
 fn serve_slowly() -> ExitCode {
     plugin::builder("BASIC_PLUGIN", "hello")
         .version(1, || async { Ok::<_, Infallible>(Routes::new(slow::SlowServer)) })
+        .serve()
+}
+
+/// A good plugin that serves when a file is there.
+fn serve_when(file: &Path, pid: &Path) -> ExitCode {
+    fs::write(pid, format!("{}\n", std::process::id())).unwrap();
+    support::eventually("the file is there", || file.exists());
+    serve()
+}
+
+/// A good plugin with a service that says what it is told to.
+fn talk() -> ExitCode {
+    plugin::builder("BASIC_PLUGIN", "hello")
+        .version(1, || async { Ok::<_, Infallible>(Routes::new(talk::TalkServer)) })
         .serve()
 }
 

@@ -2,6 +2,8 @@
 #![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 #![allow(clippy::zombie_processes, reason = "fixtures that leave processes behind on purpose")]
 
+#[cfg(feature = "audit")]
+mod audit;
 mod fixtures;
 mod handshake;
 mod launch;
@@ -15,6 +17,7 @@ mod reflector;
 mod services;
 mod slow;
 mod support;
+mod talk;
 
 use libtest_mimic::{Arguments, Trial};
 
@@ -96,9 +99,46 @@ fn main() -> std::process::ExitCode {
         ]
         .into_iter()
         .chain(cases_with_reflection())
+        .chain(cases_with_audit())
         .collect(),
     )
     .exit_code()
+}
+
+#[cfg(feature = "audit")]
+fn cases_with_audit() -> Vec<Trial> {
+    cases![
+        audit::a_launch_is_recorded_from_its_verification_to_its_end,
+        audit::what_may_not_run_is_recorded_with_the_reason,
+        audit::what_may_run_and_cannot_be_recorded_may_not,
+        audit::nothing_is_started_without_a_record,
+        audit::nothing_is_started_when_the_disk_is_full,
+        audit::a_plugin_whose_start_cannot_be_recorded_is_killed,
+        audit::a_launch_that_fails_has_an_outcome,
+        audit::a_launch_that_is_cancelled_has_an_outcome,
+        audit::limits_of_a_start_are_recorded,
+        audit::what_a_host_gives_up_is_recorded_before_it_is_given_up,
+        audit::a_log_among_plugins_is_refused,
+        audit::a_single_call_makes_two_records,
+        audit::an_answer_that_is_an_error_is_recorded,
+        audit::what_a_stream_answers_is_recorded_before_it_is_given,
+        audit::what_a_host_says_in_a_stream_is_recorded,
+        audit::a_plugin_that_is_killed_in_a_call_is_recorded,
+        audit::a_call_that_nobody_waits_for_is_recorded,
+        audit::a_message_beyond_the_limit_is_refused_and_recorded,
+        audit::a_call_that_cannot_be_recorded_is_not_made,
+        audit::nothing_that_was_said_is_in_the_log,
+        audit::the_end_of_a_plugin_that_is_dropped_is_recorded,
+        audit::each_launch_has_a_name_of_its_own,
+        audit::in_best_effort_plugins_run_though_the_log_is_gone,
+        audit::a_launch_without_a_log_has_no_name,
+    ]
+}
+
+#[cfg(not(feature = "audit"))]
+fn cases_with_audit() -> Vec<Trial> {
+    eprintln!("SKIPPED: what is recorded takes --features audit");
+    Vec::new()
 }
 
 #[cfg(feature = "reflection")]

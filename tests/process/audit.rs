@@ -1,0 +1,516 @@
+//! What a host leaves in its audit log of real plugins: every step before it counts, and nothing of what was said.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use portcullis::audit::{
+    Arguments, Blind, Call, Event, LaunchId, Log, LogError, LogKey, Messages, Record, Returned, Tally, Verdict,
+};
+use portcullis::host::{self, Builder, Ending, Environment, Plugin, Ready};
+use portcullis::verify::VerifyError;
+use portcullis::{Error, Policy};
+use prost::Message as _;
+
+use crate::support::{LONG, OWN_DIGEST, OWN_PATH, Place, eventually, is_alive, protocol, run, verified};
+use crate::talk;
+
+/// A log, and a place for launches.
+pub struct Audited {
+    place: Place,
+    pub log: Log,
+    key: Blinds,
+}
+
+/// Hides values as the log does.
+struct Blinds(Log);
+
+impl Audited {
+    pub fn new() -> Self {
+        Self::with(|builder| builder)
+    }
+
+    fn with(settings: impl FnOnce(portcullis::audit::LogBuilder) -> portcullis::audit::LogBuilder) -> Self {
+        let place = Place::new();
+        let key = LogKey::generate("example.com/tests").unwrap();
+        let log = settings(Log::builder(place.file("log"), key)).open().unwrap();
+        Self { place, key: Blinds(log.clone()), log }
+    }
+
+    fn fixture(&self, arguments: &[&str]) -> Builder<Ready> {
+        self.place.fixture(arguments).with_audit(self.log.clone())
+    }
+
+    fn text(&self) -> String {
+        std::fs::read_to_string(self.place.file("log")).unwrap()
+    }
+
+    /// The events that are on the disk, but for those of the log itself.
+    fn events(&self) -> Vec<Event> {
+        let text = self.text();
+        let events = text.lines().map(|line| Record::parse(line.as_bytes()).unwrap().event().unwrap());
+        events.filter(|event| !matches!(event, Event::Opened(_) | Event::Checkpoint(_) | Event::Closed(_))).collect()
+    }
+
+    fn kinds(&self) -> Vec<&'static str> {
+        // Everything that was brought is on the disk when it is vouched for.
+        let _ = self.log.checkpoint();
+        self.events().iter().map(Event::kind).collect()
+    }
+
+    /// What is recorded of one kind.
+    fn all<T>(&self, pick: impl Fn(Event) -> Option<T>) -> Vec<T> {
+        let _ = self.log.checkpoint();
+        self.events().into_iter().filter_map(pick).collect()
+    }
+
+    fn calls(&self) -> Vec<Call> {
+        self.all(|event| if let Event::Call(call) = event { Some(call) } else { None })
+    }
+
+    fn returned(&self) -> Vec<Returned> {
+        self.all(|event| if let Event::Returned(returned) = event { Some(returned) } else { None })
+    }
+
+    fn messages(&self) -> Vec<Messages> {
+        self.all(|event| if let Event::Messages(messages) = event { Some(messages) } else { None })
+    }
+
+    fn tally(&self, messages: &[&str]) -> Tally {
+        let bytes: Vec<u8> = messages.iter().flat_map(|text| (*text).to_owned().encode_to_vec()).collect();
+        let mut tally = Tally::default();
+        (tally.messages, tally.bytes) = (messages.len() as u64, bytes.len() as u64);
+        tally.hash = Some(self.key.of(&bytes));
+        tally
+    }
+}
+
+impl Blinds {
+    fn of(&self, value: &[u8]) -> Blind {
+        self.0.blind(value)
+    }
+}
+
+async fn talk(audited: &Audited) -> Plugin {
+    audited.fixture(&["talk"]).launch().await.unwrap()
+}
+
+pub fn a_launch_is_recorded_from_its_verification_to_its_end() {
+    let audited = Audited::new();
+    let policy = Policy::new().allow(*OWN_DIGEST);
+    let verified = host::verify(&policy, &*OWN_PATH, &audited.log).unwrap();
+    let (report, pid) = run(async {
+        let launch = audited.place.fixture_of(verified, &["serve"]).with_audit(audited.log.clone());
+        let plugin = launch.launch().await.unwrap();
+        assert_eq!(
+            audited.events().last().map(Event::kind),
+            Some("ready"),
+            "on the disk before anybody can call the plugin"
+        );
+        assert_eq!(plugin.shutdown(LONG).await.ending, Ending::Asked);
+        (plugin.report().clone(), plugin.pid())
+    });
+    let expected = ["verification", "launch", "handshake", "connection", "ready", "exit", "shutdown"];
+    assert_eq!(audited.kinds(), expected);
+    let launch = report.launch.unwrap();
+    assert!(audited.events()[1..].iter().all(|event| event.launch() == Some(launch)));
+    assert!(report.to_string().contains(&format!("launch       {launch}\n")), "{report}");
+
+    let events = audited.events();
+    let [Event::Verification(verification), Event::Launch(begun), ..] = &events[..] else { panic!("{events:?}") };
+    let image = verification.image.as_ref().unwrap();
+    assert_eq!((verification.verdict, image.sha256), (Verdict::Allowed, *OWN_DIGEST));
+    assert_eq!(verification.plugin, OWN_PATH.to_str().unwrap());
+    assert!(verification.findings.iter().any(|finding| finding.starts_with("vouched")), "{verification:?}");
+    assert_eq!((&begun.image, &begun.plugin), (image, &verification.plugin));
+    assert_eq!((&begun.versions[..], begun.timeout_ms), (&[1][..], 30_000));
+    assert_eq!(begun.arguments, [audited.key.of(b"fixture:serve")]);
+
+    let [_, _, Event::Handshake(line), Event::Connection(connection), Event::Ready(ready), rest @ ..] = &events[..]
+    else {
+        panic!("{events:?}")
+    };
+    assert_eq!((line.pid, line.version, line.line.as_str()), (pid, 1, report.handshake.to_string().as_str()));
+    assert_eq!(connection.plugin_certificate, report.plugin_certificate);
+    assert_eq!(connection.host_certificate, report.host_certificate);
+    assert_eq!((connection.tls.as_str(), &connection.suite), ("TLS 1.3", &report.cipher_suite));
+    assert!(ready.environment.contains(&"PLUGIN_CLIENT_CERT".into()), "{ready:?}");
+    assert!(!ready.measures.is_empty() && u128::from(ready.took_us) == report.timings.total().as_micros());
+    let [Event::Exit(exit), Event::Shutdown(shutdown)] = rest else { panic!("{rest:?}") };
+    assert_eq!((exit.pid, exit.exit.as_str(), shutdown.ending.as_str()), (pid, "exit status 0", "asked"));
+}
+
+pub fn what_may_not_run_is_recorded_with_the_reason() {
+    let audited = Audited::new();
+    let refused = host::verify(&Policy::new().allow("00".repeat(32).parse().unwrap()), &*OWN_PATH, &audited.log);
+    let Err(Error::Verify(refused @ VerifyError::Refused { .. })) = refused else { panic!("{refused:?}") };
+    let missing = audited.place.file("missing");
+    let unchecked = host::verify(&Policy::new().allow(*OWN_DIGEST), &missing, &audited.log);
+    let Err(Error::Verify(unchecked)) = unchecked else { panic!("{unchecked:?}") };
+    let name = "other".parse().unwrap();
+    let denied = host::verify_as(&Policy::new().deny(*OWN_DIGEST), name, &*OWN_PATH, &audited.log);
+    let Err(Error::Verify(denied)) = denied else { panic!("{denied:?}") };
+    let recorded = audited.all(|event| if let Event::Verification(seen) = event { Some(seen) } else { None });
+    let verdicts = recorded.iter().map(|seen| (seen.verdict, seen.image.is_some()));
+    let expected = [Verdict::Refused, Verdict::Unchecked, Verdict::Refused].map(|verdict| (verdict, false));
+    assert_eq!(verdicts.collect::<Vec<_>>(), expected);
+    for (error, seen) in [refused, unchecked, denied].iter().zip(&recorded) {
+        let reason = portcullis::Chain::of(error).to_string();
+        assert_eq!(seen.reason.as_deref(), Some(portcullis::Escaped::new(&reason).to_string().as_str()));
+    }
+}
+
+pub fn what_may_run_and_cannot_be_recorded_may_not() {
+    let audited = Audited::new();
+    audited.log.close().unwrap();
+    let error = host::verify(&Policy::new().allow(*OWN_DIGEST), &*OWN_PATH, &audited.log).unwrap_err();
+    assert!(matches!(error, Error::Audit(LogError::Closed)) && !error.is_refusal(), "{error:?}");
+}
+
+pub fn nothing_is_started_without_a_record() {
+    let audited = Audited::new();
+    let state = audited.place.file("state");
+    audited.log.close().unwrap();
+    let error = run(audited.fixture(&["state", state.to_str().unwrap()]).launch()).unwrap_err();
+    assert!(matches!(error, Error::Audit(LogError::Closed)) && !error.is_refusal(), "{error:?}");
+    assert_eq!(audited.place.directories(), 0);
+    assert!(!state.exists(), "the plugin ran");
+    assert_eq!(audited.kinds(), [""; 0]);
+}
+
+/// In a process of its own, because it is the process that may not write large files.
+pub fn nothing_is_started_when_the_disk_is_full() {
+    let place = Place::new();
+    // The signal that comes with that limit would end the process.
+    let script = r#"trap "" XFSZ; exec "$0" fixture:host-without-room "$1""#;
+    let done = Command::new("sh").args(["-c", script]).arg(&*OWN_PATH).arg(place.path()).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    assert!(!place.file("state").exists(), "the plugin ran");
+}
+
+/// The host of the case above.
+pub fn host_without_room(place: PathBuf) {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    let verified = verified();
+    let log = Log::builder(place.join("log"), LogKey::generate("example.com/full").unwrap()).open().unwrap();
+    let length = std::fs::metadata(place.join("log")).unwrap().len();
+    setrlimit(Resource::Fsize, Rlimit { current: Some(length), maximum: None }).unwrap();
+    let launch = Plugin::builder(verified)
+        .with_protocol(protocol())
+        .with_environment(Environment::empty())
+        .with_runtime_directory(&place)
+        .with_audit(log)
+        .args(crate::support::fixture(&["state", place.join("state").to_str().unwrap()]));
+    let error = run(launch.launch()).unwrap_err();
+    assert!(matches!(error, Error::Audit(LogError::Write { .. })), "{error:?}");
+}
+
+pub fn a_plugin_whose_start_cannot_be_recorded_is_killed() {
+    let audited = Audited::new();
+    let (go, pid) = (audited.place.file("go"), audited.place.file("pid"));
+    let log = audited.log.clone();
+    let file = audited.place.file("log");
+    let closing = std::thread::spawn({
+        let go = go.clone();
+        move || {
+            eventually("the launch is recorded", || {
+                std::fs::read_to_string(&file).unwrap().contains(r#""type":"launch""#)
+            });
+            log.close().unwrap();
+            std::fs::write(go, "").unwrap();
+        }
+    });
+    let fixture = ["serve-when", go.to_str().unwrap(), pid.to_str().unwrap()];
+    let error = run(audited.fixture(&fixture).launch()).unwrap_err();
+    closing.join().unwrap();
+    assert!(matches!(error, Error::Audit(LogError::Closed)), "{error:?}");
+    assert!(!is_alive(crate::support::number_in(&pid)));
+    assert_eq!(audited.kinds(), ["launch"]);
+}
+
+pub fn a_launch_that_fails_has_an_outcome() {
+    let audited = Audited::new();
+    let error = run(audited.fixture(&["exit", "7"]).launch()).unwrap_err();
+    assert_eq!(audited.kinds(), ["launch", "launch_failed"]);
+    let failed = audited.all(|event| if let Event::LaunchFailed(failed) = event { Some(failed) } else { None });
+    let Error::Start(start) = error else { panic!("{error:?}") };
+    assert_eq!((failed[0].refused, failed[0].exit.as_deref()), (false, Some("exit status 7")));
+    assert_eq!(failed[0].reason, portcullis::Escaped::new(&start.fault.to_string()).to_string());
+    assert!(!audited.text().contains("last words"), "what it wrote to its standard error");
+}
+
+pub fn a_launch_that_is_cancelled_has_an_outcome() {
+    let audited = Audited::new();
+    run(async {
+        let launch = audited.fixture(&["silent"]).launch();
+        tokio::time::timeout(Duration::from_millis(300), launch).await.unwrap_err();
+    });
+    let failed = audited.all(|event| if let Event::LaunchFailed(failed) = event { Some(failed) } else { None });
+    assert_eq!(failed[0].reason, "cancelled");
+}
+
+pub fn limits_of_a_start_are_recorded() {
+    for (fixture, timeout, limit, allowed) in [
+        ("endless", LONG, "handshake line bytes", 64 * 1024),
+        ("silent", Duration::from_millis(300), "start milliseconds", 300),
+    ] {
+        let audited = Audited::new();
+        run(audited.fixture(&[fixture]).with_start_timeout(timeout).launch()).unwrap_err();
+        assert_eq!(audited.kinds(), ["launch", "limit", "launch_failed"]);
+        let seen = audited.all(|event| if let Event::Limit(limit) = event { Some(limit) } else { None });
+        assert_eq!((seen[0].limit.as_str(), seen[0].allowed), (limit, allowed));
+        assert_eq!(seen[0].launch, audited.events()[0].launch());
+    }
+}
+
+pub fn what_a_host_gives_up_is_recorded_before_it_is_given_up() {
+    let audited = Audited::new();
+    let pinned = Policy::new().allow(*OWN_DIGEST).dangerous_with_pinned_fd().verify(&*OWN_PATH).unwrap();
+    let environment = Environment::empty()
+        .inherit_env()
+        .set("HARMLESS", "value of it")
+        .unwrap()
+        .dangerous_set("LD_BIND_NOW", "1")
+        .unwrap()
+        .dangerous_set("PYTHONPATH", "/nowhere")
+        .unwrap();
+    let launch = Plugin::builder(pinned)
+        .with_protocol(protocol())
+        .with_environment(environment)
+        .with_runtime_directory(audited.place.path())
+        .inherit_stdin()
+        .allow_tcp_loopback()
+        .with_audit(audited.log.clone())
+        .args(crate::support::fixture(&["serve"]));
+    run(async {
+        launch.launch().await.unwrap().shutdown(LONG).await;
+    });
+    let weakened = audited.all(|event| if let Event::Weakened(weakened) = event { Some(weakened) } else { None });
+    let seen: Vec<_> = weakened.iter().map(|seen| (seen.switch.as_str(), seen.on.as_deref())).collect();
+    let expected = [
+        ("inherit_stdin", None),
+        ("allow_tcp_loopback", None),
+        ("dangerous_with_pinned_fd", None),
+        ("inherit_env", None),
+        ("dangerous_set", Some("LD_BIND_NOW")),
+        ("dangerous_set", Some("PYTHONPATH")),
+    ];
+    assert_eq!(seen, expected);
+    assert_eq!(
+        audited.kinds()[..7],
+        ["weakened", "weakened", "weakened", "weakened", "weakened", "weakened", "launch"]
+    );
+    assert!(!audited.text().contains("value of it"), "a value of the environment");
+}
+
+pub fn a_log_among_plugins_is_refused() {
+    let place = Place::new();
+    let plugins = place.file("plugins");
+    std::fs::create_dir_all(plugins.join("logs")).unwrap();
+    let log = Log::builder(plugins.join("logs/log"), LogKey::generate("example.com/there").unwrap()).open().unwrap();
+    // It comes from the cache, so that there need be no file.
+    let policy = Policy::new().allow(*OWN_DIGEST);
+    policy.verify(&*OWN_PATH).unwrap();
+    let verified = policy.verify(plugins.join("plugin")).unwrap();
+    let error = run(place.fixture_of(verified, &["serve"]).with_audit(log).launch()).unwrap_err();
+    let Error::Audit(LogError::AmongPlugins { directory, .. }) = error else { panic!("{error:?}") };
+    assert_eq!(directory, plugins.canonicalize().unwrap());
+    assert_eq!(place.directories(), 0);
+}
+
+pub fn a_single_call_makes_two_records() {
+    let audited = Audited::new();
+    run(async {
+        let plugin = talk(&audited).await;
+        for number in 1..=20 {
+            assert_eq!(talk::one(plugin.channel(), "Echo", "hello".to_owned()).await.unwrap(), "echo hello");
+            let last = audited.events().pop().unwrap();
+            let Event::Returned(returned) = last else { panic!("not on the disk before the caller has it: {last:?}") };
+            assert_eq!((returned.call, returned.outcome.as_str()), (number, "OK"));
+        }
+        plugin.shutdown(LONG).await;
+    });
+    assert_eq!(audited.messages(), []);
+    for (call, returned) in audited.calls().iter().zip(audited.returned()) {
+        assert_eq!((&call.method[..], &returned.method[..]), ("/test.Talk/Echo", "/test.Talk/Echo"));
+        assert_eq!((&call.request, &returned.request), (&audited.tally(&["hello"]), &audited.tally(&["hello"])));
+        assert_eq!(returned.response, audited.tally(&["echo hello"]));
+        assert!(returned.took_us > 0);
+    }
+    assert_eq!(audited.kinds()[4..].iter().filter(|kind| **kind == "call").count(), 20);
+}
+
+pub fn an_answer_that_is_an_error_is_recorded() {
+    let audited = Audited::new();
+    run(async {
+        let plugin = talk(&audited).await;
+        talk::one(plugin.channel(), "Fail", "x".to_owned()).await.unwrap_err();
+        assert_eq!(audited.returned()[0].outcome, "FAILED_PRECONDITION");
+        tonic_health::pb::health_client::HealthClient::new(plugin.channel())
+            .check(tonic_health::pb::HealthCheckRequest { service: "nothing".into() })
+            .await
+            .unwrap_err();
+        assert_eq!(audited.returned()[1].outcome, "NOT_FOUND", "a client that was generated");
+    });
+}
+
+pub fn what_a_stream_answers_is_recorded_before_it_is_given() {
+    let audited = Audited::new();
+    run(async {
+        let plugin = talk(&audited).await;
+        let mut answers = talk::many(plugin.channel(), "Count", "3").await.unwrap();
+        let mut heard = Vec::new();
+        while let Some(message) = answers.message().await.unwrap() {
+            heard.push(message);
+            let recorded: u64 = audited.messages().iter().map(|messages| messages.response.messages).sum();
+            assert!(recorded >= heard.len() as u64, "given before it was recorded");
+        }
+        assert_eq!(heard, ["1", "2", "3"]);
+    });
+    assert_eq!(audited.returned()[0].response, audited.tally(&["1", "2", "3"]));
+}
+
+pub fn what_a_host_says_in_a_stream_is_recorded() {
+    let audited = Audited::new();
+    run(async {
+        let plugin = talk(&audited).await;
+        assert_eq!(talk::say(plugin.channel(), "Echo", &["a", "b", "c"]).await.unwrap(), "echo a+b+c");
+    });
+    assert_eq!(audited.returned()[0].request, audited.tally(&["a", "b", "c"]));
+    assert_eq!(audited.returned()[0].response, audited.tally(&["echo a+b+c"]));
+}
+
+pub fn a_plugin_that_is_killed_in_a_call_is_recorded() {
+    let audited = Audited::new();
+    run(async {
+        let plugin = talk(&audited).await;
+        let call = tokio::spawn(talk::one(plugin.channel(), "Hang", "x".to_owned()));
+        while audited.calls().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        plugin.kill();
+        call.await.unwrap().unwrap_err();
+        assert_eq!(audited.returned()[0].outcome, "broken");
+        plugin.exited().await;
+        assert_eq!(plugin.shutdown(LONG).await.ending, Ending::Exited);
+    });
+    let ends: Vec<_> = audited.kinds().into_iter().filter(|kind| ["exit", "shutdown"].contains(kind)).collect();
+    assert_eq!(ends, ["exit", "shutdown"]);
+    let exits = audited.all(|event| if let Event::Exit(exit) = event { Some(exit.exit) } else { None });
+    assert_eq!(exits, ["signal 9"]);
+}
+
+pub fn a_call_that_nobody_waits_for_is_recorded() {
+    let audited = Audited::new();
+    run(async {
+        let plugin = talk(&audited).await;
+        let call = talk::one(plugin.channel(), "Hang", "x".to_owned());
+        tokio::time::timeout(Duration::from_millis(300), call).await.unwrap_err();
+        let mut answers = talk::many(plugin.channel(), "Watch", "x").await.unwrap();
+        assert_eq!(answers.message().await.unwrap().unwrap(), "seen");
+        drop(answers);
+        plugin.shutdown(LONG).await;
+    });
+    let outcomes: Vec<_> =
+        audited.returned().into_iter().map(|returned| (returned.outcome, returned.response)).collect();
+    let abandoned = |response| ("abandoned".to_owned(), response);
+    assert_eq!(outcomes, [abandoned(Tally::default()), abandoned(audited.tally(&["seen"]))]);
+}
+
+pub fn a_message_beyond_the_limit_is_refused_and_recorded() {
+    let audited = Audited::new();
+    run(async {
+        let plugin = audited.fixture(&["talk"]).with_message_limit(1000).launch().await.unwrap();
+        assert_eq!(talk::one(plugin.channel(), "Large", "900".to_owned()).await.unwrap().len(), 900);
+        let status = talk::one(plugin.channel(), "Large", "1000".to_owned()).await.unwrap_err();
+        assert_eq!(status.code(), tonic::Code::OutOfRange, "{status:?}");
+        plugin.shutdown(LONG).await;
+    });
+    let limits = audited.all(|event| if let Event::Limit(limit) = event { Some(limit) } else { None });
+    assert_eq!(limits.len(), 1);
+    // What frames the text makes it three bytes longer.
+    assert_eq!((limits[0].call, limits[0].allowed, limits[0].found), (Some(2), 1000, Some(1003)));
+    assert_eq!(audited.returned()[1].outcome, "OUT_OF_RANGE");
+}
+
+pub fn a_call_that_cannot_be_recorded_is_not_made() {
+    let audited = Audited::new();
+    let log = audited.log.clone();
+    run(async {
+        let plugin = talk(&audited).await;
+        log.close().unwrap();
+        let status = talk::one(plugin.channel(), "Echo", "hello".to_owned()).await.unwrap_err();
+        assert_eq!(status.code(), tonic::Code::Unavailable);
+        assert!(status.message().contains("was not made"), "{status:?}");
+    });
+    assert!(!audited.kinds().contains(&"call"));
+}
+
+pub fn nothing_that_was_said_is_in_the_log() {
+    let audited = Audited::new();
+    run(async {
+        let launch = audited.fixture(&["talk"]).args(["canary-of-the-launch"]);
+        let plugin = launch.launch().await.unwrap();
+        let mut request = tonic::Request::new("canary-of-the-request".to_owned());
+        request.metadata_mut().insert("canary-of-metadata", "canary-of-metadata".parse().unwrap());
+        request.extensions_mut().insert(Arguments::new().with("key", "canary-of-an-argument").unwrap());
+        let answer = talk::one(plugin.channel(), "Echo", request).await.unwrap();
+        assert_eq!(answer, "echo canary-of-the-request");
+        plugin.shutdown(LONG).await;
+    });
+    let calls = audited.calls();
+    let argument = ("key".to_owned(), audited.key.of(b"canary-of-an-argument"));
+    assert_eq!(calls[0].arguments, [argument].into());
+    let begun = audited.all(|event| if let Event::Launch(launch) = event { Some(launch) } else { None });
+    assert_eq!(begun[0].arguments[1], audited.key.of(b"canary-of-the-launch"));
+    assert!(!audited.text().contains("canary"));
+}
+
+pub fn the_end_of_a_plugin_that_is_dropped_is_recorded() {
+    let audited = Audited::new();
+    run(async {
+        drop(talk(&audited).await);
+        while !audited.kinds().contains(&"exit") {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    let exits =
+        |audited: &Audited| audited.all(|event| if let Event::Exit(exit) = event { Some(exit.exit) } else { None });
+    assert_eq!(exits(&audited), ["signal 9"]);
+    // And where nobody is left to see how it ended:
+    let audited = Audited::new();
+    let plugin = run(talk(&audited));
+    drop(plugin);
+    assert_eq!(exits(&audited), ["an unknown exit status"]);
+}
+
+pub fn each_launch_has_a_name_of_its_own() {
+    let audited = Audited::new();
+    let (first, second) = run(async {
+        let (first, second) = (talk(&audited).await, talk(&audited).await);
+        talk::one(second.channel(), "Echo", "x".to_owned()).await.unwrap();
+        talk::one(first.channel(), "Echo", "x".to_owned()).await.unwrap();
+        (first.report().launch.unwrap(), second.report().launch.unwrap())
+    });
+    assert_ne!(first, second);
+    let calls: Vec<(LaunchId, u64)> = audited.calls().iter().map(|call| (call.launch, call.call)).collect();
+    assert_eq!(calls, [(second, 1), (first, 1)]);
+}
+
+pub fn in_best_effort_plugins_run_though_the_log_is_gone() {
+    let audited = Audited::with(portcullis::audit::LogBuilder::best_effort);
+    audited.log.close().unwrap();
+    run(async {
+        let plugin = talk(&audited).await;
+        assert_eq!(talk::one(plugin.channel(), "Echo", "x".to_owned()).await.unwrap(), "echo x");
+    });
+}
+
+pub fn a_launch_without_a_log_has_no_name() {
+    let place = Place::new();
+    run(async {
+        let plugin = place.fixture(&["talk"]).launch().await.unwrap();
+        assert_eq!(plugin.report().launch, None);
+        assert_eq!(talk::one(plugin.channel(), "Echo", "x".to_owned()).await.unwrap(), "echo x");
+    });
+}
