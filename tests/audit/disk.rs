@@ -49,10 +49,15 @@ pub fn fill(place: &Path) {
     // Whatever else came or was refused since.
     for _ in 0..200 {
         assert!(log.append(event("refused")).is_err());
-        log.note(event("note"));
         assert!(block_on(log.intend(event("refused"))).is_err());
     }
+    // Three pages, in which another file of the log could begin and not go on: the full one is kept.
+    let occupied = File::options().write(true).open(place.join("occupied")).unwrap();
+    occupied.set_len(occupied.metadata().unwrap().len() - 3 * 4096).unwrap();
     for (number, owed) in owed.into_iter().enumerate() {
+        if number == 35 {
+            (0..200).for_each(|_| log.note(event("note")));
+        }
         block_on(owed.settle(event(&format!("outcome {number}")))).unwrap();
         names.extend([format!("intent {number}"), format!("outcome {number}")]);
     }
