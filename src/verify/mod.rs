@@ -63,12 +63,14 @@ pub use refusal::Refusal;
 pub use signature::{Signature, SignatureFault, TrustedComment};
 pub use source_error::{SourceError, SourceFault};
 
+#[cfg(any(feature = "audit", feature = "sign"))]
+pub(crate) use document::open_regular;
 #[cfg(feature = "audit")]
 pub(crate) use document::other_than_regular;
 pub(crate) use image::try_sealing;
 pub(crate) use source::is_noexec;
 #[cfg(feature = "sign")]
-pub(crate) use {document::open_regular, key::UNTRUSTED, signature::is_comment};
+pub(crate) use {key::UNTRUSTED, signature::is_comment};
 
 #[cfg(test)]
 mod tests;

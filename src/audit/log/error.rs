@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::Escaped;
-use crate::audit::{ChainFault, RecordFault};
+use crate::audit::{ChainFault, CheckpointError, RecordFault};
 
 /// A log could not be opened for writing. Nothing was written to it.
 #[derive(Debug, thiserror::Error)]
@@ -105,6 +105,38 @@ pub enum LogOpenError {
         /// The one that the log names.
         found: String,
     },
+    /// Its checkpoint file cannot be believed.
+    #[error("{}: the checkpoint that was kept of the log cannot be believed", Escaped::path(path))]
+    #[non_exhaustive]
+    Checkpoint {
+        /// The checkpoint file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: CheckpointError,
+    },
+    /// It has fewer records than when its checkpoint file was written: somebody cut it or put an older one in its place.
+    #[error("{}: the log has {found} records, and it had {kept} when its checkpoint was kept", Escaped::path(path))]
+    #[non_exhaustive]
+    CutShort {
+        /// The log.
+        path: PathBuf,
+        /// How many records it had.
+        kept: u64,
+        /// How many it has.
+        found: u64,
+    },
+    /// Its records are others than when its checkpoint file was written.
+    #[error(
+        "{}: the first {kept} records of the log are not those that it had when its checkpoint was kept",
+        Escaped::path(path)
+    )]
+    #[non_exhaustive]
+    Rewritten {
+        /// The log.
+        path: PathBuf,
+        /// How many records it had.
+        kept: u64,
+    },
     /// There are older files of it and the current one is missing.
     #[error("{}: the current file of the log is missing, and older ones are there", Escaped::path(path))]
     #[non_exhaustive]
@@ -136,6 +168,9 @@ pub enum Damage {
     /// A file begins otherwise than with what a file begins with.
     #[error("a file of a log begins with the record of its opening or of its continuation")]
     Head,
+    /// A file is of another format.
+    #[error("the log has another format than portcullis-audit/1")]
+    Format,
     /// What it says of the tree cannot be.
     #[error("it says of the records before it what cannot be")]
     Tree,

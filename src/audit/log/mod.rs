@@ -114,7 +114,8 @@ impl Log {
                 .map_err(|directory| LogOpenError::AmongPlugins { path: path.clone(), directory })?;
         }
         let turn = Turn::take(&path)?;
-        let mut recovered = recover::recover(&path, &settings.key)?;
+        let kept = settings.checkpoint_file.as_deref().map(|file| vouch::kept(file, &settings.key)).transpose()?;
+        let mut recovered = recover::recover(&path, &settings.key, kept.flatten().as_ref())?;
         let opened = opened(&settings, recovered.torn.take());
         let LogBuilder { key, mode, rotate_at, records, interval, checkpoint_file, hook, sinks, .. } = settings;
         let vouching = Vouching::new(records, interval, checkpoint_file, hook, recovered.chain.next());

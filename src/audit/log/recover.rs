@@ -11,10 +11,10 @@ use super::error::{Damage, LogOpenError};
 use super::file::{LogFile, beside, sync_directory};
 use super::parts;
 use crate::audit::chain::Chain;
-use crate::audit::event::{Event, Torn};
+use crate::audit::event::{Event, FORMAT, Torn};
 use crate::audit::record::{LINE_LIMIT, Record};
 use crate::audit::tree::Frontier;
-use crate::audit::{LogKey, NoteVerifier};
+use crate::audit::{Checkpoint, LogKey, NoteVerifier};
 use crate::verify::Digest;
 
 /// A log that can be added to.
@@ -28,7 +28,9 @@ pub(super) struct Recovered {
 }
 
 /// Finds the end of the log at `path`, or makes its first file.
-pub(super) fn recover(path: &Path, key: &LogKey) -> Result<Recovered, LogOpenError> {
+///
+/// If a checkpoint of it was kept the log must begin with the records that it is over, as far as they are in the current file.
+pub(super) fn recover(path: &Path, key: &LogKey, kept: Option<&Checkpoint>) -> Result<Recovered, LogOpenError> {
     let failed = |source| LogOpenError::Io { path: path.to_path_buf(), source };
     undo_rotation(path).map_err(failed)?;
     let older = parts::rotated(path).map_err(failed)?;
@@ -36,20 +38,32 @@ pub(super) fn recover(path: &Path, key: &LogKey) -> Result<Recovered, LogOpenErr
         if !older.is_empty() {
             return Err(LogOpenError::Missing { path: path.to_path_buf() });
         }
+        refuse_cut(path, 0, kept)?;
         let file = LogFile::create(path)?;
         sync_directory(path).map_err(failed)?;
         return Ok(Recovered { file, first: 0, chain: Chain::start(), torn: None });
     };
-    let read = Reading::of(path, file.file(), key.verifier())?;
+    let read = Reading::of(path, file.file(), key.verifier(), kept)?;
     if read.chain.is_none() && !older.is_empty() {
         return Err(LogOpenError::Damaged { path: path.to_path_buf(), line: 1, fault: Damage::Head });
     }
+    refuse_cut(path, read.chain.as_ref().map_or(0, |(_, chain)| chain.next()), kept)?;
     let torn = match read.whole < file.length() {
         true => Some(put_aside(path, &mut file, read.whole).map_err(failed)?),
         false => None,
     };
     let (first, chain) = read.chain.unwrap_or_else(|| (0, Chain::start()));
     Ok(Recovered { file, first, chain, torn })
+}
+
+/// Refuses a log with fewer records than it had.
+fn refuse_cut(path: &Path, found: u64, kept: Option<&Checkpoint>) -> Result<(), LogOpenError> {
+    match kept {
+        Some(kept) if kept.size > found => {
+            Err(LogOpenError::CutShort { path: path.to_path_buf(), kept: kept.size, found })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Takes back a rotation that a killed writer began: until the next file has taken its place, the full one is the current one, and has two names.
@@ -76,7 +90,7 @@ struct Reading {
 }
 
 impl Reading {
-    fn of(path: &Path, file: &File, key: &NoteVerifier) -> Result<Self, LogOpenError> {
+    fn of(path: &Path, file: &File, key: &NoteVerifier, kept: Option<&Checkpoint>) -> Result<Self, LogOpenError> {
         let failed = |source| LogOpenError::Io { path: path.to_path_buf(), source };
         let (mut reading, mut number) = (Self { chain: None, whole: 0 }, 0);
         let mut reader = BufReader::with_capacity(1 << 18, file);
@@ -96,8 +110,19 @@ impl Reading {
                     let record = Record::parse(rest).map_err(|fault| damaged(fault.into()))?;
                     reading.follow(&record, path, key).map_err(|fault| fault.unwrap_or_else(damaged))?;
                     reading.whole += line.len() as u64;
+                    reading.compare(path, kept)?;
                 }
             }
+        }
+    }
+
+    /// Refuses a log that is another one where it has as many records as the checkpoint is over.
+    fn compare(&self, path: &Path, kept: Option<&Checkpoint>) -> Result<(), LogOpenError> {
+        match (&self.chain, kept) {
+            (Some((_, chain)), Some(kept)) if chain.next() == kept.size && chain.tree().root() != kept.root => {
+                Err(LogOpenError::Rewritten { path: path.to_path_buf(), kept: kept.size })
+            }
+            _ => Ok(()),
         }
     }
 
@@ -106,14 +131,17 @@ impl Reading {
         if let Some((_, chain)) = &mut self.chain {
             return chain.follow(record).map_err(|fault| Fault::Damage(fault.into()));
         }
-        let (found, mut chain) = match record.event() {
-            Some(Event::Opened(opened)) => (opened.key, Chain::start()),
+        let (format, found, mut chain) = match record.event() {
+            Some(Event::Opened(opened)) => (opened.format, opened.key, Chain::start()),
             Some(Event::Continued(continued)) => {
                 let tree = Frontier::restore(record.seq(), continued.tree).ok_or(Fault::Damage(Damage::Tree))?;
-                (continued.key, Chain::at(tree, record.prev()))
+                (continued.format, continued.key, Chain::at(tree, record.prev()))
             }
             _ => return Err(Fault::Damage(Damage::Head)),
         };
+        if format != FORMAT {
+            return Err(Fault::Damage(Damage::Format));
+        }
         let expected = key.to_string();
         if found != expected {
             return Err(Fault::Other(LogOpenError::OtherKey { path: path.to_path_buf(), expected, found }));

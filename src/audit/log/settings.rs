@@ -68,6 +68,7 @@ impl LogBuilder {
     }
 
     /// Keeps the latest checkpoint in this file too. It should be where whoever may change the log may not: that is what shows that a log was cut short.
+    /// A log that has not the records any more that the checkpoint in it is over is not opened.
     pub fn checkpoint_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.checkpoint_file = Some(path.into());
         self

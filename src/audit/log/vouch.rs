@@ -1,17 +1,22 @@
 //! When a log is vouched for, and where its checkpoints go besides the log: to a file, and to whoever asked for them.
 
 use std::fs::Permissions;
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::error::LogOpenError;
 use super::file::sync_directory;
 use super::settings::Hook;
 use crate::audit::chain::Chain;
 use crate::audit::event::{Event, Signed, Undelivered, text};
-use crate::audit::{Checkpoint, LogKey};
+use crate::audit::{Checkpoint, CheckpointError, LogKey};
+use crate::verify::open_regular;
+
+/// No checkpoint that a log of ours signs is longer, in bytes.
+const NOTE_LIMIT: u64 = 64 * 1024;
 
 /// A checkpoint that was signed and is not recorded yet.
 pub(super) struct Vouched {
@@ -108,6 +113,22 @@ impl Vouching {
         let count = std::mem::take(&mut self.missed);
         (count > 0).then(|| Undelivered { to: "checkpoint file".into(), count, reason: text(&self.reason) })
     }
+}
+
+/// The checkpoint in a file. `None` if there is no file.
+pub(super) fn kept(path: &Path, key: &LogKey) -> Result<Option<Checkpoint>, LogOpenError> {
+    let failed = |source| LogOpenError::Io { path: path.to_path_buf(), source };
+    let file = match open_regular(path) {
+        Ok(Ok(file)) => file,
+        Ok(Err(kind)) => return Err(LogOpenError::NotRegular { path: path.to_path_buf(), kind }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut note = Vec::new();
+    file.take(NOTE_LIMIT).read_to_end(&mut note).map_err(failed)?;
+    let read = String::from_utf8(note).map_err(|_| CheckpointError::Form);
+    let opened = read.and_then(|note| Checkpoint::open(&note, &[key.verifier().clone()], key.origin()));
+    opened.map(Some).map_err(|source| LogOpenError::Checkpoint { path: path.to_path_buf(), source })
 }
 
 /// Puts a text in the place of a file, whole or not at all.

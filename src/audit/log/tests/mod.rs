@@ -114,7 +114,7 @@ struct Hand {
 impl Hand {
     fn new(mode: Mode) -> Self {
         let place = Place::new();
-        let recovered = recover::recover(&place.log(), &place.key()).unwrap();
+        let recovered = recover::recover(&place.log(), &place.key(), None).unwrap();
         let shared = Arc::new(Shared {
             path: place.log(),
             mode,

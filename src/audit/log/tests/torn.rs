@@ -33,7 +33,7 @@ fn a_log_that_was_cut_anywhere_ends_with_its_last_whole_record() {
         for zeros in [0, text.len() - cut + 1] {
             let tail = [&text[whole..cut], &vec![0; zeros]].concat();
             fs::write(place.log(), [&text[..whole], &tail].concat()).unwrap();
-            let recovered = recover::recover(&place.log(), &key).unwrap();
+            let recovered = recover::recover(&place.log(), &key, None).unwrap();
             assert_eq!(recovered.chain.next() as usize, ends.iter().filter(|end| **end <= whole).count(), "{cut}");
             assert_eq!((recovered.file.length(), place.text().len()), (whole as u64, whole));
             match recovered.torn {
@@ -65,4 +65,67 @@ fn what_is_put_aside_is_there_before_the_log_is_cut() {
     drop(file);
     drop(place.open());
     assert_eq!(place.records().len(), text.lines().count() - 1 + 3);
+}
+
+#[test]
+fn a_log_that_was_cut_or_rewritten_after_its_checkpoint_was_kept_is_not_opened() {
+    let place = Place::new();
+    let open = || place.builder().checkpoint_file(place.file("checkpoint")).open();
+    let log = open().unwrap();
+    log.append(event("one")).unwrap();
+    log.checkpoint().unwrap();
+    let early = place.text();
+    log.append(event("two")).unwrap();
+    log.close().unwrap();
+    let (late, note) = (place.text(), fs::read_to_string(place.file("checkpoint")).unwrap());
+    // opened, one, checkpoint, two, closed.
+    fs::write(place.log(), &early).unwrap();
+    assert!(matches!(open(), Err(LogOpenError::CutShort { kept: 5, found: 3, .. })));
+    assert_eq!(place.text(), early, "nothing is written");
+    fs::remove_file(place.log()).unwrap();
+    assert!(matches!(open(), Err(LogOpenError::CutShort { kept: 5, found: 0, .. })));
+    // Somebody with the key, but without the checkpoint file.
+    let other = place.builder().open().unwrap();
+    (0..9).for_each(|_| other.append(event("another")).unwrap());
+    other.close().unwrap();
+    assert!(matches!(open(), Err(LogOpenError::Rewritten { kept: 5, .. })));
+    fs::write(place.log(), &late).unwrap();
+    for (text, form) in [("", true), ("nothing of the kind", true), (&*note.replace("\n5\n", "\n4\n"), false)] {
+        fs::write(place.file("checkpoint"), text).unwrap();
+        let Err(LogOpenError::Checkpoint { source, .. }) = open() else { panic!("{text} is believed") };
+        let is_form = matches!(source, crate::audit::CheckpointError::Note(crate::audit::NoteError::Form));
+        assert_eq!(is_form, form, "{source}");
+    }
+    fs::remove_file(place.file("checkpoint")).unwrap();
+    fs::create_dir(place.file("checkpoint")).unwrap();
+    assert!(matches!(open(), Err(LogOpenError::NotRegular { kind: "a directory", .. })));
+    fs::remove_dir(place.file("checkpoint")).unwrap();
+    fs::write(place.file("checkpoint"), note).unwrap();
+    open().unwrap().close().unwrap();
+}
+
+#[test]
+fn a_checkpoint_over_older_files_keeps_no_log_from_being_opened() {
+    let place = Place::new();
+    let open = || place.builder().rotate_at(4096).checkpoint_file(place.file("checkpoint")).open().unwrap();
+    let log = open();
+    let checkpoint = log.checkpoint().unwrap();
+    let note = fs::read_to_string(place.file("checkpoint")).unwrap();
+    (0..40).for_each(|number| log.append(event(&number.to_string())).unwrap());
+    log.close().unwrap();
+    fs::write(place.file("checkpoint"), note).unwrap();
+    assert!(place.records()[0].seq() > checkpoint.size);
+    open().close().unwrap();
+}
+
+#[test]
+fn a_log_of_another_format_is_not_written_to() {
+    let place = Place::new();
+    let (mut chain, mut lines) = (Chain::start(), Vec::new());
+    let Event::Opened(mut opened) = opened(&place.builder(), None) else { panic!("another event") };
+    opened.format = "portcullis-audit/2".into();
+    assert!(chain.write(&mut lines, std::time::SystemTime::now(), &Event::Opened(opened)));
+    fs::write(place.log(), lines).unwrap();
+    fs::set_permissions(place.log(), Permissions::from_mode(0o600)).unwrap();
+    assert!(matches!(place.refusal(), LogOpenError::Damaged { line: 1, fault: Damage::Format, .. }));
 }
