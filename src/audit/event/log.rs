@@ -82,7 +82,7 @@ pub struct Undelivered {
     pub reason: String,
 }
 
-/// The end of a writer.
+/// The end of a writer. A checkpoint over everything follows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Closed {
