@@ -25,7 +25,7 @@ const EDGES: [(&str, &[&str]); 18] = [
     ("handshake", &[]),
     ("tls", &["handshake", "verify"]),
     ("transport", &["handshake", "launch", "sys", "tls"]),
-    ("rpc", &[]),
+    ("rpc", &["transport"]),
     ("protocol", &[]),
     ("error", &["audit", "handshake", "launch", "rpc", "tls", "transport", "verify"]),
     (

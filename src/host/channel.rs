@@ -5,11 +5,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tonic::body::Body;
-use tonic::transport;
+use tonic::transport::Error;
 use tower_service::Service;
 
 #[cfg(feature = "audit")]
 use super::calls::{CallLayer, Calling, RecordedCalls};
+use crate::transport;
 
 /// The connection to a plugin, for any client that tonic generates: `KvClient<host::Channel>`. Cheap to clone; never connects again when it is lost.
 ///
@@ -37,10 +38,10 @@ impl Channel {
 
 impl Service<http::Request<Body>> for Channel {
     type Response = http::Response<Body>;
-    type Error = transport::Error;
+    type Error = Error;
     type Future = ResponseFuture;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), transport::Error>> {
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         match &mut self.0 {
             Way::Direct(channel) => channel.poll_ready(cx),
             #[cfg(feature = "audit")]
@@ -68,13 +69,13 @@ impl fmt::Debug for Channel {
 pub struct ResponseFuture(Call);
 
 enum Call {
-    Direct(transport::channel::ResponseFuture),
+    Direct(transport::Answering),
     #[cfg(feature = "audit")]
-    Recorded(Calling<transport::Error>),
+    Recorded(Calling<Error>),
 }
 
 impl Future for ResponseFuture {
-    type Output = Result<http::Response<Body>, transport::Error>;
+    type Output = Result<http::Response<Body>, Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut self.0 {

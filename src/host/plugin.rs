@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::timeout;
-use tonic::transport;
 
 use super::output::Output;
 use super::process::Process;
@@ -13,7 +12,7 @@ use super::trail::Life;
 use super::{Channel, LaunchReport};
 use crate::launch::Exit;
 use crate::rpc::{self, Asked};
-use crate::transport::Hangup;
+use crate::transport::{self, Hangup};
 
 /// How long a plugin that did not exit when it was asked gets after SIGTERM, and how long the end of a killed one is waited for.
 const TERMINATE_WAIT: Duration = Duration::from_millis(400);

@@ -7,7 +7,6 @@ use std::time::Duration;
 use tokio::net::UnixStream;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
-use tonic::transport::Channel;
 
 use super::builder::Ready;
 use super::output::{self, Output};
@@ -20,7 +19,7 @@ use crate::handshake::{Agreed, Announcement, HandshakeError, Offer};
 use crate::launch::{self, LaunchError, Measure, Order, PeerCheck, Running, Step};
 use crate::private::PrivateDirectory;
 use crate::tls::{Identity, Pin};
-use crate::transport::{Connection, Hangup, Session};
+use crate::transport::{Channel, Connection, Hangup, Session};
 use crate::verify::{Digest, ExecMode, Subject, VerifiedPlugin, Voucher};
 use crate::{Protocol, rpc, tls, transport};
 

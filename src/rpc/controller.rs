@@ -8,10 +8,10 @@ pub(crate) use self::plugin::service;
 #[cfg(feature = "host")]
 mod host {
     use tonic::Code;
-    use tonic::transport::Channel;
 
     use super::super::generated::controller::Empty;
     use super::super::generated::controller::grpc_controller_client::GrpcControllerClient;
+    use crate::transport::Channel;
 
     /// Whether the plugin knows that it shall exit.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]

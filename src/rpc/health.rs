@@ -1,11 +1,11 @@
 //! Is the plugin ready? Asked of `grpc.health.v1.Health`, the first call on every connection.
 
-use tonic::transport::Channel;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
 use super::{HEALTH_SERVICE, RpcError};
+use crate::transport::Channel;
 
 /// A health answer is a few bytes.
 const LIMIT: usize = 64 * 1024;

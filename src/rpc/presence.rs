@@ -4,9 +4,10 @@ use std::fmt;
 
 use http::uri::PathAndQuery;
 use tonic::client::Grpc;
-use tonic::transport::Channel;
 use tonic::{Code, Request};
 use tonic_prost::ProstCodec;
+
+use crate::transport::Channel;
 
 /// A method that none of the services has. Calling one that they have could end the plugin (`Shutdown`) or take something away.
 const METHOD: &str = "IsThisServiceThere";

@@ -4,7 +4,6 @@ use std::fmt;
 
 use http::uri::PathAndQuery;
 use tonic::client::Grpc;
-use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 use tonic_prost::ProstCodec;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
@@ -12,6 +11,7 @@ use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 use tonic_reflection::pb::v1::{ServerReflectionRequest, ServerReflectionResponse};
 
 use crate::Escaped;
+use crate::transport::Channel;
 
 /// What is taken of an answer: names, their length in bytes, and the message that holds them.
 const NAMES: usize = 256;

@@ -1,9 +1,8 @@
 //! What a plugin's own code prints after it has started (`plugin.GRPCStdio`): taken off its hands, so that printing never blocks it.
 
-use tonic::transport::Channel;
-
 use super::generated::stdio::grpc_stdio_client::GrpcStdioClient;
 use crate::Escaped;
+use crate::transport::Channel;
 
 /// go-plugin sends pieces of 1 KiB.
 const LIMIT: usize = 1024 * 1024;

@@ -6,13 +6,15 @@
 #[cfg(feature = "host")]
 mod channel;
 #[cfg(feature = "host")]
+mod clean;
+#[cfg(feature = "host")]
 mod connect;
 mod error;
 #[cfg(feature = "plugin")]
 mod listen;
 
 #[cfg(feature = "host")]
-pub(crate) use channel::channel;
+pub(crate) use channel::{Answering, Channel, channel};
 #[cfg(feature = "host")]
 pub(crate) use connect::{Connection, Hangup, Session};
 pub use error::TransportError;

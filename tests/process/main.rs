@@ -73,6 +73,7 @@ fn main() -> std::process::ExitCode {
             peer::a_listener_that_hangs_up_is_a_named_error,
             peer::a_plugin_without_health_is_not_ready,
             peer::a_plugin_that_is_not_serving_is_not_ready,
+            peer::a_status_that_cannot_be_read_to_its_end_is_a_named_error,
             peer::a_server_that_waits_for_the_client_is_still_reached,
             peer::a_lost_connection_is_not_made_again,
             peer::tcp_needs_the_switch,

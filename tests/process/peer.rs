@@ -106,6 +106,14 @@ pub fn a_plugin_that_is_not_serving_is_not_ready() {
     assert!(matches!(fault, StartFault::Rpc(RpcError::NotServing { status: 2 })));
 }
 
+pub fn a_status_that_cannot_be_read_to_its_end_is_a_named_error() {
+    let fault = Place::new().fault(&["raw", "bad-status"]);
+    let StartFault::Rpc(RpcError::Health { code: Code::PermissionDenied, message }) = &fault else {
+        panic!("{fault:?}")
+    };
+    assert_eq!(message, "no");
+}
+
 pub fn a_server_that_waits_for_the_client_is_still_reached() {
     let place = Place::new();
     run(async { place.fixture(&["raw", "polite"]).launch().await.unwrap() });

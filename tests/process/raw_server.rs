@@ -135,6 +135,10 @@ async fn perform(mode: &str, mut stream: UnixStream, certificate: Certificate) {
             rustix::fs::fcntl_setfl(&connection, rustix::fs::OFlags::empty()).unwrap();
             holder.stdin(connection).spawn().unwrap();
         }
+        "bad-status" => {
+            let stream = accept(stream, &certificate, true).await.unwrap();
+            let _ = Server::builder().add_service(BadStatus).serve_with_incoming(once(stream)).await;
+        }
         "not-serving" => {
             let (health, service) = tonic_health::server::health_reporter();
             health.set_service_status("plugin", tonic_health::ServingStatus::NotServing).await;
@@ -213,6 +217,30 @@ async fn grpc<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, hea
     reporter.set_service_status("plugin", tonic_health::ServingStatus::Serving).await;
     let service = if health { Some(service) } else { None };
     let _ = Server::builder().add_optional_service(service).serve_with_incoming(once(stream)).await;
+}
+
+/// Answers with a status whose details are not encoded as they must be.
+#[derive(Clone)]
+struct BadStatus;
+
+impl tonic::server::NamedService for BadStatus {
+    const NAME: &'static str = "grpc.health.v1.Health";
+}
+
+impl tower_service::Service<http::Request<tonic::body::Body>> for BadStatus {
+    type Response = http::Response<tonic::body::Body>;
+    type Error = std::convert::Infallible;
+    type Future = std::future::Ready<Result<Self::Response, Self::Error>>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _request: http::Request<tonic::body::Body>) -> Self::Future {
+        let mut response = tonic::Status::permission_denied("no").into_http();
+        response.headers_mut().insert("grpc-status-details-bin", http::HeaderValue::from_static("!"));
+        std::future::ready(Ok(response))
+    }
 }
 
 fn once<S>(stream: S) -> impl tokio_stream::Stream<Item = io::Result<Io<S>>> {

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ring::rand::{SecureRandom as _, SystemRandom};
-use tonic::transport;
 
 use super::facts;
 use crate::audit::{Event, Exit, LaunchId, Log, Owed, Shutdown};
@@ -15,6 +14,7 @@ use crate::host::calls::CallLayer;
 use crate::host::{Channel, Ending, LaunchReport};
 use crate::launch;
 use crate::tls::TlsError;
+use crate::transport;
 use crate::verify::VerifiedPlugin;
 
 /// A launch that is under way. Dropping it records that the launch was cancelled.

@@ -1,11 +1,10 @@
 //! The trail of launches where there is no audit log: none.
 
-use tonic::transport;
-
 use crate::error::Error;
 use crate::host::builder::Ready;
 use crate::host::{Channel, Ending, LaunchReport};
 use crate::launch::Exit;
+use crate::transport;
 
 /// A launch that leaves no trail.
 #[derive(Debug)]
