@@ -8,6 +8,7 @@
 //! `hash` is the SHA-256 of the line up to the comma before it, `prev` the `hash` of the record before.
 
 use std::io::Write as _;
+use std::time::SystemTime;
 
 use serde::de::IgnoredAny;
 use sha2::{Digest as _, Sha256};
@@ -53,6 +54,11 @@ impl Record {
     /// When it was written: RFC 3339, in UTC, with microseconds.
     pub fn time(&self) -> String {
         self.time.to_string()
+    }
+
+    /// The same as a moment.
+    pub fn written(&self) -> SystemTime {
+        self.time.moment()
     }
 
     /// By how many microseconds the clock of the record before was ahead of this one's.

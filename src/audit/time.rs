@@ -1,7 +1,7 @@
 //! The time of a record: UTC, in microseconds, written in one way only (RFC 3339).
 
 use std::fmt;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use time::{Date, Month, OffsetDateTime, PrimitiveDateTime};
 
@@ -19,6 +19,10 @@ impl Time {
     pub(super) fn of(time: SystemTime) -> Self {
         let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
         Self(u64::try_from(since.as_micros()).unwrap_or(Self::LAST).min(Self::LAST))
+    }
+
+    pub(super) fn moment(self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_micros(self.0)
     }
 
     /// How much later it is than `other`, in microseconds: nothing, if it is not.
@@ -52,8 +56,6 @@ impl fmt::Display for Time {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
@@ -65,7 +67,7 @@ mod tests {
             (Time::LAST, "9999-12-31T23:59:59.999999Z"),
         ] {
             assert_eq!((Time(micros).to_string().as_str(), Time::parse(text)), (text, Some(Time(micros))));
-            assert_eq!(text.len(), Time::LENGTH);
+            assert_eq!((text.len(), Time::of(Time(micros).moment())), (Time::LENGTH, Time(micros)));
         }
     }
 

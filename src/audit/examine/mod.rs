@@ -71,6 +71,23 @@ pub fn examine_with(
     Ok(examiner.finish())
 }
 
+/// The same, and shows each record to `see` that is good: in its place, with nothing wrong before it.
+///
+/// # Errors
+///
+/// When a file cannot be read.
+pub fn examine_good(
+    path: impl AsRef<Path>,
+    trust: &Trust,
+    mut see: impl FnMut(&Record),
+) -> Result<Examination, ReadError> {
+    let mut examiner = Examiner::new(trust);
+    for file in files(path)? {
+        examiner.read(Lines::open(file)?, &mut |_, _| (), &mut see)?;
+    }
+    Ok(examiner.finish())
+}
+
 /// Examines a log that is given file by file, in the order of its records.
 #[derive(Clone)]
 pub struct Examiner<'t> {
@@ -116,8 +133,17 @@ impl<'t> Examiner<'t> {
     /// When it cannot be read.
     pub fn file<R: BufRead>(
         &mut self,
+        lines: Lines<R>,
+        see: &mut impl FnMut(&Line, Option<&Record>),
+    ) -> Result<(), ReadError> {
+        self.read(lines, see, &mut |_| ())
+    }
+
+    fn read<R: BufRead>(
+        &mut self,
         mut lines: Lines<R>,
         see: &mut impl FnMut(&Line, Option<&Record>),
+        see_good: &mut impl FnMut(&Record),
     ) -> Result<(), ReadError> {
         // Only the newest file can be unfinished.
         if let Some(unfinished) = self.unfinished.take() {
@@ -128,26 +154,32 @@ impl<'t> Examiner<'t> {
         while let Some(line) = lines.next().transpose()? {
             let record = Record::parse(&line.bytes);
             see(&line, record.as_ref().ok());
-            self.line(&path, &line, record, is_first);
+            if let Some(record) = self.line(&path, &line, record, is_first) {
+                see_good(&record);
+            }
             is_first = false;
         }
         Ok(())
     }
 
-    /// Examines the next line. Behind the first that is not good nothing is known.
-    fn line(&mut self, file: &Path, line: &Line, record: Result<Record, RecordFault>, is_first: bool) {
+    /// Examines the next line. Returns its record if it is good. Behind the first that is not nothing is known.
+    fn line(
+        &mut self,
+        file: &Path,
+        line: &Line,
+        record: Result<Record, RecordFault>,
+        is_first: bool,
+    ) -> Option<Record> {
         if self.damaged.is_some() {
-            return;
+            return None;
         }
         if !line.is_whole {
             let (number, offset, bytes) = (line.number, line.offset, line.bytes.len() as u64);
             self.unfinished = Some(Unfinished { file: file.to_path_buf(), line: number, offset, bytes });
-            return;
+            return None;
         }
-        let checked = record.map_err(Fault::Record).and_then(|record| self.record(&record, is_first));
-        if let Err(fault) = checked {
-            self.damage(file.to_path_buf(), line.number, line.offset, fault);
-        }
+        let checked = record.map_err(Fault::Record).and_then(|record| self.record(&record, is_first).map(|()| record));
+        checked.map_err(|fault| self.damage(file.to_path_buf(), line.number, line.offset, fault)).ok()
     }
 
     fn damage(&mut self, file: PathBuf, line: u64, offset: u64, fault: Fault) {

@@ -404,3 +404,19 @@ fn checkpoints_over_another_size_are_found() {
     });
     assert_eq!(damaged(&wrong.lines, &files()).fault, Fault::CheckpointSize { found: 0 });
 }
+
+#[test]
+fn only_records_that_are_good_are_shown_as_good() {
+    let place = tempfile::tempdir().unwrap();
+    let log = place.path().join("log");
+    let mut written = write(20, &signer(1), |_| None);
+    // Its own hash is right, and it stands where another should.
+    written.lines.remove(7);
+    std::fs::write(&log, written.lines.concat()).unwrap();
+    let mut seen = Vec::new();
+    let found = examine_good(&log, &trust(), |record| seen.push(record.seq())).unwrap();
+    assert_eq!((seen, found.next), ((0..7).collect(), 7));
+    let mut lines = 0;
+    assert!(examine_with(&log, &trust(), |_, record| lines += u64::from(record.is_some())).unwrap().damaged.is_some());
+    assert_eq!(lines, 19);
+}
