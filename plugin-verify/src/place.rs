@@ -7,14 +7,22 @@ use std::path::Path;
 
 use tempfile::Builder;
 
-/// Writes `bytes` to a new file at `target`, or over the one that is there if that is wanted.
+/// Writes `bytes` to a new file at `target`, or over the one that is there if that is wanted. What is written is public: the umask says who reads it.
 pub(crate) fn write(bytes: &[u8], target: &Path, replace: bool) -> io::Result<()> {
+    write_as(0o666, bytes, target, replace)
+}
+
+/// The same for what this user alone may read.
+pub(crate) fn write_private(bytes: &[u8], target: &Path, replace: bool) -> io::Result<()> {
+    write_as(0o600, bytes, target, replace)
+}
+
+fn write_as(mode: u32, bytes: &[u8], target: &Path, replace: bool) -> io::Result<()> {
     let directory = match target.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
-    // As the umask wants it: what is written is public.
-    let mut file = Builder::new().permissions(Permissions::from_mode(0o666)).tempfile_in(directory)?;
+    let mut file = Builder::new().permissions(Permissions::from_mode(mode)).tempfile_in(directory)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     let written = if replace { file.persist(target) } else { file.persist_noclobber(target) };

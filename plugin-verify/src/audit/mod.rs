@@ -4,6 +4,7 @@ mod hash;
 mod key;
 mod proof;
 mod prove;
+mod report;
 mod show;
 mod text;
 mod verify;
@@ -34,6 +35,7 @@ pub(crate) struct Arguments {
 enum Verb {
     Verify(verify::Arguments),
     Show(show::Arguments),
+    Report(report::Arguments),
     Prove(prove::Arguments),
     CheckProof(proof::Arguments),
     Keygen(key::GenerateArguments),
@@ -45,6 +47,7 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
     match &arguments.verb {
         Verb::Verify(arguments) => verify::run(arguments),
         Verb::Show(arguments) => show::run(arguments),
+        Verb::Report(arguments) => report::run(arguments),
         Verb::Prove(arguments) => prove::run(arguments),
         Verb::CheckProof(arguments) => proof::run(arguments),
         Verb::Keygen(arguments) => key::generate(arguments),

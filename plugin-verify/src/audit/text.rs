@@ -25,7 +25,7 @@ fn short(text: &str) -> String {
 }
 
 /// What matters of an event. Foreign text in it is not escaped yet.
-fn told(event: &Event) -> String {
+pub(crate) fn told(event: &Event) -> String {
     match event {
         Event::Opened(it) => {
             let torn = it

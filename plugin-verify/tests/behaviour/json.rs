@@ -60,6 +60,9 @@ const FAILURES: &[(&str, i32)] = &[
     ("audit verify missing", 2),
     ("audit verify junk", 1),
     ("audit show missing", 2),
+    ("audit report missing", 2),
+    ("audit report junk", 1),
+    ("audit report -o junk junk", 2),
     ("audit show junk", 1),
     ("audit prove missing --seq 1", 2),
     ("audit prove junk --seq 1", 1),
@@ -107,7 +110,7 @@ fn command(place: &TempDir, line: &str) -> Command {
     let mut words = line.split(' ').map(|word| if word == "ZEROS" { ZEROS } else { word });
     let mut command = plugin_verify(place.path(), words.next().unwrap());
     let words: Vec<_> = words.collect();
-    let subverbs = ["add", "update", "remove", "verify", "create", "show", "prove", "keygen", "key", "hash"];
+    let subverbs = ["add", "update", "remove", "verify", "create", "show", "report", "prove", "keygen", "key", "hash"];
     let at = usize::from(words.first().is_some_and(|word| subverbs.contains(word)));
     command.args(&words[..at]).arg("--json").args(&words[at..]).stdin(Stdio::null());
     command

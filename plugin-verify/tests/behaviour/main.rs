@@ -13,7 +13,9 @@ mod keys;
 mod lock;
 mod machine;
 mod manifest;
+mod report;
 mod streams;
+mod trail;
 
 use std::ffi::OsStr;
 use std::io::{self, Write};

@@ -1,0 +1,116 @@
+//! `plugin-verify audit report`: a log on one page that a person can read. Shows what the library found, and what the good records say; judges nothing.
+
+mod bounded;
+mod calls;
+mod chart;
+mod durations;
+mod foreign;
+mod launches;
+mod numbers;
+mod page;
+mod story;
+mod tables;
+mod timeline;
+mod verdict;
+
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use portcullis::audit::examine::{Examination, examine_good};
+use portcullis::{Chain, Escaped};
+use serde_json::Value;
+
+use self::story::Story;
+use super::{Subject, verify};
+use crate::exit::Exit;
+use crate::output::{self, Form};
+use crate::place;
+
+const VERB: &str = "audit report";
+
+/// What every page begins with, and nothing else that is replaced.
+const BEGINNING: &str = "<!DOCTYPE html>";
+
+/// Write a page about a log that a person can read
+///
+/// The page says first whether the log is intact, as `audit verify` does, and then what its good records say: which plugins ran and who vouched for them, what was
+/// refused and why, how calls went, and what is missing. Of what there is much of it shows a part and says so.
+///
+/// It is one file of HTML that loads nothing and runs nothing. It proves nothing either: the log does.
+///
+/// Exit status: 0 intact, 1 not intact (the page is written and says so), 2 could not be read or written.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    subject: Subject,
+
+    /// Write the page to FILE, for this user alone, instead of to standard output. A page that is there is replaced, and nothing else is
+    #[arg(long, short, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    #[command(flatten)]
+    form: Form,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Exit {
+    report(arguments).unwrap_or_else(|reason| output::failed(VERB, arguments.form, reason))
+}
+
+fn report(arguments: &Arguments) -> Result<Exit, String> {
+    let Arguments { subject, output: target, form } = arguments;
+    let trust = subject.trust()?;
+    let mut story = Story::default();
+    let found = examine_good(&subject.log, &trust, |record| story.take(record));
+    let found = found.map_err(|error| Chain::of(&error).to_string())?;
+    let page = page::page(&subject.log, &found, &story);
+    if let Some(target) = target {
+        write(&page, target)?;
+    }
+    let exit = verify::exit(&found);
+    if form.json {
+        return Ok(document(arguments, &found, page, exit));
+    }
+    if let Some(trouble) = verify::trouble(&found) {
+        output::complain(format_args!("the log is not intact: {trouble}"));
+    }
+    Ok(match target {
+        Some(_) => exit,
+        None => exit.after(output::write(page.as_bytes())),
+    })
+}
+
+fn document(arguments: &Arguments, found: &Examination, page: String, exit: Exit) -> Exit {
+    let shown = |path: &PathBuf| Value::from(Escaped::path(path).to_string());
+    let target = arguments.output.as_ref();
+    let body = [
+        ("log", shown(&arguments.subject.log)),
+        ("file", target.map(shown).into()),
+        ("page", target.is_none().then_some(page).into()),
+        ("examination", verify::facts(found).into()),
+    ];
+    output::json(VERB, exit, body)
+}
+
+fn write(page: &str, target: &Path) -> Result<(), String> {
+    let name = Escaped::path(target);
+    match is_replaceable(target) {
+        Ok(true) => place::write_private(page.as_bytes(), target, true),
+        Ok(false) => return Err(format!("{name} exists already, and is no page that could be replaced")),
+        Err(error) => Err(error),
+    }
+    .map_err(|error| format!("{name} could not be written: {error}"))
+}
+
+/// Whether nothing is lost when a page takes this place: a log, its key or a device must not be overwritten by a slip of the hand.
+fn is_replaceable(target: &Path) -> io::Result<bool> {
+    match fs::symlink_metadata(target) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        Ok(found) if found.is_file() => {
+            let mut start = Vec::new();
+            File::open(target)?.take(BEGINNING.len() as u64).read_to_end(&mut start)?;
+            Ok(start == BEGINNING.as_bytes())
+        }
+        found => found.map(|_| false),
+    }
+}

@@ -1,0 +1,123 @@
+//! Collections that do not grow with the log: the latest of many, and the first so many that differ. Say how much they left out.
+
+use std::collections::{BTreeMap, VecDeque};
+
+/// The latest things of a kind, and how many there were.
+#[derive(Debug)]
+pub(super) struct Latest<T, const KEPT: usize> {
+    kept: VecDeque<T>,
+    total: u64,
+}
+
+impl<T, const KEPT: usize> Default for Latest<T, KEPT> {
+    fn default() -> Self {
+        Self { kept: VecDeque::new(), total: 0 }
+    }
+}
+
+impl<T, const KEPT: usize> Latest<T, KEPT> {
+    pub(super) fn push(&mut self, thing: T) {
+        self.total += 1;
+        self.kept.push_back(thing);
+        if self.kept.len() > KEPT {
+            self.kept.pop_front();
+        }
+    }
+
+    /// Those that are kept, the oldest first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+        self.kept.iter()
+    }
+
+    pub(super) fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// How many are not kept.
+    pub(super) fn left_out(&self) -> u64 {
+        self.total - self.kept.len() as u64
+    }
+}
+
+/// Things that differ in what they are called, as many as fit. What does not fit is added up under no name.
+#[derive(Debug, Clone)]
+pub(super) struct Few<K, V, const KEPT: usize> {
+    kept: BTreeMap<K, V>,
+    rest: V,
+    is_full: bool,
+}
+
+impl<K, V: Default, const KEPT: usize> Default for Few<K, V, KEPT> {
+    fn default() -> Self {
+        Self { kept: BTreeMap::new(), rest: V::default(), is_full: false }
+    }
+}
+
+impl<K: Ord, V: Default, const KEPT: usize> Few<K, V, KEPT> {
+    pub(super) fn entry(&mut self, key: K) -> &mut V {
+        if self.kept.len() >= KEPT && !self.kept.contains_key(&key) {
+            self.is_full = true;
+            return &mut self.rest;
+        }
+        self.kept.entry(key).or_default()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.kept.is_empty()
+    }
+
+    /// How many differ, or at least that many.
+    pub(super) fn len(&self) -> usize {
+        self.kept.len() + usize::from(self.is_full)
+    }
+
+    /// Everything that was counted, the rest included.
+    pub(super) fn values(&self) -> impl Iterator<Item = &V> {
+        self.kept.values().chain(self.is_full.then_some(&self.rest))
+    }
+
+    /// The `shown` things with the largest `weight`, those first.
+    pub(super) fn top(&self, shown: usize, weight: impl Fn(&V) -> u64) -> Top<'_, K, V> {
+        let mut rows: Vec<_> = self.kept.iter().collect();
+        // Stable: what weighs the same stays in the order of its names.
+        rows.sort_by_key(|(_, value)| std::cmp::Reverse(weight(value)));
+        let left_out = rows.len().saturating_sub(shown);
+        rows.truncate(shown);
+        Top { rows, left_out, is_more: self.is_full }
+    }
+}
+
+/// A part of [`Few`].
+pub(super) struct Top<'a, K, V> {
+    pub(super) rows: Vec<(&'a K, &'a V)>,
+    /// How many more there are.
+    pub(super) left_out: usize,
+    /// Whether there are even more than that, which nobody counted.
+    pub(super) is_more: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_latest_are_kept_and_all_are_counted() {
+        let mut latest = Latest::<_, 3>::default();
+        (0..10).for_each(|number| latest.push(number));
+        assert_eq!(
+            (latest.iter().copied().collect::<Vec<_>>(), latest.total(), latest.left_out()),
+            (vec![7, 8, 9], 10, 7)
+        );
+    }
+
+    #[test]
+    fn what_does_not_fit_is_added_up_and_the_heaviest_come_first() {
+        let mut few = Few::<u32, u64, 3>::default();
+        for key in [5, 1, 1, 3, 3, 3, 7, 8, 1] {
+            *few.entry(key) += 1;
+        }
+        let top = few.top(2, |count| *count);
+        assert_eq!((top.rows, top.left_out, top.is_more), (vec![(&1, &3), (&3, &3)], 1, true));
+        assert_eq!((few.values().sum::<u64>(), few.len()), (9, 4));
+    }
+}

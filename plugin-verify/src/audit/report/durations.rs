@@ -1,0 +1,68 @@
+//! How long things took, in little memory: each duration is counted in a class of its size, and read back to within 3 %.
+
+use std::collections::BTreeMap;
+
+/// Each doubling is divided into so many classes.
+const PARTS: u32 = 5;
+
+#[derive(Debug, Default)]
+pub(super) struct Durations {
+    classes: BTreeMap<u16, u64>,
+    count: u64,
+}
+
+impl Durations {
+    pub(super) fn add(&mut self, micros: u64) {
+        *self.classes.entry(class(micros)).or_default() += 1;
+        self.count += 1;
+    }
+
+    /// The duration in microseconds that `percent` of a hundred do not exceed.
+    pub(super) fn percentile(&self, percent: u64) -> Option<u64> {
+        let rank = (u128::from(self.count) * u128::from(percent)).div_ceil(100).max(1);
+        let mut before = 0;
+        self.classes.iter().find_map(|(class, count)| {
+            before += u128::from(*count);
+            (before >= rank).then(|| largest(*class))
+        })
+    }
+}
+
+/// Small durations have classes of their own; of others the first bits are kept, and how many follow.
+fn class(micros: u64) -> u16 {
+    let bits = u64::BITS - micros.leading_zeros();
+    let dropped = bits.saturating_sub(PARTS + 1);
+    // At most 59 times 32 and 63 more.
+    u16::try_from(u64::from(dropped << PARTS) + (micros >> dropped)).unwrap_or(u16::MAX)
+}
+
+/// The largest duration in a class.
+fn largest(class: u16) -> u64 {
+    let (class, part) = (u64::from(class), 1 << PARTS);
+    let dropped = (class / part).saturating_sub(1);
+    let first = class - dropped * part;
+    u64::try_from((u128::from(first + 1) << dropped) - 1).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_is_read_back_to_within_three_percent() {
+        for micros in (0..5000).chain((0..64).map(|bit| 1 << bit)).chain([u64::MAX, u64::MAX - 1, 123_456_789]) {
+            let read = largest(class(micros));
+            assert!(read >= micros && read - micros <= micros / 32, "{micros}: {read}");
+        }
+    }
+
+    #[test]
+    fn half_and_nearly_all() {
+        let mut durations = Durations::default();
+        assert_eq!(durations.percentile(50), None);
+        (1..=50).for_each(|micros| durations.add(micros));
+        assert_eq!((durations.percentile(50), durations.percentile(99)), (Some(25), Some(50)));
+        (0..5000).for_each(|_| durations.add(u64::MAX));
+        assert_eq!((durations.percentile(0), durations.percentile(50)), (Some(1), Some(u64::MAX)));
+    }
+}

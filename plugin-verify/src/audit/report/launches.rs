@@ -1,0 +1,203 @@
+//! Plugins and their launches, each from its beginning to its end. Follows the latest launches only, and says so.
+
+use std::collections::BTreeMap;
+
+use portcullis::audit::{Event, Image, LaunchId};
+
+use super::bounded::Few;
+use super::foreign::Foreign;
+
+/// As many launches are followed, and plugins told apart.
+const FOLLOWED: usize = 4096;
+const PLUGINS: usize = 500;
+
+/// A plugin as it was named, and the digest of what ran.
+pub(super) type PluginKey = (Foreign, String);
+
+#[derive(Debug, Default)]
+pub(super) struct Launches {
+    plugins: Few<PluginKey, Plugin, PLUGINS>,
+    /// By the number of their record.
+    lives: BTreeMap<u64, Life>,
+    /// Which record the launch was begun in that has this name now.
+    names: BTreeMap<LaunchId, u64>,
+    total: u64,
+}
+
+/// Bytes that ran or may run.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Plugin {
+    pub(super) size: u64,
+    pub(super) mode: Foreign,
+    pub(super) manifest: Option<String>,
+    pub(super) vouchers: Vec<Foreign>,
+    pub(super) launches: u64,
+    pub(super) failed: u64,
+    pub(super) ended: u64,
+    /// Launches that have no end in the log, or were not followed to it.
+    pub(super) open: u64,
+}
+
+/// One launch.
+#[derive(Debug)]
+pub(super) struct Life {
+    pub(super) id: LaunchId,
+    pub(super) time: String,
+    pub(super) plugin: PluginKey,
+    pub(super) is_ready: bool,
+    pub(super) calls: u64,
+    /// Why it came to nothing, and whether it was refused.
+    pub(super) failure: Option<(bool, Foreign)>,
+    /// How its process ended.
+    pub(super) exit: Option<Foreign>,
+    /// What it took to end it.
+    pub(super) ending: Option<Foreign>,
+}
+
+impl Launches {
+    pub(super) fn take(&mut self, seq: u64, time: &str, event: &Event) {
+        match event {
+            Event::Verification(it) => {
+                if let Some(image) = &it.image {
+                    self.plugin(&it.plugin, image);
+                }
+            }
+            Event::Launch(it) => {
+                let plugin = self.plugin(&it.plugin, &it.image);
+                self.total += 1;
+                self.names.insert(it.launch, seq);
+                self.lives.insert(seq, Life::new(it.launch, time, plugin));
+                self.forget();
+            }
+            _ => self.go_on(event),
+        }
+    }
+
+    fn go_on(&mut self, event: &Event) {
+        let Some(life) = event.launch().and_then(|id| self.names.get(&id)).and_then(|seq| self.lives.get_mut(seq))
+        else {
+            return;
+        };
+        match event {
+            Event::Ready(_) => life.is_ready = true,
+            Event::Call(_) => life.calls += 1,
+            Event::LaunchFailed(it) => {
+                life.failure = Some((it.refused, Foreign::new(&it.reason)));
+                life.exit = it.exit.as_deref().map(Foreign::new).or(life.exit.take());
+            }
+            Event::Exit(it) => life.exit = Some(Foreign::new(&it.exit)),
+            Event::Shutdown(it) => life.ending = Some(Foreign::new(&it.ending)),
+            _ => {}
+        }
+    }
+
+    fn plugin(&mut self, name: &str, image: &Image) -> PluginKey {
+        let key = (Foreign::new(name), image.sha256.to_string());
+        let plugin = self.plugins.entry(key.clone());
+        plugin.size = image.size;
+        plugin.mode = Foreign::cut(&image.mode, 80);
+        plugin.manifest = image.manifest.map(|digest| digest.to_string());
+        plugin.vouchers = image.vouchers.iter().take(8).map(|voucher| Foreign::new(voucher)).collect();
+        key
+    }
+
+    /// Lets go of the oldest launch, if there are too many.
+    fn forget(&mut self) {
+        if self.lives.len() <= FOLLOWED {
+            return;
+        }
+        if let Some((seq, life)) = self.lives.pop_first() {
+            if self.names.get(&life.id) == Some(&seq) {
+                self.names.remove(&life.id);
+            }
+            life.count(self.plugins.entry(life.plugin.clone()));
+        }
+    }
+
+    pub(super) fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// The plugin of a launch that is followed.
+    pub(super) fn plugin_of(&self, id: LaunchId) -> Option<&Foreign> {
+        let life = self.names.get(&id).and_then(|seq| self.lives.get(seq));
+        life.map(|life| &life.plugin.0)
+    }
+
+    /// The latest launches, the oldest of them first.
+    pub(super) fn latest(&self, shown: usize) -> impl Iterator<Item = &Life> {
+        self.lives.values().skip(self.lives.len().saturating_sub(shown))
+    }
+
+    /// The plugins, with what became of their launches.
+    pub(super) fn plugins(&self) -> Few<PluginKey, Plugin, PLUGINS> {
+        let mut plugins = self.plugins.clone();
+        for life in self.lives.values() {
+            life.count(plugins.entry(life.plugin.clone()));
+        }
+        plugins
+    }
+}
+
+impl Life {
+    fn new(id: LaunchId, time: &str, plugin: PluginKey) -> Self {
+        let time = time.to_owned();
+        Self { id, time, plugin, is_ready: false, calls: 0, failure: None, exit: None, ending: None }
+    }
+
+    fn count(&self, plugin: &mut Plugin) {
+        plugin.launches += 1;
+        match (&self.failure, &self.exit) {
+            (Some(_), _) => plugin.failed += 1,
+            (None, Some(_)) => plugin.ended += 1,
+            (None, None) => plugin.open += 1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(text: &str) -> Event {
+        serde_json::from_str(text).unwrap()
+    }
+
+    fn launch(number: usize) -> Event {
+        let digest = "a".repeat(64);
+        event(&format!(
+            r#"{{"type":"launch","launch":"{number:016x}","plugin":"kv","image":{{"sha256":"{digest}","size":1,"mode":"m","cached":false,
+            "vouchers":["policy"]}},"arguments":[],"versions":[1],"timeout_ms":1}}"#
+        ))
+    }
+
+    fn exit(number: usize) -> Event {
+        event(&format!(r#"{{"type":"exit","launch":"{number:016x}","pid":1,"exit":"exit status 0"}}"#))
+    }
+
+    #[test]
+    fn a_launch_is_followed_to_its_end() {
+        let mut launches = Launches::default();
+        let failed = event(r#"{"type":"launch_failed","launch":"0000000000000001","refused":true,"reason":"why"}"#);
+        for (seq, event) in [launch(0), launch(1), launch(2), exit(0), failed, exit(9)].iter().enumerate() {
+            launches.take(seq as u64, "now", event);
+        }
+        let plugins = launches.plugins();
+        let plugin = plugins.values().next().unwrap();
+        assert_eq!((plugin.launches, plugin.ended, plugin.failed, plugin.open), (3, 1, 1, 1));
+        assert_eq!(launches.latest(2).map(|life| life.id).collect::<Vec<_>>(), [LaunchId::new(1), LaunchId::new(2)]);
+    }
+
+    #[test]
+    fn the_oldest_launches_are_let_go_of_and_still_counted() {
+        let mut launches = Launches::default();
+        for number in 0..FOLLOWED + 10 {
+            launches.take(number as u64, "now", &launch(number));
+        }
+        let plugins = launches.plugins();
+        let plugin = plugins.values().next().unwrap();
+        assert_eq!((launches.lives.len(), launches.names.len()), (FOLLOWED, FOLLOWED));
+        assert_eq!((plugin.launches, launches.total()), (FOLLOWED as u64 + 10, FOLLOWED as u64 + 10));
+        assert!(launches.plugin_of(LaunchId::new(3)).is_none() && launches.plugin_of(LaunchId::new(10)).is_some());
+    }
+}

@@ -1,0 +1,122 @@
+//! The page: its frame, its head, and the order of its parts. One file, which loads nothing and runs nothing.
+
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+use portcullis::Digest;
+use portcullis::audit::examine::Examination;
+
+use super::foreign::Foreign;
+use super::numbers::{count, moment};
+use super::story::Story;
+use super::{chart, tables, verdict};
+
+const STYLE: &str = include_str!("style.css");
+
+pub(super) fn page(log: &Path, found: &Examination, story: &Story) -> String {
+    let file = Foreign::path(log);
+    let name = found.origin.as_deref().map_or_else(|| file.clone(), Foreign::new);
+    let body = html! {
+        (DOCTYPE)
+        html lang="en" {
+            (head(&name, &verdict::words(found)))
+            body {
+                header {
+                    p .kind { "Audit report" }
+                    h1 { (name) }
+                    p .aside { code { (file) } @if let Some(period) = period(found) { " · " (period) } }
+                }
+                main {
+                    (verdict::verdict(found))
+                    @if found.next > found.first { (glance(found, story)) (parts(found, story)) }
+                }
+                (footer(found))
+            }
+        }
+    };
+    body.into_string()
+}
+
+fn head(name: &Foreign, verdict: &str) -> Markup {
+    // Not even a style that somebody smuggled in would be applied: this one alone is allowed, by its hash.
+    let style = BASE64.encode(Digest::of(STYLE).as_bytes());
+    let policy = format!("default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'");
+    html! {
+        head {
+            meta charset="utf-8";
+            meta http-equiv="Content-Security-Policy" content=(policy);
+            meta name="viewport" content="width=device-width, initial-scale=1";
+            meta name="color-scheme" content="light dark";
+            meta name="referrer" content="no-referrer";
+            meta name="generator" content=(concat!("plugin-verify ", env!("CARGO_PKG_VERSION")));
+            title { (verdict) " – " (name.as_str()) " – audit report" }
+            style { (PreEscaped(STYLE)) }
+        }
+    }
+}
+
+fn period(found: &Examination) -> Option<String> {
+    let (first, last) = (found.good.first_time.as_deref()?, found.good.last_time.as_deref()?);
+    Some(format!("{} to {} UTC", moment(first), moment(last)))
+}
+
+/// The numbers that say where to look.
+fn glance(found: &Examination, story: &Story) -> Markup {
+    let open = found.account.open_calls().count() as u64;
+    let weakened = story.weakened.values().map(|weakening| weakening.count).sum();
+    let limits = story.limits.values().map(|reached| reached.count).sum();
+    let plain = [
+        (found.next - found.first, "record", "records"),
+        (story.launches.total(), "launch", "launches"),
+        (story.calls.begun, "call", "calls"),
+    ];
+    let grave = [
+        (story.calls.failed, "failed call", "failed calls"),
+        (open, "call without outcome", "calls without outcome"),
+        (story.refusals.total(), "refused or failed to start", "refused or failed to start"),
+        (weakened, "guarantee weakened", "guarantees weakened"),
+        (limits, "limit reached", "limits reached"),
+    ];
+    let tile = |(number, one, many)| html! { b { (count(number)) } " " (if number == 1 { one } else { many }) };
+    html! {
+        section aria-labelledby="glance" {
+            h2 #glance .unseen { "At a glance" }
+            ul .glance {
+                @for what in plain { li { (tile(what)) } }
+                @for what in grave { li .none[what.0 == 0] { (tile(what)) } }
+            }
+        }
+    }
+}
+
+fn parts(found: &Examination, story: &Story) -> Markup {
+    html! {
+        (chart::part(&story.timeline))
+        (tables::refusals(story))
+        (tables::weakened(story))
+        (tables::limits(story))
+        (tables::without_outcome(&found.account))
+        (tables::missing(story))
+        (tables::plugins(story))
+        (tables::launches(story))
+        (tables::methods(story))
+        (tables::applications(story))
+        (tables::writers(story))
+        (tables::kinds(&found.account))
+        (tables::last(story))
+    }
+}
+
+fn footer(found: &Examination) -> Markup {
+    html! {
+        footer {
+            p {
+                "This page proves nothing: the log does. "
+                @if found.origin.is_some() { code { "plugin-verify audit verify" } " examines it, and " code { "audit prove" } " takes single records out of it that others can check. " }
+                "Times are those of the writer's clock, in UTC; durations are exact to 3 %."
+            }
+        }
+    }
+}

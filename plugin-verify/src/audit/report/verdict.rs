@@ -1,0 +1,181 @@
+//! What the examination came to, in sentences, on top of the page. Adds nothing to what the library found.
+
+use maud::{Markup, html};
+use portcullis::audit::examine::{Damaged, Examination, Unfinished, Witness, WitnessFault};
+
+use super::foreign::Foreign;
+use super::numbers::{count, of};
+
+/// How a verdict looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tone {
+    Good,
+    Caution,
+    Bad,
+}
+
+impl Tone {
+    fn class(self) -> &'static str {
+        match self {
+            Self::Good => "verdict good",
+            Self::Caution => "verdict caution",
+            Self::Bad => "verdict bad",
+        }
+    }
+
+    /// So that color is not the only thing that says it.
+    fn sign(self) -> &'static str {
+        match self {
+            Self::Good => "✓",
+            Self::Caution => "!",
+            Self::Bad => "✗",
+        }
+    }
+}
+
+pub(super) fn verdict(found: &Examination) -> Markup {
+    let (tone, headline) = headline(found);
+    html! {
+        section class=(tone.class()) aria-labelledby="verdict" {
+            h2 #verdict { span .sign aria-hidden="true" { (tone.sign()) } (headline) }
+            @if let Some(damaged) = &found.damaged { (damage(damaged)) }
+            @if let Some(unfinished) = &found.unfinished { (tail(unfinished)) }
+            @if found.is_intact() { (intact(found)) }
+            @if found.origin.is_none() && found.damaged.is_none() {
+                p { "The file has no record, not even that of an opening." }
+            }
+            @if found.first > 0 {
+                p { "The records before number " (count(found.first)) " were moved away, and were not examined." }
+            }
+            @for witness in found.witnesses.iter().take(20) { (witnessed(witness)) }
+            @if found.witnesses.is_empty() && found.origin.is_some() {
+                p .aside { "No checkpoint that was kept elsewhere was given: whether records were cut off at the end cannot be told." }
+            }
+            (facts(found))
+        }
+    }
+}
+
+/// The verdict in a few words.
+pub(super) fn words(found: &Examination) -> String {
+    headline(found).1
+}
+
+fn headline(found: &Examination) -> (Tone, String) {
+    let disagrees = found.witnesses.iter().find_map(|witness| witness.fault.as_ref());
+    let headline = match (&found.damaged, &found.unfinished, disagrees) {
+        (Some(damaged), _, _) => format!("Damaged at record {}", count(damaged.seq)),
+        (None, _, Some(WitnessFault::Longer { .. })) => "Cut short".into(),
+        (None, _, Some(_)) => "A checkpoint does not agree".into(),
+        (None, Some(_), None) => "The last record is unfinished".into(),
+        _ if found.origin.is_none() => "Empty".into(),
+        // Whoever can write a file can write records that follow each other. Only what is signed is more than that.
+        _ if !is_signed(found) => return (Tone::Caution, "In order, and signed by nobody yet".into()),
+        _ if found.is_key_trusted => return (Tone::Good, "Intact".into()),
+        _ => return (Tone::Caution, "Agrees with itself".into()),
+    };
+    (Tone::Bad, headline)
+}
+
+/// Whether anybody stands behind the records with a signature.
+fn is_signed(found: &Examination) -> bool {
+    found.good.vouched.is_some() || found.witnesses.iter().any(|witness| witness.fault.is_none())
+}
+
+fn intact(found: &Examination) -> Markup {
+    html! {
+        @if !is_signed(found) {
+            p {
+                "Every record is in its place. But there is no checkpoint yet, and so nothing here is signed: "
+                strong { "whoever could write the file could have written all of it." }
+            }
+        } @else if found.is_key_trusted {
+            p { "Every record is in its place, and every checkpoint is signed by the key that was asked for." }
+        } @else {
+            p {
+                "Every record is in its place, and every checkpoint agrees. But no key was given, so the log was held against the key that it names itself: "
+                strong { "it agrees with itself, and no more is known." }
+                " Whoever wrote it anew with a key of their own would pass as well. Name the key with " code { "--key" } " to find out."
+            }
+        }
+    }
+}
+
+fn damage(damaged: &Damaged) -> Markup {
+    let file = Foreign::path(&damaged.file);
+    html! {
+        p {
+            "What should be record " strong { (count(damaged.seq)) } " is at line " strong { (count(damaged.line)) }
+            " of " code { (file) } ", byte " (count(damaged.offset)) ": "
+            strong { (Foreign::new(&damaged.fault.to_string())) } "."
+        }
+        p {
+            @match damaged.vouched {
+                Some(size) => { "A checkpoint vouches for the first " (of(size, "record", "records")) ". " }
+                None => { "No checkpoint vouches for what is before it. " }
+            }
+            "Nothing is known of what stands from there on, and none of it is on this page."
+        }
+    }
+}
+
+fn tail(unfinished: &Unfinished) -> Markup {
+    let file = Foreign::path(&unfinished.file);
+    html! {
+        p {
+            "Line " strong { (count(unfinished.line)) } " of " code { (file) } " has no end. Its writer was killed, or writes now. "
+            "The records before it are as they should be."
+        }
+    }
+}
+
+fn witnessed(witness: &Witness) -> Markup {
+    html! {
+        p {
+            @match &witness.fault {
+                Some(_) => { strong { "Disagrees: " } }
+                None => { "Agrees: " }
+            }
+            "the checkpoint " code { (Foreign::new(&witness.name)) }
+            @if let Some(checkpoint) = &witness.checkpoint { " over " (of(checkpoint.size, "record", "records")) }
+            @if let Some(fault) = &witness.fault { ": " (Foreign::new(&fault.to_string())) }
+            "."
+        }
+    }
+}
+
+fn facts(found: &Examination) -> Markup {
+    html! {
+        dl .facts {
+            @if let Some(key) = &found.key {
+                dt { "Key" }
+                dd {
+                    code { (Foreign::cut(&key.to_string(), 400)) } " "
+                    span .aside { @if found.is_key_trusted { "asked for" } @else { "named by the log itself" } }
+                }
+            }
+            @if found.origin.is_some() {
+                dt { "Vouched for" }
+                dd { (vouched(found)) }
+                dt { "Root" }
+                dd { code { (found.root.to_string()) } " " span .aside { "over " (of(found.next, "record", "records")) } }
+            }
+        }
+    }
+}
+
+fn vouched(found: &Examination) -> String {
+    let Some(size) = found.good.vouched else {
+        return "nothing by the log itself: there is no checkpoint in it".into();
+    };
+    let checkpoints = of(found.account.checkpoints, "checkpoint", "checkpoints");
+    // The checkpoint itself is a record too.
+    match found.next.saturating_sub(size + 1) {
+        0 => format!("all {} before the last of {checkpoints}", of(size, "record", "records")),
+        after => format!(
+            "the first {}, by the last of {checkpoints}; nothing signed stands behind the {} yet",
+            of(size, "record", "records"),
+            of(after, "record after it", "records after it")
+        ),
+    }
+}
