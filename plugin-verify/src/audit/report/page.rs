@@ -26,7 +26,7 @@ pub(super) fn page(log: &Path, found: &Examination, story: &Story) -> String {
                 header {
                     p .kind { "Audit report" }
                     h1 { (name) }
-                    p .aside { code { (file) } @if let Some(period) = period(found) { " · " (period) } }
+                    @if let Some(period) = period(found) { p .aside { code { (file) } " · " (period) } }
                 }
                 main {
                     (verdict::verdict(found))
@@ -113,9 +113,11 @@ fn footer(found: &Examination) -> Markup {
     html! {
         footer {
             p {
-                "This page proves nothing: the log does. "
-                @if found.origin.is_some() { code { "plugin-verify audit verify" } " examines it, and " code { "audit prove" } " takes single records out of it that others can check. " }
-                "Times are those of the writer's clock, in UTC; durations are exact to 3 %."
+                "This page proves nothing: the log does."
+                @if found.origin.is_some() {
+                    " " code { "plugin-verify audit verify" } " examines it, and " code { "plugin-verify audit prove" }
+                    " takes single records out of it that others can check. Times are those of the writer's clock, in UTC; durations are exact to 3 %."
+                }
             }
         }
     }

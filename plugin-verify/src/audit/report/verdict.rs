@@ -145,21 +145,20 @@ fn witnessed(witness: &Witness) -> Markup {
 }
 
 fn facts(found: &Examination) -> Markup {
+    let Some(key) = &found.key else {
+        return Markup::default();
+    };
     html! {
         dl .facts {
-            @if let Some(key) = &found.key {
-                dt { "Key" }
-                dd {
-                    code { (Foreign::cut(&key.to_string(), 400)) } " "
-                    span .aside { @if found.is_key_trusted { "asked for" } @else { "named by the log itself" } }
-                }
+            dt { "Key" }
+            dd {
+                code { (Foreign::cut(&key.to_string(), 400)) } " "
+                span .aside { @if found.is_key_trusted { "asked for" } @else { "named by the log itself" } }
             }
-            @if found.origin.is_some() {
-                dt { "Vouched for" }
-                dd { (vouched(found)) }
-                dt { "Root" }
-                dd { code { (found.root.to_string()) } " " span .aside { "over " (of(found.next, "record", "records")) } }
-            }
+            dt { "Vouched for" }
+            dd { (vouched(found)) }
+            dt { "Root" }
+            dd { code { (found.root.to_string()) } " " span .aside { "over " (of(found.next, "record", "records")) } }
         }
     }
 }
