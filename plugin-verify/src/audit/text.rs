@@ -16,7 +16,13 @@ pub(crate) fn line(record: &Record) -> String {
     let launch =
         event.as_ref().and_then(Event::launch).map_or_else(|| "-".repeat(8), |launch| short(&launch.to_string()));
     let told = event.as_ref().map_or_else(|| record.event_text().chars().take(200).collect(), told);
-    format!("{:>8} {} {kind:<13} {launch} {}", record.seq(), record.time(), Escaped::new(&told))
+    format!("{:>8} {} {kind:<13} {launch} {}", record.seq(), record.time(), shown(&told))
+}
+
+/// What its writer has escaped stays as it is; what another writer has not is escaped here.
+fn shown(text: &str) -> String {
+    let pieces: Vec<_> = text.split('\\').map(|piece| Escaped::new(piece).to_string()).collect();
+    pieces.join("\\")
 }
 
 /// Enough to tell things apart by.
