@@ -23,6 +23,28 @@
 //! # }
 //! ```
 //!
+//! With an audit log, what was decided, launched and called is recorded before it happens, or does not happen:
+//!
+//! ```no_run
+//! # #[cfg(feature = "audit")]
+//! # async fn run(policy: portcullis::Policy) -> Result<(), Box<dyn std::error::Error>> {
+//! use portcullis::Protocol;
+//! use portcullis::audit::{Log, LogKey};
+//! use portcullis::host::{self, Environment, Plugin};
+//!
+//! let log = Log::builder("/var/lib/example/audit.log", LogKey::read("/etc/example/audit.key")?).open()?;
+//! let verified = host::verify(&policy, "/usr/lib/example/plugins/kv", &log)?;
+//! let plugin = Plugin::builder(verified)
+//!     .with_protocol(Protocol::new("BASIC_PLUGIN", "hello", 1))
+//!     .with_environment(Environment::empty())
+//!     .with_audit(log)
+//!     .launch()
+//!     .await?;
+//! let channel = plugin.channel(); // whose calls are recorded
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! What was not verified cannot be launched:
 //!
 //! ```compile_fail,E0308

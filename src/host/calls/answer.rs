@@ -21,7 +21,7 @@ use crate::audit::{LogError, Mode};
 /// How long the first message waits for the end of the answer before it gets a record of its own. A single answer and its end arrive together, or nearly so.
 const TOGETHER: Duration = Duration::from_millis(2);
 
-/// When messages of so many bytes wait, they are recorded although more are there.
+/// When so many bytes wait, their messages are recorded although more are there.
 const HELD: usize = 1024 * 1024;
 
 type Recording = Pin<Box<dyn Future<Output = Result<(), LogError>> + Send>>;
@@ -46,9 +46,10 @@ pub(super) struct Answer {
 struct Held {
     /// Whole messages, but for the beginning of the first, which may have been given already.
     messages: Vec<Bytes>,
-    bytes: usize,
     /// The beginning of the next message.
     behind: Vec<Bytes>,
+    /// The length of both.
+    bytes: usize,
 }
 
 enum State {
@@ -145,11 +146,11 @@ impl Answer {
 
     /// Keeps whole messages back, and what follows them.
     fn hold(&mut self, mut data: Bytes, end: Option<usize>, ongoing: &mut Ongoing) {
+        self.held.bytes += data.len();
         if let Some(end) = end {
             let rest = data.split_off(end);
             for piece in std::mem::take(&mut self.held.behind).into_iter().chain([data]) {
                 self.count(&piece, ongoing);
-                self.held.bytes += piece.len();
                 self.held.messages.push(piece);
             }
             data = rest;
@@ -157,7 +158,10 @@ impl Answer {
         match (data.is_empty(), self.held.messages.is_empty()) {
             (true, _) => {}
             // The beginning of a message is no message, and whoever reads it can find it too long already.
-            (false, true) => self.give(data, ongoing),
+            (false, true) => {
+                self.held.bytes = 0;
+                self.give(data, ongoing);
+            }
             (false, false) => self.held.behind.push(data),
         }
     }

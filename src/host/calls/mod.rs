@@ -40,6 +40,10 @@ use crate::{Chain, Escaped, MESSAGE_LIMIT};
 /// With a log that is kept in best effort nothing is waited for, nothing is refused, and there are no records between the first and the last of a call.
 ///
 /// There is a `tracing` span for each call, with the attributes that OpenTelemetry has for calls by gRPC.
+///
+/// # Panics
+///
+/// Calls panic outside a tokio runtime, and in one without time.
 #[derive(Debug, Clone)]
 pub struct CallLayer {
     log: Log,

@@ -4,6 +4,8 @@ mod scripted;
 mod spans;
 
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio_stream::wrappers::ReceiverStream;
@@ -11,7 +13,7 @@ use tonic::body::Body;
 use tonic::{Code, Request, Response, Status};
 use tonic_prost::ProstCodec;
 
-use self::scripted::{Bench, Says, encoded, framed, read, stream, unary};
+use self::scripted::{Bench, Flood, Says, encoded, framed, read, stream, unary};
 use crate::MESSAGE_LIMIT;
 use crate::audit::{Arguments, Event, Limit, Tally};
 
@@ -257,7 +259,7 @@ fn a_stream_that_nobody_reads_on_is_abandoned_with_what_it_said() {
 }
 
 /// The outcome of a single call, as the caller and the log have it.
-fn outcome(bench: &std::sync::Arc<Bench>, plugin: &scripted::Scripted) -> (Result<String, Code>, String) {
+fn outcome(bench: &Arc<Bench>, plugin: &scripted::Scripted) -> (Result<String, Code>, String) {
     let answer = run(unary(&mut bench.client(plugin), get("key")));
     (answer.map_err(|status| status.code()), bench.returned().outcome)
 }
@@ -362,6 +364,19 @@ fn a_stream_without_end_is_recorded_before_too_much_of_it_is_kept() {
         answers.message().await.unwrap().unwrap();
         assert_eq!(bench.messages()[0].response.messages, 4, "as many as make a mebibyte");
     });
+}
+
+#[test]
+fn what_follows_a_message_is_not_kept_without_end() {
+    let (bench, taken) = (Bench::new(), Arc::default());
+    let flood = http::Response::new(Body::new(Flood(Arc::clone(&taken))));
+    let plugin = bench.answering(Some(Ok(flood)));
+    run(async {
+        let mut answers = stream(&mut bench.client(&plugin)).await.unwrap();
+        assert_eq!(answers.message().await.unwrap().unwrap(), "one");
+    });
+    assert!(taken.load(Ordering::Relaxed) <= 18, "more than a mebibyte was taken: {taken:?}");
+    assert_eq!(bench.messages()[0].response, tally(&bench, &["one"]));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
@@ -75,6 +76,21 @@ impl http_body::Body for Pipe {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Piece>> {
         self.0.poll_recv(cx)
+    }
+}
+
+/// A whole message, and then the beginning of another that does not end, as fast as it is taken.
+pub(super) struct Flood(pub(super) Arc<AtomicUsize>);
+
+impl http_body::Body for Flood {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Option<Piece>> {
+        let taken = self.0.fetch_add(1, Ordering::Relaxed);
+        let piece =
+            if taken == 0 { [&framed("one")[..], &[0, 3, 0xff, 0xff, 0xff]].concat() } else { vec![b'x'; 64 * 1024] };
+        Poll::Ready(Some(Ok(Frame::data(piece.into()))))
     }
 }
 
