@@ -111,3 +111,23 @@ fn only_what_was_signed_is_proven() {
 fn a_policy_has_no_key_that_nobody_knows() {
     holds("policy");
 }
+
+#[test]
+fn what_is_vouched_for_in_a_log_is_what_was_signed() {
+    holds("log");
+}
+
+#[test]
+fn only_notes_that_were_signed_are_believed() {
+    holds("note");
+}
+
+#[test]
+fn only_what_is_in_a_log_is_proven() {
+    holds("proof");
+}
+
+#[test]
+fn every_byte_of_a_record_counts() {
+    holds("record");
+}

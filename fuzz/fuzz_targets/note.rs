@@ -1,0 +1,6 @@
+//! libFuzzer's way in; what must hold stands in `src/note.rs`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    portcullis_fuzz::note::check(bytes);
+});

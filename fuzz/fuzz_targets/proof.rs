@@ -1,0 +1,6 @@
+//! libFuzzer's way in; what must hold stands in `src/proof.rs`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    portcullis_fuzz::proof::check(bytes);
+});

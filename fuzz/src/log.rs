@@ -1,0 +1,194 @@
+//! Logs: what is named as damaged stands there, what is good follows from its beginning, and what is vouched for is what was signed; whoever changes, drops, adds or moves
+//! records, and writes all hashes anew, comes to nothing without the key.
+
+use std::ops::Range;
+
+use portcullis::audit::examine::{Damaged, Examination, Examiner, Trust};
+use portcullis::audit::read::Lines;
+use portcullis::audit::{Event, Record};
+use portcullis::verify::Digest;
+
+use super::shown;
+use super::trail::{KEPT, SECOND_FILE, TRAIL, leaf, own_hash, root, sealed};
+
+/// Whether `bytes` lead to a log that is intact: as they are, or when their lines are what is to be written. A line that is no record is an event, and becomes the next record;
+/// `%` begins another file.
+pub fn check(bytes: &[u8]) -> bool {
+    let as_it_is = log(&[bytes.to_vec()]);
+    let written = log(&written(bytes));
+    as_it_is || written
+}
+
+/// The files that somebody without the key writes, who can compute every hash.
+fn written(bytes: &[u8]) -> Vec<Vec<u8>> {
+    let (mut files, mut next, mut prev) = (vec![Vec::new()], 0, "0".repeat(64));
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        let (text, end) = line.strip_suffix(b"\n").map_or((line, &b""[..]), |text| (text, b"\n"));
+        if text == b"%" {
+            files.push(Vec::new());
+            continue;
+        }
+        let line = match str::from_utf8(text) {
+            Ok(event) if !event.starts_with(r#"{"v":"#) => sealed(next, &prev, event).into_bytes(),
+            _ => text.to_vec(),
+        };
+        if let Ok(record) = Record::parse(&line) {
+            (next, prev) = (record.seq().wrapping_add(1), own_hash(record.line()));
+        }
+        let file = files.last_mut().expect("there is one");
+        file.extend_from_slice(&line);
+        file.extend_from_slice(end);
+    }
+    files
+}
+
+/// The lines of all files, without their line feeds, and where each stands.
+struct Placed<'a> {
+    lines: Vec<&'a [u8]>,
+    places: Vec<(usize, u64, u64)>,
+    /// Whether each ends in a line feed.
+    whole: Vec<bool>,
+}
+
+impl<'a> Placed<'a> {
+    fn of(files: &'a [Vec<u8>]) -> Self {
+        let mut placed = Self { lines: Vec::new(), places: Vec::new(), whole: Vec::new() };
+        for (file, bytes) in files.iter().enumerate() {
+            let mut offset = 0;
+            for (number, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
+                let text = line.strip_suffix(b"\n");
+                placed.lines.push(text.unwrap_or(line));
+                placed.places.push((file, number as u64 + 1, offset));
+                placed.whole.push(text.is_some());
+                offset += line.len() as u64;
+            }
+        }
+        placed
+    }
+}
+
+fn log(files: &[Vec<u8>]) -> bool {
+    let placed = Placed::of(files);
+    let itself = examine(files, &Trust::nothing());
+    is_there(&itself, &placed);
+    follows(&itself, &placed);
+    let trust = Trust::nothing().key(TRAIL.key.clone()).checkpoint("kept", TRAIL.kept());
+    let found = examine(files, &trust);
+    is_there(&found, &placed);
+    is_signed(&found, &placed);
+    assert!(itself.is_intact() || !found.is_intact(), "what somebody knows makes no log good");
+    found.is_intact()
+}
+
+fn examine(files: &[Vec<u8>], trust: &Trust) -> Examination {
+    let mut examiner = Examiner::new(trust);
+    let mut seen = 0;
+    for (number, file) in files.iter().enumerate() {
+        let lines = Lines::new(format!("log.{number}"), &file[..]);
+        examiner.file(lines, &mut |_, _| seen += 1).expect("bytes in memory can be read");
+    }
+    let lines: usize = files.iter().map(|file| file.split_inclusive(|byte| *byte == b'\n').count()).sum();
+    assert_eq!(seen, lines, "every line is shown");
+    examiner.finish()
+}
+
+/// How many records are good, and where they stand among the lines.
+fn good(found: &Examination) -> usize {
+    usize::try_from(found.next - found.first).expect("there are not more than lines")
+}
+
+/// What is told of the log is about lines that are there.
+fn is_there(found: &Examination, placed: &Placed<'_>) {
+    let good = good(found);
+    assert!(good <= placed.lines.len());
+    if let Some(Damaged { file, line, offset, seq, fault, .. }) = &found.damaged {
+        shown::one_line(fault);
+        let place = placed.places.get(good).expect("what is damaged is there");
+        assert_eq!((file.to_str(), *line, *offset), (Some(&*format!("log.{}", place.0)), place.1, place.2));
+        assert_eq!(*seq, found.next);
+    }
+    if let Some(unfinished) = &found.unfinished {
+        let place = placed.places.last().expect("what is unfinished is there");
+        assert_eq!((unfinished.line, unfinished.offset), (place.1, place.2));
+        assert!(found.damaged.is_none() && !placed.whole[placed.whole.len() - 1]);
+    }
+    for witness in &found.witnesses {
+        witness.fault.iter().for_each(|fault| shown::one_line(fault));
+    }
+    if found.is_intact() {
+        assert_eq!(good, placed.lines.len(), "all of it was examined");
+        assert!(good > 0 && placed.whole.iter().all(|whole| *whole));
+    }
+    let kinds: u64 = found.account.kinds.values().sum();
+    assert_eq!(kinds, good as u64);
+    assert!(found.account.open_calls().count() as u64 <= found.account.kinds.get("call").copied().unwrap_or(0));
+}
+
+/// Each good record follows the one before it, and the root is over all of them.
+fn follows(found: &Examination, placed: &Placed<'_>) {
+    let lines = &placed.lines[..good(found)];
+    let mut prev = None;
+    for (number, line) in lines.iter().enumerate() {
+        let line = str::from_utf8(line).expect("a record is text");
+        let body = line.get(..line.len() - 75).expect("it has a tail");
+        let (seq, hash) = (found.first + number as u64, own_hash(line));
+        assert_eq!(hash, Digest::of(body).to_string());
+        assert!(line.starts_with(&format!(r#"{{"v":1,"seq":{seq},"#)), "{line}");
+        if let Some(prev) = prev.replace(hash) {
+            assert!(line.contains(&format!(r#","prev":"{prev}","event":{{"#)), "{line}");
+        }
+    }
+    if found.first == 0 {
+        let leaves: Vec<_> = lines.iter().map(leaf).collect();
+        assert_eq!(found.root, root(&leaves));
+    }
+}
+
+/// What is vouched for is what was signed, and the checkpoint that was kept agrees with nothing else.
+fn is_signed(found: &Examination, placed: &Placed<'_>) {
+    let is_own = |size: usize| {
+        let first = usize::try_from(found.first).expect("it was signed");
+        let range: Range<usize> = 0..size.saturating_sub(first);
+        TRAIL.has(first, &placed.lines[range])
+    };
+    if let Some(size) = found.good.vouched {
+        let size = usize::try_from(size).expect("it was signed");
+        assert!(
+            TRAIL.notes.iter().any(|(signed, _)| *signed == size),
+            "nobody signed a checkpoint over {size} records"
+        );
+        assert!(is_own(size), "records are vouched for that were not signed");
+    }
+    if found.origin.is_some() && found.witnesses.iter().all(|witness| witness.fault.is_none()) {
+        assert!(is_own(KEPT), "a checkpoint agrees with other records than those that it was signed over");
+    }
+}
+
+/// The log as it was written, what could be done to it, and some that are none.
+pub(super) fn seeds() -> Vec<(String, Vec<u8>)> {
+    let joined = |lines: &[String]| lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+    let with_files =
+        |lines: &[String]| format!("{}%\n{}", joined(&lines[..SECOND_FILE]), joined(&lines[SECOND_FILE..]));
+    let (lines, events) = (&TRAIL.lines, &TRAIL.events);
+    let moved_away = format!("{}\n{}", lines[SECOND_FILE], joined(&events[SECOND_FILE + 1..]));
+    let unfinished = with_files(events);
+    let vouched_again = [&lines[..6], &events[6..8], &lines[8..]].concat();
+    let mut swapped = events.clone();
+    swapped.swap(2, 3);
+    let known = |event: &&String| serde_json::from_str::<Event>(event).is_ok();
+    assert!(events.iter().all(|event| known(&event)), "its events are understood");
+    [
+        ("lines", with_files(lines)),
+        ("events", with_files(events)),
+        ("mixed", with_files(&vouched_again)),
+        ("short", joined(&events[..SECOND_FILE])),
+        ("moved-away", moved_away),
+        ("unfinished", unfinished.trim_end().to_owned()),
+        ("swapped", with_files(&swapped)),
+        ("dropped", with_files(&[&events[..3], &events[4..]].concat())),
+        ("one-file", joined(lines)),
+        ("nothing", String::new()),
+    ]
+    .map(|(name, text)| (name.to_owned(), text.into_bytes()))
+    .into()
+}

@@ -1,0 +1,82 @@
+//! Records: every byte of a line counts, there is one way to write what is read, and whoever reads the line as JSON reads the same.
+
+use portcullis::audit::{Event, Record};
+use portcullis::verify::Digest;
+use serde_json::Value;
+
+use super::shown;
+use super::trail::{TRAIL, finished};
+
+/// Whether `bytes` are the line of a record, or become one when the hash is put behind them that nobody guesses.
+pub fn check(bytes: &[u8]) -> bool {
+    let as_it_is = record(bytes);
+    let with_hash = str::from_utf8(bytes).is_ok_and(|body| record(finished(body).as_bytes()));
+    as_it_is || with_hash
+}
+
+fn record(line: &[u8]) -> bool {
+    let record = match Record::parse(line) {
+        Ok(record) => record,
+        Err(fault) => {
+            shown::one_line(&fault);
+            return false;
+        }
+    };
+    assert_eq!(record.line().as_bytes(), line);
+    assert!(!line.contains(&b'\n'), "a record is one line");
+    let behind = record.behind_us().map(|behind| format!(r#","behind_us":{behind}"#)).unwrap_or_default();
+    let (seq, time, prev, event) = (record.seq(), record.time(), record.prev(), record.event_text());
+    let body = format!(r#"{{"v":1,"seq":{seq},"time":"{time}"{behind},"prev":"{prev}","event":{event}"#);
+    assert_eq!(finished(&body), record.line(), "it could be written in another way");
+    assert_eq!(record.hash(), Digest::of(&body));
+    is_read_so_by_others(&record);
+    understood(&record);
+    for at in (0..line.len()).step_by(1 + line.len() / 8) {
+        let mut changed = line.to_vec();
+        changed[at] ^= 1;
+        assert!(Record::parse(&changed).is_err(), "a change at {at} is overlooked");
+    }
+    true
+}
+
+/// Somebody else's reader of JSON finds these members with these values, and no others.
+fn is_read_so_by_others(record: &Record) {
+    let line: Value = serde_json::from_str(record.line()).expect("a record is JSON");
+    let members = line.as_object().expect("it is an object");
+    assert_eq!(members.len(), 6 + usize::from(record.behind_us().is_some()), "{line}");
+    assert_eq!((line["v"].as_u64(), line["seq"].as_u64()), (Some(1), Some(record.seq())));
+    assert_eq!(line.get("behind_us").and_then(Value::as_u64), record.behind_us());
+    assert!(line["event"].is_object(), "{line}");
+    for (name, text) in
+        [("time", record.time()), ("prev", record.prev().to_string()), ("hash", record.hash().to_string())]
+    {
+        assert_eq!(line[name].as_str(), Some(text.as_str()));
+    }
+}
+
+/// An event that is understood is written and read again without loss.
+fn understood(record: &Record) {
+    let Some(event) = record.event() else { return };
+    let text = serde_json::to_string(&event).expect("an event is written");
+    assert_eq!(serde_json::from_str::<Event>(&text).expect("and read"), event);
+    let read: Value = serde_json::from_str(&text).expect("it is JSON");
+    assert_eq!(read["type"], event.kind());
+    assert_eq!(read["launch"].as_str(), event.launch().map(|launch| launch.to_string()).as_deref());
+}
+
+/// The lines of a log, whole and without their hashes; and some that are none.
+pub(super) fn seeds() -> Vec<(String, Vec<u8>)> {
+    let mut seeds = Vec::new();
+    for (number, line) in TRAIL.lines.iter().enumerate() {
+        let body = line.rsplit_once(r#","hash":"#).map_or("", |(body, _)| body);
+        seeds.push((format!("body-{number}"), body.into()));
+        seeds.push((format!("cut-{number}"), line.as_bytes()[..line.len() - 1].to_vec()));
+    }
+    let behind = r#"{"v":1,"seq":41,"time":"2026-11-25T06:58:00.123456Z","behind_us":7,"prev":"#;
+    seeds.push((
+        "behind".into(),
+        format!(r#"{behind}"{}","event":{{"type":"other","a":[1,{{}}]}}"#, "0".repeat(64)).into(),
+    ));
+    seeds.push(("whole".into(), TRAIL.lines[3].clone().into()));
+    seeds
+}
