@@ -90,7 +90,8 @@ fn secret(text: &str) -> bool {
 pub(super) fn seeds() -> Vec<(String, Vec<u8>)> {
     let mut seeds: Vec<_> = TRAIL.notes.iter().map(|(size, note)| (format!("note-{size}"), note.clone())).collect();
     let kept = TRAIL.kept();
-    let other = Checkpoint::open(kept, &[TRAIL.key.clone()], ORIGIN).expect("a checkpoint").sign(&signer(9));
+    let other =
+        Checkpoint::open(kept, std::slice::from_ref(&TRAIL.key), ORIGIN).expect("a checkpoint").sign(&signer(9));
     let other = other.expect("a checkpoint");
     let (_, signature) = other.split_once("\n\n").unwrap_or_default();
     seeds.extend([

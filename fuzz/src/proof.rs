@@ -55,7 +55,7 @@ fn consistency(text: &str) -> bool {
         }
     };
     assert_eq!(proof.to_string(), text);
-    match proof.check(&[TRAIL.key.clone()], ORIGIN) {
+    match proof.check(std::slice::from_ref(&TRAIL.key), ORIGIN) {
         Ok(proven) => {
             assert!(proven.old.size <= proven.new.size);
             is_signed(proven.old.size);

@@ -83,7 +83,7 @@ impl Trail {
     }
 
     fn leaves(&self) -> Vec<Digest> {
-        self.lines.iter().map(|line| leaf(line)).collect()
+        self.lines.iter().map(leaf).collect()
     }
 
     /// The checkpoint that was kept.
