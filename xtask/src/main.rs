@@ -1,5 +1,6 @@
 //! What a developer would otherwise type by hand, reached through the aliases in `.cargo/config.toml`.
 
+mod audit;
 mod bench;
 mod codegen;
 mod demo;
@@ -19,6 +20,8 @@ enum Command {
     BenchCompare,
     /// Measures hashing beside openssl and sha256sum
     BenchHash,
+    /// Measures what the audit log costs
+    BenchAudit,
     /// Writes the Rust that comes from the .proto files
     Codegen,
 }
@@ -28,6 +31,7 @@ fn main() -> Result<()> {
         Command::Demo => demo::run(),
         Command::BenchCompare => bench::run(),
         Command::BenchHash => hash::run(),
+        Command::BenchAudit => audit::run(),
         Command::Codegen => write_generated(),
     }
 }

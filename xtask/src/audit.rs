@@ -1,0 +1,202 @@
+//! What the audit log costs: the same calls of the same plugin without it, in best effort and in required mode, interleaved in one run; and the disk alone. Prints;
+//! asserts nothing.
+
+use std::fs::{self, OpenOptions, Permissions};
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use bytes::Bytes;
+use kv::proto::kv_client::KvClient;
+use kv::proto::{GetRequest, PutRequest};
+use portcullis::audit::{Arguments, Log, LogKey};
+use portcullis::host::{self, Channel, Environment, Plugin};
+use portcullis::{Digest, Policy, Protocol};
+use tonic::Request;
+
+use crate::root;
+
+const ROUNDS: usize = 5;
+const SLICE: Duration = Duration::from_millis(600);
+const IN_FLIGHT: [usize; 3] = [1, 8, 64];
+const WORKS: [Work; 2] = [Work::Get, Work::Put];
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Work {
+    Get,
+    Put,
+}
+
+pub(crate) fn run() -> Result<()> {
+    let plugin = build()?;
+    let place = tempfile::tempdir_in(root().join("target"))?;
+    fs::set_permissions(place.path(), Permissions::from_mode(0o700))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let contenders = runtime.block_on(async {
+        let mut contenders = Vec::new();
+        for (name, log) in [
+            ("off", None),
+            ("best effort", Some(open(place.path(), "best", true)?)),
+            ("required", Some(open(place.path(), "required", false)?)),
+        ] {
+            contenders.push(Contender::launch(name, log, &plugin, place.path()).await?);
+        }
+        anyhow::Ok(contenders)
+    })?;
+    println!("file system of the logs: {}", file_system(place.path())?);
+    disk_alone(place.path())?;
+    println!("\ncalls per second of 100 bytes, median of {ROUNDS} rounds of {SLICE:?} each, interleaved\n");
+    println!(
+        "{:<6} {:>9} {:>10} {:>12} {:>10} {:>18} {:>18}",
+        "", "in flight", "off", "best effort", "required", "best effort / off", "required / off"
+    );
+    for work in WORKS {
+        for in_flight in IN_FLIGHT {
+            let mut rates = vec![Vec::new(); contenders.len()];
+            for _ in 0..ROUNDS {
+                for (contender, rates) in contenders.iter().zip(&mut rates) {
+                    rates.push(runtime.block_on(contender.rate(work, in_flight))?);
+                }
+            }
+            row(work, in_flight, &mut rates);
+        }
+    }
+    runtime.block_on(async {
+        for contender in contenders {
+            contender.end().await?;
+        }
+        Ok(())
+    })
+}
+
+fn build() -> Result<PathBuf> {
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--release", "--package", "kv"])
+        .current_dir(root())
+        .status()?;
+    ensure!(built.success(), "the example does not build");
+    let own = std::env::current_exe()?;
+    Ok(own.parent().context("a program lies in a directory")?.join("kv-plugin"))
+}
+
+fn open(place: &Path, name: &str, best_effort: bool) -> Result<Log> {
+    let key = LogKey::generate(&format!("bench/{name}"))?;
+    let builder = Log::builder(place.join(name), key);
+    Ok(if best_effort { builder.best_effort() } else { builder }.open()?)
+}
+
+/// A plugin that is called, and how that is recorded.
+struct Contender {
+    plugin: Plugin,
+    log: Option<Log>,
+}
+
+impl Contender {
+    async fn launch(name: &str, log: Option<Log>, file: &Path, place: &Path) -> Result<Self> {
+        let policy = Policy::new().allow(Digest::read(fs::File::open(file)?)?);
+        let verified = match &log {
+            Some(log) => host::verify(&policy, file, log)?,
+            None => policy.verify(file)?,
+        };
+        let data = place.join(format!("data-{name}"));
+        fs::create_dir(&data)?;
+        let mut builder = Plugin::builder(verified)
+            .with_protocol(Protocol::new("BASIC_PLUGIN", "hello", 1))
+            .with_environment(Environment::empty())
+            .args(["--data".into(), data.into_os_string()]);
+        if let Some(log) = &log {
+            builder = builder.with_audit(log.clone());
+        }
+        let contender = Self { plugin: builder.launch().await?, log };
+        call(&mut KvClient::new(contender.plugin.channel()), Work::Put).await?;
+        Ok(contender)
+    }
+
+    /// Calls per second.
+    async fn rate(&self, work: Work, in_flight: usize) -> Result<f64> {
+        let started = Instant::now();
+        let callers = (0..in_flight).map(|_| {
+            let mut client = KvClient::new(self.plugin.channel());
+            tokio::spawn(async move {
+                let mut calls = 0_u64;
+                while started.elapsed() < SLICE {
+                    call(&mut client, work).await?;
+                    calls += 1;
+                }
+                anyhow::Ok(calls)
+            })
+        });
+        let mut calls = 0;
+        for caller in callers.collect::<Vec<_>>() {
+            calls += caller.await??;
+        }
+        Ok(calls as f64 / started.elapsed().as_secs_f64())
+    }
+
+    async fn end(self) -> Result<()> {
+        self.plugin.shutdown(Duration::from_secs(2)).await;
+        if let Some(log) = self.log {
+            ensure!(log.status().lost == 0, "records were lost");
+            log.close()?;
+        }
+        Ok(())
+    }
+}
+
+async fn call(client: &mut KvClient<Channel>, work: Work) -> Result<()> {
+    let about = Arguments::new().with("key", "key")?;
+    match work {
+        Work::Get => {
+            let mut request = Request::new(GetRequest { key: "key".into() });
+            request.extensions_mut().insert(about);
+            let value = client.get(request).await?.into_inner().value;
+            ensure!(value.len() == 100, "the value is not what was put");
+        }
+        Work::Put => {
+            let value = Bytes::from_static(&[b'x'; 100]);
+            let mut request = Request::new(PutRequest { key: "key".into(), value });
+            request.extensions_mut().insert(about);
+            client.put(request).await?;
+        }
+    }
+    Ok(())
+}
+
+fn file_system(place: &Path) -> Result<String> {
+    let output = Command::new("stat").args(["--file-system", "--format=%T"]).arg(place).output()?;
+    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// How long the disk takes for one record of a usual size: what no record in required mode can do without, unless it shares it.
+fn disk_alone(place: &Path) -> Result<()> {
+    let mut file = OpenOptions::new().append(true).create_new(true).open(place.join("disk"))?;
+    let mut micros = Vec::new();
+    for _ in 0..500 {
+        let started = Instant::now();
+        file.write_all(&[b'x'; 300])?;
+        file.sync_data()?;
+        micros.push(started.elapsed().as_secs_f64() * 1e6);
+    }
+    let (half, most) = (quantile(&mut micros, 0.5), quantile(&mut micros, 0.99));
+    println!("the disk alone, 300 bytes and fdatasync: p50 {half:.0} µs, p99 {most:.0} µs");
+    Ok(())
+}
+
+fn row(work: Work, in_flight: usize, rates: &mut [Vec<f64>]) {
+    let name = if work == Work::Get { "get" } else { "put" };
+    let medians: Vec<_> = rates.iter_mut().map(|rates| quantile(rates, 0.5)).collect();
+    if let [off, best, required] = medians[..] {
+        let (to_best, to_required) = (best / off, required / off);
+        println!(
+            "{name:<6} {in_flight:>9} {off:>10.0} {best:>12.0} {required:>10.0} {to_best:>18.2} {to_required:>18.2}"
+        );
+    }
+}
+
+fn quantile(sample: &mut [f64], quantile: f64) -> f64 {
+    sample.sort_by(f64::total_cmp);
+    sample.get(((sample.len() as f64 - 1.0) * quantile).round() as usize).copied().unwrap_or(f64::NAN)
+}
