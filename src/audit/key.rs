@@ -118,9 +118,11 @@ impl LogKey {
         let failed = |source| LogKeyError::Io { path: path.to_path_buf(), source };
         let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         refuse_open_place(directory).map_err(failed)?;
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
-        let written = key.write(&mut file).and_then(|()| File::open(directory)?.sync_all());
-        if let Err(error) = written {
+        // Whoever is killed meanwhile leaves nothing at `path`: half of the secrets would be in the way of a log for good.
+        let mut file = tempfile::Builder::new().prefix(".key-").tempfile_in(directory).map_err(failed)?;
+        key.write(file.as_file_mut()).map_err(failed)?;
+        file.persist_noclobber(path).map_err(|error| failed(error.error))?;
+        if let Err(error) = File::open(directory).and_then(|directory| directory.sync_all()) {
             // It is ours: nothing was there before.
             let _ = std::fs::remove_file(path);
             return Err(failed(error));
