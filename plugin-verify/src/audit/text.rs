@@ -34,10 +34,8 @@ fn short(text: &str) -> String {
 pub(crate) fn told(event: &Event) -> String {
     match event {
         Event::Opened(it) => {
-            let torn = it
-                .torn
-                .as_ref()
-                .map_or_else(String::new, |torn| format!(", {} bytes put aside in {}", torn.bytes, torn.file));
+            let torn: String =
+                it.torn.iter().map(|torn| format!(", {} bytes put aside in {}", torn.bytes, torn.file)).collect();
             format!("{} by process {}, {}{torn}", it.origin, it.pid, it.mode)
         }
         Event::Continued(it) => it.origin.clone(),

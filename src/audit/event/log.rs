@@ -21,9 +21,9 @@ pub struct Opened {
     pub pid: u32,
     /// `required` or `best effort`.
     pub mode: String,
-    /// What the writer before did not finish, and was put aside.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub torn: Option<Torn>,
+    /// What writers before did not finish, and was put aside.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub torn: Vec<Torn>,
 }
 
 /// The end of a log that a killed writer left unfinished. It was put aside, and nobody had been told that it was recorded.

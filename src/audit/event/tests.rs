@@ -48,8 +48,8 @@ fn every_event() -> Vec<Event> {
         findings: vec!["found".into()],
     };
     vec![
-        Event::Opened(opened(None)),
-        Event::Opened(opened(Some(torn))),
+        Event::Opened(opened(Vec::new())),
+        Event::Opened(opened(vec![torn])),
         Event::Continued(Continued { format, origin, key, tree: vec![Digest::of("left")] }),
         Event::Checkpoint(Signed { note: "example/log\n0\n".into() }),
         Event::Lost(Lost { records: 2 }),

@@ -55,7 +55,7 @@ impl Account {
         match event {
             Some(Event::Opened(opened)) => {
                 self.openings += 1;
-                self.torn += u64::from(opened.torn.is_some());
+                self.torn += opened.torn.len() as u64;
             }
             Some(Event::Lost(lost)) => self.lost = self.lost.saturating_add(lost.records),
             Some(Event::Undelivered(undelivered)) => {

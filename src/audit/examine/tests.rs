@@ -28,7 +28,7 @@ fn opened(key: &NoteSigner) -> Event {
         writer: "a test".into(),
         pid: 1,
         mode: "required".into(),
-        torn: None,
+        torn: Vec::new(),
     })
 }
 

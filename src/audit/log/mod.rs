@@ -1,5 +1,6 @@
 //! A log that this process writes: [`Log`] takes events, a thread writes them. Reads back only what it takes to go on.
 
+mod aside;
 mod batch;
 mod error;
 mod file;
@@ -116,7 +117,7 @@ impl Log {
         let turn = Turn::take(&path)?;
         let kept = settings.checkpoint_file.as_deref().map(|file| vouch::kept(file, &settings.key)).transpose()?;
         let mut recovered = recover::recover(&path, &settings.key, kept.flatten().as_ref())?;
-        let opened = opened(&settings, recovered.torn.take());
+        let opened = opened(&settings, std::mem::take(&mut recovered.torn));
         let LogBuilder { key, mode, rotate_at, records, interval, checkpoint_file, hook, sinks, .. } = settings;
         let vouching = Vouching::new(records, interval, checkpoint_file, hook, recovered.chain.next());
         let shared = Arc::new(Shared {
@@ -314,7 +315,7 @@ fn refuse_inside(log: &Path, directory: &Path) -> Result<(), PathBuf> {
     }
 }
 
-fn opened(settings: &LogBuilder, torn: Option<Torn>) -> Event {
+fn opened(settings: &LogBuilder, torn: Vec<Torn>) -> Event {
     Event::Opened(Opened {
         format: FORMAT.into(),
         origin: settings.key.origin().into(),

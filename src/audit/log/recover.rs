@@ -2,20 +2,18 @@
 //! put aside; anything else that is wrong is for a person to look at.
 
 use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
-use std::time::SystemTime;
 
 use super::error::{Damage, LogOpenError};
 use super::file::{LogFile, beside, sync_directory};
-use super::parts;
+use super::{aside, parts};
 use crate::audit::chain::Chain;
 use crate::audit::event::{Event, FORMAT, Torn};
 use crate::audit::record::{LINE_LIMIT, Record};
 use crate::audit::tree::Frontier;
 use crate::audit::{Checkpoint, LogKey, NoteVerifier};
-use crate::verify::Digest;
 
 /// A log that can be added to.
 #[derive(Debug)]
@@ -24,7 +22,8 @@ pub(super) struct Recovered {
     /// The number of the first record in the file.
     pub(super) first: u64,
     pub(super) chain: Chain,
-    pub(super) torn: Option<Torn>,
+    /// What was put aside, and the log is to tell of.
+    pub(super) torn: Vec<Torn>,
 }
 
 /// Finds the end of the log at `path`, or makes its first file.
@@ -41,18 +40,18 @@ pub(super) fn recover(path: &Path, key: &LogKey, kept: Option<&Checkpoint>) -> R
         refuse_cut(path, 0, kept)?;
         let file = LogFile::create(path)?;
         sync_directory(path).map_err(failed)?;
-        return Ok(Recovered { file, first: 0, chain: Chain::start(), torn: None });
+        return Ok(Recovered { file, first: 0, chain: Chain::start(), torn: Vec::new() });
     };
     let read = Reading::of(path, file.file(), key.verifier(), kept)?;
     if read.chain.is_none() && !older.is_empty() {
         return Err(LogOpenError::Damaged { path: path.to_path_buf(), line: 1, fault: Damage::Head });
     }
     refuse_cut(path, read.chain.as_ref().map_or(0, |(_, chain)| chain.next()), kept)?;
-    let torn = match read.whole < file.length() {
-        true => Some(put_aside(path, &mut file, read.whole).map_err(failed)?),
-        false => None,
-    };
     let (first, chain) = read.chain.unwrap_or_else(|| (0, Chain::start()));
+    if read.whole < file.length() {
+        aside::put_aside(path, &mut file, read.whole, chain.next()).map_err(failed)?;
+    }
+    let torn = aside::untold(path, chain.next())?;
     Ok(Recovered { file, first, chain, torn })
 }
 
@@ -177,27 +176,4 @@ fn no_line_ends(reader: &mut impl io::BufRead) -> io::Result<bool> {
         let length = piece.len();
         reader.consume(length);
     }
-}
-
-/// Moves what lies behind `whole` into a file of its own: that one is on the disk before this one is cut.
-pub(super) fn put_aside(path: &Path, file: &mut LogFile, whole: u64) -> io::Result<Torn> {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let aside = beside(path, &format!(".torn-{whole}-{}", since.as_micros()));
-    let made = LogFile::create(&aside).map_err(|error| match error {
-        LogOpenError::Io { source, .. } => source,
-        other => io::Error::other(other),
-    })?;
-    let mut tail = file.file();
-    tail.seek(SeekFrom::Start(whole))?;
-    let mut copy = made.file();
-    let bytes = io::copy(&mut tail, &mut copy)?;
-    copy.flush()?;
-    copy.sync_all()?;
-    sync_directory(&aside)?;
-    copy.seek(SeekFrom::Start(0))?;
-    let sha256 = Digest::read(&mut copy)?;
-    file.cut(whole)?;
-    file.file().sync_all()?;
-    let name = aside.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    Ok(Torn { bytes, sha256, file: crate::audit::event::text(name) })
 }

@@ -126,7 +126,7 @@ impl Hand {
         let vouching = Vouching::new(1000, Duration::from_secs(600), None, None, 0);
         let mut writer =
             Writer::new(Arc::clone(&shared), recovered, u64::MAX, Sinks::new(Vec::new()).unwrap(), vouching);
-        let opened = opened(&place.builder(), None);
+        let opened = opened(&place.builder(), Vec::new());
         assert!(writer.turn(vec![Task::Record { event: opened, owes: false, done: None }]).is_none());
         Self { place, writer, shared }
     }
@@ -191,7 +191,7 @@ fn a_log_goes_on_where_it_ended() {
     }
     assert_eq!(place.names(), ["one", "two", "three"]);
     let Some(Event::Opened(opened)) = place.records()[0].event() else { panic!("no beginning") };
-    assert_eq!((opened.format.as_str(), opened.mode.as_str(), opened.torn), (FORMAT, "required", None));
+    assert_eq!((opened.format.as_str(), opened.mode.as_str(), opened.torn), (FORMAT, "required", Vec::new()));
     assert_eq!((opened.pid, opened.key), (std::process::id(), place.key().verifier().to_string()));
 }
 
@@ -310,10 +310,10 @@ fn what_a_killed_writer_left_unfinished_is_put_aside_wherever_it_was_cut() {
         drop(place.open());
         let records = place.records();
         let torn = records.iter().rev().find_map(|record| match record.event() {
-            Some(Event::Opened(opened)) => opened.torn,
+            Some(Event::Opened(opened)) => Some(opened.torn),
             _ => None,
         });
-        let torn = torn.unwrap();
+        let [torn] = &torn.unwrap()[..] else { panic!("there is one") };
         assert_eq!((torn.bytes, torn.sha256), (cut as u64, crate::verify::Digest::of(&last[..cut])));
         let aside = place.file(&torn.file);
         assert_eq!(fs::read_to_string(&aside).unwrap(), last[..cut]);

@@ -36,9 +36,10 @@ fn a_log_that_was_cut_anywhere_ends_with_its_last_whole_record() {
             let recovered = recover::recover(&place.log(), &key, None).unwrap();
             assert_eq!(recovered.chain.next() as usize, ends.iter().filter(|end| **end <= whole).count(), "{cut}");
             assert_eq!((recovered.file.length(), place.text().len()), (whole as u64, whole));
-            match recovered.torn {
-                None => assert!(tail.is_empty(), "{cut}"),
-                Some(torn) => {
+            match &recovered.torn[..] {
+                [] => assert!(tail.is_empty(), "{cut}"),
+                [_, _, ..] => panic!("one was put aside"),
+                [torn] => {
                     assert_eq!((torn.bytes, torn.sha256), (tail.len() as u64, Digest::of(&tail)));
                     let aside = place.file(&torn.file);
                     assert_eq!(fs::read(&aside).unwrap(), tail);
@@ -57,7 +58,7 @@ fn what_is_put_aside_is_there_before_the_log_is_cut() {
     file.faults.plan.lock().unwrap().cut = Some(Errno::IO);
     let whole = text[..text.len() - 1].rfind('\n').unwrap() as u64 + 1;
     let mut file = file;
-    assert!(recover::put_aside(&place.log(), &mut file, whole).is_err());
+    assert!(aside::put_aside(&place.log(), &mut file, whole, 3).is_err());
     assert_eq!(place.text(), text[..text.len() - 1], "the log still has it");
     let aside = fs::read_dir(place.directory.path()).unwrap().map(|entry| entry.unwrap().path());
     let aside: Vec<_> = aside.filter(|path| path.to_string_lossy().contains("torn")).collect();
@@ -122,10 +123,28 @@ fn a_checkpoint_over_older_files_keeps_no_log_from_being_opened() {
 fn a_log_of_another_format_is_not_written_to() {
     let place = Place::new();
     let (mut chain, mut lines) = (Chain::start(), Vec::new());
-    let Event::Opened(mut opened) = opened(&place.builder(), None) else { panic!("another event") };
+    let Event::Opened(mut opened) = opened(&place.builder(), Vec::new()) else { panic!("another event") };
     opened.format = "portcullis-audit/2".into();
     assert!(chain.write(&mut lines, std::time::SystemTime::now(), &Event::Opened(opened)));
     fs::write(place.log(), lines).unwrap();
     fs::set_permissions(place.log(), Permissions::from_mode(0o600)).unwrap();
     assert!(matches!(place.refusal(), LogOpenError::Damaged { line: 1, fault: Damage::Format, .. }));
+}
+
+/// A writer can be killed after it put something aside, and before it told of that.
+#[test]
+fn what_was_put_aside_is_told_of_until_the_log_has_it() {
+    let (place, text) = written();
+    let key = place.key();
+    for tail in ["{\"v\":1", "{\"v\":1,\"seq\""] {
+        fs::write(place.log(), format!("{text}{tail}")).unwrap();
+        recover::recover(&place.log(), &key, None).unwrap();
+        assert_eq!(place.text(), text, "it is aside");
+    }
+    (0..2).for_each(|_| drop(place.open()));
+    let openings = place.records().into_iter().filter_map(|record| match record.event() {
+        Some(Event::Opened(opened)) => Some(opened.torn.iter().map(|torn| torn.bytes).collect()),
+        _ => None,
+    });
+    assert_eq!(openings.collect::<Vec<Vec<_>>>(), [vec![], vec![6, 12], vec![]]);
 }
