@@ -32,7 +32,8 @@ impl Serving {
         serving
     }
 
-    fn spawn(place: &Place) -> Self {
+    /// Does not wait.
+    pub(crate) fn spawn(place: &Place) -> Self {
         let socket = socket(place);
         let stderr = place.path().join("serve-stderr");
         let mut host = Self::command(place, &[]);
