@@ -14,7 +14,9 @@ use portcullis::plugin;
 use tonic::service::Routes;
 
 use crate::raw_server::{self, Certificate};
-use crate::{slow, support, talk};
+#[cfg(feature = "audit")]
+use crate::talk;
+use crate::{slow, support};
 
 /// Plays the fixture that the first argument names, if it names one.
 pub fn play() -> Option<ExitCode> {
@@ -28,7 +30,9 @@ fn perform(name: &str, arguments: &[&str]) -> ExitCode {
     match (name, arguments) {
         ("serve", []) => serve(),
         ("serve-slowly", []) => serve_slowly(),
+        #[cfg(feature = "audit")]
         ("serve-when", [file, pid]) => serve_when(Path::new(file), Path::new(pid)),
+        #[cfg(feature = "audit")]
         ("talk", _) => talk(),
         ("serve-in-place", [file, digest]) => serve_in_place(Path::new(file), digest),
         ("hold-connection", [told]) => hold_connection(Path::new(told)),
@@ -99,6 +103,7 @@ fn serve_slowly() -> ExitCode {
 }
 
 /// A good plugin that serves when a file is there.
+#[cfg(feature = "audit")]
 fn serve_when(file: &Path, pid: &Path) -> ExitCode {
     fs::write(pid, format!("{}\n", std::process::id())).unwrap();
     support::eventually("the file is there", || file.exists());
@@ -106,6 +111,7 @@ fn serve_when(file: &Path, pid: &Path) -> ExitCode {
 }
 
 /// A good plugin with a service that says what it is told to.
+#[cfg(feature = "audit")]
 fn talk() -> ExitCode {
     plugin::builder("BASIC_PLUGIN", "hello")
         .version(1, || async { Ok::<_, Infallible>(Routes::new(talk::TalkServer)) })

@@ -17,6 +17,7 @@ mod reflector;
 mod services;
 mod slow;
 mod support;
+#[cfg(feature = "audit")]
 mod talk;
 
 use libtest_mimic::{Arguments, Trial};

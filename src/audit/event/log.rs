@@ -9,7 +9,7 @@ use crate::verify::Digest;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Opened {
-    /// [`FORMAT`].
+    /// [`FORMAT`](super::FORMAT).
     pub format: String,
     /// The name of the log, which its checkpoints bear.
     pub origin: String,
@@ -43,7 +43,7 @@ pub struct Torn {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Continued {
-    /// [`FORMAT`].
+    /// [`FORMAT`](super::FORMAT).
     pub format: String,
     /// As in [`Opened`].
     pub origin: String,
