@@ -131,7 +131,7 @@ impl Record {
         rest.literal(EVENT)?;
         let event = rest.0;
         let is_object = event.starts_with('{') && serde_json::from_str::<IgnoredAny>(event).is_ok();
-        if !is_object {
+        if !is_object || !is_dense(event) {
             return Err(RecordFault::Form);
         }
         if Digest::of(body) != hash {
@@ -140,6 +140,20 @@ impl Record {
         let event = body.len() - event.len();
         Ok(Self { line: line.to_owned(), seq, time, behind_us, prev, hash, event })
     }
+}
+
+/// Whether JSON has no blanks and line feeds but in strings: with them there were other ways to write the same, and more than one line.
+fn is_dense(json: &str) -> bool {
+    let (mut in_string, mut is_escaped) = (false, false);
+    json.bytes().all(|byte| {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if in_string => is_escaped = true,
+            b'"' => in_string = !in_string,
+            _ => return in_string || byte > b' ',
+        }
+        true
+    })
 }
 
 /// A digest as it is written here: in lower case only.

@@ -66,6 +66,8 @@ fn a_record_that_is_written_otherwise_is_none_even_with_the_right_hash() {
     let time = "2025-11-25T06:58:00.123456Z";
     let fine = body("1", time, &zeros, r#"{"type":"x"}"#);
     assert!(Record::parse(with_own_hash(&fine).as_bytes()).unwrap().event().is_none(), "an event of another day");
+    let blanks = body("1", time, &zeros, r#"{"type":"in \" strings","\\":" "}"#);
+    assert!(Record::parse(with_own_hash(&blanks).as_bytes()).is_ok());
     for wrong in [
         body("01", time, &zeros, "{}"),
         body("", time, &zeros, "{}"),
@@ -78,6 +80,10 @@ fn a_record_that_is_written_otherwise_is_none_even_with_the_right_hash() {
         body("1", time, &zeros, ""),
         body("1", time, &zeros, "{"),
         body("1", time, &zeros, "{}{}"),
+        body("1", time, &zeros, "{ }"),
+        body("1", time, &zeros, r#"{"a": 1}"#),
+        body("1", time, &zeros, "{\"a\":1,\n\"b\":2}"),
+        body("1", time, &zeros, r#"{"a\\":"\"" }"#),
         body("1", time, &zeros, r#"{},"more":1"#),
         body("1", time, &zeros, &"[".repeat(10_000)),
         fine.replace(r#""v":1"#, r#""v":2"#),
