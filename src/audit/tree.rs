@@ -31,9 +31,9 @@ impl Frontier {
         Self::default()
     }
 
-    /// A frontier that was written down. `None` if a tree of `size` leaves has not that many complete subtrees.
+    /// A frontier that was written down. `None` if a tree of `size` leaves has not that many complete subtrees, or no more leaves can be counted.
     pub fn restore(size: u64, hashes: Vec<Digest>) -> Option<Self> {
-        (hashes.len() == size.count_ones() as usize).then_some(Self { size, hashes })
+        (hashes.len() == size.count_ones() as usize && size < u64::MAX / 2).then_some(Self { size, hashes })
     }
 
     /// How many leaves there are.

@@ -192,3 +192,13 @@ fn sizes_at_the_end_of_all_numbers_are_no_trouble() {
         assert!(verify_consistency((1, &hash), (size, &hash), &proof).is_err());
     }
 }
+
+#[test]
+fn a_tree_that_no_log_has_is_none() {
+    let hashes = |size: u64| vec![Digest::of(""); size.count_ones() as usize];
+    assert_eq!(Frontier::restore(u64::MAX, hashes(u64::MAX)), None);
+    assert_eq!(Frontier::restore(6, hashes(7)), None);
+    let mut large = Frontier::restore(1 << 40, hashes(1 << 40)).unwrap();
+    large.append(Digest::of("leaf"));
+    assert_eq!(large.size(), (1 << 40) + 1);
+}
