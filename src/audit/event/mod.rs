@@ -117,6 +117,28 @@ impl Event {
         }
     }
 
+    /// About how much memory it takes, in bytes: those are weighed that can be large.
+    pub(crate) fn weight(&self) -> usize {
+        let texts = |texts: &[String]| texts.iter().map(|text| text.len() + size_of::<String>()).sum::<usize>();
+        let image = |image: &Image| texts(&image.vouchers);
+        let own = match self {
+            Self::Verification(verification) => {
+                texts(&verification.findings) + verification.image.as_ref().map_or(0, image)
+            }
+            Self::Launch(launch) => image(&launch.image) + size_of_val(&*launch.arguments),
+            Self::Ready(ready) => texts(&ready.environment) + texts(&ready.measures),
+            Self::Call(call) => call.arguments.keys().map(|name| name.len() + 2 * size_of::<String>() + 32).sum(),
+            Self::Checkpoint(signed) => signed.note.len(),
+            Self::Application(application) => {
+                let facts = application.facts.iter().map(|(name, value)| name.len() + value.len());
+                application.name.len() + facts.map(|text| text + 2 * size_of::<String>()).sum::<usize>()
+            }
+            // A text or two.
+            _ => 0,
+        };
+        size_of::<Self>() + own
+    }
+
     /// The word in the member `type`.
     pub fn kind(&self) -> &'static str {
         match self {

@@ -12,6 +12,10 @@ use crate::audit::event::Event;
 pub(super) const WAITING: usize = 64 * 1024;
 pub(super) const FACTS: usize = 16 * 1024;
 
+/// The same in bytes of memory: events of a few hundred bytes are counted, large ones are weighed.
+pub(super) const WAITING_BYTES: usize = 64 * 1024 * 1024;
+pub(super) const FACTS_BYTES: usize = 16 * 1024 * 1024;
+
 /// Is told what became of something.
 pub(super) type Done<T> = Box<dyn FnOnce(Result<T, LogError>) + Send>;
 
@@ -46,25 +50,36 @@ pub(super) struct Mailbox {
 #[derive(Default)]
 struct Waiting {
     tasks: Vec<Task>,
+    /// How much memory their events take.
+    bytes: usize,
     closed: bool,
+}
+
+impl Waiting {
+    fn take(&mut self) -> Vec<Task> {
+        self.bytes = 0;
+        std::mem::take(&mut self.tasks)
+    }
 }
 
 impl Mailbox {
     /// Brings a task. It comes back if too many wait or the writer has ended.
     pub(super) fn put(&self, task: Task) -> Option<(Task, LogError)> {
+        let weight = task.weight();
         let mut waiting = self.lock();
         if waiting.closed {
             return Some((task, LogError::Closed));
         }
-        let limit = match task {
-            Task::Record { .. } | Task::Checkpoint(_) => WAITING,
-            Task::Fact { pays: false, .. } => WAITING + FACTS,
+        let (limit, bytes) = match task {
+            Task::Record { .. } | Task::Checkpoint(_) => (WAITING, WAITING_BYTES),
+            Task::Fact { pays: false, .. } => (WAITING + FACTS, WAITING_BYTES + FACTS_BYTES),
             // These make things better, and there are not more of them than there were records.
-            Task::Fact { pays: true, .. } | Task::Forgive | Task::Close(_) => usize::MAX,
+            Task::Fact { pays: true, .. } | Task::Forgive | Task::Close(_) => (usize::MAX, usize::MAX),
         };
-        if waiting.tasks.len() >= limit {
+        if waiting.tasks.len() >= limit || waiting.bytes + weight > bytes {
             return Some((task, LogError::Busy));
         }
+        waiting.bytes += weight;
         waiting.tasks.push(task);
         drop(waiting);
         self.arrived.notify_one();
@@ -84,14 +99,14 @@ impl Mailbox {
             };
             waiting = self.arrived.wait_timeout(waiting, left).unwrap_or_else(PoisonError::into_inner).0;
         }
-        std::mem::take(&mut waiting.tasks)
+        waiting.take()
     }
 
     /// Takes no more tasks, and returns those that were still brought.
     pub(super) fn close(&self) -> Vec<Task> {
         let mut waiting = self.lock();
         waiting.closed = true;
-        std::mem::take(&mut waiting.tasks)
+        waiting.take()
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
@@ -100,6 +115,14 @@ impl Mailbox {
 }
 
 impl Task {
+    /// How much memory its event takes.
+    fn weight(&self) -> usize {
+        match self {
+            Self::Record { event, .. } | Self::Fact { event, .. } => event.weight(),
+            Self::Forgive | Self::Checkpoint(_) | Self::Close(_) => 0,
+        }
+    }
+
     /// Tells whoever waits that nothing came of it.
     pub(super) fn refuse(self, error: &LogError) {
         match self {

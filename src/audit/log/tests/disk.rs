@@ -188,6 +188,44 @@ fn whoever_panics_when_told_stops_nobody() {
     assert_eq!(place.names(), ["one", "two", "three"]);
 }
 
+/// An event that takes about as much memory as one can that becomes a record.
+fn large() -> Event {
+    Event::application("large", (0..30).map(|number| (format!("{number}{}", "n".repeat(2000)), "v".repeat(2000))))
+}
+
+#[test]
+fn large_events_that_wait_take_a_bounded_amount_of_memory() {
+    let mailbox = Mailbox::default();
+    let record = || Task::Record { event: large(), owes: false, done: None };
+    let fact = |event, pays| Task::Fact { event, pays, done: None };
+    let weight = large().weight();
+    assert!(weight > 30 * 2000, "{weight}");
+    let taken = (0..task::WAITING).take_while(|_| mailbox.put(record()).is_none()).count();
+    assert_eq!(taken, task::WAITING_BYTES / weight);
+    let facts = (0..task::FACTS).take_while(|_| mailbox.put(fact(large(), false)).is_none()).count();
+    assert_eq!(taken + facts, (task::WAITING_BYTES + task::FACTS_BYTES) / weight);
+    assert!(mailbox.put(fact(large(), true)).is_none(), "an outcome has its place");
+    assert_eq!(mailbox.take(None).len(), taken + facts + 1);
+    assert!(mailbox.put(record()).is_none(), "what was taken does not wait");
+}
+
+#[test]
+fn large_facts_that_cannot_be_written_take_a_bounded_amount_of_memory() {
+    let mut hand = Hand::new(Mode::Required);
+    hand.fail(|plan| plan.sync = Some(Errno::IO));
+    let most = (task::FACTS_BYTES / large().weight()) as u64;
+    let facts = (0..most + 5).map(|_| Task::Fact { event: large(), pays: false, done: None });
+    assert!(hand.writer.turn(facts.collect()).is_none());
+    assert_eq!(hand.shared.status.lock().unwrap().lost, 5);
+    hand.heal();
+    assert!(hand.turn(vec![plain])[0].is_ok());
+    let large_ones = hand.place.names().iter().filter(|name| *name == "large").count() as u64;
+    assert_eq!((large_ones, hand.lost()), (most, vec![5]));
+    hand.fail(|plan| plan.sync = Some(Errno::IO));
+    assert!(hand.writer.turn(vec![Task::Fact { event: large(), pays: false, done: None }]).is_none());
+    assert_eq!(hand.shared.status.lock().unwrap().lost, 5, "what was written is not kept");
+}
+
 #[test]
 fn an_outcome_finds_its_place_however_much_waits() {
     let mailbox = Mailbox::default();

@@ -6,7 +6,7 @@ use super::{PATIENCE, Writer};
 use crate::audit::event::Event;
 use crate::audit::log::batch::{Entry, Fact, Fate, Lines};
 use crate::audit::log::error::LogError;
-use crate::audit::log::task::{Done, FACTS, tell};
+use crate::audit::log::task::{Done, FACTS, FACTS_BYTES, tell};
 
 impl Writer {
     /// Tells everybody what became of what they brought.
@@ -16,6 +16,7 @@ impl Writer {
         } else {
             own.into_iter().for_each(|event| self.keep(Fact { event, pays: false }));
         }
+        self.kept = 0;
         for (fact, fate) in std::mem::take(&mut self.facts).into_iter().zip(lines.facts) {
             self.over(fact, fate);
         }
@@ -85,7 +86,9 @@ impl Writer {
     }
 
     fn keep(&mut self, fact: Fact) {
-        if self.facts.len() < FACTS || fact.pays {
+        let weight = fact.event.weight();
+        if fact.pays || (self.facts.len() < FACTS && self.kept + weight <= FACTS_BYTES) {
+            self.kept += weight;
             self.facts.push_back(fact);
         } else {
             self.lose(1);

@@ -39,6 +39,8 @@ pub(super) struct Writer {
     chain: Chain,
     /// What has happened and could not be recorded yet.
     facts: VecDeque<Fact>,
+    /// How much memory they take.
+    kept: usize,
     lost: u64,
     /// How many outcomes are to come for which there must be room.
     owed: u64,
@@ -75,6 +77,7 @@ impl Writer {
             first,
             chain,
             facts: VecDeque::new(),
+            kept: 0,
             lost: 0,
             owed: 0,
             sinks,
