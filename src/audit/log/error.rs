@@ -174,6 +174,9 @@ pub enum Damage {
     /// What it says of the tree cannot be.
     #[error("it says of the records before it what cannot be")]
     Tree,
+    /// It is a checkpoint over other records than those before it, or of somebody else.
+    #[error("it is a checkpoint that was not signed over the records before it")]
+    Checkpoint,
 }
 
 /// Something could not be recorded.

@@ -13,7 +13,7 @@ use crate::audit::chain::Chain;
 use crate::audit::event::{Event, FORMAT, Torn};
 use crate::audit::record::{LINE_LIMIT, Record};
 use crate::audit::tree::Frontier;
-use crate::audit::{Checkpoint, LogKey, NoteVerifier};
+use crate::audit::{Checkpoint, LogKey};
 
 /// A log that can be added to.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ pub(super) fn recover(path: &Path, key: &LogKey, kept: Option<&Checkpoint>) -> R
         sync_directory(path).map_err(failed)?;
         return Ok(Recovered { file, first: 0, chain: Chain::start(), torn: Vec::new() });
     };
-    let read = Reading::of(path, file.file(), key.verifier(), kept)?;
+    let read = Reading::of(path, file.file(), key, kept)?;
     if read.chain.is_none() && !older.is_empty() {
         return Err(LogOpenError::Damaged { path: path.to_path_buf(), line: 1, fault: Damage::Head });
     }
@@ -89,7 +89,7 @@ struct Reading {
 }
 
 impl Reading {
-    fn of(path: &Path, file: &File, key: &NoteVerifier, kept: Option<&Checkpoint>) -> Result<Self, LogOpenError> {
+    fn of(path: &Path, file: &File, key: &LogKey, kept: Option<&Checkpoint>) -> Result<Self, LogOpenError> {
         let failed = |source| LogOpenError::Io { path: path.to_path_buf(), source };
         let (mut reading, mut number) = (Self { chain: None, whole: 0 }, 0);
         let mut reader = BufReader::with_capacity(1 << 18, file);
@@ -126,9 +126,11 @@ impl Reading {
     }
 
     /// Takes the next record in.
-    fn follow(&mut self, record: &Record, path: &Path, key: &NoteVerifier) -> Result<(), Fault> {
+    fn follow(&mut self, record: &Record, path: &Path, key: &LogKey) -> Result<(), Fault> {
         if let Some((_, chain)) = &mut self.chain {
-            return chain.follow(record).map_err(|fault| Fault::Damage(fault.into()));
+            let is_true = is_true(record, chain, key);
+            chain.follow(record).map_err(|fault| Fault::Damage(fault.into()))?;
+            return is_true.then_some(()).ok_or(Fault::Damage(Damage::Checkpoint));
         }
         let (format, found, mut chain) = match record.event() {
             Some(Event::Opened(opened)) => (opened.format, opened.key, Chain::start()),
@@ -141,7 +143,7 @@ impl Reading {
         if format != FORMAT {
             return Err(Fault::Damage(Damage::Format));
         }
-        let expected = key.to_string();
+        let expected = key.verifier().to_string();
         if found != expected {
             return Err(Fault::Other(LogOpenError::OtherKey { path: path.to_path_buf(), expected, found }));
         }
@@ -150,6 +152,17 @@ impl Reading {
         self.chain = Some((first, chain));
         Ok(())
     }
+}
+
+/// Whether a record is no checkpoint, or one that we signed when the log was what it is. Otherwise what was changed would be vouched for again, and by us.
+fn is_true(record: &Record, chain: &Chain, key: &LogKey) -> bool {
+    // Few records are, and it takes time to understand all of them.
+    if !record.event_text().starts_with(r#"{"type":"checkpoint""#) {
+        return true;
+    }
+    let Some(Event::Checkpoint(signed)) = record.event() else { return false };
+    let checkpoint = Checkpoint::open(&signed.note, std::slice::from_ref(key.verifier()), key.origin());
+    checkpoint.is_ok_and(|found| (found.size, found.root) == (chain.next(), chain.tree().root()))
 }
 
 /// What is wrong: with the line, or with more than that.

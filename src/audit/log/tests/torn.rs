@@ -120,6 +120,37 @@ fn a_checkpoint_over_older_files_keeps_no_log_from_being_opened() {
 }
 
 #[test]
+fn what_was_changed_behind_a_checkpoint_of_ours_is_not_vouched_for_again() {
+    let place = Place::new();
+    let log = place.open();
+    log.append(event("one")).unwrap();
+    log.checkpoint().unwrap();
+    log.append(event("two")).unwrap();
+    log.close().unwrap();
+    // Every hash anew, but for the signatures, which nobody has without the key.
+    let anew = |changed: &str| {
+        let (mut chain, mut lines) = (Chain::start(), Vec::new());
+        for record in place.records() {
+            let other = (name(&record).as_deref() == Some(changed)).then(|| event("changed"));
+            let event = other.or(record.event()).unwrap();
+            assert!(chain.write(&mut lines, record.written(), &event));
+        }
+        lines
+    };
+    let (as_it_was, one, two) = (anew(""), anew("one"), anew("two"));
+    assert_eq!(as_it_was, place.text().into_bytes());
+    let refused = |lines: Vec<u8>| {
+        fs::write(place.log(), lines).unwrap();
+        let LogOpenError::Damaged { line, fault: Damage::Checkpoint, .. } = place.refusal() else { panic!("opened") };
+        line
+    };
+    // opened, one, checkpoint, two, closed, checkpoint.
+    assert_eq!((refused(one), refused(two)), (3, 6));
+    fs::write(place.log(), as_it_was).unwrap();
+    drop(place.open());
+}
+
+#[test]
 fn a_log_of_another_format_is_not_written_to() {
     let place = Place::new();
     let (mut chain, mut lines) = (Chain::start(), Vec::new());
