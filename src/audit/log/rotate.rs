@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use super::error::LogOpenError;
-use super::file::{LogFile, beside};
+use super::file::{LogFile, beside, sync_directory};
 use super::parts;
 use crate::audit::LogKey;
 use crate::audit::chain::Chain;
@@ -38,6 +38,11 @@ pub(super) fn rotate(
     let full = parts::full(path, first);
     // A second name is never given over something, and at no time is the log without its own.
     std::fs::hard_link(path, &full).map_err(failed)?;
+    // On the disk before the other: a file system may keep the later of two changes of names and forget the earlier.
+    if let Err(error) = sync_directory(path) {
+        let _ = std::fs::remove_file(&full);
+        return Err(failed(error));
+    }
     if let Err(error) = std::fs::rename(&next, path) {
         // While it has two names nobody can open it.
         let _ = std::fs::remove_file(&full);
