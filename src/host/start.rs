@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::net::UnixStream;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::builder::Ready;
 use super::output::{self, Output};
@@ -38,6 +38,9 @@ const AFTER_END: Duration = Duration::from_millis(200);
 /// How long the end of a killed process is waited for.
 const KILL_WAIT: Duration = Duration::from_secs(1);
 
+/// How long the record of a failure is waited for.
+const RECORD_WAIT: Duration = Duration::from_secs(1);
+
 pub(super) async fn start(ready: Ready) -> Result<Plugin, Error> {
     let now = Instant::now();
     let watch = Stopwatch::started_at(now);
@@ -46,7 +49,8 @@ pub(super) async fn start(ready: Ready) -> Result<Plugin, Error> {
     match launch(ready, watch, deadline, &trail).await {
         Ok(launched) => Ok(launched.finish(trail)),
         Err(error) => {
-            trail.failed(&error).await;
+            // A disk that does not answer keeps nobody: the log has the end already, and writes it when it can.
+            let _ = timeout(RECORD_WAIT, trail.failed(&error)).await;
             Err(error)
         }
     }

@@ -249,6 +249,28 @@ pub fn a_launch_that_is_cancelled_has_an_outcome() {
     assert_eq!(failed[0].reason, "cancelled");
 }
 
+pub fn a_launch_that_fails_waits_for_no_disk_that_does_not_answer() {
+    let audited = Audited::new();
+    let (answer, disk) = std::sync::mpsc::channel::<()>();
+    let log = audited.log.clone();
+    let error = run(async {
+        let launch = audited.fixture(&["silent"]).with_start_timeout(Duration::from_secs(1)).launch();
+        let stall = async {
+            while audited.events().is_empty() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            // The writer does nothing more before it is let go.
+            log.submit(Event::application("stalled", [("", "")]), move |_| drop(disk.recv()));
+            std::future::pending::<()>().await
+        };
+        tokio::select! { error = launch => error.unwrap_err(), () = stall => unreachable!() }
+    });
+    assert!(matches!(error, Error::Start(_)), "{error:?}");
+    assert!(!audited.events().iter().any(|event| matches!(event, Event::LaunchFailed(_))), "the disk answered");
+    drop(answer);
+    assert_eq!(audited.kinds(), ["launch", "application", "limit", "launch_failed"]);
+}
+
 pub fn limits_of_a_start_are_recorded() {
     for (fixture, timeout, limit, allowed) in [
         ("endless", LONG, "handshake line bytes", 64 * 1024),

@@ -117,6 +117,7 @@ fn cases_with_audit() -> Vec<Trial> {
         audit::nothing_is_started_when_the_disk_is_full,
         audit::a_plugin_whose_start_cannot_be_recorded_is_killed,
         audit::a_launch_that_fails_has_an_outcome,
+        audit::a_launch_that_fails_waits_for_no_disk_that_does_not_answer,
         audit::a_launch_that_is_cancelled_has_an_outcome,
         audit::limits_of_a_start_are_recorded,
         audit::what_a_host_gives_up_is_recorded_before_it_is_given_up,
