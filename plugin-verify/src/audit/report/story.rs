@@ -25,6 +25,9 @@ pub(super) struct Story {
     pub(super) last: Latest<Row, 200>,
 }
 
+/// Of what was put aside before one writer, so much is shown.
+const TORN: usize = 8;
+
 /// A writer that opened the log.
 #[derive(Debug)]
 pub(super) struct Writer {
@@ -33,7 +36,7 @@ pub(super) struct Writer {
     pub(super) pid: u32,
     pub(super) mode: Foreign,
     /// How many bytes of a record that was never finished were put aside, and where.
-    pub(super) torn: Option<(u64, Foreign)>,
+    pub(super) torn: Vec<(u64, Foreign)>,
 }
 
 /// Something that is not where it should be.
@@ -146,7 +149,7 @@ impl Story {
     }
 
     fn opened(&mut self, time: String, it: &Opened) {
-        let torn = it.torn.as_ref().map(|torn| (torn.bytes, Foreign::new(&torn.file)));
+        let torn = it.torn.iter().take(TORN).map(|torn| (torn.bytes, Foreign::new(&torn.file))).collect();
         let (program, mode) = (Foreign::cut(&it.writer, 80), Foreign::cut(&it.mode, 40));
         self.writers.push(Writer { time, program, pid: it.pid, mode, torn });
     }
@@ -167,7 +170,7 @@ fn is_grave(event: &Event) -> bool {
     match event {
         Event::LaunchFailed(_) | Event::Limit(_) | Event::Lost(_) | Event::Undelivered(_) | Event::Weakened(_) => true,
         Event::Verification(it) => it.verdict != Verdict::Allowed,
-        Event::Opened(it) => it.torn.is_some(),
+        Event::Opened(it) => !it.torn.is_empty(),
         _ => false,
     }
 }

@@ -302,9 +302,9 @@ pub(super) fn writers(story: &Story) -> Markup {
         [("Opened", "time"), ("Program", "name"), ("Process", "number"), ("Mode", "word"), ("Left behind", "text")];
     let rows = writers.iter().map(|it| {
         let torn = html! {
-            @match &it.torn {
-                Some((bytes, file)) => { "the writer before was cut off: " (of(*bytes, "byte", "bytes")) " put aside in " code { (file) } }
-                None => { "–" }
+            @if it.torn.is_empty() { "–" }
+            @for (bytes, file) in &it.torn {
+                p { "the writer before was cut off: " (of(*bytes, "byte", "bytes")) " put aside in " code { (file) } }
             }
         };
         vec![time(&it.time), foreign(&it.program), plain(it.pid.to_string()), foreign(&it.mode), torn]
