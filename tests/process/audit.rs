@@ -260,7 +260,9 @@ pub fn a_launch_that_fails_waits_for_no_disk_that_does_not_answer() {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
             // The writer does nothing more before it is let go.
-            log.submit(Event::application("stalled", [("", "")]), move |_| drop(disk.recv()));
+            log.submit(Event::application("stalled", [("", "")]), move |_| {
+                let _ = disk.recv();
+            });
             std::future::pending::<()>().await
         };
         tokio::select! { error = launch => error.unwrap_err(), () = stall => unreachable!() }
