@@ -63,7 +63,7 @@ pub(crate) struct Subject {
     #[arg(value_name = "LOG")]
     pub(crate) log: PathBuf,
 
-    /// The key that its checkpoints must be signed with: <name>+<id>+<key>. Can be given several times
+    /// The key that its checkpoints must be signed with: NAME+ID+KEY. Can be given several times
     #[arg(long, value_name = "KEY")]
     pub(crate) key: Vec<NoteVerifier>,
 

@@ -22,7 +22,7 @@ pub(crate) struct Arguments {
     #[arg(value_name = "FILE")]
     proof: PathBuf,
 
-    /// The public key of the log: <name>+<id>+<key>
+    /// The public key of the log: NAME+ID+KEY
     #[arg(long, value_name = "KEY")]
     key: NoteVerifier,
 

@@ -36,7 +36,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE")]
     to: Option<PathBuf>,
 
-    /// The key that its checkpoints must be signed with: <name>+<id>+<key>
+    /// The key that its checkpoints must be signed with: NAME+ID+KEY
     #[arg(long, value_name = "KEY")]
     key: Option<NoteVerifier>,
 
