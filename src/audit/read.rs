@@ -1,7 +1,8 @@
 //! A log as somebody reads it who does not write it: its files in their order, line by line, within bounds. Judges nothing.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, BufRead, BufReader, Read as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, Mode, OFlags};
@@ -18,8 +19,29 @@ use crate::verify::other_than_regular;
 /// When the directory cannot be read.
 pub fn files(path: impl AsRef<Path>) -> Result<Vec<PathBuf>, ReadError> {
     let path = path.as_ref();
+    Ok(full(path)?.into_iter().chain([path.to_path_buf()]).collect())
+}
+
+fn full(path: &Path) -> Result<Vec<PathBuf>, ReadError> {
     let full = rotated(path).map_err(|source| ReadError::Io { path: path.to_path_buf(), source })?;
-    Ok(full.into_iter().map(|(_, file)| file).chain([path.to_path_buf()]).collect())
+    Ok(full.into_iter().map(|(_, file)| file).collect())
+}
+
+/// The lines of all files, in the order of their records: each file is opened when its turn comes.
+///
+/// The log may be written meanwhile. What is current now is read as the last file, also when it is full by then; and one that has both names, because its writer is
+/// just giving it the other or was killed at that, is read once.
+pub(super) fn opened(
+    path: impl AsRef<Path>,
+) -> Result<impl Iterator<Item = Result<Lines<BufReader<File>>, ReadError>>, ReadError> {
+    let path = path.as_ref();
+    let current = Lines::open(path)?;
+    let id = |metadata: io::Result<Metadata>| metadata.ok().map(|metadata| (metadata.dev(), metadata.ino()));
+    let now = id(current.reader.get_ref().metadata());
+    // Looked for only now: whatever was full before is among them.
+    let before: Vec<_> =
+        full(path)?.into_iter().take_while(|file| id(std::fs::symlink_metadata(file)) != now).collect();
+    Ok(before.into_iter().map(Lines::open).chain([Ok(current)]))
 }
 
 /// The lines of one file.

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::audit::event::{Event, LaunchId};
+use crate::audit::event::{Event, LaunchId, text};
 
 /// As many calls and launches that have no end are kept in mind.
 const OPEN: usize = 64 * 1024;
+
+/// No writer writes longer names, in bytes.
+const METHOD: usize = 1024 + '…'.len_utf8();
 
 /// What the records say.
 #[derive(Debug, Clone, Default)]
@@ -35,8 +38,13 @@ pub struct Account {
 pub struct OpenCall {
     /// The number of its record.
     pub seq: u64,
-    /// What was called.
+    /// What was called, cut if it is longer than a writer would write it.
     pub method: String,
+}
+
+/// Names as long as a line would add up to more than whoever examines a log has memory for.
+fn cut(method: String) -> String {
+    if method.len() > METHOD { text(&method) } else { method }
 }
 
 impl Account {
@@ -66,7 +74,7 @@ impl Account {
             Some(Event::LaunchFailed(failed)) => drop(self.launches.remove(&failed.launch)),
             Some(Event::Exit(exit)) => drop(self.launches.remove(&exit.launch)),
             Some(Event::Call(call)) if self.has_room() => {
-                self.calls.insert((call.launch, call.call), OpenCall { seq, method: call.method });
+                self.calls.insert((call.launch, call.call), OpenCall { seq, method: cut(call.method) });
             }
             Some(Event::Returned(returned)) => drop(self.calls.remove(&(returned.launch, returned.call))),
             _ => {}

@@ -35,7 +35,19 @@ pub struct Examination {
 }
 
 impl Examination {
-    /// Whether everything is as it should be.
+    /// How many records at the end of the good ones nobody vouches for: no checkpoint is over them, neither in the log nor among those that were given. Whoever
+    /// may write to the log may have written them, or others may have been there.
+    ///
+    /// There are some while a log is written and when its writer was killed, and none when it was closed.
+    pub fn unvouched(&self) -> u64 {
+        let given = self.witnesses.iter().filter(|witness| witness.fault.is_none());
+        let given = given.filter_map(|witness| Some(witness.checkpoint.as_ref()?.size)).max();
+        // A checkpoint in the log speaks for itself.
+        let own = self.good.vouched.map(|size| size.saturating_add(1));
+        self.next - own.max(given).unwrap_or(self.first).clamp(self.first, self.next)
+    }
+
+    /// Whether everything is as it should be, as far as that is known: of the [`unvouched`](Self::unvouched) records at the end nothing is.
     pub fn is_intact(&self) -> bool {
         self.origin.is_some()
             && self.damaged.is_none()

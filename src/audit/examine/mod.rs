@@ -13,7 +13,7 @@ pub use finding::{Damaged, Examination, Fault, Unfinished, Witness, WitnessFault
 use self::finding::Good;
 use super::chain::Chain;
 use super::event::{Event, FORMAT};
-use super::read::{Line, Lines, ReadError, files};
+use super::read::{Line, Lines, ReadError, opened};
 use super::record::{Record, RecordFault};
 use super::tree::Frontier;
 use super::{ChainFault, Checkpoint, CheckpointError, NoteVerifier};
@@ -65,8 +65,8 @@ pub fn examine_with(
     mut see: impl FnMut(&Line, Option<&Record>),
 ) -> Result<Examination, ReadError> {
     let mut examiner = Examiner::new(trust);
-    for file in files(path)? {
-        examiner.file(Lines::open(file)?, &mut see)?;
+    for lines in opened(path)? {
+        examiner.file(lines?, &mut see)?;
     }
     Ok(examiner.finish())
 }
@@ -82,8 +82,8 @@ pub fn examine_good(
     mut see: impl FnMut(&Record),
 ) -> Result<Examination, ReadError> {
     let mut examiner = Examiner::new(trust);
-    for file in files(path)? {
-        examiner.read(Lines::open(file)?, &mut |_, _| (), &mut see)?;
+    for lines in opened(path)? {
+        examiner.read(lines?, &mut |_, _| (), &mut see)?;
     }
     Ok(examiner.finish())
 }
@@ -96,6 +96,8 @@ pub struct Examiner<'t> {
     good: Good,
     damaged: Option<Damaged>,
     unfinished: Option<Unfinished>,
+    /// The last file, if there is nothing in it.
+    empty: Option<PathBuf>,
     /// Witnesses whose size has not come yet.
     waiting: Vec<Witness>,
     told: Vec<Witness>,
@@ -120,6 +122,7 @@ impl<'t> Examiner<'t> {
             good: Good::default(),
             damaged: None,
             unfinished: None,
+            empty: None,
             waiting: Vec::new(),
             told: Vec::new(),
             account: Account::default(),
@@ -150,8 +153,12 @@ impl<'t> Examiner<'t> {
             self.damage(unfinished.file, unfinished.line, unfinished.offset, Fault::Unfinished);
         }
         let path = lines.path().to_path_buf();
+        if let Some(empty) = self.empty.replace(path.clone()) {
+            self.damage(empty, 1, 0, Fault::Head);
+        }
         let mut is_first = true;
         while let Some(line) = lines.next().transpose()? {
+            self.empty = None;
             let record = Record::parse(&line.bytes);
             see(&line, record.as_ref().ok());
             if let Some(record) = self.line(&path, &line, record, is_first) {
@@ -182,7 +189,11 @@ impl<'t> Examiner<'t> {
         checked.map_err(|fault| self.damage(file.to_path_buf(), line.number, line.offset, fault)).ok()
     }
 
+    /// What is wrong there, unless something before it is already.
     fn damage(&mut self, file: PathBuf, line: u64, offset: u64, fault: Fault) {
+        if self.damaged.is_some() {
+            return;
+        }
         let seq = self.log.as_ref().map_or(0, |log| log.chain.next());
         self.damaged = Some(Damaged { file, line, offset, seq, vouched: self.good.vouched, fault });
     }
@@ -263,6 +274,10 @@ impl<'t> Examiner<'t> {
 
     /// What came of it.
     pub fn finish(mut self) -> Examination {
+        // A log that begins with an empty file is one without records, which nobody takes for good.
+        if let Some(empty) = self.empty.take().filter(|_| self.log.is_some()) {
+            self.damage(empty, 1, 0, Fault::Head);
+        }
         let (first, next) = self.log.as_ref().map_or((0, 0), |log| (log.first, log.chain.next()));
         for mut witness in std::mem::take(&mut self.waiting) {
             let size = witness.checkpoint.as_ref().map_or(0, |known| known.size);

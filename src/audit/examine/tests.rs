@@ -420,3 +420,75 @@ fn only_records_that_are_good_are_shown_as_good() {
     assert!(examine_with(&log, &trust(), |_, record| lines += u64::from(record.is_some())).unwrap().damaged.is_some());
     assert_eq!(lines, 19);
 }
+
+#[test]
+fn records_that_nobody_vouches_for_are_counted() {
+    let written = write(RECORDS, &signer(1), |_| None);
+    let unvouched = |lines: &[Vec<u8>], trust: &Trust| {
+        let found = examine_lines(lines, &[], trust);
+        assert!(found.is_intact(), "{found:?}");
+        found.unvouched()
+    };
+    for (records, expected) in [(1, 1), (99, 99), (100, 0), (101, 1), (350, 50), (400, 0)] {
+        assert_eq!(unvouched(&written.lines[..records], &trust()), expected as u64, "{records}");
+    }
+    let kept = trust().checkpoint("kept", &written.notes[149]).checkpoint("older", &written.notes[19]);
+    assert_eq!((unvouched(&written.lines[..180], &kept), unvouched(&written.lines[..200], &kept)), (30, 0));
+    assert_eq!(unvouched(&written.lines[..150], &kept), 0);
+    // Somebody without the key writes a whole log that names it.
+    let forged = write(RECORDS, &signer(1), |number| (number > 0).then(|| Event::application("forged", [("a", "b")])));
+    assert_eq!(unvouched(&forged.lines, &trust()), RECORDS);
+    let found = examine_lines(&written.lines[400..450], &[], &trust());
+    assert_eq!((found.first, found.unvouched()), (400, 50), "also what such a file says of those before it");
+    assert_eq!(examine_lines(&[], &[], &trust()).unvouched(), 0);
+}
+
+#[test]
+fn a_file_without_records_is_found_where_others_are() {
+    let written = write(RECORDS, &signer(1), |_| None);
+    for (files, empty) in [(&[400, 750, 1000][..], 1000), (&[400, 400, 750], 400), (&[0, 400, 750], 0)] {
+        let found = damaged(&written.lines, files);
+        let place = (found.file.to_str().unwrap(), found.line, found.offset, found.seq);
+        assert_eq!(place, (format!("log.{empty}").as_str(), 1, 0, empty), "{files:?}");
+        assert_eq!(found.fault, Fault::Head);
+    }
+}
+
+#[test]
+fn names_as_long_as_lines_are_not_kept() {
+    let mut account = Account::default();
+    let call = |number: u64, method: String| {
+        let request = crate::audit::Tally::default();
+        let launch = crate::audit::LaunchId::new(1);
+        Some(Event::Call(crate::audit::Call { launch, call: number, method, arguments: Default::default(), request }))
+    };
+    account.take(1, call(1, "m".repeat(60_000)));
+    account.take(2, call(2, "/test.Kv/Get".into()));
+    let methods: Vec<_> = account.open_calls().map(|(_, _, call)| call.method.as_str()).collect();
+    assert_eq!((methods[0].len(), methods[1]), (1024 + '…'.len_utf8(), "/test.Kv/Get"));
+}
+
+#[test]
+fn a_log_that_gets_another_file_meanwhile_is_read_as_it_was() {
+    let place = tempfile::tempdir().unwrap();
+    let log = place.path().join("log");
+    let written = write(RECORDS, &signer(1), |_| None);
+    let [second, third] = files();
+    let full = |first: usize| place.path().join(format!("log.{first:020}"));
+    std::fs::write(full(0), written.lines[..second].concat()).unwrap();
+    std::fs::write(&log, written.lines[second..third].concat()).unwrap();
+    let reading = crate::audit::read::opened(&log).unwrap();
+    std::fs::rename(&log, full(second)).unwrap();
+    std::fs::write(&log, written.lines[third..].concat()).unwrap();
+    let trust = trust();
+    let mut examiner = Examiner::new(&trust);
+    for lines in reading {
+        examiner.file(lines.unwrap(), &mut |_, _| ()).unwrap();
+    }
+    let found = examiner.finish();
+    assert!(found.is_intact() && found.next == third as u64, "{found:?}");
+    // A writer that is killed between its two names leaves a file with both, and nothing wrong.
+    std::fs::hard_link(&log, full(third)).unwrap();
+    let found = examine(&log, &trust).unwrap();
+    assert!(found.is_intact() && found.next == RECORDS, "{found:?}");
+}

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::{ConsistencyProof, InclusionProof};
 use crate::audit::event::Event;
-use crate::audit::examine::{Examination, Trust, examine_with};
+use crate::audit::examine::{Examination, Trust, examine_good};
 use crate::audit::read::ReadError;
 use crate::audit::tree::Tree;
 use crate::audit::{Checkpoint, CheckpointError};
@@ -30,9 +30,11 @@ impl Evidence {
     pub fn collect(path: impl AsRef<Path>, trust: &Trust, wanted: &[u64]) -> Result<Self, ReadError> {
         let wanted: BTreeSet<_> = wanted.iter().copied().collect();
         let (mut tree, mut notes, mut lines) = (Tree::new(), Vec::new(), Vec::new());
-        let examination = examine_with(path, trust, |_, record| {
-            // What does not stand where it should is not among what is proven: the examination tells where that begins.
-            let Some(record) = record.filter(|record| record.seq() == tree.size()) else { return };
+        let examination = examine_good(path, trust, |record| {
+            // Of a log whose beginning was moved away nothing can be proven.
+            if record.seq() != tree.size() {
+                return;
+            }
             if let Some(Event::Checkpoint(signed)) = record.event() {
                 notes.push((record.seq(), signed.note));
             }
@@ -41,7 +43,6 @@ impl Evidence {
             }
             tree.push(record.leaf_hash());
         })?;
-        notes.retain(|(size, _)| *size < examination.next);
         Ok(Self { examination, tree, notes, wanted: lines })
     }
 
