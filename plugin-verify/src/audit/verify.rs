@@ -15,18 +15,25 @@ use crate::output::{self, Form};
 /// Names the first record that is not as it was written. Without --key the log is held against the key that it names itself: then it may have been written anew from
 /// the beginning by somebody else. Without a checkpoint that was kept elsewhere nobody can tell whether records were cut off at the end.
 ///
+/// Records at the end that no checkpoint is over are refused too: whoever may write to the log may have written them. There are some while a host writes the log, and when
+/// it was killed; the next one that opens the log vouches for them.
+///
 /// Exit status: 0 intact, 1 not intact, 2 could not be read.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     subject: Subject,
 
+    /// Take records at the end that nobody vouches for as they are: the log is being written, or its host was killed
+    #[arg(long)]
+    allow_unvouched: bool,
+
     #[command(flatten)]
     form: Form,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Exit {
-    let Arguments { subject, form } = arguments;
+    let Arguments { subject, allow_unvouched, form } = arguments;
     let trust = match subject.trust() {
         Ok(trust) => trust,
         Err(reason) => return output::failed("audit verify", *form, reason),
@@ -35,25 +42,30 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
         Ok(found) => found,
         Err(error) => return output::failed("audit verify", *form, Chain::of(&error)),
     };
-    let exit = exit(&found);
+    let is_vouched = *allow_unvouched || found.unvouched() == 0;
+    let exit = if is_vouched { exit(&found) } else { Exit::Refused };
     if form.json {
         let log = Escaped::path(&subject.log).to_string();
         return output::json("audit verify", exit, [("log", Value::from(log)), ("examination", facts(&found).into())]);
     }
-    exit.after(output::write(format!("{}: {}", Escaped::path(&subject.log), Found(&found)).as_bytes()))
+    let verdict = match (found.is_intact(), is_vouched) {
+        (true, true) => "INTACT",
+        (true, false) => "NOT VOUCHED FOR TO ITS END",
+        (false, _) => "NOT INTACT",
+    };
+    exit.after(output::write(format!("{}: {verdict}\n{}", Escaped::path(&subject.log), Found(&found)).as_bytes()))
 }
 
 pub(crate) fn exit(found: &Examination) -> Exit {
     if found.is_intact() { Exit::Success } else { Exit::Refused }
 }
 
-/// What was found, for people: a line for each fact.
+/// What was found, for people: a line for each fact below the verdict.
 pub(crate) struct Found<'a>(pub(crate) &'a Examination);
 
 impl fmt::Display for Found<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let found = self.0;
-        writeln!(f, "{}", if found.is_intact() { "INTACT" } else { "NOT INTACT" })?;
         writeln!(f, "  records    {}", Records(found))?;
         if let (Some(origin), Some(key)) = (&found.origin, &found.key) {
             let whose =
@@ -68,6 +80,13 @@ impl fmt::Display for Found<'_> {
                 found.account.checkpoints
             )?,
             None => writeln!(f, "  vouched    none: there is no checkpoint")?,
+        }
+        let unvouched = found.unvouched();
+        if unvouched > 0 {
+            writeln!(
+                f,
+                "  UNVOUCHED  the last {unvouched} records: whoever may write to the log may have written them"
+            )?;
         }
         writeln!(f, "  root       {}", found.root)?;
         if let Some(damaged) = &found.damaged {
@@ -163,7 +182,7 @@ pub(crate) fn facts(found: &Examination) -> Map<String, Value> {
         "intact": found.is_intact(), "first": found.first, "next": found.next, "root": found.root.to_string(),
         "origin": found.origin.as_deref().map(|origin| Escaped::new(origin).to_string()),
         "key": found.key.as_ref().map(|key| Escaped::new(&key.to_string()).to_string()), "key_was_asked_for": found.is_key_trusted,
-        "vouched": found.good.vouched, "first_time": found.good.first_time, "last_time": found.good.last_time,
+        "vouched": found.good.vouched, "unvouched": found.unvouched(), "first_time": found.good.first_time, "last_time": found.good.last_time,
         "damaged": damaged, "unfinished": unfinished, "checkpoints": witnesses, "kinds": account.kinds,
         "openings": account.openings, "torn": account.torn, "lost": account.lost, "undelivered": account.undelivered,
         "calls_without_outcome": account.open_calls().count(), "launches_without_end": account.open_launches().count(),

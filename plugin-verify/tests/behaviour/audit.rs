@@ -107,13 +107,35 @@ fn a_log_that_was_cut_short_is_found_by_a_checkpoint() {
     let text = fs::read_to_string(kept.file("log")).unwrap();
     let lines: Vec<_> = text.split_inclusive('\n').collect();
     fs::write(kept.file("log"), lines[..lines.len() - 3].concat()).unwrap();
-    assert_eq!(kept.run("verify log --key KEY").status.code(), Some(0));
-    let output = kept.run("verify log --key KEY --checkpoint latest");
+    assert_eq!(kept.run("verify log --key KEY --allow-unvouched").status.code(), Some(0));
+    let output = kept.run("verify log --key KEY --allow-unvouched --checkpoint latest");
     assert_eq!(output.status.code(), Some(1));
     assert!(stdout(&output).contains("the log was cut short"), "{}", stdout(&output));
     fs::write(kept.file("log"), &text[..text.len() - 5]).unwrap();
     let output = kept.run("verify log --key KEY");
     assert!(output.status.code() == Some(1) && stdout(&output).contains("UNFINISHED"), "{}", stdout(&output));
+}
+
+#[test]
+fn records_that_nobody_vouches_for_are_refused() {
+    let kept = Kept::new();
+    let text = fs::read_to_string(kept.file("log")).unwrap();
+    let lines: Vec<_> = text.split_inclusive('\n').collect();
+    fs::write(kept.file("log"), lines[..lines.len() - 1].concat()).unwrap();
+    let output = kept.run("verify log --key KEY");
+    assert_eq!(output.status.code(), Some(1));
+    let shown = stdout(&output);
+    assert!(shown.starts_with("log: NOT VOUCHED FOR TO ITS END\n"), "{shown}");
+    let unvouched = kept.json("verify log --key KEY")["examination"]["unvouched"].as_u64().unwrap();
+    assert!(unvouched > 0 && shown.contains(&format!("  UNVOUCHED  the last {unvouched} records")), "{shown}");
+    let output = kept.run("verify log --key KEY --allow-unvouched");
+    assert!(output.status.success() && stdout(&output).starts_with("log: INTACT\n"), "{}", stdout(&output));
+    // Everything, written by somebody who has the public key.
+    let forged = directory();
+    let opened = fs::read_to_string(kept.file("log.00000000000000000000")).unwrap();
+    fs::write(forged.path().join("log"), opened.split_inclusive('\n').next().unwrap()).unwrap();
+    let output = run(&forged, &format!("verify log --key {}", kept.key));
+    assert!(output.status.code() == Some(1) && stdout(&output).contains("UNVOUCHED  the last 1 "), "{output:?}");
 }
 
 #[test]
