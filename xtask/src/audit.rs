@@ -50,18 +50,20 @@ pub(crate) fn run() -> Result<()> {
     disk_alone(place.path())?;
     println!("\ncalls per second of 100 bytes, median of {ROUNDS} rounds of {SLICE:?} each, interleaved\n");
     println!(
-        "{:<6} {:>9} {:>10} {:>12} {:>10} {:>18} {:>18}",
-        "", "in flight", "off", "best effort", "required", "best effort / off", "required / off"
+        "{:<6} {:>9} {:>10} {:>12} {:>10} {:>18} {:>18} {:>18}",
+        "", "in flight", "off", "best effort", "required", "best effort / off", "required / off", "records to a wait"
     );
     for work in WORKS {
         for in_flight in IN_FLIGHT {
             let mut rates = vec![Vec::new(); contenders.len()];
+            let before = contenders.iter().map(Contender::written).collect::<Vec<_>>();
             for _ in 0..ROUNDS {
                 for (contender, rates) in contenders.iter().zip(&mut rates) {
                     rates.push(runtime.block_on(contender.rate(work, in_flight))?);
                 }
             }
-            row(work, in_flight, &mut rates);
+            let shared: Vec<_> = contenders.iter().zip(before).map(|(it, before)| it.shared(before)).collect();
+            row(work, in_flight, &mut rates, &shared);
         }
     }
     runtime.block_on(async {
@@ -136,6 +138,18 @@ impl Contender {
         Ok(calls as f64 / started.elapsed().as_secs_f64())
     }
 
+    /// How many records there are, and in how many batches they were written.
+    fn written(&self) -> (u64, u64) {
+        let status = self.log.as_ref().map(Log::status).unwrap_or_default();
+        (status.records, status.batches)
+    }
+
+    /// How many records were written at once since then.
+    fn shared(&self, before: (u64, u64)) -> f64 {
+        let now = self.written();
+        (now.0 - before.0) as f64 / (now.1 - before.1) as f64
+    }
+
     async fn end(self) -> Result<()> {
         self.plugin.shutdown(Duration::from_secs(2)).await;
         if let Some(log) = self.log {
@@ -185,13 +199,13 @@ fn disk_alone(place: &Path) -> Result<()> {
     Ok(())
 }
 
-fn row(work: Work, in_flight: usize, rates: &mut [Vec<f64>]) {
+fn row(work: Work, in_flight: usize, rates: &mut [Vec<f64>], shared: &[f64]) {
     let name = if work == Work::Get { "get" } else { "put" };
     let medians: Vec<_> = rates.iter_mut().map(|rates| quantile(rates, 0.5)).collect();
-    if let [off, best, required] = medians[..] {
+    if let ([off, best, required], [.., shared]) = (&medians[..], shared) {
         let (to_best, to_required) = (best / off, required / off);
         println!(
-            "{name:<6} {in_flight:>9} {off:>10.0} {best:>12.0} {required:>10.0} {to_best:>18.2} {to_required:>18.2}"
+            "{name:<6} {in_flight:>9} {off:>10.0} {best:>12.0} {required:>10.0} {to_best:>18.2} {to_required:>18.2} {shared:>18.1}"
         );
     }
 }

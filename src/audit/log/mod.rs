@@ -61,6 +61,8 @@ impl fmt::Display for Mode {
 pub struct LogStatus {
     /// How many records it has.
     pub records: u64,
+    /// In how many batches they were written since it was opened. Where a log is required, the disk was waited for once for each.
+    pub batches: u64,
     /// How many were lost since it was opened.
     pub lost: u64,
     /// How often something did not arrive at a sink or in the checkpoint file since it was opened.

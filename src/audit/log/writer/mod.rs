@@ -202,7 +202,10 @@ impl Writer {
             self.unsynced.get_or_insert_with(|| Unsynced { since: Instant::now(), before, length });
         }
         self.vouching.added(self.chain.next());
-        self.shared.know(|status| status.records = self.chain.next());
+        self.shared.know(|status| {
+            status.records = self.chain.next();
+            status.batches += u64::from(is_new);
+        });
         Ok(())
     }
 
