@@ -65,7 +65,7 @@ impl Trail {
     }
 
     pub(crate) fn opened(&mut self, mode: &str, writer: &str, torn: Option<&str>) {
-        let torn = torn.map(|file| json!({"bytes": 211, "sha256": Digest::of("torn").to_string(), "file": file}));
+        let torn = torn.map(|file| json!([{"bytes": 211, "sha256": Digest::of("torn").to_string(), "file": file}]));
         let mut event = json!({
             "type": "opened", "format": "portcullis-audit/1", "origin": self.origin, "key": self.key(), "writer": writer,
             "pid": 4711, "mode": mode,
