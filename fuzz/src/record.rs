@@ -41,7 +41,11 @@ fn record(line: &[u8]) -> bool {
 
 /// Somebody else's reader of JSON finds these members with these values, and no others.
 fn is_read_so_by_others(record: &Record) {
-    let line: Value = serde_json::from_str(record.line()).expect("a record is JSON");
+    let Ok(line) = serde_json::from_str::<Value>(record.line()) else {
+        // JSON has numbers of any size, of which readers take what they can; ours are not among the others.
+        assert!(record.event().is_none(), "an event is understood that others cannot read");
+        return;
+    };
     let members = line.as_object().expect("it is an object");
     assert_eq!(members.len(), 6 + usize::from(record.behind_us().is_some()), "{line}");
     assert_eq!((line["v"].as_u64(), line["seq"].as_u64()), (Some(1), Some(record.seq())));

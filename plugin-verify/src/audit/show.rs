@@ -16,7 +16,7 @@ use crate::output::{self, Form};
 /// Print the records of a log
 ///
 /// One line for each record: number, time, kind, launch, what matters of the rest. With --json the records stand in the document as they stand in the log, at most
-/// 100,000 of them. Of several conditions all must hold.
+/// 100,000 of them and 64 MiB; so many can be asked for with --last. Of several conditions all must hold.
 ///
 /// Exit status: 0 printed, 1 printed and the log is not intact, 2 could not be read.
 #[derive(Debug, clap::Args)]
@@ -60,8 +60,9 @@ pub(crate) struct Arguments {
     form: Form,
 }
 
-/// In one document.
+/// So many records are kept in memory, and so many bytes of them.
 const LIMIT: usize = 100_000;
+const BYTES: usize = 64 * 1024 * 1024;
 
 fn launch(text: &str) -> Result<String, String> {
     let digits = (1..=16).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
@@ -113,6 +114,9 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
         );
     }
     let exit = exit.after(written);
+    if is_cut {
+        output::complain("more records were asked for with --last than are kept in memory");
+    }
     if let Some(trouble) = trouble {
         output::complain(format_args!("the log is not intact: {trouble}"));
     }
@@ -154,6 +158,9 @@ struct Shown {
     json: bool,
     last: Option<usize>,
     kept: VecDeque<Record>,
+    /// How many bytes their lines have.
+    bytes: usize,
+    /// Whether there are fewer than were asked for.
     is_cut: bool,
     out: BufWriter<io::Stdout>,
     written: io::Result<()>,
@@ -162,17 +169,19 @@ struct Shown {
 impl Shown {
     fn new(json: bool, last: Option<usize>) -> Self {
         let out = BufWriter::with_capacity(64 * 1024, io::stdout());
-        Self { json, last, kept: VecDeque::new(), is_cut: false, out, written: Ok(()) }
+        Self { json, last, kept: VecDeque::new(), bytes: 0, is_cut: false, out, written: Ok(()) }
     }
 
     fn take(&mut self, record: &Record) {
         match (self.last, self.json) {
             (None, false) => self.print(record),
             (last, _) => {
+                self.bytes += record.line().len();
                 self.kept.push_back(record.clone());
-                if self.kept.len() > last.unwrap_or(LIMIT).min(LIMIT) {
-                    self.kept.pop_front();
-                    self.is_cut |= last.is_none_or(|last| last > LIMIT);
+                let asked = last.unwrap_or(usize::MAX);
+                while self.kept.len() > asked.min(LIMIT) || self.bytes > BYTES {
+                    self.is_cut |= self.kept.len() <= asked;
+                    self.bytes -= self.kept.pop_front().map_or(self.bytes, |record| record.line().len());
                 }
             }
         }
@@ -192,5 +201,51 @@ impl Shown {
         kept.iter().for_each(|record| self.print(record));
         let written = self.written.and_then(|()| self.out.flush());
         (Vec::new(), self.is_cut, written)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use portcullis::Digest;
+
+    use super::*;
+
+    fn record(event: &str) -> Record {
+        let prev = "0".repeat(64);
+        let time = "2026-11-25T06:58:00.123456Z";
+        let body = format!(r#"{{"v":1,"seq":0,"time":"{time}","prev":"{prev}","event":{{"type":"{event}"}}"#);
+        Record::parse(format!(r#"{body},"hash":"{}"}}"#, Digest::of(&body)).as_bytes()).unwrap()
+    }
+
+    /// How many of so many records are kept, and whether that is said to be too few.
+    fn kept(last: Option<usize>, count: usize, record: &Record) -> (usize, bool) {
+        let mut shown = Shown::new(true, last);
+        (0..count).for_each(|_| shown.take(record));
+        (shown.kept.len(), shown.is_cut)
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded_in_number_and_size_and_says_so() {
+        let small = record("x");
+        assert_eq!(kept(Some(3), 5, &small), (3, false));
+        assert_eq!(kept(Some(7), 5, &small), (5, false));
+        assert_eq!(kept(None, LIMIT + 1, &small), (LIMIT, true));
+        assert_eq!(kept(Some(LIMIT + 9), LIMIT + 1, &small), (LIMIT, true));
+        assert_eq!(kept(Some(LIMIT), LIMIT + 1, &small), (LIMIT, false));
+        let large = record(&"x".repeat(60_000));
+        let most = BYTES / large.line().len();
+        assert_eq!(kept(None, most, &large), (most, false));
+        assert_eq!(kept(None, most + 5, &large), (most, true));
+        assert_eq!(kept(Some(most + 1), most + 5, &large), (most, true));
+    }
+
+    #[test]
+    fn a_record_that_readers_of_json_cannot_read_is_shown_as_text() {
+        let body = record("x").line().replacen(r#""x""#, r#""x","n":1e999999"#, 1);
+        let body = body.rsplit_once(r#","hash""#).unwrap().0;
+        let line = format!(r#"{body},"hash":"{}"}}"#, Digest::of(body));
+        let value = text::value(&Record::parse(line.as_bytes()).unwrap());
+        assert_eq!(value, Value::from(line));
+        assert!(text::value(&record("x")).is_object());
     }
 }

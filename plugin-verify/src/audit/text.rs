@@ -4,9 +4,9 @@ use portcullis::Escaped;
 use portcullis::audit::{Event, Record, Tally};
 use serde_json::Value;
 
-/// The record as it stands in the log.
+/// The record as it stands in the log: as its text, if there are numbers in it that cannot be read.
 pub(crate) fn value(record: &Record) -> Value {
-    serde_json::from_str(record.line()).unwrap_or_default()
+    serde_json::from_str(record.line()).unwrap_or_else(|_| shown(record.line()).into())
 }
 
 /// Number, time, kind, launch and what matters of the rest.

@@ -103,6 +103,22 @@ fn a_log_that_only_agrees_with_itself_is_not_called_intact() {
 }
 
 #[test]
+fn a_log_whose_end_nobody_has_signed_is_not_called_intact() {
+    let place = Place::new();
+    let mut trail = place.trail();
+    trail.opened("required", "portcullis 0.1.0", None);
+    trail.checkpoint();
+    trail.opened("required", "portcullis 0.1.0", None);
+    fs::write(place.file("log"), trail.text()).unwrap();
+    let page = place.report(&format!("log --key {}", trail.key()));
+    assert_says(stdout(&page), "<title>Intact, but for an end that nobody has signed yet – ");
+    assert_says(stdout(&page), "No checkpoint is over the last 1 record: ");
+    fs::write(place.file("kept"), trail.note()).unwrap();
+    let page = place.report(&format!("log --key {} --checkpoint kept", trail.key()));
+    assert_says(stdout(&page), "<title>Intact – ");
+}
+
+#[test]
 fn the_page_of_a_damaged_log_names_the_record_and_shows_nothing_behind_it() {
     let place = Place::new();
     let trail = place.morning();

@@ -71,6 +71,9 @@ fn headline(found: &Examination) -> (Tone, String) {
         _ if found.origin.is_none() => "Empty".into(),
         // Whoever can write a file can write records that follow each other. Only what is signed is more than that.
         _ if !is_signed(found) => return (Tone::Caution, "In order, and signed by nobody yet".into()),
+        _ if found.is_key_trusted && found.unvouched() > 0 => {
+            return (Tone::Caution, "Intact, but for an end that nobody has signed yet".into());
+        }
         _ if found.is_key_trusted => return (Tone::Good, "Intact".into()),
         _ => return (Tone::Caution, "Agrees with itself".into()),
     };
@@ -91,6 +94,13 @@ fn intact(found: &Examination) -> Markup {
             }
         } @else if found.is_key_trusted {
             p { "Every record is in its place, and every checkpoint is signed by the key that was asked for." }
+            @if found.unvouched() > 0 {
+                p {
+                    "No checkpoint is over the last " (of(found.unvouched(), "record", "records")) ": "
+                    strong { "whoever could write the file could have written them." }
+                    " So it is while a host writes the log, and when it was killed."
+                }
+            }
         } @else {
             p {
                 "Every record is in its place, and every checkpoint agrees. But no key was given, so the log was held against the key that it names itself: "
