@@ -330,8 +330,8 @@ pub fn what_a_host_gives_up_is_recorded_before_it_is_given_up() {
 pub fn a_log_among_plugins_is_refused() {
     let place = Place::new();
     let plugins = place.file("plugins");
-    std::fs::create_dir_all(plugins.join("logs")).unwrap();
-    let log = Log::builder(plugins.join("logs/log"), LogKey::generate("example.com/there").unwrap()).open().unwrap();
+    std::fs::create_dir(&plugins).unwrap();
+    let log = Log::builder(plugins.join("log"), LogKey::generate("example.com/there").unwrap()).open().unwrap();
     // It comes from the cache, so that there need be no file.
     let policy = Policy::new().allow(*OWN_DIGEST);
     policy.verify(&*OWN_PATH).unwrap();

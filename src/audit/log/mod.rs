@@ -251,11 +251,13 @@ impl Log {
     ///
     /// [`LogError::AmongPlugins`]; also when it cannot be found out.
     pub fn refuse_beside(&self, directory: &Path) -> Result<(), LogError> {
-        match directory.canonicalize() {
-            Ok(found) if self.path().parent() != Some(&found) => Ok(()),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-            _ => Err(LogError::AmongPlugins { path: self.path().to_path_buf(), directory: directory.to_path_buf() }),
-        }
+        let directory = match directory.canonicalize() {
+            Ok(found) if self.path().parent() != Some(&found) => return Ok(()),
+            Ok(found) => found,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(_) => directory.to_path_buf(),
+        };
+        Err(LogError::AmongPlugins { path: self.path().to_path_buf(), directory })
     }
 
     /// Makes sure that the log does not lie in or below `directory`, in which plugins lie.
