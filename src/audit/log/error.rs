@@ -137,6 +137,20 @@ pub enum LogOpenError {
         /// How many records it had.
         kept: u64,
     },
+    /// What lies between its checkpoint file and its current file is not there, or was changed.
+    #[error(
+        "{}: the log had {kept} records when its checkpoint was kept, its current file begins with record {first}, and the files between do not lead from one to the other",
+        Escaped::path(path)
+    )]
+    #[non_exhaustive]
+    Disconnected {
+        /// The log.
+        path: PathBuf,
+        /// How many records it had.
+        kept: u64,
+        /// The number of the first record in the current file.
+        first: u64,
+    },
     /// There are older files of it and the current one is missing.
     #[error("{}: the current file of the log is missing, and older ones are there", Escaped::path(path))]
     #[non_exhaustive]

@@ -4,13 +4,16 @@
 use std::fs::File;
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::error::{Damage, LogOpenError};
 use super::file::{LogFile, beside, sync_directory};
+use super::vouch::Kept;
 use super::{aside, parts};
 use crate::audit::chain::Chain;
 use crate::audit::event::{Event, FORMAT, Torn};
+use crate::audit::examine::{Examiner, Trust};
+use crate::audit::read::Lines;
 use crate::audit::record::{LINE_LIMIT, Record};
 use crate::audit::tree::Frontier;
 use crate::audit::{Checkpoint, LogKey};
@@ -28,26 +31,31 @@ pub(super) struct Recovered {
 
 /// Finds the end of the log at `path`, or makes its first file.
 ///
-/// If a checkpoint of it was kept the log must begin with the records that it is over, as far as they are in the current file.
-pub(super) fn recover(path: &Path, key: &LogKey, kept: Option<&Checkpoint>) -> Result<Recovered, LogOpenError> {
+/// If a checkpoint of it was kept the log must begin with the records that it is over: as far as they are in the current file, and if all are in older ones, those must
+/// lead from there to it.
+pub(super) fn recover(path: &Path, key: &LogKey, kept: Option<&Kept>) -> Result<Recovered, LogOpenError> {
     let failed = |source| LogOpenError::Io { path: path.to_path_buf(), source };
+    let over = kept.map(|kept| &kept.checkpoint);
     undo_rotation(path).map_err(failed)?;
     let older = parts::rotated(path).map_err(failed)?;
     let Some(mut file) = LogFile::open(path)? else {
         if !older.is_empty() {
             return Err(LogOpenError::Missing { path: path.to_path_buf() });
         }
-        refuse_cut(path, 0, kept)?;
+        refuse_cut(path, 0, over)?;
         let file = LogFile::create(path)?;
         sync_directory(path).map_err(failed)?;
         return Ok(Recovered { file, first: 0, chain: Chain::start(), torn: Vec::new() });
     };
-    let read = Reading::of(path, file.file(), key, kept)?;
+    let read = Reading::of(path, file.file(), key, over)?;
     if read.chain.is_none() && !older.is_empty() {
         return Err(LogOpenError::Damaged { path: path.to_path_buf(), line: 1, fault: Damage::Head });
     }
-    refuse_cut(path, read.chain.as_ref().map_or(0, |(_, chain)| chain.next()), kept)?;
+    refuse_cut(path, read.chain.as_ref().map_or(0, |(_, chain)| chain.next()), over)?;
     let (first, chain) = read.chain.unwrap_or_else(|| (0, Chain::start()));
+    if let Some(kept) = kept.filter(|kept| (1..=first).contains(&kept.checkpoint.size)) {
+        refuse_disconnected(path, first, &older, kept, key)?;
+    }
     if read.whole < file.length() {
         aside::put_aside(path, &mut file, read.whole, chain.next()).map_err(failed)?;
     }
@@ -63,6 +71,28 @@ fn refuse_cut(path: &Path, found: u64, kept: Option<&Checkpoint>) -> Result<(), 
         }
         _ => Ok(()),
     }
+}
+
+/// Refuses a log whose current file, which says itself what was before it, cannot be held against the checkpoint without the files between.
+fn refuse_disconnected(
+    path: &Path,
+    first: u64,
+    older: &[(u64, PathBuf)],
+    kept: &Kept,
+    key: &LogKey,
+) -> Result<(), LogOpenError> {
+    let size = kept.checkpoint.size;
+    let disconnected = || LogOpenError::Disconnected { path: path.to_path_buf(), kept: size, first };
+    let begin = older.iter().rposition(|(first, _)| *first < size).ok_or_else(disconnected)?;
+    let trust = Trust::nothing().key(key.verifier().clone()).checkpoint("kept", &*kept.note);
+    let mut examiner = Examiner::new(&trust);
+    for file in older[begin..].iter().map(|(_, file)| file.as_path()).chain([path]) {
+        let examined = Lines::open(file).and_then(|lines| examiner.file(lines, &mut |_, _| ()));
+        examined.map_err(|error| LogOpenError::Io { path: file.to_path_buf(), source: io::Error::other(error) })?;
+    }
+    let found = examiner.finish();
+    let agrees = found.damaged.is_none() && found.witnesses.iter().all(|witness| witness.fault.is_none());
+    if agrees { Ok(()) } else { Err(disconnected()) }
 }
 
 /// Takes back a rotation that a killed writer began: until the next file has taken its place, the full one is the current one, and has two names.

@@ -115,8 +115,15 @@ impl Vouching {
     }
 }
 
+/// A checkpoint that was kept outside the log.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) checkpoint: Checkpoint,
+    pub(super) note: String,
+}
+
 /// The checkpoint in a file. `None` if there is no file.
-pub(super) fn kept(path: &Path, key: &LogKey) -> Result<Option<Checkpoint>, LogOpenError> {
+pub(super) fn kept(path: &Path, key: &LogKey) -> Result<Option<Kept>, LogOpenError> {
     let failed = |source| LogOpenError::Io { path: path.to_path_buf(), source };
     let file = match open_regular(path) {
         Ok(Ok(file)) => file,
@@ -127,7 +134,10 @@ pub(super) fn kept(path: &Path, key: &LogKey) -> Result<Option<Checkpoint>, LogO
     let mut note = Vec::new();
     file.take(NOTE_LIMIT).read_to_end(&mut note).map_err(failed)?;
     let read = String::from_utf8(note).map_err(|_| CheckpointError::Form);
-    let opened = read.and_then(|note| Checkpoint::open(&note, &[key.verifier().clone()], key.origin()));
+    let opened = read.and_then(|note| {
+        let checkpoint = Checkpoint::open(&note, &[key.verifier().clone()], key.origin())?;
+        Ok(Kept { checkpoint, note })
+    });
     opened.map(Some).map_err(|source| LogOpenError::Checkpoint { path: path.to_path_buf(), source })
 }
 

@@ -106,6 +106,42 @@ fn a_log_that_was_cut_or_rewritten_after_its_checkpoint_was_kept_is_not_opened()
 }
 
 #[test]
+fn a_current_file_that_says_of_itself_what_was_before_it_is_not_believed() {
+    let place = Place::new();
+    let builder = || place.builder().rotate_at(4096).checkpoint_file(place.file("checkpoint"));
+    let log = builder().open().unwrap();
+    (0..40).for_each(|number| log.append(event(&number.to_string())).unwrap());
+    log.close().unwrap();
+    let kept = fs::read_to_string(place.file("checkpoint")).unwrap().lines().nth(1).unwrap().parse::<u64>().unwrap();
+    // Whoever may write to the log, and not to the checkpoint file: other records before, which nobody can look at, and others after.
+    let mut tree = Frontier::empty();
+    (0..kept + 10).for_each(|number| tree.append(crate::verify::Digest::of(number.to_be_bytes())));
+    let mut chain = Chain::at(tree, crate::verify::Digest::of("before"));
+    let continued = Continued {
+        format: FORMAT.into(),
+        origin: "example/log".into(),
+        key: place.key().verifier().to_string(),
+        tree: chain.tree().hashes().to_vec(),
+    };
+    let mut forged = Vec::new();
+    for event in [Event::Continued(continued), event("forged")] {
+        assert!(chain.write(&mut forged, std::time::SystemTime::now(), &event));
+    }
+    let genuine = place.text();
+    fs::write(place.log(), &forged).unwrap();
+    let refused = || matches!(builder().open(), Err(LogOpenError::Disconnected { kept: size, first, .. }) if (size, first) == (kept, kept + 10));
+    assert!(refused(), "with the older files");
+    let older: Vec<_> = parts::rotated(&place.log()).unwrap().into_iter().map(|(_, file)| file).collect();
+    for file in older {
+        fs::rename(&file, file.with_extension("away")).unwrap();
+    }
+    assert!(refused(), "and without them");
+    assert_eq!(place.text().into_bytes(), forged, "nothing is written");
+    fs::write(place.log(), genuine).unwrap();
+    builder().open().unwrap().close().unwrap();
+}
+
+#[test]
 fn a_checkpoint_over_older_files_keeps_no_log_from_being_opened() {
     let place = Place::new();
     let open = || place.builder().rotate_at(4096).checkpoint_file(place.file("checkpoint")).open().unwrap();
