@@ -111,6 +111,10 @@ impl Says {
     pub(super) fn status(&self, status: &Status) -> &Self {
         let mut trailers = HeaderMap::new();
         status.add_header(&mut trailers).unwrap();
+        self.trailers(trailers)
+    }
+
+    pub(super) fn trailers(&self, trailers: HeaderMap) -> &Self {
         self.0.send(Ok(Frame::trailers(trailers))).unwrap();
         self
     }
