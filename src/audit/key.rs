@@ -1,9 +1,9 @@
 //! The secrets of one log: what its checkpoints are signed with, and what hides values in it. They lie in a file of their own, never in the log.
 
 use std::fmt;
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::fs::OpenOptions;
+use std::io::{self, Read as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -116,28 +116,20 @@ impl LogKey {
         let path = path.as_ref();
         let key = Self::generate(origin)?;
         let failed = |source| LogKeyError::Io { path: path.to_path_buf(), source };
-        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        refuse_open_place(directory).map_err(failed)?;
+        refuse_open_place(private::directory_of(path)).map_err(failed)?;
         // Whoever is killed meanwhile leaves nothing at `path`: half of the secrets would be in the way of a log for good.
-        let mut file = tempfile::Builder::new().prefix(".key-").tempfile_in(directory).map_err(failed)?;
-        key.write(file.as_file_mut()).map_err(failed)?;
-        file.persist_noclobber(path).map_err(|error| failed(error.error))?;
-        if let Err(error) = File::open(directory).and_then(|directory| directory.sync_all()) {
-            // It is ours: nothing was there before.
-            let _ = std::fs::remove_file(path);
-            return Err(failed(error));
-        }
+        private::create(path, 0o600, key.text().as_bytes()).map_err(failed)?;
         Ok(key)
     }
 
-    fn write(&self, file: &mut File) -> io::Result<()> {
+    fn text(&self) -> Zeroizing<String> {
         let hash = Zeroizing::new(BASE64.encode(&self.secret[..]));
-        let text =
-            Zeroizing::new(format!("{FIRST_LINE}\n{SIGN}{}\n{HASH}{}\n", &self.signer.to_secret()[..], &hash[..]));
-        // Whatever the umask was.
-        file.set_permissions(std::fs::Permissions::from_mode(0o600))?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()
+        // In one buffer that does not move, because what moves leaves a copy behind.
+        let mut text = Zeroizing::new(String::with_capacity(FILE_LIMIT as usize));
+        for piece in [FIRST_LINE, "\n", SIGN, &self.signer.to_secret()[..], "\n", HASH, &hash[..], "\n"] {
+            text.push_str(piece);
+        }
+        text
     }
 
     /// Reads the secrets from their file.

@@ -22,7 +22,7 @@ pub use event::*;
 pub use key::{Blind, BlindError, Blinding, LogKey, LogKeyError};
 #[cfg(feature = "host")]
 pub use log::Owed;
-pub use log::{Damage, Log, LogBuilder, LogError, LogOpenError, LogStatus, Mode};
+pub use log::{Log, LogBuilder, LogError, LogOpenError, LogStatus, Mode};
 pub use note::{NoteError, NoteKeyError, NoteSigner, NoteVerifier, open_note};
 pub use record::{Record, RecordFault};
 pub use sink::{Sink, TracingSink, TracingSinkError};

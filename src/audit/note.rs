@@ -139,11 +139,16 @@ impl NoteSigner {
 
     /// Writes `PRIVATE+KEY+<name>+<id>+<seed>`.
     pub fn to_secret(&self) -> Zeroizing<String> {
-        let mut key = Zeroizing::new(vec![ED25519_KEY]);
-        key.extend_from_slice(&self.seed[..]);
+        let mut key = Zeroizing::new([ED25519_KEY; 1 + KEY_LENGTH]);
+        key[1..].copy_from_slice(&self.seed[..]);
         let key = Zeroizing::new(BASE64.encode(&key[..]));
         let (name, id) = (&self.verifier.name, u32::from_be_bytes(self.verifier.id()));
-        Zeroizing::new(format!("{SECRET}{name}+{id:08x}+{}", &key[..]))
+        let public = format!("{SECRET}{name}+{id:08x}+");
+        // In one buffer that does not move, because what moves leaves a copy behind.
+        let mut secret = Zeroizing::new(String::with_capacity(public.len() + key.len()));
+        secret.push_str(&public);
+        secret.push_str(&key);
+        secret
     }
 
     /// The public half.

@@ -3,11 +3,15 @@
 #![forbid(unsafe_code)]
 
 mod directory;
+mod durable;
 mod place;
 mod removal;
 mod sweep;
 
 pub(crate) use directory::PrivateDirectory;
+#[cfg(feature = "audit")]
+pub(crate) use durable::{create, sync_directory_of};
+pub(crate) use durable::{directory_of, replace};
 pub(crate) use place::{NameFault, Opening, PlaceFault, follow, is_trusted, refuse_name, trusted};
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Account, ChainFault, Checkpoint, CheckpointError, NoteVerifier};
+use crate::Escaped;
 use crate::audit::record::{Record, RecordFault};
 use crate::verify::Digest;
 
@@ -115,8 +116,12 @@ pub enum Fault {
     #[error("it names no key that checkpoints could be signed with")]
     Key,
     /// It names another key than the one that was asked for, or than the log's beginning does.
-    #[error("it names another key or another log than it should")]
-    OtherKey,
+    #[error("it names another key or another log than it should: {}", Escaped::new(found))]
+    #[non_exhaustive]
+    OtherKey {
+        /// The key that it names.
+        found: String,
+    },
     /// It says of the records before it what is not so.
     #[error("what it says of the tree of the records before it is not so")]
     Tree,

@@ -101,7 +101,8 @@ pub struct Examiner<'t> {
     /// Witnesses whose size has not come yet.
     waiting: Vec<Witness>,
     told: Vec<Witness>,
-    account: Account,
+    /// What the records say; `None` if only the log itself is of interest.
+    account: Option<Account>,
 }
 
 /// What a log says of itself at its beginning.
@@ -125,8 +126,18 @@ impl<'t> Examiner<'t> {
             empty: None,
             waiting: Vec::new(),
             told: Vec::new(),
-            account: Account::default(),
+            account: Some(Account::default()),
         }
+    }
+
+    /// For whoever goes on with the log: what its records say is not added up, which takes most of the time.
+    pub(super) fn to_go_on(trust: &'t Trust) -> Self {
+        Self { account: None, ..Self::new(trust) }
+    }
+
+    /// The number of the first record, and the place after the last good one. `None` if there is none.
+    pub(super) fn chain(&self) -> Option<(u64, Chain)> {
+        self.log.as_ref().map(|log| (log.first, log.chain.clone()))
     }
 
     /// Examines the next file, and shows its lines to `see`.
@@ -199,7 +210,7 @@ impl<'t> Examiner<'t> {
     }
 
     fn record(&mut self, record: &Record, is_first: bool) -> Result<(), Fault> {
-        let event = record.event();
+        let event = if self.account.is_some() || is_about_the_log(record) { record.event() } else { None };
         if self.log.is_none() {
             self.begin(record, event.as_ref())?;
         }
@@ -215,7 +226,9 @@ impl<'t> Examiner<'t> {
             }
         }
         self.good.time(record);
-        self.account.take(record.seq(), event);
+        if let Some(account) = &mut self.account {
+            account.take(record.seq(), event);
+        }
         self.hear();
         Ok(())
     }
@@ -235,7 +248,7 @@ impl<'t> Examiner<'t> {
         }
         let key: NoteVerifier = key.parse().map_err(|_| Fault::Key)?;
         if !self.trust.keys.is_empty() && !self.trust.keys.contains(&key) {
-            return Err(Fault::OtherKey);
+            return Err(Fault::OtherKey { found: key.to_string() });
         }
         self.waiting = self.witnesses(&key, origin);
         self.log = Some(Known { origin: origin.clone(), key, first: chain.next(), chain });
@@ -299,9 +312,14 @@ impl<'t> Examiner<'t> {
             damaged: self.damaged,
             unfinished: self.unfinished,
             witnesses: self.told,
-            account: self.account,
+            account: self.account.unwrap_or_default(),
         }
     }
+}
+
+/// Whether what a record says counts for the log itself. However it is written: whatever may be such a record is understood.
+fn is_about_the_log(record: &Record) -> bool {
+    ["opened", "continued", "checkpoint"].iter().any(|kind| record.event_text().contains(kind))
 }
 
 /// Holds what a record says of the log against what is known of it. Returns how much it vouches for.
@@ -320,7 +338,7 @@ fn check(log: &Known, before: &Chain, event: Option<&Event>, is_first: bool) -> 
         _ => return Ok(None),
     };
     if *key != log.key.to_string() || *origin != log.origin {
-        return Err(Fault::OtherKey);
+        return Err(Fault::OtherKey { found: key.clone() });
     }
     Ok(None)
 }

@@ -1,6 +1,6 @@
 //! The secrets of a log: their file, and what openssl says of what they make.
 
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use super::*;
 

@@ -13,8 +13,9 @@ use std::time::SystemTime;
 use rustix::fs::OFlags;
 
 use super::error::LogOpenError;
-use super::file::{LogFile, beside, open, sync_directory};
+use super::file::{LogFile, beside, open};
 use crate::audit::event::{Torn, text};
+use crate::private::{directory_of, sync_directory_of};
 use crate::verify::Digest;
 
 /// So many files are told of at once, the latest, so that what is told fits into a record.
@@ -25,14 +26,14 @@ const TOLD: usize = 32;
 pub(super) fn put_aside(log: &Path, file: &mut LogFile, whole: u64, next: u64) -> io::Result<()> {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let aside = beside(log, &format!(".torn-{next}-{}", since.as_micros()));
-    let mut copy = tempfile::Builder::new().prefix(".torn-").tempfile_in(aside.parent().unwrap_or(Path::new(".")))?;
+    let mut copy = tempfile::Builder::new().prefix(".torn-").tempfile_in(directory_of(&aside))?;
     copy.as_file().set_permissions(Permissions::from_mode(0o600))?;
     let mut tail = file.file();
     tail.seek(SeekFrom::Start(whole))?;
     io::copy(&mut tail, &mut copy)?;
     copy.as_file().sync_all()?;
     copy.persist_noclobber(&aside).map_err(|error| error.error)?;
-    sync_directory(&aside)?;
+    sync_directory_of(&aside)?;
     file.cut(whole)?;
     file.file().sync_all()
 }
@@ -51,7 +52,7 @@ pub(super) fn untold(log: &Path, next: u64) -> Result<Vec<Torn>, LogOpenError> {
 fn files(log: &Path, next: u64) -> io::Result<Vec<PathBuf>> {
     let start = beside(log, &format!(".torn-{next}-"));
     let start = start.file_name().unwrap_or_default().as_bytes();
-    let entries = std::fs::read_dir(log.parent().unwrap_or(Path::new(".")))?;
+    let entries = std::fs::read_dir(directory_of(log))?;
     let names = entries.map(|entry| entry.map(|entry| entry.file_name()));
     let found = names.filter(|name| name.as_ref().map_or(true, |name| name.as_bytes().starts_with(start)));
     found.map(|name| name.map(|name| log.with_file_name(name))).collect()

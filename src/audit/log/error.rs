@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::Escaped;
-use crate::audit::{ChainFault, CheckpointError, RecordFault};
+use crate::audit::CheckpointError;
+use crate::audit::examine::Fault;
 
 /// A log could not be opened for writing. Nothing was written to it.
 #[derive(Debug, thiserror::Error)]
@@ -87,7 +88,7 @@ pub enum LogOpenError {
         /// The line, counted from one.
         line: u64,
         /// What is wrong there.
-        fault: Damage,
+        fault: Fault,
     },
     /// It belongs to another key.
     #[error(
@@ -167,30 +168,6 @@ pub enum LogOpenError {
         /// Why.
         source: LogError,
     },
-}
-
-/// What is wrong with a line of a log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Damage {
-    /// It is no record, or a record that was changed.
-    #[error(transparent)]
-    Record(#[from] RecordFault),
-    /// It stands where it cannot.
-    #[error(transparent)]
-    Chain(#[from] ChainFault),
-    /// A file begins otherwise than with what a file begins with.
-    #[error("a file of a log begins with the record of its opening or of its continuation")]
-    Head,
-    /// A file is of another format.
-    #[error("the log has another format than portcullis-audit/1")]
-    Format,
-    /// What it says of the tree cannot be.
-    #[error("it says of the records before it what cannot be")]
-    Tree,
-    /// It is a checkpoint over other records than those before it, or of somebody else.
-    #[error("it is a checkpoint that was not signed over the records before it")]
-    Checkpoint,
 }
 
 /// Something could not be recorded.

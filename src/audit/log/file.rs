@@ -10,6 +10,7 @@ use rustix::fs::{CWD, FallocateFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::error::LogOpenError;
+use crate::private::sync_directory_of;
 use crate::verify::other_than_regular;
 
 /// Room is reserved in pieces of this size.
@@ -173,7 +174,7 @@ impl LogFile {
         self.faults.sync()?;
         self.file.sync_data()?;
         if self.unnamed {
-            sync_directory(&self.path)?;
+            sync_directory_of(&self.path)?;
             self.unnamed = false;
         }
         Ok(())
@@ -272,10 +273,4 @@ pub(super) fn beside(log: &Path, suffix: &str) -> PathBuf {
     let mut name = log.as_os_str().to_owned();
     name.push(suffix);
     name.into()
-}
-
-/// Makes the names in the directory of `path` durable.
-pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(directory)?.sync_all()
 }

@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 
-pub use error::{Damage, LogError, LogOpenError};
+pub use error::{LogError, LogOpenError};
 pub(crate) use parts::rotated;
 pub use settings::LogBuilder;
 #[cfg(feature = "host")]
@@ -297,10 +297,9 @@ impl fmt::Debug for Log {
 
 /// The full path of a log in a directory where nobody else can put something in its place.
 fn place(path: &Path) -> Result<PathBuf, LogOpenError> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let failed = |source| LogOpenError::Io { path: path.to_path_buf(), source };
     let name = path.file_name().ok_or_else(|| failed(std::io::ErrorKind::InvalidInput.into()))?;
-    match private::trusted(directory) {
+    match private::trusted(private::directory_of(path)) {
         Ok(directory) => Ok(directory.join(name)),
         Err(PlaceFault::Io(error)) => Err(failed(error)),
         Err(PlaceFault::Open { directory, owner, mode }) => {

@@ -6,6 +6,7 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
 use super::file::beside;
+use crate::private::directory_of;
 
 /// The number of a file's first record has so many digits in its name, so that names sort as numbers do.
 const DIGITS: usize = 20;
@@ -17,12 +18,11 @@ pub(crate) fn full(log: &Path, first: u64) -> PathBuf {
 
 /// The full files of the log at `log`, by the number of their first record.
 pub(crate) fn rotated(log: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
-    let directory = log.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let Some(name) = log.file_name() else {
         return Ok(Vec::new());
     };
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(directory)? {
+    for entry in std::fs::read_dir(directory_of(log))? {
         let entry = entry?.file_name();
         if let Some(first) = number(name.as_bytes(), &entry) {
             found.push((first, log.with_file_name(&entry)));

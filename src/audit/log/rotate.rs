@@ -4,11 +4,12 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use super::error::LogOpenError;
-use super::file::{LogFile, beside, sync_directory};
+use super::file::{LogFile, beside};
 use super::parts;
 use crate::audit::LogKey;
 use crate::audit::chain::Chain;
 use crate::audit::event::{Continued, Event, FORMAT};
+use crate::private::sync_directory_of;
 
 /// What the next file is called until it takes its place.
 pub(super) const NEXT: &str = ".next";
@@ -39,7 +40,7 @@ pub(super) fn rotate(
     // A second name is never given over something, and at no time is the log without its own.
     std::fs::hard_link(path, &full).map_err(failed)?;
     // On the disk before the other: a file system may keep the later of two changes of names and forget the earlier.
-    if let Err(error) = sync_directory(path) {
+    if let Err(error) = sync_directory_of(path) {
         let _ = std::fs::remove_file(&full);
         return Err(failed(error));
     }

@@ -1,18 +1,16 @@
 //! When a log is vouched for, and where its checkpoints go besides the log: to a file, and to whoever asked for them.
 
-use std::fs::Permissions;
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::io::{self, Read as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::error::LogOpenError;
-use super::file::sync_directory;
 use super::settings::Hook;
 use crate::audit::chain::Chain;
 use crate::audit::event::{Event, Signed, Undelivered, text};
 use crate::audit::{Checkpoint, CheckpointError, LogKey};
+use crate::private;
 use crate::verify::open_regular;
 
 /// No checkpoint that a log of ours signs is longer, in bytes.
@@ -92,7 +90,7 @@ impl Vouching {
     pub(super) fn deliver(&mut self, vouched: Vouched, chain: &Chain) -> Checkpoint {
         (self.covered, self.size, self.since) = (chain.next(), chain.next(), None);
         if let Some(path) = &self.file
-            && let Err(error) = replace(path, vouched.note.as_bytes())
+            && let Err(error) = private::replace(path, 0o600, vouched.note.as_bytes())
         {
             tracing::error!(%error, "a checkpoint could not be written to its file");
             self.missed += 1;
@@ -139,15 +137,4 @@ pub(super) fn kept(path: &Path, key: &LogKey) -> Result<Option<Kept>, LogOpenErr
         Ok(Kept { checkpoint, note })
     });
     opened.map(Some).map_err(|source| LogOpenError::Checkpoint { path: path.to_path_buf(), source })
-}
-
-/// Puts a text in the place of a file, whole or not at all.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".checkpoint-").tempfile_in(directory)?;
-    file.as_file().set_permissions(Permissions::from_mode(0o600))?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|error| error.error)?;
-    sync_directory(path)
 }

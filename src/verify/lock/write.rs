@@ -1,15 +1,16 @@
 //! From a [`Lock`] to its file: the same text for the same agreement, and the whole of it or nothing. Decides nothing.
 
 use std::fmt::Write as _;
-use std::fs::{File, Permissions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::FlockOperation;
 
 use super::{Artifact, FORMAT, Lock, Subject};
 use crate::Escaped;
+use crate::private;
 use crate::verify::form::quoted;
 use crate::verify::{Platform, SourceError};
 
@@ -51,7 +52,7 @@ impl Lock {
         let path = path.as_ref();
         let failed = |source| LockWriteError::Io { path: path.to_path_buf(), source };
         let target = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
-        let directory = File::open(directory_of(&target)).map_err(failed)?;
+        let directory = File::open(private::directory_of(&target)).map_err(failed)?;
         let locked = rustix::io::retry_on_intr(|| rustix::fs::flock(&directory, FlockOperation::LockExclusive));
         locked.map_err(|error| failed(error.into()))?;
         Ok(LockHold { _directory: directory })
@@ -77,10 +78,6 @@ pub struct LockHold {
     _directory: File,
 }
 
-fn directory_of(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     // A link is kept, and what it leads to is replaced.
     let (target, mode) = match path.canonicalize() {
@@ -91,14 +88,7 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => (path.to_path_buf(), 0o644),
         Err(error) => return Err(error),
     };
-    let directory = directory_of(&target);
-    let mut file = tempfile::Builder::new().prefix(".plugins.lock-").tempfile_in(directory)?;
-    file.write_all(bytes)?;
-    file.as_file().set_permissions(Permissions::from_mode(mode))?;
-    file.as_file().sync_all()?;
-    file.persist(&target).map_err(|error| error.error)?;
-    // The new name is durable when the directory is.
-    File::open(directory)?.sync_all()
+    private::replace(&target, mode, bytes)
 }
 
 fn write_artifact(text: &mut String, platform: &Platform, artifact: &Artifact) {

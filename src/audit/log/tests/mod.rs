@@ -16,6 +16,7 @@ pub(super) use self::faults::Faults;
 use super::*;
 use crate::audit::chain::Chain;
 use crate::audit::event::Continued;
+use crate::audit::examine::Fault;
 use crate::audit::tree::Frontier;
 use crate::audit::{ChainFault, Checkpoint, Record};
 
@@ -352,20 +353,20 @@ fn what_was_changed_is_not_written_to_and_the_line_is_named() {
     for number in 1..lines.len() {
         let mut changed: Vec<_> = lines.iter().map(|line| (*line).to_owned()).collect();
         changed[number] = changed[number].replacen("\"seq\":", "\"sec\":", 1);
-        let fault = Damage::Record(crate::audit::RecordFault::Form);
+        let fault = Fault::Record(crate::audit::RecordFault::Form);
         assert_eq!(damaged(changed.concat()), (number as u64 + 1, fault));
         if number + 1 < lines.len() {
             let mut changed = lines.clone();
             changed.remove(number);
             let number = number as u64;
             let fault = ChainFault::Sequence { expected: number, found: number + 1 };
-            assert_eq!(damaged(changed.concat()), (number + 1, Damage::Chain(fault)));
+            assert_eq!(damaged(changed.concat()), (number + 1, Fault::Chain(fault)));
         }
     }
-    assert_eq!(damaged(lines[1..].concat()), (1, Damage::Head));
+    assert_eq!(damaged(lines[1..].concat()), (1, Fault::Head));
     assert_eq!(damaged(format!("{}garbage\n", lines[0])).0, 2);
     let long = "x".repeat(100_000);
-    assert_eq!(damaged(format!("{}{long}\n", lines[0])).1, Damage::Record(crate::audit::RecordFault::TooLong));
+    assert_eq!(damaged(format!("{}{long}\n", lines[0])).1, Fault::Record(crate::audit::RecordFault::TooLong));
     assert_eq!(damaged(format!("{}\0\0\n{}", lines[0], lines[1])).0, 2);
 }
 
@@ -418,7 +419,7 @@ fn a_log_whose_current_file_is_gone_is_not_begun_anew() {
     assert!(!place.log().exists());
     fs::write(place.log(), "").unwrap();
     fs::set_permissions(place.log(), Permissions::from_mode(0o600)).unwrap();
-    assert!(matches!(place.refusal(), LogOpenError::Damaged { fault: Damage::Head, .. }));
+    assert!(matches!(place.refusal(), LogOpenError::Damaged { fault: Fault::Head, .. }));
 }
 
 #[test]

@@ -177,7 +177,9 @@ fn what_was_changed_behind_a_checkpoint_of_ours_is_not_vouched_for_again() {
     assert_eq!(as_it_was, place.text().into_bytes());
     let refused = |lines: Vec<u8>| {
         fs::write(place.log(), lines).unwrap();
-        let LogOpenError::Damaged { line, fault: Damage::Checkpoint, .. } = place.refusal() else { panic!("opened") };
+        let LogOpenError::Damaged { line, fault: Fault::CheckpointRoot, .. } = place.refusal() else {
+            panic!("opened")
+        };
         line
     };
     // opened, one, checkpoint, two, closed, checkpoint.
@@ -195,7 +197,7 @@ fn a_log_of_another_format_is_not_written_to() {
     assert!(chain.write(&mut lines, std::time::SystemTime::now(), &Event::Opened(opened)));
     fs::write(place.log(), lines).unwrap();
     fs::set_permissions(place.log(), Permissions::from_mode(0o600)).unwrap();
-    assert!(matches!(place.refusal(), LogOpenError::Damaged { line: 1, fault: Damage::Format, .. }));
+    assert!(matches!(place.refusal(), LogOpenError::Damaged { line: 1, fault: Fault::Format, .. }));
 }
 
 /// A writer can be killed after it put something aside, and before it told of that.
