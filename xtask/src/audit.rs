@@ -4,11 +4,11 @@
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use bytes::Bytes;
 use kv::proto::kv_client::KvClient;
 use kv::proto::{GetRequest, PutRequest};
@@ -17,7 +17,7 @@ use portcullis::host::{self, Channel, Environment, Plugin};
 use portcullis::{Digest, Policy, Protocol};
 use tonic::Request;
 
-use crate::root;
+use crate::{build_release, quantile, root};
 
 const ROUNDS: usize = 5;
 const SLICE: Duration = Duration::from_millis(600);
@@ -31,7 +31,7 @@ enum Work {
 }
 
 pub(crate) fn run() -> Result<()> {
-    let plugin = build()?;
+    let plugin = build_release("kv")?.join("kv-plugin");
     let place = tempfile::tempdir_in(root().join("target"))?;
     fs::set_permissions(place.path(), Permissions::from_mode(0o700))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
@@ -72,16 +72,6 @@ pub(crate) fn run() -> Result<()> {
         }
         Ok(())
     })
-}
-
-fn build() -> Result<PathBuf> {
-    let built = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--release", "--package", "kv"])
-        .current_dir(root())
-        .status()?;
-    ensure!(built.success(), "the example does not build");
-    let own = std::env::current_exe()?;
-    Ok(own.parent().context("a program lies in a directory")?.join("kv-plugin"))
 }
 
 fn open(place: &Path, name: &str, best_effort: bool) -> Result<Log> {
@@ -212,9 +202,4 @@ fn row(work: Work, in_flight: usize, rates: &mut [Vec<f64>], shared: &[f64]) {
             "{name:<6} {in_flight:>9} {off:>10.0} {best:>12.0} {required:>10.0} {to_best:>18.2} {to_required:>18.2} {shared:>18.1}"
         );
     }
-}
-
-fn quantile(sample: &mut [f64], quantile: f64) -> f64 {
-    sample.sort_by(f64::total_cmp);
-    sample.get(((sample.len() as f64 - 1.0) * quantile).round() as usize).copied().unwrap_or(f64::NAN)
 }

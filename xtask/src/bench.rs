@@ -12,7 +12,7 @@ use portcullis::host::{Channel, Environment, Plugin};
 use portcullis::verify::ImageCache;
 use portcullis::{Digest, MESSAGE_LIMIT, Policy, Protocol};
 
-use crate::root;
+use crate::{build_release, quantile, root};
 
 /// Each contender runs this often, a third in each round, so that a disturbance of the machine meets all of them.
 const LAUNCHES: usize = 30;
@@ -28,7 +28,7 @@ struct Times {
 }
 
 pub(crate) fn run() -> Result<()> {
-    let ours = build_ours()?;
+    let ours = build_release("kv")?.join("kv-plugin");
     let go = build_go()?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (mut cached, mut fresh, mut theirs) = (Times::default(), Times::default(), Times::default());
@@ -56,16 +56,6 @@ pub(crate) fn run() -> Result<()> {
         quantile(&mut theirs.calls, 0.5) / quantile(&mut cached.calls, 0.5),
     );
     Ok(())
-}
-
-fn build_ours() -> Result<PathBuf> {
-    let built = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--release", "--package", "kv"])
-        .current_dir(root())
-        .status()?;
-    ensure!(built.success(), "the example does not build");
-    let own = std::env::current_exe()?;
-    Ok(own.parent().context("a program lies in a directory")?.join("kv-plugin"))
 }
 
 struct GoPair {
@@ -164,9 +154,4 @@ fn row(name: &str, times: &mut Times) {
         quantile(calls, 0.5),
         quantile(calls, 0.99)
     );
-}
-
-fn quantile(sample: &mut [f64], quantile: f64) -> f64 {
-    sample.sort_by(f64::total_cmp);
-    sample.get(((sample.len() as f64 - 1.0) * quantile).round() as usize).copied().unwrap_or(f64::NAN)
 }

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 use portcullis::Digest;
 use portcullis::verify::{Input, digest_all};
 
-use crate::root;
+use crate::{build_release, quantile};
 
 const MB: usize = 1_000_000;
 
@@ -24,7 +24,7 @@ struct Work {
 }
 
 pub(crate) fn run() -> Result<()> {
-    let plugin_verify = build()?;
+    let plugin_verify = build_release("plugin-verify")?.join("plugin-verify");
     let place = tempfile::tempdir()?;
     println!("openssl speed -evp sha256, blocks of 16 KiB: {:.0} MB/s\n", openssl_speed()?);
     println!(
@@ -42,16 +42,6 @@ pub(crate) fn run() -> Result<()> {
         "\nThe programs are timed from outside, with their start; the library is called in this process. All files are in the page cache."
     );
     Ok(())
-}
-
-fn build() -> Result<PathBuf> {
-    let built = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--release", "--package", "plugin-verify"])
-        .current_dir(root())
-        .status()?;
-    ensure!(built.success(), "plugin-verify does not build");
-    let own = std::env::current_exe()?;
-    Ok(own.parent().context("a program lies in a directory")?.join("plugin-verify"))
 }
 
 /// What OpenSSL's own hash unit does in memory, in MB/s.
@@ -96,7 +86,7 @@ impl Work {
                 rates.push(self.timed(|| self.program(program, arguments))?);
             }
         }
-        let [library, own, coreutils, openssl] = rates.map(median);
+        let [library, own, coreutils, openssl] = rates.map(|mut rates| quantile(&mut rates, 0.5));
         println!("{:<24} {library:>14.0} {own:>14.0} {coreutils:>14.0} {openssl:>14.0}", self.name);
         Ok(())
     }
@@ -135,9 +125,4 @@ impl Drop for Work {
         // 100 MB of it, before the next is made. The rest goes with the directory above.
         self.files.iter().for_each(|file| drop(fs::remove_file(file)));
     }
-}
-
-fn median(mut rates: Vec<f64>) -> f64 {
-    rates.sort_by(f64::total_cmp);
-    rates.get(rates.len() / 2).copied().unwrap_or(f64::NAN)
 }

@@ -6,9 +6,10 @@ mod codegen;
 mod demo;
 mod hash;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 use clap::Parser;
 
 #[derive(Parser)]
@@ -39,6 +40,21 @@ fn main() -> Result<()> {
 /// The top of the tree that this program was built from.
 pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
+}
+
+/// Builds programs of a package as they are released, and returns the directory that they lie in: this program lies there too.
+pub(crate) fn build_release(package: &str) -> Result<PathBuf> {
+    let arguments = ["build", "--quiet", "--release", "--package", package];
+    let built = process::Command::new(env!("CARGO")).args(arguments).current_dir(root()).status()?;
+    ensure!(built.success(), "{package} does not build");
+    let own = std::env::current_exe()?;
+    Ok(own.parent().context("a program lies in a directory")?.to_path_buf())
+}
+
+/// The value below which so large a part of a sample lies, from 0 to 1.
+pub(crate) fn quantile(sample: &mut [f64], quantile: f64) -> f64 {
+    sample.sort_by(f64::total_cmp);
+    sample.get(((sample.len() as f64 - 1.0) * quantile).round() as usize).copied().unwrap_or(f64::NAN)
 }
 
 fn write_generated() -> Result<()> {
