@@ -50,13 +50,19 @@ impl Chain {
 
     /// Takes a record that was read for the next.
     pub(crate) fn follow(&mut self, record: &Record) -> Result<(), ChainFault> {
+        self.admit(record)?;
+        self.go_on(record.written_at(), record.hash(), record.leaf_hash());
+        Ok(())
+    }
+
+    /// Whether a record can be the next.
+    pub(crate) fn admit(&self, record: &Record) -> Result<(), ChainFault> {
         if record.seq() != self.next() {
             return Err(ChainFault::Sequence { expected: self.next(), found: record.seq() });
         }
         if record.prev() != self.last {
             return Err(ChainFault::Previous);
         }
-        self.go_on(record.written_at(), record.hash(), record.leaf_hash());
         Ok(())
     }
 

@@ -49,7 +49,7 @@ pub(crate) fn told(event: &Event) -> String {
         Event::Verification(it) => {
             let digest = it.image.as_ref().map_or_else(String::new, |image| format!(" sha256 {}", image.sha256));
             let reason = it.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
-            format!("{:?} {}{digest}{reason}", it.verdict, it.plugin).to_lowercase_first()
+            format!("{} {}{digest}{reason}", it.verdict, it.plugin)
         }
         Event::Launch(it) => format!("{} sha256 {}", it.plugin, it.image.sha256),
         Event::Handshake(it) => format!("process {}, {}", it.pid, it.line),
@@ -94,15 +94,4 @@ fn size(tally: &Tally) -> String {
 
 fn hash_start(hash: &str) -> String {
     short(hash.strip_prefix("hmac-sha256:").unwrap_or(hash))
-}
-
-trait Words {
-    fn to_lowercase_first(self) -> String;
-}
-
-impl Words for String {
-    fn to_lowercase_first(self) -> String {
-        let mut characters = self.chars();
-        characters.next().map_or_else(String::new, |first| first.to_lowercase().chain(characters).collect())
-    }
 }

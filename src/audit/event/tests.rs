@@ -127,6 +127,13 @@ fn every_event_is_read_as_it_was_written_and_says_its_kind() {
 }
 
 #[test]
+fn a_verdict_is_told_in_the_word_that_stands_in_its_event() {
+    for verdict in [Verdict::Allowed, Verdict::Refused, Verdict::Unchecked] {
+        assert_eq!(serde_json::to_string(&verdict).unwrap(), format!("\"{verdict}\""));
+    }
+}
+
+#[test]
 fn an_event_with_members_of_another_day_is_still_understood() {
     let event: Event = serde_json::from_str(r#"{"type":"lost","records":2,"since":"yesterday"}"#).unwrap();
     assert_eq!(event, Event::Lost(Lost { records: 2 }));

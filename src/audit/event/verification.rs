@@ -1,5 +1,7 @@
 //! Events about a plugin that was held against a policy.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::form::{as_text, maybe_as_text};
@@ -16,6 +18,17 @@ pub enum Verdict {
     Refused,
     /// It could not be found out, and so it may not.
     Unchecked,
+}
+
+impl fmt::Display for Verdict {
+    /// The word for it in an event.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Allowed => "allowed",
+            Self::Refused => "refused",
+            Self::Unchecked => "unchecked",
+        })
+    }
 }
 
 /// A plugin and a policy.

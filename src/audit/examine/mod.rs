@@ -215,16 +215,10 @@ impl<'t> Examiner<'t> {
             self.begin(record, event.as_ref())?;
         }
         let Some(log) = &mut self.log else { return Err(Fault::Head) };
-        let before = log.chain.clone();
+        log.chain.admit(record).map_err(Fault::Chain)?;
+        let vouched = check(log, event.as_ref(), is_first)?;
         log.chain.follow(record).map_err(Fault::Chain)?;
-        let stated = check(log, &before, event.as_ref(), is_first);
-        match stated {
-            Ok(vouched) => self.good.vouched = vouched.or(self.good.vouched),
-            Err(fault) => {
-                log.chain = before;
-                return Err(fault);
-            }
-        }
+        self.good.vouched = vouched.or(self.good.vouched);
         self.good.time(record);
         if let Some(account) = &mut self.account {
             account.take(record.seq(), event);
@@ -322,18 +316,18 @@ fn is_about_the_log(record: &Record) -> bool {
     ["opened", "continued", "checkpoint"].iter().any(|kind| record.event_text().contains(kind))
 }
 
-/// Holds what a record says of the log against what is known of it. Returns how much it vouches for.
-fn check(log: &Known, before: &Chain, event: Option<&Event>, is_first: bool) -> Result<Option<u64>, Fault> {
+/// Holds what the next record says of the log against what is known of it. Returns how much it vouches for.
+fn check(log: &Known, event: Option<&Event>, is_first: bool) -> Result<Option<u64>, Fault> {
     let (key, origin) = match event {
         Some(Event::Opened(opened)) => (&opened.key, &opened.origin),
         Some(Event::Continued(continued)) if is_first => {
-            if continued.tree != before.tree().hashes() {
+            if continued.tree != log.chain.tree().hashes() {
                 return Err(Fault::Tree);
             }
             (&continued.key, &continued.origin)
         }
         Some(Event::Continued(_)) => return Err(Fault::Head),
-        Some(Event::Checkpoint(signed)) => return vouched(log, before, &signed.note).map(Some),
+        Some(Event::Checkpoint(signed)) => return vouched(log, &signed.note).map(Some),
         _ if is_first => return Err(Fault::Head),
         _ => return Ok(None),
     };
@@ -343,12 +337,12 @@ fn check(log: &Known, before: &Chain, event: Option<&Event>, is_first: bool) -> 
     Ok(None)
 }
 
-fn vouched(log: &Known, before: &Chain, note: &str) -> Result<u64, Fault> {
+fn vouched(log: &Known, note: &str) -> Result<u64, Fault> {
     let checkpoint = Checkpoint::open(note, std::slice::from_ref(&log.key), &log.origin).map_err(Fault::Checkpoint)?;
-    if checkpoint.size != before.next() {
+    if checkpoint.size != log.chain.next() {
         return Err(Fault::CheckpointSize { found: checkpoint.size });
     }
-    if checkpoint.root != before.tree().root() {
+    if checkpoint.root != log.chain.tree().root() {
         return Err(Fault::CheckpointRoot);
     }
     Ok(checkpoint.size)
