@@ -149,7 +149,8 @@ fn generated_code_is_fresh() {
 #[test]
 fn every_file_opens_with_its_job_and_boundary() {
     let fuzz = ["fuzz/examples", "fuzz/fuzz_targets", "fuzz/src"];
-    for directory in ["src", "tests", "certs-tooling", "plugin-verify", "examples", "xtask"].into_iter().chain(fuzz) {
+    let packages = ["src", "benches", "tests", "certs-tooling", "plugin-verify", "examples", "xtask"];
+    for directory in packages.into_iter().chain(fuzz) {
         for (path, text) in rust_files(directory) {
             assert!(is_generated(&path) || text.starts_with("//!"), "{} does not", path.display());
         }

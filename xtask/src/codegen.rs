@@ -13,7 +13,7 @@ struct Target {
     gated: bool,
 }
 
-const TARGETS: [Target; 4] = [
+const TARGETS: [Target; 5] = [
     Target {
         proto: "proto/grpc_controller.proto",
         generated: "src/rpc/generated/controller.rs",
@@ -30,6 +30,12 @@ const TARGETS: [Target; 4] = [
     Target {
         proto: "examples/kv/proto/store.proto",
         generated: "examples/kv/src/generated/store.rs",
+        server: true,
+        gated: false,
+    },
+    Target {
+        proto: "benches/proto/bench.proto",
+        generated: "benches/src/generated/bench.rs",
         server: true,
         gated: false,
     },

@@ -45,7 +45,7 @@ pub(crate) fn run() -> Result<()> {
 }
 
 /// What OpenSSL's own hash unit does in memory, in MB/s.
-fn openssl_speed() -> Result<f64> {
+pub(crate) fn openssl_speed() -> Result<f64> {
     let output = Command::new("openssl")
         .args(["speed", "-mr", "-seconds", "3", "-bytes", "16384", "-evp", "sha256"])
         .stderr(Stdio::null())

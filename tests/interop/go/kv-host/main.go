@@ -21,7 +21,7 @@ const (
 	exitFailed  = 2 // anything else, wrong usage included
 )
 
-const commands = "put KEY VALUE | get KEY | ping | version | bench [-launches N] [-calls N]"
+const commands = "put KEY VALUE | get KEY | ping | version"
 
 func main() {
 	var opts options
@@ -45,8 +45,6 @@ func run(opts *options, args []string) error {
 	}
 	command, args := args[0], args[1:]
 	switch {
-	case command == "bench":
-		return bench(opts, args)
 	case command == "put" && len(args) == 2,
 		command == "get" && len(args) == 1,
 		command == "ping" && len(args) == 0,

@@ -1,0 +1,61 @@
+// The launch work: how long until the first call is answered, and how long
+// until the plugin is gone again.
+package main
+
+import (
+	"errors"
+	"time"
+)
+
+type launched struct {
+	session *session
+	took    time.Duration
+	err     error
+}
+
+func launches(opts *options) error {
+	var starts, ends []time.Duration
+	for range opts.repeats {
+		sessions, err := launchAtOnce(opts)
+		for _, s := range sessions {
+			if s.session == nil {
+				continue
+			}
+			starts = append(starts, s.took)
+			begin := time.Now()
+			s.session.client.Kill()
+			ends = append(ends, time.Since(begin))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if err := times("launch", starts); err != nil {
+		return err
+	}
+	return times("shutdown", ends)
+}
+
+// launchAtOnce launches plugins in one moment, and times each from that moment
+// until its first call was answered.
+func launchAtOnce(opts *options) ([]launched, error) {
+	results := make(chan launched)
+	begin := time.Now()
+	for range opts.atOnce {
+		go func() {
+			s, err := launch(opts, nil)
+			if err == nil {
+				err = s.echo(payload(opts.bytes))
+			}
+			results <- launched{s, time.Since(begin), err}
+		}()
+	}
+	var all []launched
+	var failures error
+	for range opts.atOnce {
+		result := <-results
+		failures = errors.Join(failures, result.err)
+		all = append(all, result)
+	}
+	return all, failures
+}

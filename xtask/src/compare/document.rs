@@ -1,0 +1,100 @@
+//! The comparison as a table in docs/performance.md, between two marks. What stands around them is written by people.
+
+use std::fmt::Write;
+use std::fs;
+
+use anyhow::{Context, Result};
+
+use super::Comparison;
+use super::peers::PAIRINGS;
+use super::row::{Cell, Row};
+use super::scale::FLEET;
+use crate::root;
+
+const FILE: &str = "docs/performance.md";
+const BEGIN: &str = "<!-- measured: begin -->\n";
+const END: &str = "<!-- measured: end -->";
+
+pub(super) fn write(comparison: &Comparison) -> Result<()> {
+    let path = root().join(FILE);
+    let text = fs::read_to_string(&path)?;
+    fs::write(&path, replaced(&text, &markdown(comparison))?)?;
+    println!("Written into {FILE}");
+    Ok(())
+}
+
+/// The text with `table` between its marks.
+fn replaced(text: &str, table: &str) -> Result<String> {
+    let (before, rest) = text.split_once(BEGIN).with_context(|| format!("{FILE} has no mark where tables begin"))?;
+    let (_, after) = rest.split_once(END).with_context(|| format!("{FILE} has no mark where tables end"))?;
+    Ok(format!("{before}{BEGIN}{table}{END}{after}"))
+}
+
+fn markdown(comparison: &Comparison) -> String {
+    let mut text = String::from("\n| | |\n|---|---|\n");
+    for (name, fact) in &comparison.machine.facts {
+        line(&mut text, &[(*name).into(), fact.clone()]);
+    }
+    line(&mut text, &["rounds".into(), comparison.rounds.to_string()]);
+    text.push('\n');
+    let names = PAIRINGS.map(|pairing| pairing.name());
+    line(&mut text, &[&["median (p99; times better)".to_string()], &names[..]].concat());
+    text.push_str("|---|--:|--:|--:|--:|\n");
+    for row in comparison.rows.iter().filter(|row| !row.is_alone()) {
+        let cells = (0..row.cells.len()).map(|column| cell(row, column));
+        line(&mut text, &[row.label.clone()].into_iter().chain(cells).collect::<Vec<_>>());
+    }
+    let limits: Vec<_> = comparison.rows.iter().filter(|row| row.is_alone()).collect();
+    if !limits.is_empty() {
+        text.push_str("\n| what the machine allows | median (p99) |\n|---|--:|\n");
+        limits.into_iter().for_each(|row| line(&mut text, &[row.label.clone(), cell(row, 0)]));
+    }
+    if !comparison.estimates.is_empty() {
+        text.push('\n');
+        line(&mut text, &[&[format!("{FLEET} plugins, on paper (each plugin)")], &names[..]].concat());
+        text.push_str("|---|--:|--:|--:|--:|\n");
+        for estimate in &comparison.estimates {
+            let show = |value: f64| estimate.unit.show(value.max(0.0));
+            let shown = estimate.lines.map(|line| {
+                line.map_or_else(String::new, |line| format!("{} ({})", show(line.at(FLEET)), show(line.slope)))
+            });
+            line(&mut text, &[&[estimate.label.to_string()], &shown[..]].concat());
+        }
+    }
+    text.push('\n');
+    text
+}
+
+fn cell(row: &Row, column: usize) -> String {
+    if let Cell::Cannot(why) = &row.cells[column] {
+        return format!("not possible: {why}");
+    }
+    let show = |value: Option<f64>| value.map_or_else(|| "-".into(), |value| row.unit.show(value));
+    let better = row.times_better(column).map_or_else(String::new, |ratio| format!("; {ratio:.1}×"));
+    format!("{} ({}{better})", show(row.median(column)), show(row.p99(column)))
+}
+
+fn line(text: &mut String, cells: &[String]) {
+    let cells: Vec<_> = cells.iter().map(|cell| cell.replace('|', r"\|")).collect();
+    // Nothing that is written to a string fails.
+    let _ = writeln!(text, "| {} |", cells.join(" | "));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_lies_between_the_marks_is_replaced() {
+        let text = format!("before\n{BEGIN}old\n{END}\nafter\n");
+        let once = replaced(&text, "new\n").unwrap();
+        assert_eq!(once, format!("before\n{BEGIN}new\n{END}\nafter\n"));
+        assert_eq!(replaced(&once, "new\n").unwrap(), once);
+        assert!(replaced("no marks", "new\n").is_err());
+    }
+
+    #[test]
+    fn the_document_has_the_marks() {
+        replaced(&fs::read_to_string(root().join(FILE)).unwrap(), "").unwrap();
+    }
+}

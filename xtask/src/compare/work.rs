@@ -1,0 +1,204 @@
+//! What is done by every pairing, and what is shown of it. A new capability adds its works here.
+
+use super::row::{Row, Unit};
+
+/// How much is done.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Depth {
+    pub(super) rounds: usize,
+    /// Divides how often things are done.
+    pub(super) divisor: usize,
+}
+
+impl Depth {
+    pub(super) fn new(quick: bool) -> Self {
+        if quick { Self { rounds: 1, divisor: 10 } } else { Self { rounds: 5, divisor: 1 } }
+    }
+
+    pub(super) fn of(self, full: usize) -> usize {
+        (full / self.divisor).max(1)
+    }
+}
+
+/// Whether a launch hashes the plugin, as hosts are told it.
+const NONE: &str = "none";
+const FIRST: &str = "first";
+const CACHED: &str = "cached";
+
+/// One run of a host.
+#[derive(Debug, Clone)]
+pub(super) struct Work {
+    /// What `--only` goes by.
+    pub(super) name: String,
+    /// What the host is told besides the plugin.
+    pub(super) arguments: Vec<String>,
+    pub(super) plaintext: bool,
+    /// With the large plugin instead of the one that was built.
+    pub(super) large: bool,
+    rows: Vec<Row>,
+}
+
+impl Work {
+    fn new(name: impl Into<String>, work: &str, numbers: &[(&str, usize)]) -> Self {
+        let numbers = numbers.iter().flat_map(|(name, number)| [format!("--{name}"), number.to_string()]);
+        let arguments = numbers.chain([work.to_string()]).collect();
+        Self { name: name.into(), arguments, plaintext: false, large: false, rows: Vec::new() }
+    }
+
+    fn checking(mut self, check: &str) -> Self {
+        self.arguments.insert(0, check.into());
+        self.arguments.insert(0, "--check".into());
+        self
+    }
+
+    fn row(mut self, label: impl Into<String>, unit: Unit, metric: &'static str, scale: f64) -> Self {
+        self.rows.push(Row::new(&self.name, label, unit, metric).scaled(scale));
+        self
+    }
+
+    /// Says something of the rows before.
+    fn noting(mut self, note: &'static str) -> Self {
+        self.rows = self.rows.into_iter().map(|row| row.with_note(note)).collect();
+        self
+    }
+
+    /// Its rows, with nothing in them.
+    pub(super) fn rows(&self) -> Vec<Row> {
+        self.rows.clone()
+    }
+}
+
+pub(super) fn all(depth: &Depth) -> Vec<Work> {
+    [launches(*depth), calls(*depth), streams(*depth), lines(*depth), fleets(*depth)].concat()
+}
+
+fn launches(depth: Depth) -> Vec<Work> {
+    let mut works = Vec::new();
+    for (at_once, repeats) in [(1, 20), (8, 3), (64, 1)] {
+        let numbers = [("at-once", at_once), ("repeats", depth.of(repeats))];
+        let work = |name: &str, what: &str| {
+            let several = if at_once == 1 { String::new() } else { format!(", {at_once} at once") };
+            let label = format!("launch to first call, {what}{several}");
+            Work::new(format!("launch-{name}-{at_once}"), "launch", &numbers).row(
+                label,
+                Unit::Microseconds,
+                "launch",
+                1.0,
+            )
+        };
+        let mtls = work("mtls", "AutoMTLS, file not hashed").checking(NONE);
+        let mut mtls =
+            mtls.noting("The Rust host launches nothing unverified: it takes the image that it verified before.");
+        if at_once == 1 {
+            mtls = mtls.row("shutdown", Unit::Microseconds, "shutdown", 1.0);
+        }
+        let first = work("sha256-first", "AutoMTLS, SHA-256 of 20 MiB, first").checking(FIRST);
+        let cached = work("sha256-cached", "AutoMTLS, SHA-256 of 20 MiB, again").checking(CACHED);
+        let cached = cached.noting("go-plugin keeps nothing of a plugin that it has hashed: it hashes it each time.");
+        works.push(Work { plaintext: true, ..work("plaintext", "plaintext, file not hashed").checking(NONE) });
+        works.extend([mtls, Work { large: true, ..first }, Work { large: true, ..cached }]);
+    }
+    works
+}
+
+fn calls(depth: Depth) -> Vec<Work> {
+    let small = [(1, 2000), (8, 8000), (64, 16000), (512, 16000)].map(|(at_once, calls)| {
+        let numbers = [("at-once", at_once), ("count", depth.of(calls)), ("repeats", 3)];
+        let work = Work::new(format!("unary-100b-{at_once}"), "unary", &numbers);
+        let work = work.row(format!("unary call of 100 bytes, {at_once} in flight"), Unit::Microseconds, "call", 1.0);
+        work.row(format!("unary calls of 100 bytes, {at_once} in flight"), Unit::PerSecond, "calls", 1.0)
+    });
+    let large = [(1, "1mib", "1 MiB", 100), (16, "16mib", "16 MiB", 10)].map(|(mebibytes, name, size, calls)| {
+        let bytes = mebibytes * 1024 * 1024;
+        let numbers = [("bytes", bytes), ("count", depth.of(calls)), ("repeats", 3)];
+        let work = Work::new(format!("unary-{name}"), "unary", &numbers);
+        let work = work.row(format!("unary call of {size} there and back"), Unit::Microseconds, "call", 1.0);
+        // There and back.
+        work.row(
+            format!("unary calls of {size}, both ways together"),
+            Unit::BytesPerSecond,
+            "calls",
+            2.0 * bytes as f64,
+        )
+    });
+    small.into_iter().chain(large).collect()
+}
+
+fn streams(depth: Depth) -> Vec<Work> {
+    const LARGE: usize = 1024 * 1024;
+    let small = [("bytes", 100), ("count", depth.of(50_000)), ("repeats", 3)];
+    let large = [("bytes", LARGE), ("count", depth.of(300)), ("repeats", 3)];
+    vec![
+        Work::new("stream-100b", "stream", &small).row(
+            "stream of messages of 100 bytes",
+            Unit::PerSecond,
+            "messages",
+            1.0,
+        ),
+        Work::new("stream-1mib", "stream", &large).row(
+            "stream of messages of 1 MiB",
+            Unit::BytesPerSecond,
+            "messages",
+            LARGE as f64,
+        ),
+    ]
+}
+
+fn lines(depth: Depth) -> Vec<Work> {
+    let numbers = [("count", depth.of(20_000)), ("repeats", 3)];
+    vec![Work::new("log", "log", &numbers).row("lines that the plugin logs", Unit::PerSecond, "lines", 1.0)]
+}
+
+/// How many plugins the fleets have.
+pub(super) const FLEETS: [usize; 4] = [1, 10, 50, 100];
+
+/// The work of a fleet.
+pub(super) fn fleet_name(plugins: usize) -> String {
+    format!("fleet-{plugins}")
+}
+
+fn fleets(depth: Depth) -> Vec<Work> {
+    let work = |plugins: usize| {
+        let load = if plugins == 1 { depth.of(2000) } else { 0 };
+        let mut work = Work::new(fleet_name(plugins), "fleet", &[("plugins", plugins), ("count", load)]);
+        let states: &[_] = if load > 0 { &[IDLE, LOADED] } else { &[IDLE] };
+        for (name, metrics) in states {
+            let of = if plugins == 1 { format!("1 plugin, {name}") } else { format!("{plugins} plugins, {name}") };
+            for (what, unit, metric) in metrics {
+                work = work.row(format!("{of}: {what}"), *unit, metric, 1.0);
+            }
+        }
+        work.row(format!("{plugins} launched, 8 at once: until all answered"), Unit::Microseconds, "start", 1.0)
+    };
+    FLEETS.map(work).into()
+}
+
+type State = (&'static str, [(&'static str, Unit, &'static str); 8]);
+
+const IDLE: State = (
+    "idle",
+    [
+        ("host's memory (Pss)", Unit::Bytes, "idle.host.pss"),
+        ("host's memory (Rss)", Unit::Bytes, "idle.host.rss"),
+        ("plugins' memory (Pss)", Unit::Bytes, "idle.plugins.pss"),
+        ("plugins' memory (Rss)", Unit::Bytes, "idle.plugins.rss"),
+        ("host's and plugins' memory (Pss)", Unit::Bytes, "idle.all.pss"),
+        ("images that the host holds", Unit::Bytes, "idle.host.images"),
+        ("host's descriptors", Unit::Pieces, "idle.host.descriptors"),
+        ("host's threads", Unit::Pieces, "idle.host.threads"),
+    ],
+);
+
+const LOADED: State = (
+    "after load",
+    [
+        ("host's memory (Pss)", Unit::Bytes, "loaded.host.pss"),
+        ("host's memory (Rss)", Unit::Bytes, "loaded.host.rss"),
+        ("plugins' memory (Pss)", Unit::Bytes, "loaded.plugins.pss"),
+        ("plugins' memory (Rss)", Unit::Bytes, "loaded.plugins.rss"),
+        ("host's and plugins' memory (Pss)", Unit::Bytes, "loaded.all.pss"),
+        ("images that the host holds", Unit::Bytes, "loaded.host.images"),
+        ("host's descriptors", Unit::Pieces, "loaded.host.descriptors"),
+        ("host's threads", Unit::Pieces, "loaded.host.threads"),
+    ],
+);
