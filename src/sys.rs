@@ -7,6 +7,8 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
+#[cfg(feature = "_runtime")]
+use std::sync::Arc;
 
 #[cfg(feature = "_runtime")]
 use tokio::io::{Interest, unix::AsyncFd};
@@ -134,9 +136,9 @@ fn action(signal: i32) -> io::Result<libc::sigaction> {
 
 /// Readiness of a descriptor, for the runtime that this is called in.
 #[cfg(feature = "_runtime")]
-pub(crate) fn watch(descriptor: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
-    // SAFETY: an `OwnedFd` stays open and the same until it is dropped, and the `AsyncFd` owns it.
-    Ok(unsafe { AsyncFd::register_with_interest(descriptor, Interest::READABLE) }?)
+pub(crate) fn watch(descriptor: Arc<OwnedFd>, interest: Interest) -> io::Result<AsyncFd<Arc<OwnedFd>>> {
+    // SAFETY: an `OwnedFd` stays open and the same until it is dropped, and the `AsyncFd` keeps this one from being dropped.
+    Ok(unsafe { AsyncFd::register_with_interest(descriptor, interest) }?)
 }
 
 /// A pidfd of the process that made the other end of `socket`, by listen(2) or socketpair(2) (`SO_PEERPIDFD`, Linux 6.5).

@@ -4,8 +4,8 @@ use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use tonic::Status;
 use tonic::body::Body;
-use tonic::transport::Error;
 use tower_service::Service;
 
 #[cfg(feature = "audit")]
@@ -38,10 +38,10 @@ impl Channel {
 
 impl Service<http::Request<Body>> for Channel {
     type Response = http::Response<Body>;
-    type Error = Error;
+    type Error = Status;
     type Future = ResponseFuture;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
         match &mut self.0 {
             Way::Direct(channel) => channel.poll_ready(cx),
             #[cfg(feature = "audit")]
@@ -71,11 +71,11 @@ pub struct ResponseFuture(Call);
 enum Call {
     Direct(transport::Answering),
     #[cfg(feature = "audit")]
-    Recorded(Calling<Error>),
+    Recorded(Calling<Status>),
 }
 
 impl Future for ResponseFuture {
-    type Output = Result<http::Response<Body>, Error>;
+    type Output = Result<http::Response<Body>, Status>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut self.0 {

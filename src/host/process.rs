@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use rustix::process::Signal;
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::watch as state;
 
@@ -23,7 +24,7 @@ impl Process {
     /// Starts watching. To be called within a runtime.
     pub(super) fn watch(child: Child) -> io::Result<Self> {
         let child = Arc::new(child);
-        let end = sys::watch(child.pidfd().try_clone()?)?;
+        let end = sys::watch(Arc::clone(child.pidfd()), Interest::READABLE)?;
         let (sender, exit) = state::channel(None);
         tokio::spawn(notice_end(Arc::clone(&child), end, sender));
         Ok(Self { child, exit })
@@ -87,7 +88,7 @@ impl End {
     }
 }
 
-async fn notice_end(child: Arc<Child>, end: AsyncFd<OwnedFd>, sender: state::Sender<Option<Exit>>) {
+async fn notice_end(child: Arc<Child>, end: AsyncFd<Arc<OwnedFd>>, sender: state::Sender<Option<Exit>>) {
     loop {
         if let Some(exit) = child.try_reap() {
             tracing::debug!(pid = child.pid(), %exit, "a plugin's process has ended");

@@ -216,8 +216,7 @@ impl Starting {
             .map_err(StartFault::Transport)?;
         let check = connection.check;
         let reached = self.watch.step();
-        let hangup =
-            connection.hangup().map_err(|error| StartFault::Transport(transport::TransportError::Connect(error)))?;
+        let hangup = connection.hangup();
         let secured = within(deadline, Awaited::Tls, connection.secure(config)).await?.map_err(StartFault::Tls)?;
         let session = secured.session.clone();
         let tls = self.watch.step();

@@ -2,8 +2,10 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use rustix::process::{Pid, PidfdFlags};
+use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use crate::sys;
@@ -12,7 +14,7 @@ use crate::sys;
 #[derive(Debug)]
 pub(super) struct Host {
     pid: Option<u32>,
-    end: Option<AsyncFd<OwnedFd>>,
+    end: Option<AsyncFd<Arc<OwnedFd>>>,
 }
 
 impl Host {
@@ -26,7 +28,7 @@ impl Host {
             return Err(io::Error::other("the host is gone already"));
         }
         let pid = parent.as_raw_nonzero().get().unsigned_abs();
-        Ok(Self { pid: Some(pid), end: Some(sys::watch(pidfd)?) })
+        Ok(Self { pid: Some(pid), end: Some(sys::watch(Arc::new(pidfd), Interest::READABLE)?) })
     }
 
     /// Its number.

@@ -1,77 +1,101 @@
-//! A gRPC channel over one connection that is already there. It never connects again.
+//! Calls over one HTTP/2 connection that is already there: a request goes out in one piece, as far as it is there. It never connects again.
 
-use std::future::{Ready, ready};
-use std::io;
-use std::pin::Pin;
+use std::sync::LazyLock;
 use std::task::{Context, Poll};
 
-use http::Uri;
-use hyper_util::rt::TokioIo;
+use bytes::Bytes;
+use h2::client::SendRequest;
+use http::header::USER_AGENT;
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{HeaderValue, Request, Response, Uri};
+use http_body::Body as _;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::runtime::Handle;
+use tonic::Status;
 use tonic::body::Body;
-use tonic::transport::{self, Endpoint};
 use tower_service::Service;
 
-use super::clean::clean;
+use super::answer::{Answering, broken};
 use super::connect::Secured;
+use super::deadline::Deadline;
+use super::sending::Sending;
 use super::{FRAME_SIZE, HEADER_LIST_SIZE, TransportError};
 
-/// Starts HTTP/2 on a secured connection.
+/// How much a plugin may send before it is read, in bytes: in one stream, and in all of them.
+const STREAM_WINDOW: u32 = 2 * 1024 * 1024;
+const CONNECTION_WINDOW: u32 = 5 * 1024 * 1024;
+
+/// The authority that go-plugin hosts send.
+static AUTHORITY: LazyLock<Authority> = LazyLock::new(|| Authority::from_static("localhost"));
+
+/// What this end calls itself.
+const AGENT: HeaderValue = HeaderValue::from_static(concat!("portcullis/", env!("CARGO_PKG_VERSION")));
+
+/// Starts HTTP/2 on a secured connection. To be called within the runtime that the connection is to live in.
 pub(crate) async fn channel(secured: Secured) -> Result<Channel, TransportError> {
-    // The authority that go-plugin hosts send. Windows stay at hyper's defaults: smaller ones and adaptive ones are slower here.
-    Endpoint::from_static("http://localhost")
-        .max_frame_size(FRAME_SIZE)
-        .http2_max_header_list_size(HEADER_LIST_SIZE)
-        .connect_with_connector(Once(Some(secured)))
-        .await
-        .map(Channel)
-        .map_err(|error| TransportError::Http2(error.into()))
+    Channel::over(secured.stream).await.map_err(|error| TransportError::Http2(error.into()))
 }
 
-/// A channel that answers with what tonic's clients can read.
+/// Calls over one connection, for any client that tonic generates. Cheap to clone; the connection ends with the last clone and the last call.
 #[derive(Debug, Clone)]
-pub(crate) struct Channel(transport::Channel);
+pub(crate) struct Channel {
+    requests: SendRequest<Bytes>,
+    runtime: Handle,
+}
 
-impl Service<http::Request<Body>> for Channel {
-    type Response = http::Response<Body>;
-    type Error = transport::Error;
+impl Channel {
+    async fn over(bytes: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Result<Self, h2::Error> {
+        let (requests, connection) = h2::client::Builder::new()
+            .enable_push(false)
+            .initial_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_frame_size(FRAME_SIZE)
+            .max_header_list_size(HEADER_LIST_SIZE)
+            .handshake(bytes)
+            .await?;
+        let runtime = Handle::current();
+        runtime.spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "the connection to a plugin ended");
+            }
+        });
+        Ok(Self { requests, runtime })
+    }
+
+    fn send(&self, request: Request<Body>) -> Result<Answering, Status> {
+        let _here = self.runtime.enter();
+        let (mut head, body) = request.into_parts();
+        let deadline = Deadline::of(&head.headers);
+        head.uri = complete(head.uri)?;
+        head.headers.entry(USER_AGENT).or_insert(AGENT);
+        let (head, ends) = (Request::from_parts(head, ()), body.is_end_stream());
+        // A handle takes no second request before its first is under way. With one for each call, many of them leave in one piece.
+        let (response, stream) = self.requests.clone().send_request(head, ends).map_err(broken)?;
+        let sending = if ends { None } else { Sending::start(body, stream, &self.runtime) };
+        Ok(Answering::new(response, sending, deadline))
+    }
+}
+
+impl Service<Request<Body>> for Channel {
+    type Response = Response<Body>;
+    type Error = Status;
     type Future = Answering;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), transport::Error>> {
-        self.0.poll_ready(cx)
-    }
-
-    fn call(&mut self, request: http::Request<Body>) -> Answering {
-        Answering(self.0.call(request))
-    }
-}
-
-/// An answer to come.
-pub(crate) struct Answering(transport::channel::ResponseFuture);
-
-impl Future for Answering {
-    type Output = Result<http::Response<Body>, transport::Error>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(cx).map_ok(clean)
-    }
-}
-
-/// Hands out its connection once. tonic asks again when a connection is lost; a plugin that is gone does not come back.
-struct Once(Option<Secured>);
-
-impl Service<Uri> for Once {
-    type Response = TokioIo<tokio_rustls::client::TlsStream<super::connect::Socket>>;
-    type Error = io::Error;
-    type Future = Ready<io::Result<Self::Response>>;
-
-    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    /// Always ready: that the connection is lost is said by the call.
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, _uri: Uri) -> Self::Future {
-        ready(match self.0.take() {
-            Some(secured) => Ok(TokioIo::new(secured.stream)),
-            None => Err(io::Error::new(io::ErrorKind::NotConnected, "the connection to the plugin is gone")),
-        })
+    fn call(&mut self, request: Request<Body>) -> Answering {
+        self.send(request).unwrap_or_else(Answering::refused)
     }
+}
+
+/// HTTP/2 wants more than the path that generated clients know (RFC 9113, section 8.3.1).
+fn complete(uri: Uri) -> Result<Uri, Status> {
+    let mut parts = uri.into_parts();
+    parts.scheme = Some(Scheme::HTTP);
+    parts.authority = Some(AUTHORITY.clone());
+    parts.path_and_query.get_or_insert(PathAndQuery::from_static("/"));
+    Uri::from_parts(parts).map_err(|error| Status::internal(error.to_string()))
 }

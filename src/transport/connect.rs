@@ -1,8 +1,7 @@
 //! The host's end of the connection: the right socket, the right process, the right certificate, in this order.
 
 use std::future::poll_fn;
-use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -15,9 +14,9 @@ use tokio::io::AsyncBufRead;
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use tokio_util::either::Either;
 
 use super::TransportError;
+use super::socket::Socket;
 use crate::Escaped;
 use crate::handshake::Address;
 use crate::launch::{Child, Peer, PeerCheck};
@@ -26,8 +25,6 @@ use crate::tls::{ALPN, TlsError};
 /// How long the plugin's first bytes are waited for before anything is sent. All but a few servers send theirs at once; those few wait
 /// for the client's, and then this costs its length once.
 const FIRST_BYTES_WAIT: Duration = Duration::from_millis(250);
-
-pub(super) type Socket = Either<UnixStream, TcpStream>;
 
 /// A connection whose other end is known to be the plugin's process, and through which nothing was sent yet.
 #[derive(Debug)]
@@ -64,24 +61,22 @@ impl Connection {
                 let path = format!("/proc/self/fd/{}", socket.as_raw_fd());
                 let stream = UnixStream::connect(path).await.map_err(TransportError::Connect)?;
                 let check = refuse_stranger(&stream, child)?;
-                Ok(Self { socket: Either::Left(stream), check })
+                let socket = stream.into_std().and_then(|stream| Socket::new(stream.into()));
+                Ok(Self { socket: socket.map_err(TransportError::Connect)?, check })
             }
             Address::Tcp(address) => {
                 let stream = TcpStream::connect(address).await.map_err(TransportError::Connect)?;
                 // Without this each small message waits for the acknowledgement of the one before.
                 stream.set_nodelay(true).map_err(TransportError::Connect)?;
-                Ok(Self { socket: Either::Right(stream), check: PeerCheck::CertificateOnly })
+                let socket = stream.into_std().and_then(|stream| Socket::new(stream.into()));
+                Ok(Self { socket: socket.map_err(TransportError::Connect)?, check: PeerCheck::CertificateOnly })
             }
         }
     }
 
     /// A way to end the connection from outside, whoever uses it then.
-    pub(crate) fn hangup(&self) -> io::Result<Hangup> {
-        let socket = match &self.socket {
-            Either::Left(stream) => stream.as_fd(),
-            Either::Right(stream) => stream.as_fd(),
-        };
-        Ok(Hangup(socket.try_clone_to_owned()?))
+    pub(crate) fn hangup(&self) -> Hangup {
+        Hangup(Arc::clone(self.socket.descriptor()))
     }
 
     /// Secures the connection, and waits for what the plugin says first.
@@ -146,12 +141,11 @@ fn refuse_stranger(stream: &UnixStream, child: &Child) -> Result<PeerCheck, Tran
 
 /// Ends a connection, however many channels use it.
 #[derive(Debug)]
-pub(crate) struct Hangup(OwnedFd);
+pub(crate) struct Hangup(Arc<OwnedFd>);
 
 impl Hangup {
     pub(crate) fn hang_up(&self) {
-        let socket: BorrowedFd<'_> = self.0.as_fd();
         // That the other end was faster is no error.
-        let _ = rustix::net::shutdown(socket, rustix::net::Shutdown::Both);
+        let _ = rustix::net::shutdown(&self.0, rustix::net::Shutdown::Both);
     }
 }

@@ -21,6 +21,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::either::Either;
 use tonic::transport::server::Connected;
 
+use super::socket::Socket;
 use crate::tls::ALPN;
 
 /// How long a peer may take for the TLS handshake, and how many others than the host's own process may be at it at once.
@@ -103,8 +104,9 @@ fn is_process(stream: &UnixStream, process: Option<u32>) -> bool {
 
 async fn admit(stream: UnixStream, security: Security) -> io::Result<Accepted> {
     refuse_other_users(&stream)?;
-    let Security::MutualTls(config) = security else { return Ok(Accepted(Either::Right(stream))) };
-    let accept = TlsAcceptor::from(config).accept(stream);
+    let socket = Socket::new(stream.into_std()?.into())?;
+    let Security::MutualTls(config) = security else { return Ok(Accepted(Either::Right(socket))) };
+    let accept = TlsAcceptor::from(config).accept(socket);
     let stream = tokio::time::timeout(ACCEPT_WAIT, accept).await.map_err(|_| io::ErrorKind::TimedOut)??;
     if stream.get_ref().1.alpn_protocol() != Some(ALPN) {
         return Err(io::Error::other("the peer does not speak HTTP/2 (ALPN h2)"));
@@ -122,7 +124,7 @@ fn refuse_other_users(stream: &UnixStream) -> io::Result<()> {
 
 /// A connection that was let in.
 #[derive(Debug)]
-pub(crate) struct Accepted(Either<Box<TlsStream<UnixStream>>, UnixStream>);
+pub(crate) struct Accepted(Either<Box<TlsStream<Socket>>, Socket>);
 
 impl Connected for Accepted {
     type ConnectInfo = ();

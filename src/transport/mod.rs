@@ -4,17 +4,26 @@
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "host")]
+mod answer;
+#[cfg(feature = "host")]
 mod channel;
 #[cfg(feature = "host")]
 mod clean;
 #[cfg(feature = "host")]
 mod connect;
+#[cfg(feature = "host")]
+mod deadline;
 mod error;
 #[cfg(feature = "plugin")]
 mod listen;
+#[cfg(feature = "host")]
+mod sending;
+mod socket;
 
 #[cfg(feature = "host")]
-pub(crate) use channel::{Answering, Channel, channel};
+pub(crate) use answer::Answering;
+#[cfg(feature = "host")]
+pub(crate) use channel::{Channel, channel};
 #[cfg(feature = "host")]
 pub(crate) use connect::{Connection, Hangup, Session};
 pub use error::TransportError;
