@@ -19,7 +19,7 @@ use super::answer::{Answering, broken};
 use super::connect::Secured;
 use super::deadline::Deadline;
 use super::sending::Sending;
-use super::{FRAME_SIZE, HEADER_LIST_SIZE, TransportError};
+use super::{FRAME_SIZE, HEADER_LIST_SIZE, TransportError, memory};
 
 /// How much a plugin may send before it is read, in bytes: in one stream, and in all of them.
 const STREAM_WINDOW: u32 = 2 * 1024 * 1024;
@@ -45,6 +45,7 @@ pub(crate) struct Channel {
 
 impl Channel {
     async fn over(bytes: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Result<Self, h2::Error> {
+        memory::keep();
         let (requests, connection) = h2::client::Builder::new()
             .enable_push(false)
             .initial_window_size(STREAM_WINDOW)

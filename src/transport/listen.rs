@@ -21,6 +21,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::either::Either;
 use tonic::transport::server::Connected;
 
+use super::memory;
 use super::socket::Socket;
 use crate::tls::ALPN;
 
@@ -60,6 +61,7 @@ impl Listener {
     /// Accepts connections, each secured in a task of its own, for as long as somebody takes them. Those of the process `host` never wait for
     /// others.
     pub(crate) fn serve(self, security: Security, host: Option<u32>) -> ReceiverStream<io::Result<Accepted>> {
+        memory::keep();
         let (sender, receiver) = mpsc::channel(1);
         tokio::spawn(self.accept_all(security, host, sender));
         ReceiverStream::new(receiver)
