@@ -68,9 +68,6 @@ pub enum ServeError {
         /// The system's answer.
         source: io::Error,
     },
-    /// The gRPC server failed.
-    #[error("the gRPC server failed")]
-    Server(#[source] tonic::transport::Error),
 }
 
 impl ServeError {

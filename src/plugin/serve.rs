@@ -7,7 +7,6 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
-use tonic::transport::Server;
 
 use super::ServeError;
 use super::builder::{Builder, Setup};
@@ -18,7 +17,7 @@ use crate::launch;
 use crate::private::PrivateDirectory;
 use crate::rpc::{HEALTH_SERVICE, controller_service};
 use crate::tls::{self, Identity, Pin};
-use crate::transport::{FRAME_SIZE, HEADER_LIST_SIZE, Listener, Security};
+use crate::transport::{self, Listener, Security};
 
 pub(super) async fn run(builder: Builder) -> Result<(), ServeError> {
     let Builder { output, parent, mut versions, allow_plaintext, drain } = builder;
@@ -44,7 +43,8 @@ pub(super) async fn run(builder: Builder) -> Result<(), ServeError> {
     };
     output.write(&line.write()).map_err(ServeError::system("writing the handshake line"))?;
     tracing::debug!(version = launched.version, path = ?crate::Escaped::path(listener.path()), "serving");
-    serve(listener, security, routes, drain, signals, host).await
+    serve(listener, security, routes, drain, signals, host).await;
+    Ok(())
 }
 
 /// How the host is recognised, and the certificate that it recognises us by.
@@ -115,17 +115,12 @@ async fn serve(
     drain: Duration,
     mut signals: Signals,
     host: Host,
-) -> Result<(), ServeError> {
+) {
     let shutdown = CancellationToken::new();
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_service_status(HEALTH_SERVICE, tonic_health::ServingStatus::Serving).await;
-    let server = Server::builder()
-        .max_frame_size(FRAME_SIZE)
-        .http2_max_header_list_size(HEADER_LIST_SIZE)
-        .add_routes(routes)
-        .add_service(health_service)
-        .add_service(controller_service(shutdown.clone()))
-        .serve_with_incoming_shutdown(listener.serve(security, host.pid()), shutdown.clone().cancelled_owned());
+    let routes = routes.add_service(health_service).add_service(controller_service(shutdown.clone()));
+    let server = transport::serve(listener.serve(security, host.pid()), routes, shutdown.clone());
     let terminated = async {
         tokio::select! {
             () = signals.terminated() => shutdown.cancel(),
@@ -134,8 +129,8 @@ async fn serve(
         tokio::time::sleep(drain).await;
     };
     tokio::select! {
-        served = server => served.map_err(ServeError::Server),
-        () = terminated => Ok(()),
-        () = host.gone() => Ok(()),
+        () = server => {}
+        () = terminated => {}
+        () = host.gone() => {}
     }
 }

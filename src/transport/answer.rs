@@ -1,19 +1,20 @@
-//! What comes back for a request: headers, messages as they are read, a status. Nobody's window is opened for what is not read, and what tonic cannot read is taken out.
+//! What comes back for a request: headers, messages, a status, within the time that the caller has. What tonic cannot read is taken out.
 
 use std::mem;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use h2::RecvStream;
+use h2::Reason;
 use h2::client::ResponseFuture;
-use http::{HeaderMap, Response};
-use http_body::Frame;
-use tonic::Status;
-use tonic::body::Body;
+use http::Response;
+use http_body::{Body, Frame};
+use tonic::{Code, Status, body};
 
 use super::clean::clean;
 use super::deadline::Deadline;
+use super::received::Received;
 use super::sending::Rest;
 
 /// An answer to come. Dropped, it takes the request back.
@@ -39,7 +40,7 @@ impl Answering {
 }
 
 impl Future for Answering {
-    type Output = Result<Response<Body>, Status>;
+    type Output = Result<Response<body::Body>, Status>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let waiting = match &mut self.0 {
@@ -53,7 +54,7 @@ impl Future for Answering {
         let (rest, deadline) = (waiting.rest.take(), mem::take(&mut waiting.deadline));
         self.0 = Err(None);
         Poll::Ready(response.map(|response| {
-            let mut response = response.map(|stream| Body::new(Answer { stream, read: false, _rest: rest, deadline }));
+            let mut response = response.map(|stream| body::Body::new(Answer { received: Received::new(stream), _rest: rest, deadline }));
             clean(response.headers_mut());
             response
         }))
@@ -62,65 +63,48 @@ impl Future for Answering {
 
 /// The body of an answer. Dropped before its end, it takes back what is still to be sent and to be answered.
 struct Answer {
-    stream: RecvStream,
-    /// Whether all data was read.
-    read: bool,
+    received: Received,
     _rest: Option<Rest>,
     deadline: Deadline,
 }
 
-impl Answer {
-    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, h2::Error>>> {
-        let data = ready!(self.stream.poll_data(cx)?);
-        if let Some(data) = &data {
-            // It is the reader's now; the other end may send as much again.
-            self.stream.flow_control().release_capacity(data.len())?;
-        }
-        Poll::Ready(data.map(Ok))
-    }
-
-    fn poll_trailers(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<HeaderMap, h2::Error>>> {
-        let trailers = ready!(self.stream.poll_trailers(cx)?);
-        Poll::Ready(trailers.map(|mut trailers| {
-            clean(&mut trailers);
-            Ok(trailers)
-        }))
-    }
-
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
-        if !self.read {
-            if let Some(data) = ready!(self.poll_data(cx)) {
-                return Poll::Ready(Some(data.map(Frame::data)));
-            }
-            self.read = true;
-        }
-        self.poll_trailers(cx).map(|trailers| trailers.map(|trailers| trailers.map(Frame::trailers)))
-    }
-}
-
-impl http_body::Body for Answer {
+impl Body for Answer {
     type Data = Bytes;
     type Error = Status;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        match self.poll_next(cx) {
-            Poll::Ready(next) => Poll::Ready(next.map(|frame| frame.map_err(broken))),
-            Poll::Pending => self.deadline.poll(cx).map(|late| Some(Err(late))),
-        }
+        let Poll::Ready(next) = Pin::new(&mut self.received).poll_frame(cx) else {
+            return self.deadline.poll(cx).map(|late| Some(Err(late)));
+        };
+        Poll::Ready(next.map(|frame| {
+            let mut frame = frame.map_err(broken)?;
+            frame.trailers_mut().map(clean);
+            Ok(frame)
+        }))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.stream.is_end_stream()
+        self.received.is_end_stream()
     }
 }
 
-/// What a caller is told of a stream or a connection that ended before its answer did. A reset has a meaning (gRPC over HTTP/2, "Errors"); a connection that is lost
-/// does not come back.
+/// What a caller is told of a stream or a connection that ended before its answer did. A connection that is lost does not come back.
 pub(super) fn broken(error: h2::Error) -> Status {
-    if error.is_reset() {
-        return error.into();
-    }
-    let mut status = Status::unavailable(format!("the connection to the plugin is lost: {error}"));
-    status.set_source(std::sync::Arc::new(error));
+    let mut status = match error.reason().filter(|_| error.is_reset()) {
+        Some(reason) => Status::new(code(reason), format!("the plugin broke the call off: {error}")),
+        None => Status::unavailable(format!("the connection to the plugin is lost: {error}")),
+    };
+    status.set_source(Arc::new(error));
     status
+}
+
+/// What a reset means (gRPC over HTTP/2, "Errors").
+fn code(reason: Reason) -> Code {
+    match reason {
+        Reason::REFUSED_STREAM => Code::Unavailable,
+        Reason::CANCEL => Code::Cancelled,
+        Reason::ENHANCE_YOUR_CALM => Code::ResourceExhausted,
+        Reason::INADEQUATE_SECURITY => Code::PermissionDenied,
+        _ => Code::Internal,
+    }
 }

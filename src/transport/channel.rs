@@ -19,11 +19,7 @@ use super::answer::{Answering, broken};
 use super::connect::Secured;
 use super::deadline::Deadline;
 use super::sending::Sending;
-use super::{FRAME_SIZE, HEADER_LIST_SIZE, TransportError, memory};
-
-/// How much a plugin may send before it is read, in bytes: in one stream, and in all of them.
-const STREAM_WINDOW: u32 = 2 * 1024 * 1024;
-const CONNECTION_WINDOW: u32 = 5 * 1024 * 1024;
+use super::{CONNECTION_WINDOW, FRAME_SIZE, HEADER_LIST_SIZE, STREAM_WINDOW, TransportError, memory};
 
 /// The authority that go-plugin hosts send.
 static AUTHORITY: LazyLock<Authority> = LazyLock::new(|| Authority::from_static("localhost"));

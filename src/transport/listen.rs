@@ -5,21 +5,16 @@ use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rustls::ServerConfig;
 use tempfile::NamedTempFile;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
-use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::either::Either;
-use tonic::transport::server::Connected;
 
 use super::memory;
 use super::socket::Socket;
@@ -60,14 +55,14 @@ impl Listener {
 
     /// Accepts connections, each secured in a task of its own, for as long as somebody takes them. Those of the process `host` never wait for
     /// others.
-    pub(crate) fn serve(self, security: Security, host: Option<u32>) -> ReceiverStream<io::Result<Accepted>> {
+    pub(crate) fn serve(self, security: Security, host: Option<u32>) -> mpsc::Receiver<Accepted> {
         memory::keep();
         let (sender, receiver) = mpsc::channel(1);
         tokio::spawn(self.accept_all(security, host, sender));
-        ReceiverStream::new(receiver)
+        receiver
     }
 
-    async fn accept_all(self, security: Security, host: Option<u32>, sender: mpsc::Sender<io::Result<Accepted>>) {
+    async fn accept_all(self, security: Security, host: Option<u32>, sender: mpsc::Sender<Accepted>) {
         let places = Arc::new(Semaphore::new(ACCEPTS));
         loop {
             let stream = tokio::select! {
@@ -89,7 +84,7 @@ impl Listener {
             let (security, sender) = (security.clone(), sender.clone());
             tokio::spawn(async move {
                 match admit(stream, security).await {
-                    Ok(accepted) => drop(sender.send(Ok(accepted)).await),
+                    Ok(accepted) => drop(sender.send(accepted).await),
                     Err(error) => tracing::warn!(%error, "a connection was refused"),
                 }
                 drop(place);
@@ -107,13 +102,13 @@ fn is_process(stream: &UnixStream, process: Option<u32>) -> bool {
 async fn admit(stream: UnixStream, security: Security) -> io::Result<Accepted> {
     refuse_other_users(&stream)?;
     let socket = Socket::new(stream.into_std()?.into())?;
-    let Security::MutualTls(config) = security else { return Ok(Accepted(Either::Right(socket))) };
+    let Security::MutualTls(config) = security else { return Ok(Either::Right(socket)) };
     let accept = TlsAcceptor::from(config).accept(socket);
     let stream = tokio::time::timeout(ACCEPT_WAIT, accept).await.map_err(|_| io::ErrorKind::TimedOut)??;
     if stream.get_ref().1.alpn_protocol() != Some(ALPN) {
         return Err(io::Error::other("the peer does not speak HTTP/2 (ALPN h2)"));
     }
-    Ok(Accepted(Either::Left(Box::new(stream))))
+    Ok(Either::Left(Box::new(stream)))
 }
 
 fn refuse_other_users(stream: &UnixStream) -> io::Result<()> {
@@ -125,44 +120,4 @@ fn refuse_other_users(stream: &UnixStream) -> io::Result<()> {
 }
 
 /// A connection that was let in.
-#[derive(Debug)]
-pub(crate) struct Accepted(Either<Box<TlsStream<Socket>>, Socket>);
-
-impl Connected for Accepted {
-    type ConnectInfo = ();
-
-    fn connect_info(&self) {}
-}
-
-impl AsyncRead for Accepted {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buffer)
-    }
-}
-
-impl AsyncWrite for Accepted {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write_vectored(cx, slices)
-    }
-
-    /// Passed on, or each nine-byte frame header would become a TLS record of its own.
-    fn is_write_vectored(&self) -> bool {
-        self.0.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
-    }
-}
+pub(super) type Accepted = Either<Box<TlsStream<Socket>>, Socket>;

@@ -11,14 +11,15 @@ mod channel;
 mod clean;
 #[cfg(feature = "host")]
 mod connect;
-#[cfg(feature = "host")]
 mod deadline;
 mod error;
 #[cfg(feature = "plugin")]
 mod listen;
 mod memory;
-#[cfg(feature = "host")]
+mod received;
 mod sending;
+#[cfg(feature = "plugin")]
+mod serving;
 mod socket;
 
 #[cfg(feature = "host")]
@@ -30,10 +31,16 @@ pub(crate) use connect::{Connection, Hangup, Session};
 pub use error::TransportError;
 #[cfg(feature = "plugin")]
 pub(crate) use listen::{Listener, Security};
+#[cfg(feature = "plugin")]
+pub(crate) use serving::serve;
 
 /// The longest frame that is taken and sent. With its header of nine bytes it fills four TLS records (RFC 8446, section 5.1): fewer system calls than with HTTP/2's
 /// default of 16 KiB, and no block so large that allocators fetch it from the system by itself.
-pub(crate) const FRAME_SIZE: u32 = 4 * 16 * 1024 - 9;
+const FRAME_SIZE: u32 = 4 * 16 * 1024 - 9;
+
+/// How much the other end may send before it is read, in bytes: in one stream, and in all of them.
+const STREAM_WINDOW: u32 = 2 * 1024 * 1024;
+const CONNECTION_WINDOW: u32 = 5 * 1024 * 1024;
 
 /// The largest list of headers that is taken, in bytes (RFC 9113, section 6.5.2).
-pub(crate) const HEADER_LIST_SIZE: u32 = 64 * 1024;
+const HEADER_LIST_SIZE: u32 = 64 * 1024;

@@ -33,9 +33,14 @@ impl Drop for Rest {
 }
 
 impl Sending {
+    /// To be awaited for the body to be sent.
+    pub(super) fn new(body: Body, stream: SendStream<Bytes>) -> Self {
+        Self { body, stream, held: None, begun: false }
+    }
+
     /// Sends what is there and fits, and leaves the rest, if any, to a task.
     pub(super) fn start(body: Body, stream: SendStream<Bytes>, runtime: &Handle) -> Option<Rest> {
-        let mut sending = Self { body, stream, held: None, begun: false };
+        let mut sending = Self::new(body, stream);
         // Whoever would be woken here: the task asks again.
         match Pin::new(&mut sending).poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(()) => None,
