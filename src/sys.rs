@@ -2,14 +2,17 @@
 
 use std::convert::Infallible;
 use std::ffi::{CString, c_char};
+use std::fs::File;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
+use std::ptr::NonNull;
 #[cfg(feature = "_runtime")]
 use std::sync::Arc;
 
+use rustix::fs::SealFlags;
 #[cfg(feature = "_runtime")]
 use tokio::io::{Interest, unix::AsyncFd};
 
@@ -139,6 +142,50 @@ fn action(signal: i32) -> io::Result<libc::sigaction> {
 pub(crate) fn watch(descriptor: Arc<OwnedFd>, interest: Interest) -> io::Result<AsyncFd<Arc<OwnedFd>>> {
     // SAFETY: an `OwnedFd` stays open and the same until it is dropped, and the `AsyncFd` keeps this one from being dropped.
     Ok(unsafe { AsyncFd::register_with_interest(descriptor, interest) }?)
+}
+
+/// The bytes of a file in memory that can change and shrink no more, where they are: nothing is copied.
+pub(crate) struct Mapping {
+    start: NonNull<u8>,
+    length: usize,
+}
+
+impl Mapping {
+    /// Maps a whole file for reading (mmap(2)), if it is sealed.
+    ///
+    /// # Errors
+    ///
+    /// When it is not sealed or empty, and the system's own.
+    pub(crate) fn of_sealed(file: &File) -> io::Result<Self> {
+        let sealed = rustix::fs::fcntl_get_seals(file)?.contains(SealFlags::WRITE | SealFlags::SHRINK);
+        let length = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
+        if !sealed || length == 0 {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let (protection, flags) = (libc::PROT_READ, libc::MAP_SHARED | libc::MAP_POPULATE);
+        // SAFETY: a new mapping at an address that the kernel chooses touches no memory of this program.
+        let start = unsafe { libc::mmap(std::ptr::null_mut(), length, protection, flags, file.as_raw_fd(), 0) };
+        if start == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        let start =
+            NonNull::new(start.cast()).ok_or_else(|| io::Error::other("the kernel mapped a file at address 0"))?;
+        Ok(Self { start, length })
+    }
+}
+
+impl AsRef<[u8]> for Mapping {
+    fn as_ref(&self) -> &[u8] {
+        // SAFETY: so many bytes are mapped there for as long as this value lives, and the seals keep everybody from changing them and from making the file shorter.
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.length) }
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        // SAFETY: it was mapped by `of_sealed`, and no reference into it outlives this value.
+        unsafe { libc::munmap(self.start.as_ptr().cast(), self.length) };
+    }
 }
 
 /// A pidfd of the process that made the other end of `socket`, by listen(2) or socketpair(2) (`SO_PEERPIDFD`, Linux 6.5).

@@ -54,7 +54,8 @@ impl Future for Answering {
         let (rest, deadline) = (waiting.rest.take(), mem::take(&mut waiting.deadline));
         self.0 = Err(None);
         Poll::Ready(response.map(|response| {
-            let mut response = response.map(|stream| body::Body::new(Answer { received: Received::new(stream), _rest: rest, deadline }));
+            let mut response = response
+                .map(|stream| body::Body::new(Answer { received: Received::new(stream), _rest: rest, deadline }));
             clean(response.headers_mut());
             response
         }))

@@ -16,6 +16,7 @@ use super::format;
 use super::source::{Source, is_noexec};
 use super::{Refusal, VerifyError};
 use crate::private::{PlaceFault, PrivateDirectory, is_trusted};
+use crate::sys::Mapping;
 
 /// How the verified bytes are kept unchanged between the moment they are hashed and the moment they run.
 ///
@@ -86,7 +87,7 @@ impl Image {
         let image = Self { file, digest: Digest::of([]), mode: ExecMode::Sealed, size, directory: None };
         image.make_execute_only().map_err(Obstacle::io("making its image executable"))?;
         seal(&image.file).map_err(Obstacle::io("sealing its image"))?;
-        let digest = Digest::of_file(&image.file).map_err(Obstacle::io("hashing its image"))?;
+        let digest = hash_sealed(&image.file).map_err(Obstacle::io("hashing its image"))?;
         Ok(Self { digest, ..image })
     }
 
@@ -182,6 +183,14 @@ fn seal(file: &File) -> io::Result<()> {
     }
 }
 
+/// Hashes sealed memory where it lies, or, where that cannot be mapped, as any other file.
+fn hash_sealed(file: &File) -> io::Result<Digest> {
+    match Mapping::of_sealed(file) {
+        Ok(bytes) => Ok(Digest::of(bytes)),
+        Err(_) => Digest::of_file(file),
+    }
+}
+
 /// Writes the copy, and returns what it was written to: the descriptor for writing is closed, because a file that is open for writing
 /// cannot be executed.
 fn write_copy(source: &Source, path: &Path) -> Result<(Metadata, u64), Obstacle> {
@@ -213,6 +222,8 @@ fn file_name(path: &Path) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::FileExt;
+
     use super::*;
 
     #[test]
@@ -223,5 +234,25 @@ mod tests {
         seal(&file).unwrap();
         let seals = rustix::fs::fcntl_get_seals(&file).unwrap();
         assert!(seals.contains(SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL), "{seals:?}");
+    }
+
+    #[test]
+    fn only_sealed_memory_is_mapped_and_hashed_as_what_it_is() {
+        let mut content = vec![0; 3 * 4096 + 17];
+        content.iter_mut().zip(0_u32..).for_each(|(byte, index)| *byte = (index % 251) as u8);
+        let file = memory(Path::new("image")).unwrap();
+        file.write_all_at(&content, 0).unwrap();
+        assert!(Mapping::of_sealed(&file).is_err());
+        assert!(Mapping::of_sealed(&File::open("/proc/self/exe").unwrap()).is_err());
+        seal(&file).unwrap();
+        assert_eq!(Mapping::of_sealed(&file).unwrap().as_ref(), content);
+        assert_eq!(hash_sealed(&file).unwrap(), Digest::of(&content));
+    }
+
+    #[test]
+    fn sealed_memory_without_a_byte_is_hashed_without_a_mapping() {
+        let file = memory(Path::new("image")).unwrap();
+        seal(&file).unwrap();
+        assert_eq!(hash_sealed(&file).unwrap(), Digest::of([]));
     }
 }
