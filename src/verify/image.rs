@@ -5,6 +5,7 @@ use std::fs::{File, Metadata, OpenOptions, Permissions};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use std::{fmt, io};
 
 use rustix::fs::{MemfdFlags, OFlags, SealFlags};
@@ -17,6 +18,10 @@ use super::source::{Source, is_noexec};
 use super::{Refusal, VerifyError};
 use crate::private::{PlaceFault, PrivateDirectory, is_trusted};
 use crate::sys::Mapping;
+
+/// How often it is tried to seal memory, and how long is waited in between.
+const ATTEMPTS: usize = 20;
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// How the verified bytes are kept unchanged between the moment they are hashed and the moment they run.
 ///
@@ -171,9 +176,10 @@ pub(crate) fn try_sealing() -> Result<File, VerifyError> {
 
 fn seal(file: &File) -> io::Result<()> {
     let seals = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;
-    match rustix::fs::fcntl_add_seals(file, seals | SealFlags::EXEC) {
+    let add = |seals| patiently(|| rustix::fs::fcntl_add_seals(file, seals));
+    match add(seals | SealFlags::EXEC) {
         // Before Linux 6.3 the permission bits could not be sealed; they only decide who may execute.
-        Err(Errno::INVAL) => rustix::fs::fcntl_add_seals(file, seals)?,
+        Err(Errno::INVAL) => add(seals)?,
         other => other?,
     }
     if rustix::fs::fcntl_get_seals(file)?.contains(seals) {
@@ -189,6 +195,17 @@ fn hash_sealed(file: &File) -> io::Result<Digest> {
         Ok(bytes) => Ok(Digest::of(bytes)),
         Err(_) => Digest::of_file(file),
     }
+}
+
+/// Memory that the kernel is just moving about cannot be sealed (fcntl(2), `EBUSY`). On a machine with much to do that happens, and it does not last.
+fn patiently(mut attempt: impl FnMut() -> rustix::io::Result<()>) -> rustix::io::Result<()> {
+    for _ in 1..ATTEMPTS {
+        match attempt() {
+            Err(Errno::BUSY) => std::thread::sleep(PAUSE),
+            other => return other,
+        }
+    }
+    attempt()
 }
 
 /// Writes the copy, and returns what it was written to: the descriptor for writing is closed, because a file that is open for writing
@@ -254,5 +271,16 @@ mod tests {
         let file = memory(Path::new("image")).unwrap();
         seal(&file).unwrap();
         assert_eq!(hash_sealed(&file).unwrap(), Digest::of([]));
+    }
+
+    #[test]
+    fn memory_that_is_busy_is_sealed_when_it_is_not_and_given_up_when_it_stays_so() {
+        let busy_for = |times| {
+            let mut attempts = 0..times;
+            patiently(|| attempts.next().map_or(Ok(()), |_| Err(Errno::BUSY)))
+        };
+        assert_eq!(busy_for(3), Ok(()));
+        assert_eq!(busy_for(ATTEMPTS), Err(Errno::BUSY));
+        assert_eq!(patiently(|| Err(Errno::INVAL)), Err(Errno::INVAL));
     }
 }
