@@ -1,13 +1,10 @@
 //! The system calls that no safe wrapper offers: the only unsafe code of the crate. One call per function; decides nothing.
 
-use std::convert::Infallible;
-use std::ffi::{CString, c_char};
+use std::ffi::{CString, c_char, c_void};
 use std::fs::File;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command};
 use std::ptr::NonNull;
 #[cfg(feature = "_runtime")]
 use std::sync::Arc;
@@ -16,7 +13,7 @@ use rustix::fs::SealFlags;
 #[cfg(feature = "_runtime")]
 use tokio::io::{Interest, unix::AsyncFd};
 
-/// Argument and environment vectors in the form that execve(2) takes, built before the fork because nothing may be allocated after it.
+/// Argument and environment vectors in the form that execve(2) takes, built before the process is started because nothing may be allocated there.
 pub(crate) struct ExecVectors {
     argv: Vec<*const c_char>,
     envp: Vec<*const c_char>,
@@ -38,18 +35,34 @@ impl ExecVectors {
     }
 }
 
-/// Forks, and runs `after_fork` in the child once `command` has set up its standard streams and its working directory.
+/// Starts a process that runs `child` in this process's memory, on a stack of its own; returns when it has executed a program or ended. This thread stands still
+/// meanwhile (clone(2): `CLONE_VM`, `CLONE_VFORK`, `CLONE_PIDFD`).
 ///
-/// `after_fork` must do nothing but system calls: no allocation, no lock, no formatting (signal-safety(7)). It does not return where it
-/// succeeds, because it executes the plugin.
-pub(crate) fn fork(
-    command: &mut Command,
-    mut after_fork: impl FnMut() -> io::Result<Infallible> + Send + Sync + 'static,
-) -> io::Result<Child> {
-    let exec = move || after_fork().map(|never| match never {});
-    // SAFETY: the only caller, `fork_patiently` in `launch/order.rs`, passes a closure of system calls over values that were prepared before.
-    let command = unsafe { command.pre_exec(exec) };
-    command.spawn()
+/// As posix_spawn(3) does it: a fork would copy the page tables of all the memory that the host has. To be called with all signals blocked, so that no handler runs
+/// twice in one memory. `child` must do nothing but system calls: no allocation, no lock, no panic (vfork(2)). It returns only when it has failed, and what it has
+/// written to its variables is there afterwards.
+pub(crate) fn start_process(mut child: &mut dyn FnMut()) -> io::Result<(libc::pid_t, OwnedFd)> {
+    /// Words of 16 bytes, for the alignment of a stack: 64 KiB.
+    const STACK: usize = 4096;
+    /// What the process exits with if it has executed nothing. Nobody looks at it.
+    const FAILED: i32 = 127;
+    extern "C" fn run(child: *mut c_void) -> i32 {
+        // SAFETY: it is the variable of `start_process`, whose thread does not go on while this runs.
+        let child = unsafe { &mut *child.cast::<&mut dyn FnMut()>() };
+        child();
+        FAILED
+    }
+    let mut stack = vec![0_u128; STACK];
+    let mut pidfd: RawFd = -1;
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | libc::SIGCHLD;
+    let top = stack.as_mut_ptr_range().end.cast();
+    // SAFETY: stack, argument and place for the pidfd outlive the call, and with `CLONE_VFORK` it returns when the other process uses this memory no more.
+    let pid = unsafe { libc::clone(run, top, flags, (&raw mut child).cast(), &raw mut pidfd) };
+    if pid < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the kernel made this descriptor for us a moment ago, with close-on-exec set, and nobody else knows it.
+    Ok((pid, unsafe { OwnedFd::from_raw_fd(pidfd) }))
 }
 
 /// execveat(2) of the file that `program` refers to, which has no path and needs none. Returns only on failure.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus};
 
 use super::cleaner;
 use super::peer::{Peer, PeerCheck};
@@ -78,10 +78,9 @@ pub(super) struct Belongings {
 }
 
 impl Child {
-    /// Takes hold of a process that this thread has just started and nobody has reaped, and of what belongs to it.
-    pub(super) fn hold(pid: Pid, belongings: Belongings) -> io::Result<Self> {
-        let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty())?;
-        Ok(Self { pid, pidfd: Arc::new(pidfd), exit: Mutex::new(None), belongings: Some(belongings) })
+    /// Takes hold of a process that this program has just started and nobody has reaped, and of what belongs to it.
+    pub(super) fn hold(pid: Pid, pidfd: OwnedFd, belongings: Belongings) -> Self {
+        Self { pid, pidfd: Arc::new(pidfd), exit: Mutex::new(None), belongings: Some(belongings) }
     }
 
     pub(crate) fn pid(&self) -> u32 {

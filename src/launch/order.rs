@@ -1,19 +1,18 @@
-//! What is started and how: the arguments, the standard streams, and the steps between fork and exec. Does not know the protocol.
+//! What is started and how: the arguments, the standard streams, and the steps from a new process to the plugin. Does not know the protocol.
 
 use std::convert::Infallible;
 use std::ffi::{CString, OsString};
 use std::fs::File;
 use std::io;
 use std::net::Shutdown;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::process::{Pid, Resource, Rlimit, Signal};
+use rustix::io::Errno;
+use rustix::process::{Pid, Resource, Rlimit, Signal, WaitId, WaitIdOptions};
 
 use super::child::{Belongings, Child};
 use super::error::{LaunchError, Step};
@@ -56,67 +55,29 @@ impl Order {
             return Err(LaunchError::ChildrenIgnored);
         }
         self.plugin.image.make_execute_only().map_err(LaunchError::start(Step::Prepare))?;
-        let (stdout, plugin_stdout) = output().map_err(LaunchError::start(Step::Prepare))?;
-        let (stderr, plugin_stderr) = output().map_err(LaunchError::start(Step::Prepare))?;
-        // Only what `fork` runs in the child says what is executed; the name here is never looked up.
-        let mut command = Command::new("plugin");
-        command
-            .stdin(match self.stdin {
-                Stdin::Null => Stdio::null(),
-                Stdin::Inherit => Stdio::inherit(),
-            })
-            .stdout(plugin_stdout)
-            .stderr(plugin_stderr);
+        let (streams, stdout, stderr) = Streams::open(self.stdin).map_err(LaunchError::start(Step::Prepare))?;
         let names = self.environment.names;
-        let vectors = Arc::new(ExecVectors::new(c_strings(self.arguments)?, self.environment.strings));
-        let after_fork = AfterFork::prepare(&self.plugin.image.file, &vectors, self.working_directory)?;
-        let forked = fork_patiently(&mut command, after_fork, self.plugin.mode())?;
-        let child = hold(forked, Belongings { plugin: self.plugin, directory: self.directory })?;
+        let vectors = ExecVectors::new(c_strings(self.arguments)?, self.environment.strings);
+        let start = Start::prepare(&self.plugin.image.file, vectors, streams, self.working_directory)?;
+        let (pid, pidfd) = start.patiently(self.plugin.mode())?;
+        let child = Child::hold(pid, pidfd, Belongings { plugin: self.plugin, directory: self.directory });
         let measures = Measure::taken(self.stdin, &child);
         Ok(Running { child, stdout, stderr, names, measures })
     }
 }
 
-fn fork_patiently(
-    command: &mut Command,
-    after_fork: AfterFork,
-    mode: ExecMode,
-) -> Result<std::process::Child, LaunchError> {
-    let mut retries = if mode == ExecMode::PrivateCopy { BUSY_RETRIES } else { 0 };
-    // The closure is added to the command once; spawning the command again runs it again.
-    let mut spawned = sys::fork(command, move || after_fork.run());
-    loop {
-        match spawned {
-            Ok(child) => return Ok(child),
-            Err(error) => match decode(&error) {
-                (Step::Execute, source) if source.kind() == io::ErrorKind::ExecutableFileBusy && retries > 0 => {
-                    retries -= 1;
-                    std::thread::sleep(BUSY_PAUSE);
-                    spawned = command.spawn();
-                }
-                (step, source) => return Err(LaunchError::Start { step, source }),
-            },
-        }
-    }
-}
-
-fn hold(mut child: std::process::Child, belongings: Belongings) -> Result<Child, LaunchError> {
-    let pid = Pid::from_child(&child);
-    Child::hold(pid, belongings).map_err(|source| {
-        // It is our child and not reaped, so neither the number nor the waiting can go wrong. That it is gone already is no error.
-        let _ = child.kill();
-        let _ = child.wait();
-        LaunchError::Start { step: Step::ProcessHandle, source }
-    })
-}
-
 /// A socket pair for one output stream: the host's end reads, the plugin's end writes.
 ///
 /// Not a pipe, because `/proc/PID/fd` lets other processes of the same user open a pipe for writing, and a socket not.
-fn output() -> io::Result<(UnixStream, Stdio)> {
+fn output() -> io::Result<(UnixStream, OwnedFd)> {
     let (ours, theirs) = UnixStream::pair()?;
     ours.shutdown(Shutdown::Write)?;
-    Ok((ours, OwnedFd::from(theirs).into()))
+    Ok((ours, above_standard(theirs)?))
+}
+
+/// The same file under a number that none of the plugin's three streams is put over: a host may run without some of its own.
+fn above_standard(descriptor: impl AsFd) -> io::Result<OwnedFd> {
+    Ok(rustix::io::fcntl_dupfd_cloexec(descriptor, 3)?)
 }
 
 fn c_strings(arguments: Vec<OsString>) -> Result<Vec<CString>, LaunchError> {
@@ -126,79 +87,127 @@ fn c_strings(arguments: Vec<OsString>) -> Result<Vec<CString>, LaunchError> {
     arguments.into_iter().enumerate().map(to_c).collect()
 }
 
-/// The steps of the child between fork and exec, with everything that they need: nothing may be allocated there.
-struct AfterFork {
-    program: RawFd,
+/// What the plugin has for standard streams; no input means the host's own.
+struct Streams {
+    stdin: Option<OwnedFd>,
+    stdout: OwnedFd,
+    stderr: OwnedFd,
+}
+
+impl Streams {
+    /// With the host's ends of the plugin's standard output and error.
+    fn open(stdin: Stdin) -> io::Result<(Self, UnixStream, UnixStream)> {
+        let stdin = match stdin {
+            Stdin::Null => Some(above_standard(File::open("/dev/null")?)?),
+            Stdin::Inherit => None,
+        };
+        let ((out, stdout), (err, stderr)) = (output()?, output()?);
+        Ok((Self { stdin, stdout, stderr }, out, err))
+    }
+}
+
+/// The steps from a new process to the plugin, with everything that they need: nothing may be allocated there.
+struct Start {
+    program: OwnedFd,
     /// The same file, for kernels without execveat.
     program_path: CString,
-    vectors: Arc<ExecVectors>,
+    vectors: ExecVectors,
+    streams: Streams,
     working_directory: CString,
     host: Option<Pid>,
 }
 
-impl AfterFork {
-    fn prepare(program: &File, vectors: &Arc<ExecVectors>, working_directory: PathBuf) -> Result<Self, LaunchError> {
-        let program = program.as_raw_fd();
+/// A step that failed in the new process, and why.
+type Failure = (Step, io::Error);
+
+impl Start {
+    fn prepare(
+        program: &File,
+        vectors: ExecVectors,
+        streams: Streams,
+        working_directory: PathBuf,
+    ) -> Result<Self, LaunchError> {
+        let program = above_standard(program).map_err(LaunchError::start(Step::Prepare))?;
         let working_directory = CString::new(working_directory.into_os_string().into_vec())
             .map_err(|error| LaunchError::start(Step::WorkingDirectory)(error.into()))?;
         Ok(Self {
+            program_path: CString::new(format!("/proc/self/fd/{}", program.as_raw_fd())).unwrap_or_default(),
             program,
-            program_path: CString::new(format!("/proc/self/fd/{program}")).unwrap_or_default(),
-            vectors: Arc::clone(vectors),
+            vectors,
+            streams,
             working_directory,
             host: Some(rustix::process::getpid()),
         })
     }
 
-    fn run(&self) -> io::Result<Infallible> {
+    fn patiently(&self, mode: ExecMode) -> Result<(Pid, OwnedFd), LaunchError> {
+        let mut retries = if mode == ExecMode::PrivateCopy { BUSY_RETRIES } else { 0 };
+        loop {
+            match self.once() {
+                Err((Step::Execute, source)) if source.kind() == io::ErrorKind::ExecutableFileBusy && retries > 0 => {
+                    retries -= 1;
+                    std::thread::sleep(BUSY_PAUSE);
+                }
+                started => return started.map_err(|(step, source)| LaunchError::Start { step, source }),
+            }
+        }
+    }
+
+    /// Starts a process, and returns when it is the plugin.
+    fn once(&self) -> Result<(Pid, OwnedFd), Failure> {
+        let prepare = |error| (Step::Prepare, error);
+        let mut failure = None;
+        // Here, because the new process shares this one's memory until it is another program: a handler of the host must not run in it.
+        let blocked = sys::block_signals(u64::MAX).map_err(prepare)?;
+        let started = sys::start_process(&mut || failure = self.become_plugin().err());
+        sys::block_signals(blocked).map_err(prepare)?;
+        let (pid, pidfd) = started.map_err(prepare)?;
+        if let Some(failure) = failure {
+            // It has ended; this only takes note of it. Somebody else in this program may have done so already.
+            let _ = rustix::process::waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED);
+            return Err(failure);
+        }
+        let pid = Pid::from_raw(pid).ok_or_else(|| prepare(io::Error::other("a process without a number")))?;
+        Ok((pid, pidfd))
+    }
+
+    /// Runs in the new process.
+    fn become_plugin(&self) -> Result<Infallible, Failure> {
+        self.take_streams()?;
         at(Step::WorkingDirectory, rustix::process::chdir(&*self.working_directory))?;
         at(Step::Session, rustix::process::setsid())?;
         at(Step::ParentDeath, rustix::process::set_parent_process_death_signal(Some(Signal::KILL)))?;
         // The host may have died before the line above; then nobody would ever send the signal.
         if rustix::process::getppid() != self.host {
-            return at(Step::ParentDeath, Err(rustix::io::Errno::SRCH));
+            return at(Step::ParentDeath, Err(Errno::SRCH));
         }
         at(Step::NoNewPrivileges, rustix::thread::set_no_new_privs(true))?;
         let none = Rlimit { current: Some(0), maximum: Some(0) };
         at(Step::CoreLimit, rustix::process::setrlimit(Resource::Core, none))?;
         rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
-        // What the host ignores or handles is no business of the plugin. (The standard library has unblocked all signals.)
+        // What the host ignores, handles or blocks is no business of the plugin.
         (1..=64).for_each(sys::default_action);
-        sys::close_on_exec_from(3).map_err(|error| encode(Step::Descriptors, &error))?;
-        let mut error = sys::execute(self.program, &self.vectors);
+        sys::block_signals(0).map_err(|error| (Step::Prepare, error))?;
+        sys::close_on_exec_from(3).map_err(|error| (Step::Descriptors, error))?;
+        let program = self.program.as_raw_fd();
+        let mut error = sys::execute(program, &self.vectors);
         if error.raw_os_error() == Some(libc::ENOSYS) {
             error = sys::execute_path(&self.program_path, &self.vectors);
         }
-        Err(encode(Step::Execute, &error))
+        Err((Step::Execute, error))
+    }
+
+    fn take_streams(&self) -> Result<(), Failure> {
+        if let Some(stdin) = &self.streams.stdin {
+            at(Step::Prepare, rustix::stdio::dup2_stdin(stdin))?;
+        }
+        at(Step::Prepare, rustix::stdio::dup2_stdout(&self.streams.stdout))?;
+        at(Step::Prepare, rustix::stdio::dup2_stderr(&self.streams.stderr))
     }
 }
 
-fn at<T>(step: Step, result: rustix::io::Result<T>) -> io::Result<T> {
-    result.map_err(|error| encode(step, &io::Error::from(error)))
-}
-
-/// The steps by the number under which the child reports them.
-const STEPS: [Step; 8] = [
-    Step::Prepare,
-    Step::WorkingDirectory,
-    Step::Session,
-    Step::ParentDeath,
-    Step::NoNewPrivileges,
-    Step::CoreLimit,
-    Step::Descriptors,
-    Step::Execute,
-];
-
-/// Puts the step above the error number (which has at most 12 bits): the standard library passes one integer from the child to the parent.
-fn encode(step: Step, error: &io::Error) -> io::Error {
-    let number = STEPS.iter().position(|known| *known == step).unwrap_or_default() as i32;
-    io::Error::from_raw_os_error(number << 16 | error.raw_os_error().unwrap_or(libc::EINVAL))
-}
-
-fn decode(error: &io::Error) -> (Step, io::Error) {
-    let raw = error.raw_os_error().unwrap_or(libc::EINVAL);
-    let step = STEPS.get((raw >> 16) as usize).copied().unwrap_or(Step::Prepare);
-    (step, io::Error::from_raw_os_error(raw & 0xffff))
+fn at<T>(step: Step, result: rustix::io::Result<T>) -> Result<T, Failure> {
+    result.map_err(|error| (step, error.into()))
 }
 
 #[cfg(test)]
@@ -206,10 +215,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_step_and_its_error_survive_the_way_from_the_child() {
-        for step in STEPS {
-            let (decoded, error) = decode(&encode(step, &io::Error::from_raw_os_error(libc::ETXTBSY)));
-            assert_eq!((decoded, error.raw_os_error()), (step, Some(libc::ETXTBSY)));
+    fn what_a_stream_could_be_put_over_gets_another_number() {
+        for standard in [std::io::stdin().as_fd(), std::io::stdout().as_fd(), std::io::stderr().as_fd()] {
+            assert!(above_standard(standard).unwrap().as_raw_fd() > 2);
         }
     }
 }
