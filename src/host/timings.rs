@@ -9,7 +9,7 @@ use tokio::time::Instant;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timings {
-    /// From the call of `launch` to the start of the process: identity, private directory, fork and exec.
+    /// From the call of `launch` to the start of the process: identity, private directory, clone and exec.
     pub process: Duration,
     /// Until its handshake line was complete.
     pub handshake_line: Duration,

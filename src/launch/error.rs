@@ -78,11 +78,11 @@ pub enum LaunchError {
     },
 }
 
-/// A step of starting the process. Those that concern the new process happen between fork(2) and execveat(2).
+/// A step of starting the process. Those that concern the new process happen between clone(2) and execveat(2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Step {
-    /// Sockets for the plugin's output, its standard input, the fork itself.
+    /// Sockets for the plugin's output, its standard input, the new process itself.
     #[error("preparing the plugin's process")]
     Prepare,
     /// chdir(2).

@@ -24,6 +24,7 @@ pub(crate) fn replace(path: &Path, mode: u32, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// Puts `bytes` in a new file. What is there already stays, and is an error.
+#[cfg(feature = "audit")]
 pub(crate) fn create(path: &Path, mode: u32, bytes: &[u8]) -> io::Result<()> {
     written_beside(path, mode, bytes)?.persist_noclobber(path).map_err(|error| error.error)?;
     sync_directory_of(path).inspect_err(|_| {
@@ -46,6 +47,7 @@ mod tests {
 
     use super::*;
 
+    #[cfg(feature = "audit")]
     #[test]
     fn a_file_is_replaced_whole_and_created_only_where_nothing_is() {
         let place = tempfile::tempdir().unwrap();

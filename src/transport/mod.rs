@@ -1,4 +1,4 @@
-//! Stage 5: bytes between two ends that have proven who they are. tonic runs on top; sockets, TLS streams and process checks are ours.
+//! Stage 5: bytes between two ends that have proven who they are. HTTP/2 is the h2 crate's; who is let in, what is sent when, and what is kept in memory is decided here.
 //!
 //! The host connects once: a connection that is lost is an error, never a new connection to whoever listens there now.
 #![forbid(unsafe_code)]

@@ -69,7 +69,8 @@ impl Work {
 }
 
 pub(super) fn all(depth: &Depth) -> Vec<Work> {
-    [launches(*depth), calls(*depth), streams(*depth), lines(*depth), fleets(*depth)].concat()
+    [launches(*depth), launches_of_large_hosts(*depth), calls(*depth), streams(*depth), lines(*depth), fleets(*depth)]
+        .concat()
 }
 
 fn launches(depth: Depth) -> Vec<Work> {
@@ -99,6 +100,14 @@ fn launches(depth: Depth) -> Vec<Work> {
         works.extend([mtls, Work { large: true, ..first }, Work { large: true, ..cached }]);
     }
     works
+}
+
+/// Starting a process must not cost what the host is made of.
+fn launches_of_large_hosts(depth: Depth) -> Vec<Work> {
+    let numbers = [("ballast", 1024), ("repeats", depth.of(20))];
+    let label = "launch to first call, AutoMTLS, file not hashed, by a host that holds 1 GiB";
+    let work = Work::new("launch-large-host", "launch", &numbers).checking(NONE);
+    vec![work.row(label, Unit::Microseconds, "launch", 1.0)]
 }
 
 fn calls(depth: Depth) -> Vec<Work> {

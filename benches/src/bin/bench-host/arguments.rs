@@ -39,6 +39,9 @@ pub(crate) struct Arguments {
     /// How many plugins a fleet has
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) plugins: usize,
+    /// How much memory the host holds besides, in MiB
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) ballast: usize,
     /// What is done
     #[arg(value_enum)]
     pub(crate) work: Work,

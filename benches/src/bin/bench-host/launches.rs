@@ -12,6 +12,8 @@ use crate::arguments::{Arguments, Check};
 use crate::{report, session};
 
 pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
+    // Written to, or it would be no memory.
+    let ballast = vec![1_u8; arguments.ballast << 20];
     let warm = session::warm_policy(arguments)?;
     let (mut launches, mut shutdowns) = (Vec::new(), Vec::new());
     for _ in 0..arguments.repeats {
@@ -27,6 +29,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
             shutdowns.push(started.elapsed());
         }
     }
+    drop(std::hint::black_box(ballast));
     report::times("launch", &launches)?;
     report::times("shutdown", &shutdowns)
 }

@@ -3,7 +3,9 @@
 package main
 
 import (
+	"bytes"
 	"errors"
+	"runtime"
 	"time"
 )
 
@@ -14,6 +16,8 @@ type launched struct {
 }
 
 func launches(opts *options) error {
+	// Written to, or it would be no memory.
+	ballast := bytes.Repeat([]byte{1}, opts.ballast<<20)
 	var starts, ends []time.Duration
 	for range opts.repeats {
 		sessions, err := launchAtOnce(opts)
@@ -30,6 +34,7 @@ func launches(opts *options) error {
 			return err
 		}
 	}
+	runtime.KeepAlive(ballast)
 	if err := times("launch", starts); err != nil {
 		return err
 	}

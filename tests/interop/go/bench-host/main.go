@@ -21,6 +21,7 @@ type options struct {
 	count     int
 	bytes     int
 	plugins   int
+	ballast   int
 }
 
 func main() {
@@ -48,6 +49,7 @@ func run() error {
 	flag.IntVar(&opts.count, "count", 0, "how many calls, messages or lines each repeat has")
 	flag.IntVar(&opts.bytes, "bytes", 100, "the size of a message")
 	flag.IntVar(&opts.plugins, "plugins", 1, "how many plugins a fleet has")
+	flag.IntVar(&opts.ballast, "ballast", 0, "how much memory the host holds besides, in MiB")
 	flag.Parse()
 
 	works := map[string]func(*options) error{
