@@ -17,7 +17,7 @@ use crate::sys;
 /// How much is taken out of the kernel at once when much comes. TLS asks for 4 KiB each time, a quarter of a record.
 const PIECE: usize = 64 * 1024;
 
-/// A piece that was no longer than this could as well have been read directly.
+/// After a piece that was no longer than this there is nothing to be read ahead.
 const SMALL: usize = 4 * 1024;
 
 /// A connected socket.
@@ -32,7 +32,7 @@ pub(crate) struct Socket {
 struct ReadAhead {
     piece: Vec<u8>,
     taken: usize,
-    /// Whether the last read filled all that it was given, so that there is probably more.
+    /// Whether the last read brought so much that there is probably more.
     more: bool,
 }
 
@@ -84,13 +84,14 @@ impl Socket {
     }
 
     fn poll_read_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut piece = Vec::with_capacity(PIECE);
+        let mut piece = std::mem::take(&mut self.ahead.piece);
+        piece.reserve_exact(PIECE);
         let receive =
             |socket: &OwnedFd| Ok(rustix::net::recv(socket, spare_capacity(&mut piece), RecvFlags::empty())?.1);
         // While nothing comes there is no piece: an idle connection takes no memory for it.
         ready!(self.poll_receive(cx, PIECE, receive))?;
+        self.ahead.more = piece.len() > SMALL;
         self.ahead.piece = piece;
-        self.ahead.taken = 0;
         Poll::Ready(Ok(()))
     }
 
@@ -114,16 +115,18 @@ fn send(socket: &OwnedFd, slices: &[IoSlice<'_>]) -> rustix::io::Result<usize> {
 }
 
 impl ReadAhead {
-    /// Hands over what there is room for; the memory is given back with the last byte.
+    /// Hands over what there is room for.
     fn hand_over(&mut self, buffer: &mut ReadBuf<'_>) {
         let rest = &self.piece[self.taken..];
         let length = rest.len().min(buffer.remaining());
         buffer.put_slice(&rest[..length]);
         self.taken += length;
         if self.taken == self.piece.len() {
-            // As much as was asked for, or more: there is probably more to come.
-            self.more = self.piece.len() > SMALL;
-            *self = Self { more: self.more, ..Self::default() };
+            self.taken = 0;
+            self.piece.clear();
+            if !self.more {
+                self.piece = Vec::new();
+            }
         }
     }
 }
