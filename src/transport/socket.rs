@@ -20,6 +20,9 @@ const PIECE: usize = 64 * 1024;
 /// After a piece that was no longer than this there is nothing to be read ahead.
 const SMALL: usize = 4 * 1024;
 
+/// How many slices the kernel takes at once (sendmsg(2), `EMSGSIZE`; `UIO_MAXIOV`).
+const SLICES: usize = 1024;
+
 /// A connected socket.
 #[derive(Debug)]
 pub(crate) struct Socket {
@@ -111,6 +114,7 @@ impl Socket {
 
 /// A peer that is gone is an error here and no signal, whatever the program does about signals.
 fn send(socket: &OwnedFd, slices: &[IoSlice<'_>]) -> rustix::io::Result<usize> {
+    let slices = &slices[..slices.len().min(SLICES)];
     rustix::net::sendmsg(socket, slices, &mut SendAncillaryBuffer::default(), SendFlags::NOSIGNAL)
 }
 
@@ -173,3 +177,6 @@ impl AsyncWrite for Socket {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
