@@ -78,6 +78,8 @@ impl Body for Answer {
             return self.deadline.poll(cx).map(|late| Some(Err(late)));
         };
         Poll::Ready(next.map(|frame| {
+            // A plugin that never pauses does not outlast it.
+            self.deadline.check()?;
             let mut frame = frame.map_err(broken)?;
             frame.trailers_mut().map(clean);
             Ok(frame)
@@ -92,7 +94,7 @@ impl Body for Answer {
 /// What a caller is told of a stream or a connection that ended before its answer did. A connection that is lost does not come back.
 pub(super) fn broken(error: h2::Error) -> Status {
     let mut status = match error.reason().filter(|_| error.is_reset()) {
-        Some(reason) => Status::new(code(reason), format!("the plugin broke the call off: {error}")),
+        Some(reason) => Status::new(code(reason), format!("the call was broken off: {error}")),
         None => Status::unavailable(format!("the connection to the plugin is lost: {error}")),
     };
     status.set_source(Arc::new(error));

@@ -5,6 +5,8 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use http::HeaderMap;
+#[cfg(feature = "host")]
+use tokio::time::Instant;
 use tokio::time::Sleep;
 use tonic::Status;
 
@@ -27,10 +29,23 @@ impl Deadline {
             None => Poll::Pending,
             Some(sleep) => {
                 ready!(sleep.as_mut().poll(cx));
-                Poll::Ready(Status::deadline_exceeded("the plugin did not answer in the time that the caller gave it"))
+                Poll::Ready(late())
             }
         }
     }
+
+    /// Whether it is over, for who has something to do and does not wait.
+    #[cfg(feature = "host")]
+    pub(super) fn check(&self) -> Result<(), Status> {
+        match &self.0 {
+            Some(sleep) if sleep.deadline() <= Instant::now() => Err(late()),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn late() -> Status {
+    Status::deadline_exceeded("the plugin did not answer in the time that the caller gave it")
 }
 
 /// At most eight digits and a unit.
