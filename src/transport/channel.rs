@@ -3,7 +3,6 @@
 use std::sync::LazyLock;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
 use h2::client::SendRequest;
 use http::header::USER_AGENT;
 use http::uri::{Authority, PathAndQuery, Scheme};
@@ -18,7 +17,9 @@ use tower_service::Service;
 use super::answer::{Answering, broken};
 use super::connect::Secured;
 use super::deadline::Deadline;
+use super::fields::strip;
 use super::sending::Sending;
+use super::unsent::{Piece, Unsent};
 use super::{CONNECTION_WINDOW, FRAME_SIZE, HEADER_LIST_SIZE, STREAM_WINDOW, TransportError, memory};
 
 /// The authority that go-plugin hosts send.
@@ -26,6 +27,9 @@ static AUTHORITY: LazyLock<Authority> = LazyLock::new(|| Authority::from_static(
 
 /// What this end calls itself.
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("portcullis/", env!("CARGO_PKG_VERSION")));
+
+/// How many calls are made before the plugin has said how many it takes (RFC 9113, section 6.5.2). The others wait, and are not refused.
+const FIRST_CALLS: usize = 100;
 
 /// Starts HTTP/2 on a secured connection. To be called within the runtime that the connection is to live in.
 pub(crate) async fn channel(secured: Secured) -> Result<Channel, TransportError> {
@@ -35,15 +39,17 @@ pub(crate) async fn channel(secured: Secured) -> Result<Channel, TransportError>
 /// Calls over one connection, for any client that tonic generates. Cheap to clone; the connection ends with the last clone and the last call.
 #[derive(Debug, Clone)]
 pub(crate) struct Channel {
-    requests: SendRequest<Bytes>,
+    requests: SendRequest<Piece>,
+    unsent: Unsent,
     runtime: Handle,
 }
 
 impl Channel {
-    async fn over(bytes: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Result<Self, h2::Error> {
+    pub(super) async fn over(bytes: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Result<Self, h2::Error> {
         memory::keep();
         let (requests, connection) = h2::client::Builder::new()
             .enable_push(false)
+            .initial_max_send_streams(FIRST_CALLS)
             .initial_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
             .max_frame_size(FRAME_SIZE)
@@ -56,7 +62,7 @@ impl Channel {
                 tracing::debug!(%error, "the connection to a plugin ended");
             }
         });
-        Ok(Self { requests, runtime })
+        Ok(Self { requests, unsent: Unsent::default(), runtime })
     }
 
     fn send(&self, request: Request<Body>) -> Result<Answering, Status> {
@@ -65,10 +71,11 @@ impl Channel {
         let deadline = Deadline::of(&head.headers);
         head.uri = complete(head.uri)?;
         head.headers.entry(USER_AGENT).or_insert(AGENT);
+        strip(&mut head.headers);
         let (head, ends) = (Request::from_parts(head, ()), body.is_end_stream());
         // A handle takes no second request before its first is under way. With one for each call, many of them leave in one piece.
         let (response, stream) = self.requests.clone().send_request(head, ends).map_err(broken)?;
-        let sending = if ends { None } else { Sending::start(body, stream, &self.runtime) };
+        let sending = if ends { None } else { Sending::new(body, stream, self.unsent.clone()).start(&self.runtime) };
         Ok(Answering::new(response, sending, deadline))
     }
 }

@@ -13,6 +13,7 @@ mod clean;
 mod connect;
 mod deadline;
 mod error;
+mod fields;
 #[cfg(feature = "plugin")]
 mod listen;
 mod memory;
@@ -21,6 +22,7 @@ mod sending;
 #[cfg(feature = "plugin")]
 mod serving;
 mod socket;
+mod unsent;
 
 #[cfg(feature = "host")]
 pub(crate) use answer::Answering;
@@ -44,3 +46,7 @@ const CONNECTION_WINDOW: u32 = 5 * 1024 * 1024;
 
 /// The largest list of headers that is taken, in bytes (RFC 9113, section 6.5.2).
 const HEADER_LIST_SIZE: u32 = 64 * 1024;
+
+#[cfg(test)]
+#[cfg(all(feature = "host", feature = "plugin"))]
+mod tests;

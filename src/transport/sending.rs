@@ -8,18 +8,22 @@ use bytes::Bytes;
 use h2::{Reason, SendStream};
 use http_body::{Body as _, Frame};
 use tokio::runtime::Handle;
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, coop};
 use tonic::Status;
 use tonic::body::Body;
+
+use super::fields::strip;
+use super::unsent::{Piece, Unsent};
 
 /// A body that is being sent.
 pub(super) struct Sending {
     body: Body,
-    stream: SendStream<Bytes>,
+    stream: SendStream<Piece>,
     /// Bytes that wait for room, or for the question whether they are the last.
     held: Option<Bytes>,
     /// Whether bytes were sent already.
     begun: bool,
+    unsent: Unsent,
 }
 
 /// The task that sends the rest of a body. It ends with this value; what was not sent by then is taken back by a reset.
@@ -34,17 +38,16 @@ impl Drop for Rest {
 
 impl Sending {
     /// To be awaited for the body to be sent.
-    pub(super) fn new(body: Body, stream: SendStream<Bytes>) -> Self {
-        Self { body, stream, held: None, begun: false }
+    pub(super) fn new(body: Body, stream: SendStream<Piece>, unsent: Unsent) -> Self {
+        Self { body, stream, held: None, begun: false, unsent }
     }
 
     /// Sends what is there and fits, and leaves the rest, if any, to a task.
-    pub(super) fn start(body: Body, stream: SendStream<Bytes>, runtime: &Handle) -> Option<Rest> {
-        let mut sending = Self::new(body, stream);
+    pub(super) fn start(mut self, runtime: &Handle) -> Option<Rest> {
         // Whoever would be woken here: the task asks again.
-        match Pin::new(&mut sending).poll(&mut Context::from_waker(Waker::noop())) {
+        match Pin::new(&mut self).poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(()) => None,
-            Poll::Pending => Some(Rest(runtime.spawn(sending).abort_handle())),
+            Poll::Pending => Some(Rest(runtime.spawn(self).abort_handle())),
         }
     }
 
@@ -62,8 +65,9 @@ impl Sending {
     /// Sends what is held. That the other end is gone is told by the answer.
     fn release(&mut self, last: bool) {
         if let Some(bytes) = self.held.take() {
-            self.begun |= !bytes.is_empty();
-            let _ = self.stream.send_data(bytes, last);
+            let piece = if self.begun { Piece::from(bytes) } else { self.unsent.ahead(bytes) };
+            self.begun = true;
+            let _ = self.stream.send_data(piece, last);
         }
     }
 
@@ -79,6 +83,8 @@ impl Sending {
                 self.stream.send_reset(Reason::CANCEL);
                 ControlFlow::Break(())
             }
+            // Says nothing, and other ends count such frames as an attack.
+            Some(Ok(frame)) if frame.data_ref().is_some_and(Bytes::is_empty) => ControlFlow::Continue(()),
             Some(Ok(frame)) => {
                 self.release(false);
                 self.take_frame(frame)
@@ -90,12 +96,14 @@ impl Sending {
         match frame.into_data() {
             Ok(bytes) => {
                 // A little is enough to be told that there is room; how much there is to send becomes known when it is sent.
-                self.stream.reserve_capacity(usize::from(!bytes.is_empty()));
+                self.stream.reserve_capacity(1);
                 self.held = Some(bytes);
                 ControlFlow::Continue(())
             }
             Err(frame) => {
-                let _ = self.stream.send_trailers(frame.into_trailers().unwrap_or_default());
+                let mut trailers = frame.into_trailers().unwrap_or_default();
+                strip(&mut trailers);
+                let _ = self.stream.send_trailers(trailers);
                 ControlFlow::Break(())
             }
         }
@@ -112,9 +120,13 @@ impl Future for Sending {
                 return Poll::Ready(());
             }
             // The first bytes do not wait: a stream that is not open yet has no room, and they shall go out with what opens it.
-            let waits = self.begun && self.held.as_ref().is_some_and(|bytes| !bytes.is_empty());
-            if waits && !ready!(self.poll_room(cx)) {
+            let goes_ahead = !self.begun && self.unsent.has_room();
+            if self.held.is_some() && !goes_ahead && !ready!(self.poll_room(cx)) {
                 return Poll::Ready(());
+            }
+            // A body that always has more does not keep its thread for itself.
+            if self.begun {
+                ready!(coop::poll_proceed(cx)).made_progress();
             }
             let Poll::Ready(next) = Pin::new(&mut self.body).poll_frame(cx) else {
                 self.release(false);

@@ -4,7 +4,6 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
 
-use bytes::Bytes;
 use h2::RecvStream;
 use h2::server::{Connection, SendResponse};
 use http::{Request, Response};
@@ -17,9 +16,11 @@ use tonic::service::Routes;
 use tower_service::Service;
 
 use super::deadline::Deadline;
+use super::fields::strip;
 use super::listen::Accepted;
 use super::received::Received;
 use super::sending::Sending;
+use super::unsent::{Piece, Unsent};
 use super::{CONNECTION_WINDOW, FRAME_SIZE, HEADER_LIST_SIZE, STREAM_WINDOW};
 
 /// How many calls of one connection are answered at once. A host that makes more waits with the others.
@@ -62,12 +63,15 @@ async fn serve_one(accepted: Accepted, routes: Routes, shutdown: CancellationTok
 }
 
 /// Returns when the connection is closed. It only moves while calls are taken from it, so that goes on after `shutdown`.
-async fn take_calls(mut connection: Connection<Accepted, Bytes>, routes: Routes, shutdown: CancellationToken) {
+async fn take_calls(mut connection: Connection<Accepted, Piece>, routes: Routes, shutdown: CancellationToken) {
     let mut leaving = false;
+    let unsent = Unsent::default();
     loop {
         tokio::select! {
             call = connection.accept() => match call {
-                Some(Ok((request, respond))) => drop(tokio::spawn(answer(request, respond, routes.clone()))),
+                Some(Ok((request, respond))) => {
+                    drop(tokio::spawn(answer(request, respond, routes.clone(), unsent.clone())));
+                }
                 Some(Err(error)) => return tracing::debug!(%error, "the connection to the host ended"),
                 None => return,
             },
@@ -79,22 +83,23 @@ async fn take_calls(mut connection: Connection<Accepted, Bytes>, routes: Routes,
     }
 }
 
-async fn answer(request: Request<RecvStream>, mut respond: SendResponse<Bytes>, routes: Routes) {
+async fn answer(request: Request<RecvStream>, mut respond: SendResponse<Piece>, routes: Routes, unsent: Unsent) {
     let Some(response) = response(request, &mut respond, routes).await else { return };
-    let (head, body) = response.into_parts();
+    let (mut head, body) = response.into_parts();
+    strip(&mut head.headers);
     let ends = body.is_end_stream();
     // That the host is gone, or wants no answer any more, is nobody's business here.
     if let Ok(stream) = respond.send_response(Response::from_parts(head, ()), ends)
         && !ends
     {
-        Sending::new(body, stream).await;
+        Sending::new(body, stream, unsent).await;
     }
 }
 
 /// What the routes say; or that it is too late; or nothing, to a host that has taken its request back.
 async fn response(
     request: Request<RecvStream>,
-    respond: &mut SendResponse<Bytes>,
+    respond: &mut SendResponse<Piece>,
     mut routes: Routes,
 ) -> Option<Response<Body>> {
     let mut deadline = Deadline::of(request.headers());

@@ -1,0 +1,188 @@
+//! How a call begins, and what is left of it and of the connection when nobody wants it any more.
+
+use std::future::poll_fn;
+
+use bytes::Bytes;
+use h2::Reason;
+use http::Request;
+use http::header::USER_AGENT;
+use tonic::body::Body;
+use tower_service::Service as _;
+
+use super::super::channel::Channel;
+use super::peer::{Sent, connected, pipe, request, response, whole};
+use super::{next, run, settle};
+
+#[test]
+fn the_path_is_completed() {
+    run(async {
+        let (mut channel, mut peer) = connected().await;
+        for (path, uri) in [
+            ("/test.Kv/Get", "http://localhost/test.Kv/Get"),
+            ("https://elsewhere:1/test.Kv/Get", "http://localhost/test.Kv/Get"),
+            ("elsewhere", "http://localhost/"),
+        ] {
+            let _answer = channel.call(Request::post(path).body(Body::empty()).unwrap());
+            let (request, _respond) = peer.call().await;
+            assert_eq!(request.uri(), uri, "{path}");
+        }
+    });
+}
+
+#[test]
+fn who_calls_is_said_unless_the_caller_says_it() {
+    run(async {
+        let (mut channel, mut peer) = connected().await;
+        let _answer = channel.call(request(whole("request")));
+        let (ours, _respond) = peer.call().await;
+        assert_eq!(ours.headers()[USER_AGENT], concat!("portcullis/", env!("CARGO_PKG_VERSION")));
+        let mut named = request(whole("request"));
+        named.headers_mut().insert(USER_AGENT, "tonic".parse().unwrap());
+        let _answer = channel.call(named);
+        let (theirs, _respond) = peer.call().await;
+        assert_eq!(theirs.headers().get_all(USER_AGENT).iter().collect::<Vec<_>>(), ["tonic"]);
+    });
+}
+
+#[test]
+fn headers_that_http2_forbids_are_left_out() {
+    run(async {
+        let (mut channel, mut peer) = connected().await;
+        let mut odd = request(whole("request"));
+        for name in ["connection", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade", "te"] {
+            odd.headers_mut().insert(name, "x-kept".parse().unwrap());
+        }
+        odd.headers_mut().insert("x-kept", "kept".parse().unwrap());
+        let _answer = channel.call(odd);
+        let (request, _respond) = peer.call().await;
+        let mut names: Vec<_> = request.headers().keys().map(http::HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["user-agent", "x-kept"]);
+    });
+}
+
+#[test]
+fn te_trailers_is_kept() {
+    run(async {
+        let (mut channel, mut peer) = connected().await;
+        let mut usual = request(whole("request"));
+        usual.headers_mut().insert("te", "trailers".parse().unwrap());
+        let _answer = channel.call(usual);
+        assert_eq!(peer.call().await.0.headers()["te"], "trailers");
+    });
+}
+
+#[test]
+fn a_call_that_nobody_waits_for_is_taken_back() {
+    run(async {
+        let (mut channel, mut peer) = connected().await;
+        let answer = channel.call(request(whole("request")));
+        let (_request, mut respond) = peer.call().await;
+        settle().await;
+        drop(answer);
+        assert_eq!(poll_fn(|cx| respond.poll_reset(cx)).await.unwrap(), Reason::CANCEL);
+    });
+}
+
+#[test]
+fn what_is_still_to_be_sent_is_given_up_with_its_call() {
+    run(async {
+        let (mut channel, mut peer) = connected().await;
+        let (body, says) = pipe();
+        says.data("one");
+        let answer = channel.call(request(body));
+        let (mut request, _respond) = peer.call().await;
+        drop(answer);
+        says.given_up().await;
+        assert_eq!(request.body_mut().data().await.unwrap().unwrap(), "one");
+        assert_eq!(request.body_mut().data().await.unwrap().unwrap_err().reason(), Some(Reason::CANCEL));
+    });
+}
+
+#[test]
+fn what_is_still_to_be_sent_is_given_up_with_the_answer() {
+    run(async {
+        let (mut channel, mut peer) = connected().await;
+        let (body, says) = pipe();
+        says.data("one");
+        let answer = channel.call(request(body));
+        let (_request, mut respond) = peer.call().await;
+        let mut stream = respond.send_response(response(), false).unwrap();
+        stream.send_data("answer".into(), false).unwrap();
+        let mut body = answer.await.unwrap().into_body();
+        next(&mut body).await.unwrap().unwrap();
+        settle().await;
+        assert_eq!(peer.wire.frames(), [Sent::Headers, Sent::Data(3)], "nothing is taken back yet");
+        drop(body);
+        says.given_up().await;
+        assert_eq!(poll_fn(|cx| stream.poll_reset(cx)).await.unwrap(), Reason::CANCEL);
+    });
+}
+
+#[test]
+fn an_answer_that_was_read_takes_nothing_back() {
+    run(async {
+        let (mut channel, mut peer) = connected().await;
+        let answer = channel.call(request(whole("request")));
+        let (mut request, mut respond) = peer.call().await;
+        while request.body_mut().data().await.is_some() {}
+        let mut stream = respond.send_response(response(), false).unwrap();
+        stream.send_trailers(http::HeaderMap::new()).unwrap();
+        let mut body = answer.await.unwrap().into_body();
+        while next(&mut body).await.is_some() {}
+        drop(body);
+        settle().await;
+        assert_eq!(peer.wire.frames(), [Sent::Headers, Sent::LastData(7)]);
+    });
+}
+
+#[test]
+fn nothing_is_sent_any_more_when_the_plugin_wants_no_more() {
+    run(async {
+        let (mut channel, mut peer) = connected().await;
+        let (body, says) = pipe();
+        says.data("one");
+        let answer = channel.call(request(body));
+        let (_request, mut respond) = peer.call().await;
+        respond.send_response(response(), true).unwrap();
+        let mut body = answer.await.unwrap().into_body();
+        respond.send_reset(Reason::NO_ERROR);
+        says.given_up().await;
+        assert!(next(&mut body).await.is_none(), "an answer that was whole stays so");
+    });
+}
+
+#[test]
+fn the_connection_ends_with_the_last_channel_and_the_last_call() {
+    run(async {
+        let (channel, mut peer) = connected().await;
+        let answer = channel.clone().call(request(whole("request")));
+        let (request, mut respond) = peer.call().await;
+        drop(channel);
+        settle().await;
+        respond.send_response(response(), true).unwrap();
+        drop((answer.await.unwrap(), request, respond));
+        peer.closed().await;
+    });
+}
+
+#[test]
+fn calls_that_are_made_before_the_plugin_has_spoken_are_not_refused() {
+    run(async {
+        let mut few = h2::server::Builder::new();
+        few.max_concurrent_streams(100);
+        let (ours, theirs) = tokio::io::duplex(1024 * 1024);
+        let mut channel = Channel::over(ours).await.unwrap();
+        // Before anything of the plugin's was read.
+        let answers: Vec<_> = (0..150).map(|_| channel.call(request(whole("request")))).collect();
+        let mut connection = few.handshake::<_, Bytes>(theirs).await.unwrap();
+        tokio::spawn(async move {
+            while let Some(Ok((_request, mut respond))) = connection.accept().await {
+                respond.send_response(response(), true).unwrap();
+            }
+        });
+        for answer in answers {
+            assert!(answer.await.is_ok());
+        }
+    });
+}

@@ -1,0 +1,184 @@
+//! Plugins and hosts that break HTTP/2, frame by frame: they lose their connection, or a call, and nothing hangs.
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::task::JoinHandle;
+use tonic::Code;
+use tower_service::Service as _;
+
+use super::super::STREAM_WINDOW;
+use super::super::channel::Channel;
+use super::peer::{request, whole};
+use super::{bytes, read, run, settle};
+
+const DATA: u8 = 0;
+const HEADERS: u8 = 1;
+const RESET: u8 = 3;
+const SETTINGS: u8 = 4;
+const PUSH: u8 = 5;
+const PING: u8 = 6;
+const GOODBYE: u8 = 7;
+const WINDOW: u8 = 8;
+const MORE_HEADERS: u8 = 9;
+
+/// The flags that say that a stream ends, and that a list of headers does.
+const END: u8 = 1;
+const ALL: u8 = 4;
+
+/// `:status` is 200, and 103 (RFC 7541, appendix A and section 6.2.2).
+const OK: &[u8] = &[0x88];
+const HINTS: &[u8] = &[0x08, 3, b'1', b'0', b'3'];
+
+/// The stream of the first call.
+const CALL: u32 = 1;
+
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = (payload.len() as u32).to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+type Told = JoinHandle<Result<Vec<u8>, Code>>;
+
+/// A call of a host, the plugin that has said this in it, and what will become of the call.
+async fn says(frames: &[u8]) -> (Channel, DuplexStream, Told) {
+    let (ours, mut theirs) = tokio::io::duplex(64 * 1024 * 1024);
+    theirs.write_all(&frame(SETTINGS, 0, 0, &[])).await.unwrap();
+    let mut channel = Channel::over(ours).await.unwrap();
+    let answer = channel.call(request(whole("request")));
+    settle().await;
+    let told = tokio::spawn(async move {
+        let mut body = answer.await.map_err(|status| status.code())?.into_body();
+        read(&mut body).await.map_err(|status| status.code())
+    });
+    theirs.write_all(frames).await.unwrap();
+    (channel, theirs, told)
+}
+
+/// What has become of a call by the end of its connection.
+async fn told_by_the_end(frames: &[u8]) -> Result<Vec<u8>, Code> {
+    let (_channel, mut plugin, told) = says(frames).await;
+    settle().await;
+    plugin.shutdown().await.unwrap();
+    told.await.unwrap()
+}
+
+/// What ends the connection, for every call.
+fn breaches() -> Vec<(&'static str, Vec<u8>)> {
+    let headers = frame(HEADERS, ALL, CALL, OK);
+    vec![
+        ("another protocol", b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()),
+        ("a push", frame(PUSH, ALL, CALL, &[0, 0, 0, 2, 0x82, 0x84, 0x86])),
+        ("an answer to a call that was not made", frame(HEADERS, ALL, 99, OK)),
+        ("an answer of a stream that is the plugin's", frame(HEADERS, ALL, 2, OK)),
+        ("data of a call that was not made", frame(DATA, 0, 99, b"data")),
+        ("a reset of a call that was not made", frame(RESET, 0, 99, &[0; 4])),
+        ("a reset that is too short", frame(RESET, 0, CALL, &[0; 3])),
+        ("settings that are cut", frame(SETTINGS, 0, 0, &[0; 5])),
+        ("a frame size out of bounds", frame(SETTINGS, 0, 0, &[0, 5, 0xff, 0xff, 0xff, 0xff])),
+        ("a window out of bounds", frame(SETTINGS, 0, 0, &[0, 4, 0xff, 0xff, 0xff, 0xff])),
+        ("a window for all that is too large", frame(WINDOW, 0, 0, &[0x7f, 0xff, 0xff, 0xff])),
+        ("a ping that is too long", frame(PING, 0, 0, &[0; 9])),
+        ("a goodbye that is too short", frame(GOODBYE, 0, 0, &[0; 7])),
+        ("headers that are not compressed as agreed", frame(HEADERS, ALL, CALL, &[0xff; 20])),
+        (
+            "headers that something else comes between",
+            [frame(HEADERS, 0, CALL, OK), frame(PING, 0, 0, &[0; 8])].concat(),
+        ),
+        (
+            "headers that never end",
+            [frame(HEADERS, 0, CALL, OK), frame(MORE_HEADERS, 0, CALL, &[]).repeat(10_000)].concat(),
+        ),
+        ("a frame that is too long", frame(DATA, 0, CALL, &bytes(1024 * 1024))),
+        ("empty data without end", [headers, frame(DATA, 0, CALL, &[]).repeat(10_000)].concat()),
+    ]
+}
+
+#[test]
+fn a_plugin_that_breaks_the_protocol_loses_its_connection() {
+    for (breach, frames) in breaches() {
+        run(async {
+            let (mut channel, mut plugin, told) = says(&frames).await;
+            plugin.read_to_end(&mut Vec::new()).await.unwrap();
+            let told = told.await.unwrap();
+            assert!(matches!(told, Err(Code::Unavailable | Code::Internal)), "{breach}: {told:?}");
+            let after = channel.call(request(whole("request"))).await.unwrap_err();
+            assert_eq!(after.code(), Code::Unavailable, "{breach}");
+        });
+    }
+}
+
+/// What ends the call, and may end the connection.
+fn nonsense() -> Vec<(&'static str, Vec<u8>)> {
+    let headers = frame(HEADERS, ALL, CALL, OK);
+    vec![
+        ("nothing", Vec::new()),
+        ("data before headers", frame(DATA, END, CALL, b"data")),
+        ("headers without a status", frame(HEADERS, ALL | END, CALL, &[])),
+        ("hints only", frame(HEADERS, ALL | END, CALL, HINTS)),
+        ("hints without end", frame(HEADERS, ALL, CALL, HINTS).repeat(10_000)),
+        ("headers without an end", headers.clone()),
+        ("headers twice", headers.repeat(2)),
+        ("trailers that do not end", [&headers[..], &frame(HEADERS, ALL, CALL, &[])].concat()),
+        ("a window that is too large", frame(WINDOW, 0, CALL, &[0x7f, 0xff, 0xff, 0xff])),
+        ("a window of nothing", frame(WINDOW, 0, CALL, &[0; 4])),
+        ("a reset", frame(RESET, 0, CALL, &[0xff; 4])),
+    ]
+}
+
+#[test]
+fn a_plugin_that_says_nonsense_breaks_its_call() {
+    for (breach, frames) in nonsense() {
+        run(async {
+            let told = told_by_the_end(&frames).await;
+            assert!(matches!(told, Err(Code::Unavailable | Code::Internal)), "{breach}: {told:?}");
+        });
+    }
+}
+
+#[test]
+fn what_a_plugin_says_needlessly_does_not_harm_its_answer() {
+    let answer = [frame(HEADERS, ALL, CALL, OK), frame(DATA, END, CALL, b"answer")].concat();
+    let odd = [
+        ("pings", frame(PING, 0, 0, &[0; 8]).repeat(10_000)),
+        ("settings", frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]).repeat(10_000)),
+        ("frames that nobody knows", frame(0x55, 0xff, 77, &[0; 100]).repeat(10_000)),
+        ("hints", frame(HEADERS, ALL, CALL, HINTS).repeat(10_000)),
+        ("windows", frame(WINDOW, 0, 0, &[0, 0, 0, 1]).repeat(10_000)),
+    ];
+    for (what, frames) in odd {
+        run(async {
+            let told = told_by_the_end(&[frames, answer.clone()].concat()).await;
+            assert_eq!(told, Ok(b"answer".to_vec()), "{what}");
+        });
+    }
+}
+
+#[test]
+fn what_follows_the_end_of_an_answer_does_not_harm_it() {
+    let answer = [frame(HEADERS, ALL, CALL, OK), frame(DATA, END, CALL, b"answer")].concat();
+    for (what, frames) in [
+        ("data", frame(DATA, 0, CALL, b"more")),
+        ("trailers", frame(HEADERS, ALL | END, CALL, &[])),
+        ("a reset", frame(RESET, 0, CALL, &[0; 4])),
+        ("a goodbye", frame(GOODBYE, 0, 0, &[0; 8])),
+    ] {
+        run(async {
+            let told = told_by_the_end(&[answer.clone(), frames].concat()).await;
+            assert_eq!(told, Ok(b"answer".to_vec()), "{what}");
+        });
+    }
+}
+
+#[test]
+fn a_plugin_that_sends_more_than_it_may_breaks_its_call() {
+    run(async {
+        let (ours, mut plugin) = tokio::io::duplex(64 * 1024 * 1024);
+        plugin.write_all(&frame(SETTINGS, 0, 0, &[])).await.unwrap();
+        let mut channel = Channel::over(ours).await.unwrap();
+        let unread = channel.call(request(whole("request")));
+        settle().await;
+        let flood = frame(DATA, 0, CALL, &[0; 16_384]).repeat(1 + STREAM_WINDOW as usize / 16_384);
+        plugin.write_all(&[frame(HEADERS, ALL, CALL, OK), flood].concat()).await.unwrap();
+        settle().await;
+        assert_eq!(read(unread.await.unwrap().body_mut()).await.unwrap_err().code(), Code::Internal);
+    });
+}

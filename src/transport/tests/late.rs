@@ -1,0 +1,96 @@
+//! Calls whose callers do not wait for ever.
+
+use std::future::poll_fn;
+use std::time::Duration;
+
+use h2::Reason;
+use tokio::time::Instant;
+use tonic::Code;
+use tower_service::Service as _;
+
+use super::peer::{begin, connected, request, response, whole, with_timeout};
+use super::{next, read, run_paused, settle};
+
+/// What a call ends with whose answer never comes, or never ends, and how long that took.
+fn late(timeout: &str, begins: bool) -> (Code, Duration) {
+    run_paused(async {
+        let (mut channel, mut peer) = connected().await;
+        let begun_at = Instant::now();
+        let answer = channel.call(with_timeout(timeout));
+        let call = peer.call().await;
+        let status = if begins {
+            let _stream = begin(call);
+            read(&mut answer.await.unwrap().into_body()).await.unwrap_err()
+        } else {
+            answer.await.unwrap_err()
+        };
+        (status.code(), begun_at.elapsed())
+    })
+}
+
+/// The clock of the runtime goes in steps of this.
+fn is_about(took: Duration, expected: Duration) -> bool {
+    (expected..=expected + Duration::from_millis(2)).contains(&took)
+}
+
+#[test]
+fn an_answer_that_does_not_come_in_time_is_too_late() {
+    let (code, took) = late("1500m", false);
+    assert_eq!(code, Code::DeadlineExceeded);
+    assert!(is_about(took, Duration::from_millis(1500)), "{took:?}");
+}
+
+#[test]
+fn an_answer_that_does_not_end_in_time_is_too_late() {
+    let (code, took) = late("1500m", true);
+    assert_eq!(code, Code::DeadlineExceeded);
+    assert!(is_about(took, Duration::from_millis(1500)), "{took:?}");
+}
+
+#[test]
+fn a_call_that_is_too_late_is_taken_back() {
+    run_paused(async {
+        let (mut channel, mut peer) = connected().await;
+        let mut answer = channel.call(with_timeout("1S"));
+        let (_request, mut respond) = peer.call().await;
+        (&mut answer).await.unwrap_err();
+        assert_eq!(poll_fn(|cx| respond.poll_reset(cx)).await.unwrap(), Reason::CANCEL);
+    });
+}
+
+#[test]
+fn an_answer_that_never_pauses_is_too_late_as_well() {
+    run_paused(async {
+        let (mut channel, mut peer) = connected().await;
+        let answer = channel.call(with_timeout("1S"));
+        let mut stream = begin(peer.call().await);
+        let mut body = answer.await.unwrap().into_body();
+        // There is always more when the caller comes for it.
+        let late = loop {
+            stream.send_data("more".into(), false).unwrap();
+            settle().await;
+            match next(&mut body).await.unwrap() {
+                Ok(_) => tokio::time::advance(Duration::from_millis(100)).await,
+                Err(late) => break late,
+            }
+            assert!(Instant::now().elapsed() < Duration::from_secs(30));
+        };
+        assert_eq!(late.code(), Code::DeadlineExceeded);
+    });
+}
+
+#[test]
+fn without_a_timeout_nothing_is_too_late() {
+    run_paused(async {
+        let (mut channel, mut peer) = connected().await;
+        let answer = channel.call(request(whole("request")));
+        let (_request, mut respond) = peer.call().await;
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_secs(30)).await;
+            let mut stream = respond.send_response(response(), false).unwrap();
+            tokio::time::sleep(Duration::from_secs(29)).await;
+            stream.send_data("late".into(), true).unwrap();
+        });
+        assert_eq!(read(&mut answer.await.unwrap().into_body()).await.unwrap(), b"late");
+    });
+}
