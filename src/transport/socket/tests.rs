@@ -68,7 +68,7 @@ fn bytes_arrive_in_order_whatever_they_are_read_and_written_with() {
 }
 
 #[test]
-fn what_was_read_ahead_takes_no_memory_once_it_was_handed_over() {
+fn what_was_read_ahead_takes_no_memory_once_nothing_more_comes() {
     run(async {
         let (mut socket, mut theirs) = pair();
         theirs.write_all(&bytes(SMALL + 2 * PIECE)).unwrap();
@@ -78,6 +78,8 @@ fn what_was_read_ahead_takes_no_memory_once_it_was_handed_over() {
             most = most.max(socket.ahead.piece.capacity());
         }
         assert!(most >= PIECE, "nothing was read ahead");
+        let nothing = tokio::time::timeout(Duration::from_millis(1), socket.read_u8()).await;
+        assert!(nothing.is_err());
         assert_eq!(socket.ahead.piece.capacity(), 0);
     });
 }
