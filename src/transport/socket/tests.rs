@@ -17,6 +17,7 @@ fn run<T>(work: impl Future<Output = T>) -> T {
 fn pair() -> (Socket, UnixStream) {
     let (ours, theirs) = UnixStream::pair().unwrap();
     ours.set_nonblocking(true).unwrap();
+    theirs.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     (Socket::new(ours.into()).unwrap(), theirs)
 }
 
@@ -103,12 +104,18 @@ fn a_reader_is_woken_for_each_of_many_small_messages() {
     run(async {
         let (mut socket, mut theirs) = pair();
         for at in 0..=255 {
-            let reader = async { socket.read_u8().await.unwrap() };
-            let writer = async {
+            let reader = tokio::spawn(async move {
+                let byte = socket.read_u8().await.unwrap();
+                (socket, byte)
+            });
+            // It sleeps by the time that there is something to be read.
+            for _ in 0..5 {
                 tokio::task::yield_now().await;
-                theirs.write_all(&[at]).unwrap();
-            };
-            assert_eq!(tokio::join!(reader, writer).0, at);
+            }
+            theirs.write_all(&[at]).unwrap();
+            let byte;
+            (socket, byte) = reader.await.unwrap();
+            assert_eq!(byte, at);
         }
     });
 }

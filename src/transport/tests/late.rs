@@ -94,3 +94,11 @@ fn without_a_timeout_nothing_is_too_late() {
         assert_eq!(read(&mut answer.await.unwrap().into_body()).await.unwrap(), b"late");
     });
 }
+
+#[test]
+fn a_call_may_be_made_where_there_is_no_runtime() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    let (mut channel, _peer) = runtime.block_on(connected());
+    let answer = channel.call(with_timeout("1S"));
+    assert_eq!(runtime.block_on(answer).unwrap_err().code(), Code::DeadlineExceeded);
+}

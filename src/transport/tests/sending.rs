@@ -1,12 +1,17 @@
 //! How a body leaves: in as few pieces as there can be, and no more of it than the other end takes.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use h2::server::Builder;
 use h2::{Reason, RecvStream};
 use http::HeaderMap;
+use http_body::Frame;
 use tonic::Status;
+use tonic::body::Body;
 use tower_service::Service as _;
 
 use super::peer::{Sent, connected, connected_to, frames, pipe, request, response, whole};
@@ -54,7 +59,7 @@ fn requests_that_are_made_together_leave_together() {
 fn a_request_without_a_body_ends_with_its_headers() {
     run(async {
         let (mut channel, mut peer) = connected().await;
-        let _answer = channel.call(request(tonic::body::Body::empty()));
+        let _answer = channel.call(request(Body::empty()));
         let (request, _respond) = peer.call().await;
         assert!(request.body().is_end_stream());
         assert_eq!(peer.wire.frames(), [Sent::Headers]);
@@ -256,14 +261,52 @@ fn bodies_that_wait_for_room_hold_up_no_others() {
 }
 
 #[test]
+fn what_has_left_is_not_counted_any_more() {
+    run(async {
+        let (mut channel, mut peer) = connected().await;
+        let large = Bytes::from(bytes(1024 * 1024));
+        for _ in 0..20 {
+            let _answer = channel.call(request(whole(large.clone())));
+            assert!(read_all(peer.call().await.0.body_mut()).await.unwrap() == large);
+        }
+        settle().await;
+        peer.wire.take();
+        let _answer = channel.call(request(whole("request")));
+        settle().await;
+        assert_eq!(peer.wire.take().len(), 1);
+    });
+}
+
+/// A body that has always more, and counts how often it was asked.
+struct Endless(Arc<AtomicUsize>);
+
+impl http_body::Body for Endless {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Poll::Ready(Some(Ok(Frame::data("x".into()))))
+    }
+}
+
+#[test]
 fn a_body_that_always_has_more_gives_others_their_turn() {
     run(async {
-        let (mut channel, _peer) = connected().await;
-        let (body, says) = pipe();
-        for _ in 0..WINDOW {
-            says.data("x");
-        }
-        let _answer = channel.call(request(body));
-        assert!(says.taken() < 1000, "{}", says.taken());
+        let mut fast = Builder::new();
+        fast.initial_window_size(1024 * 1024).initial_connection_window_size(1024 * 1024);
+        let (mut channel, _peer) = connected_to(fast).await;
+        let asked = Arc::default();
+        let _answer = channel.call(request(Body::new(Endless(Arc::clone(&asked)))));
+        let other = tokio::spawn(async move {
+            let mut most = 0;
+            for _ in 0..1000 {
+                tokio::task::yield_now().await;
+                most = most.max(asked.swap(0, Ordering::Relaxed));
+            }
+            most
+        });
+        let most = other.await.unwrap();
+        assert!((1..10_000).contains(&most), "{most} times in one turn");
     });
 }
