@@ -16,7 +16,7 @@ const EDGES: [(&str, &[&str]); 18] = [
     ("worker", &[]),
     ("environment", &[]),
     ("private", &["worker"]),
-    ("verify", &["private"]),
+    ("verify", &["private", "sys"]),
     ("audit", &["private", "verify", "worker"]),
     ("sign", &["verify"]),
     ("launch", &["environment", "private", "sys", "verify", "worker"]),
