@@ -1,7 +1,11 @@
 //! What was enforced on one plugin's process: facts for the launch report, stated by the code that enforces them.
 
 use std::fmt;
+use std::fs::{self, File};
+use std::io::Read as _;
 use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::{Child, Stdin};
 
@@ -51,14 +55,45 @@ impl Measure {
     }
 }
 
-/// Looked at rather than concluded, because it depends on more than the image: the files of a process that may not be traced belong to root
-/// (proc(5)). Where this host is root, or has its powers, that says nothing.
+/// How often, and how long apart, a process is looked at that is not quite its program yet. Nearly always the first look or the second is the last.
+const LOOKS: u32 = 100;
+const PAUSE: Duration = Duration::from_micros(200);
+
+/// Looked at rather than concluded, because it depends on more than the image. Where this host is root, or has its powers, looking says nothing.
 fn is_not_traceable(pid: u32) -> bool {
-    let environment = format!("/proc/{pid}/environ");
-    let owner = std::fs::metadata(&environment).map(|status| status.uid());
-    !rustix::process::geteuid().is_root()
-        && owner.is_ok_and(|owner| owner == 0)
-        && std::fs::File::open(environment).is_err()
+    if rustix::process::geteuid().is_root() {
+        return false;
+    }
+    let environment = PathBuf::from(format!("/proc/{pid}/environ"));
+    for _ in 0..LOOKS {
+        match look(&environment) {
+            Look::Refused => return true,
+            Look::Allowed => return false,
+            Look::TooEarly => std::thread::sleep(PAUSE),
+        }
+    }
+    false
+}
+
+/// What comes of looking into a process.
+enum Look {
+    Refused,
+    Allowed,
+    /// Its memory is new, and nothing is in it yet: whether it may be traced is decided before there is (execve(2)).
+    TooEarly,
+}
+
+/// The files of a process that may not be traced belong to root (proc(5)).
+fn look(environment: &Path) -> Look {
+    match File::open(environment).and_then(|mut file| file.read(&mut [0])) {
+        // A plugin's is never empty.
+        Ok(0) => Look::TooEarly,
+        Ok(_) => Look::Allowed,
+        Err(_) => match fs::metadata(environment) {
+            Ok(status) if status.uid() == 0 => Look::Refused,
+            _ => Look::Allowed,
+        },
+    }
 }
 
 impl fmt::Display for Measure {
