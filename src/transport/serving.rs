@@ -26,6 +26,9 @@ use super::{CONNECTION_WINDOW, FRAME_SIZE, HEADER_LIST_SIZE, STREAM_WINDOW};
 /// How many calls of one connection are answered at once. A host that makes more waits with the others.
 const CALLS: u32 = 4096;
 
+/// How many calls are taken from a connection before what they are answered gets its turn.
+const CALLS_AT_ONCE: usize = 4;
+
 /// Serves until `shutdown`, and then until the calls that were made by then have ended.
 pub(crate) async fn serve(mut accepted: Receiver<Accepted>, routes: Routes, shutdown: CancellationToken) {
     let routes = routes.prepare();
@@ -66,7 +69,11 @@ async fn serve_one(accepted: Accepted, routes: Routes, shutdown: CancellationTok
 async fn take_calls(mut connection: Connection<Accepted, Piece>, routes: Routes, shutdown: CancellationToken) {
     let mut leaving = false;
     let unsent = Unsent::default();
-    loop {
+    for turn in 1_usize.. {
+        // A host that made many calls at once gets the first answers while the others are worked on: else the two would take turns, and never work at the same time.
+        if turn % CALLS_AT_ONCE == 0 {
+            tokio::task::yield_now().await;
+        }
         tokio::select! {
             call = connection.accept() => match call {
                 Some(Ok((request, respond))) => {

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -36,6 +37,8 @@ pub(super) struct Plugin {
     pub(super) go_on: Arc<Notify>,
     /// Called when something of a method is dropped.
     pub(super) dropped: Arc<Notify>,
+    /// How many calls have begun that are counted.
+    pub(super) counted: Arc<AtomicUsize>,
 }
 
 struct Dropped(Arc<Notify>);
@@ -69,6 +72,10 @@ impl Plugin {
     async fn answer(self, request: Request<Body>) -> Response<Body> {
         match request.uri().path() {
             "/test.Plugin/Echo" => Response::new(request.into_body()),
+            "/test.Plugin/Count" => {
+                self.counted.fetch_add(1, Ordering::Relaxed);
+                Response::new(Body::empty())
+            }
             "/test.Plugin/Wait" => {
                 let _dropped = Dropped(self.dropped);
                 self.begun.notify_one();

@@ -1,5 +1,7 @@
 //! What the plugin's end does with calls: answers them, gives them up, ends with the last of them.
 
+use std::sync::atomic::Ordering;
+
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tonic::{Code, Status};
 
@@ -14,6 +16,21 @@ fn a_call_is_answered() {
         let (one, other) = (served.host().await, served.host().await);
         assert_eq!(one.echo("one").await, "one");
         assert_eq!(other.echo("other").await, "other");
+    });
+}
+
+#[test]
+fn the_first_of_many_calls_is_answered_before_the_last_begins() {
+    const CALLS: usize = 400;
+    run(async {
+        let served = Served::new();
+        let host = served.host().await;
+        assert_eq!(host.echo("hello").await, "hello");
+        let mut calls: Vec<_> = (0..CALLS).map(|_| host.call("Count", None)).collect();
+        let (answer, _stream) = calls.remove(0);
+        assert_eq!(answer.await.unwrap().status(), 200);
+        let begun = served.plugin.counted.load(Ordering::Relaxed);
+        assert!(0 < begun && begun < CALLS, "{begun} of {CALLS} had begun");
     });
 }
 
