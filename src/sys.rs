@@ -10,6 +10,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use rustix::fs::SealFlags;
+use rustix::process::Pid;
 #[cfg(feature = "_runtime")]
 use tokio::io::{Interest, unix::AsyncFd};
 
@@ -41,7 +42,7 @@ impl ExecVectors {
 /// As posix_spawn(3) does it: a fork would copy the page tables of all the memory that the host has. To be called with all signals blocked, so that no handler runs
 /// twice in one memory. `child` must do nothing but system calls: no allocation, no lock, no panic (vfork(2)). It returns only when it has failed, and what it has
 /// written to its variables is there afterwards.
-pub(crate) fn start_process(mut child: &mut dyn FnMut()) -> io::Result<(libc::pid_t, OwnedFd)> {
+pub(crate) fn start_process(mut child: &mut dyn FnMut()) -> io::Result<(Pid, OwnedFd)> {
     /// Words of 16 bytes, for the alignment of a stack: 64 KiB.
     const STACK: usize = 4096;
     /// What the process exits with if it has executed nothing. Nobody looks at it.
@@ -58,9 +59,10 @@ pub(crate) fn start_process(mut child: &mut dyn FnMut()) -> io::Result<(libc::pi
     let top = stack.as_mut_ptr_range().end.cast();
     // SAFETY: stack, argument and place for the pidfd outlive the call, and with `CLONE_VFORK` it returns when the other process uses this memory no more.
     let pid = unsafe { libc::clone(run, top, flags, (&raw mut child).cast(), &raw mut pidfd) };
-    if pid < 0 {
+    // Here, in the thread that called, it is the number of the new process or negative.
+    let Some(pid) = (if pid > 0 { Pid::from_raw(pid) } else { None }) else {
         return Err(io::Error::last_os_error());
-    }
+    };
     // SAFETY: the kernel made this descriptor for us a moment ago, with close-on-exec set, and nobody else knows it.
     Ok((pid, unsafe { OwnedFd::from_raw_fd(pidfd) }))
 }

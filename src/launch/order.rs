@@ -160,14 +160,14 @@ impl Start {
         // Here, because the new process shares this one's memory until it is another program: a handler of the host must not run in it.
         let blocked = sys::block_signals(u64::MAX).map_err(prepare)?;
         let started = sys::start_process(&mut || failure = self.become_plugin().err());
-        sys::block_signals(blocked).map_err(prepare)?;
+        // Must not lose the process that may be there by now; and this thread needs no signals.
+        let _ = sys::block_signals(blocked);
         let (pid, pidfd) = started.map_err(prepare)?;
         if let Some(failure) = failure {
             // It has ended; this only takes note of it. Somebody else in this program may have done so already.
             let _ = rustix::process::waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED);
             return Err(failure);
         }
-        let pid = Pid::from_raw(pid).ok_or_else(|| prepare(io::Error::other("a process without a number")))?;
         Ok((pid, pidfd))
     }
 
