@@ -1,6 +1,7 @@
 //! The host's end of the connection: the right socket, the right process, the right certificate, in this order.
 
 use std::future::poll_fn;
+use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 use std::pin::Pin;
@@ -61,17 +62,20 @@ impl Connection {
                 let path = format!("/proc/self/fd/{}", socket.as_raw_fd());
                 let stream = UnixStream::connect(path).await.map_err(TransportError::Connect)?;
                 let check = refuse_stranger(&stream, child)?;
-                let socket = stream.into_std().and_then(|stream| Socket::new(stream.into()));
-                Ok(Self { socket: socket.map_err(TransportError::Connect)?, check })
+                Self::through(stream.into_std(), check)
             }
             Address::Tcp(address) => {
                 let stream = TcpStream::connect(address).await.map_err(TransportError::Connect)?;
                 // Without this each small message waits for the acknowledgement of the one before.
                 stream.set_nodelay(true).map_err(TransportError::Connect)?;
-                let socket = stream.into_std().and_then(|stream| Socket::new(stream.into()));
-                Ok(Self { socket: socket.map_err(TransportError::Connect)?, check: PeerCheck::CertificateOnly })
+                Self::through(stream.into_std(), PeerCheck::CertificateOnly)
             }
         }
+    }
+
+    fn through(stream: io::Result<impl Into<OwnedFd>>, check: PeerCheck) -> Result<Self, TransportError> {
+        let socket = stream.and_then(|stream| Socket::new(stream.into())).map_err(TransportError::Connect)?;
+        Ok(Self { socket, check })
     }
 
     /// A way to end the connection from outside, whoever uses it then.
