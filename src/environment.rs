@@ -1,4 +1,5 @@
-//! The environment of a program that is started: built from nothing, one name at a time. Reads this process's own only where it is told to.
+//! The environment of a program that is started: built from nothing, one name at a time. Reads this
+//! process's own only where it is told to.
 
 use std::collections::BTreeMap;
 use std::ffi::{CString, OsStr, OsString};
@@ -10,7 +11,8 @@ use crate::Escaped;
 /// The largest `NAME=value` that Linux accepts, with its NUL (`MAX_ARG_STRLEN`, execve(2)).
 const LIMIT: usize = 128 * 1024;
 
-/// What the plugin finds in its environment, besides what the protocol puts there. Starts empty, and inherits nothing by itself.
+/// What the plugin finds in its environment, besides what the protocol puts there. Starts empty,
+/// and inherits nothing by itself.
 ///
 /// ```
 /// # #[cfg(feature = "host")] {
@@ -22,9 +24,10 @@ const LIMIT: usize = 128 * 1024;
 /// # Ok::<(), portcullis::exec::EnvironmentError>(())
 /// ```
 ///
-/// Variables that make a loader, a C library, a shell or an interpreter run or load other code (`LD_*`, `GCONV_PATH`, `BASH_ENV`,
-/// `PYTHONPATH` and all others of the kind that are known to us) are refused: a verified program that loads unverified code proves nothing. So are the names that belong
-/// to the protocol (`PLUGIN_*`).
+/// Variables that make a loader, a C library, a shell or an interpreter run or load other code
+/// (`LD_*`, `GCONV_PATH`, `BASH_ENV`, `PYTHONPATH` and all others of the kind that are known to us)
+/// are refused: a verified program that loads unverified code proves nothing. So are the names that
+/// belong to the protocol (`PLUGIN_*`).
 #[derive(Clone, Default)]
 pub struct Environment {
     named: BTreeMap<OsString, OsString>,
@@ -92,9 +95,10 @@ impl Environment {
         }
     }
 
-    /// Passes on the host's whole environment, as go-plugin hosts do, except loader variables and names of the protocol. What is set by
-    /// name wins. A program that takes this process's place ([`exec`](crate::exec)) gets the names of the protocol too: they are
-    /// between it and the host that started this process.
+    /// Passes on the host's whole environment, as go-plugin hosts do, except loader variables and
+    /// names of the protocol. What is set by name wins. A program that takes this process's place
+    /// ([`exec`](crate::exec)) gets the names of the protocol too: they are between it and the host
+    /// that started this process.
     ///
     /// # Security
     ///
@@ -116,7 +120,8 @@ impl Environment {
         self.named.keys().map(OsString::as_os_str).filter(|name| is_loader_variable(name.as_bytes()))
     }
 
-    /// The environment for one launch: `protocol` are the variables that the two sides need to find each other.
+    /// The environment for one launch: `protocol` are the variables that the two sides need to find
+    /// each other.
     pub(crate) fn block(&self, protocol: &[(String, OsString)]) -> Result<Block, EnvironmentError> {
         let mut variables = BTreeMap::new();
         if self.inherit_all {
@@ -141,8 +146,9 @@ impl Environment {
         Block::new(variables)
     }
 
-    /// The environment of a program that takes this process's place. To whoever started this process that program is the plugin, so what
-    /// they agreed on passes with the rest: there is no host here whose variables could be confused with it.
+    /// The environment of a program that takes this process's place. To whoever started this
+    /// process that program is the plugin, so what they agreed on passes with the rest: there is no
+    /// host here whose variables could be confused with it.
     pub(crate) fn block_in_place(&self) -> Result<Block, EnvironmentError> {
         let mut variables = BTreeMap::new();
         if self.inherit_all {
@@ -152,7 +158,8 @@ impl Environment {
         Block::new(variables)
     }
 
-    /// The variables of this process that `inherit_env` does not pass on, because no plugin is given such a variable.
+    /// The variables of this process that `inherit_env` does not pass on, because no plugin is
+    /// given such a variable.
     pub(crate) fn left_out(&self) -> Vec<OsString> {
         let refused = |name: &OsString, value: &OsString| !is_passable(name, value) && !self.named.contains_key(name);
         match self.inherit_all {
@@ -225,8 +232,9 @@ fn is_protocol_variable(name: &[u8]) -> bool {
     name.starts_with(b"PLUGIN_")
 }
 
-/// Names through which a loader, a C library, a shell or an interpreter is told to load or run something else: ld.so(8) including what it
-/// strips for set-user-ID programs, and the counterparts in common interpreters.
+/// Names through which a loader, a C library, a shell or an interpreter is told to load or run
+/// something else: ld.so(8) including what it strips for set-user-ID programs, and the counterparts
+/// in common interpreters.
 fn is_loader_variable(name: &[u8]) -> bool {
     const PREFIXES: [&[u8]; 9] =
         [b"LD_", b"DYLD_", b"BASH_FUNC_", b"PYTHON", b"PERL5", b"LUA_", b"CORECLR_", b"COR_", b"GIO_"];

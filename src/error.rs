@@ -12,8 +12,9 @@ use crate::tls::TlsError;
 use crate::transport::TransportError;
 use crate::verify::VerifyError;
 
-/// A plugin could not be launched. Its process and process group were killed, if there were any; the last of it, such as a directory in which
-/// it left large files, may be removed a moment later. Only a process that left the group by itself is still there.
+/// A plugin could not be launched. Its process and process group were killed, if there were any;
+/// the last of it, such as a directory in which it left large files, may be removed a moment later.
+/// Only a process that left the group by itself is still there.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -29,14 +30,16 @@ pub enum Error {
     /// Its process was started and did not become ready. It was killed.
     #[error(transparent)]
     Start(#[from] Box<StartError>),
-    /// It has no record in the audit log: its verification or its launch, and nothing was executed; or what was proven of its process, which was killed.
+    /// It has no record in the audit log: its verification or its launch, and nothing was executed;
+    /// or what was proven of its process, which was killed.
     #[cfg(feature = "audit")]
     #[error("nothing is launched without a record in the audit log")]
     Audit(#[source] LogError),
 }
 
 impl Error {
-    /// Whether the plugin was refused, for what it is or does: as against a machine that could not, or a plugin that did not come up.
+    /// Whether the plugin was refused, for what it is or does: as against a machine that could not,
+    /// or a plugin that did not come up.
     pub fn is_refusal(&self) -> bool {
         match self {
             Self::Verify(error) => error.is_refusal(),
@@ -63,7 +66,8 @@ pub struct StartError {
     pub fault: StartFault,
     /// How the process ended, if it ended by itself within half a second; it was killed otherwise.
     pub exit: Option<Exit>,
-    /// The last bytes that it wrote to its standard error, at most 4 KiB. Foreign text: show it with [`Escaped`].
+    /// The last bytes that it wrote to its standard error, at most 4 KiB. Foreign text: show it
+    /// with [`Escaped`].
     pub stderr: Vec<u8>,
 }
 

@@ -1,14 +1,17 @@
-//! Text that somebody else wrote, made safe to show: one line, printable, unambiguous. Shows; never decides.
+//! Text that somebody else wrote, made safe to show: one line, printable, unambiguous. Shows; never
+//! decides.
 
 use std::error::Error;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// Shows foreign bytes on one line: control characters, bidirectional overrides, line separators, backslashes and bytes that are
-/// not UTF-8 appear as escapes, so that nothing shown can move a cursor, forge a line or be mistaken for something else.
+/// Shows foreign bytes on one line: control characters, bidirectional overrides, line separators,
+/// backslashes and bytes that are not UTF-8 appear as escapes, so that nothing shown can move a
+/// cursor, forge a line or be mistaken for something else.
 ///
-/// Whatever came from a plugin, a file name or an environment passes through this before a person or a log sees it.
+/// Whatever came from a plugin, a file name or an environment passes through this before a person
+/// or a log sees it.
 ///
 /// ```
 /// use portcullis::Escaped;
@@ -37,7 +40,8 @@ impl fmt::Display for Escaped<'_> {
 }
 
 impl fmt::Debug for Escaped<'_> {
-    /// In double quotation marks, and those in the text escaped: where the text ends cannot be mistaken.
+    /// In double quotation marks, and those in the text escaped: where the text ends cannot be
+    /// mistaken.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("\"")?;
         self.write(f, true)?;
@@ -51,7 +55,8 @@ impl Escaped<'_> {
             for character in chunk.valid().chars() {
                 match character {
                     '"' if quoted => f.write_str("\\\"")?,
-                    // Quotes end nothing here, and escaping them would only make shell-like text harder to read.
+                    // Quotes end nothing here, and escaping them would only make shell-like text
+                    // harder to read.
                     '"' | '\'' => write!(f, "{character}")?,
                     other => write!(f, "{}", other.escape_debug())?,
                 }

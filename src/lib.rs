@@ -1,8 +1,10 @@
-//! A secure plugin runtime: plugins as separate processes, called over gRPC, on the wire of HashiCorp's go-plugin.
+//! A secure plugin runtime: plugins as separate processes, called over gRPC, on the wire of
+//! HashiCorp's go-plugin.
 //!
-//! What it promises: **the bytes that were hashed are the bytes that run; the process that was launched is the process that answers; and
-//! nothing that a plugin sends, prints or refuses to do can hurt its host.** What it does not promise: that a verified plugin is a good
-//! one. What a plugin may do with its user's rights is not limited here.
+//! What it promises: **the bytes that were hashed are the bytes that run; the process that was
+//! launched is the process that answers; and nothing that a plugin sends, prints or refuses to do
+//! can hurt its host.** What it does not promise: that a verified plugin is a good one. What a
+//! plugin may do with its user's rights is not limited here.
 //!
 //! ```text
 //!  verify ──VerifiedPlugin──▶ launch ──Running──▶ handshake ──Agreed──▶ tls ──Pinned──▶ transport ──Channel──▶ rpc ──▶ host::Plugin
@@ -11,7 +13,8 @@
 //!                                                                                                   plugin::builder is the mirror of the last five
 //! ```
 //!
-//! Each stage takes the proof that the stage before it made, and dropping any of these values kills the plugin and removes its directory.
+//! Each stage takes the proof that the stage before it made, and dropping any of these values kills
+//! the plugin and removes its directory.
 //!
 //! A host ([`host`]):
 //!
@@ -58,7 +61,8 @@
 //! | `sign` | no | keys and signatures for those who publish plugins |
 //! | `reflection` | no | asking a plugin which services it has |
 //!
-//! Linux only, from 5.11 on; what newer kernels add is used where it is there, and the launch report says what was.
+//! Linux only, from 5.11 on; what newer kernels add is used where it is there, and the launch
+//! report says what was.
 
 // Host and plugin share the stages between them, and each uses its own half.
 #![cfg_attr(not(all(feature = "host", feature = "plugin")), allow(dead_code, unreachable_pub, unused_imports))]
@@ -109,5 +113,6 @@ pub use verify::{Digest, Policy};
 
 /// The largest gRPC message in bytes that we recommend to take: 64 MiB.
 ///
-/// tonic keeps this limit in the generated clients and servers, at 4 MiB unless it is set with their `max_decoding_message_size`.
+/// tonic keeps this limit in the generated clients and servers, at 4 MiB unless it is set with
+/// their `max_decoding_message_size`.
 pub const MESSAGE_LIMIT: usize = 64 * 1024 * 1024;

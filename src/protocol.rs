@@ -1,11 +1,13 @@
-//! What a host and its plugins have agreed on in their documentation: the cookie and the versions of the application's protocol.
+//! What a host and its plugins have agreed on in their documentation: the cookie and the versions
+//! of the application's protocol.
 
 use std::collections::BTreeSet;
 
 /// The application's protocol, as both sides know it.
 ///
-/// The cookie is an environment variable by which a plugin recognises that a host launched it, rather than a person. It is public, and
-/// no proof of anything. The versions are those of the application's own services.
+/// The cookie is an environment variable by which a plugin recognises that a host launched it,
+/// rather than a person. It is public, and no proof of anything. The versions are those of the
+/// application's own services.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Protocol {
     pub(crate) cookie: (String, String),

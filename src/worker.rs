@@ -1,4 +1,5 @@
-//! A thread that lives as long as the process, started when it is first needed. Does not know what it does.
+//! A thread that lives as long as the process, started when it is first needed. Does not know what
+//! it does.
 
 use std::io;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -13,7 +14,8 @@ pub(crate) struct Worker<T> {
 }
 
 impl<T: Send + 'static> Worker<T> {
-    /// A worker that runs `serve` when the first task comes. `serve` returns only when the mailbox is closed, which is never.
+    /// A worker that runs `serve` when the first task comes. `serve` returns only when the mailbox
+    /// is closed, which is never.
     pub(crate) const fn new(name: &'static str, serve: fn(&Receiver<T>)) -> Self {
         Self { name, serve, mailbox: Mutex::new(None) }
     }

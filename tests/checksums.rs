@@ -1,4 +1,5 @@
-//! Lists of digests are interchangeable with the programs that write them elsewhere: sha256sum(1) and shasum(1), both ways.
+//! Lists of digests are interchangeable with the programs that write them elsewhere: sha256sum(1)
+//! and shasum(1), both ways.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::ffi::OsStr;

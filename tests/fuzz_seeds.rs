@@ -1,5 +1,6 @@
-//! The properties that `fuzz/` looks for bytes against, over its seeds and some thousand changes of them, the same each time: on every
-//! machine and without its tools. Finds what is near; the rest is for `fuzz/run`.
+//! The properties that `fuzz/` looks for bytes against, over its seeds and some thousand changes of
+//! them, the same each time: on every machine and without its tools. Finds what is near; the rest
+//! is for `fuzz/run`.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 #[allow(unreachable_pub, reason = "there it is a crate")]
@@ -29,7 +30,8 @@ impl Numbers {
     }
 }
 
-/// The seeds of a target: those that are kept, in the order of their names, and those that are made.
+/// The seeds of a target: those that are kept, in the order of their names, and those that are
+/// made.
 fn seeds(target: &str) -> Vec<Vec<u8>> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target);
     let mut paths: Vec<_> = fs::read_dir(directory).into_iter().flatten().map(|entry| entry.unwrap().path()).collect();

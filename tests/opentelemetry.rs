@@ -1,5 +1,5 @@
-//! The log of an application that collects with OpenTelemetry: each record arrives there, with what it takes to verify it. On a process of its own, because
-//! a process has one subscriber.
+//! The log of an application that collects with OpenTelemetry: each record arrives there, with what
+//! it takes to verify it. On a process of its own, because a process has one subscriber.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::collections::BTreeMap;

@@ -1,5 +1,5 @@
-//! The house rules that a compiler does not know: module edges, fresh generated code, what the default tree is free of, where unsafe code
-//! may be, and that the documents name tests that exist.
+//! The house rules that a compiler does not know: module edges, fresh generated code, what the
+//! default tree is free of, where unsafe code may be, and that the documents name tests that exist.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 #[path = "../xtask/src/codegen.rs"]
@@ -10,7 +10,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// What each stage may use of the others. Everybody may use `escape`; nobody but `host` and `plugin` composes.
+/// What each stage may use of the others. Everybody may use `escape`; nobody but `host` and
+/// `plugin` composes.
 const EDGES: [(&str, &[&str]); 18] = [
     ("sys", &[]),
     ("worker", &[]),

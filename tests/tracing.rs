@@ -1,4 +1,5 @@
-//! The log of an application that collects nothing: what nobody took did not arrive, and the log says so. On a process of its own, which has no subscriber.
+//! The log of an application that collects nothing: what nobody took did not arrive, and the log
+//! says so. On a process of its own, which has no subscriber.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use portcullis::audit::{Event, Log, LogKey, Record, TracingSink};

@@ -1,7 +1,9 @@
-//! What the host's side of its main works takes in instructions, counted by callgrind: the same on every machine, or nearly so. `cargo bench-guard`
-//! runs it and holds it against what is known. The plugin runs beside, uncounted.
+//! What the host's side of its main works takes in instructions, counted by callgrind: the same on
+//! every machine, or nearly so. `cargo bench-guard` runs it and holds it against what is known. The
+//! plugin runs beside, uncounted.
 //!
-//! Under callgrind a program in sealed memory cannot be executed (valgrind looks for it by a path): launches take private copies.
+//! Under callgrind a program in sealed memory cannot be executed (valgrind looks for it by a path):
+//! launches take private copies.
 #![allow(missing_docs, reason = "a program")]
 #![allow(clippy::unwrap_used, reason = "what cannot start cannot be measured")]
 

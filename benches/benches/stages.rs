@@ -1,5 +1,5 @@
-//! Each stage by itself, in time: what a launch, a call, and what they are made of take on this machine. The stages between are not public; a
-//! launch says how long each of them took.
+//! Each stage by itself, in time: what a launch, a call, and what they are made of take on this
+//! machine. The stages between are not public; a launch says how long each of them took.
 #![allow(missing_docs, reason = "a program")]
 #![allow(clippy::unwrap_used, reason = "what cannot start cannot be measured")]
 
@@ -65,7 +65,8 @@ fn identity(criterion: &mut Criterion) {
     criterion.bench_function("P-256 key and certificate", |bencher| bencher.iter(|| tls::identity().unwrap()));
 }
 
-/// As between host and plugin: both present a certificate. Both ends in one thread, through a pair of sockets.
+/// As between host and plugin: both present a certificate. Both ends in one thread, through a pair
+/// of sockets.
 fn tls_handshake(criterion: &mut Criterion) {
     let (host, plugin) = (tls::identity().unwrap(), tls::identity().unwrap());
     let (host_certificate, plugin_certificate) = (host.0.clone(), plugin.0.clone());

@@ -1,4 +1,5 @@
-//! Plugins of any size: a real one, with bytes appended. No loader looks at what follows the last segment; every digest does.
+//! Plugins of any size: a real one, with bytes appended. No loader looks at what follows the last
+//! segment; every digest does.
 
 use std::fs;
 use std::io::Write;

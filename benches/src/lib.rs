@@ -1,4 +1,5 @@
-//! What the programs and the benchmarks share: the service, the cookie, plain TLS, and plugins of a given size. Measures nothing.
+//! What the programs and the benchmarks share: the service, the cookie, plain TLS, and plugins of a
+//! given size. Measures nothing.
 #![forbid(unsafe_code)]
 
 mod generated;
@@ -16,5 +17,6 @@ pub const COOKIE_VALUE: &str = "measured";
 /// The version of the service.
 pub const VERSION: u32 = 1;
 
-/// The argument on which the plugin prints one line and exits: what a start costs that does nothing else.
+/// The argument on which the plugin prints one line and exits: what a start costs that does nothing
+/// else.
 pub const FIRST_LINE: &str = "--first-line";

@@ -1,5 +1,6 @@
-//! Plain TLS 1.3 as rustls does it, for what the runtime's own TLS is held against: a server that the client knows by a certificate made a moment
-//! ago. Not the runtime's TLS, which is not public and does more.
+//! Plain TLS 1.3 as rustls does it, for what the runtime's own TLS is held against: a server that
+//! the client knows by a certificate made a moment ago. Not the runtime's TLS, which is not public
+//! and does more.
 
 use std::io::{self, Read, Write};
 use std::sync::Arc;
@@ -53,7 +54,8 @@ pub fn client(trusted: CertificateDer<'static>, own: Option<Identity>) -> Result
     })
 }
 
-/// A server that presents this certificate, and asks for the client's if there is one to be asked for.
+/// A server that presents this certificate, and asks for the client's if there is one to be asked
+/// for.
 ///
 /// # Errors
 ///

@@ -1,4 +1,5 @@
-//! What hosts and plugins make for one launch, made for a person who looks at a launch from the outside. Launches nothing.
+//! What hosts and plugins make for one launch, made for a person who looks at a launch from the
+//! outside. Launches nothing.
 
 use std::fmt;
 use std::path::Path;
@@ -60,11 +61,13 @@ pub struct ProfileError;
 
 /// A key and a self-signed certificate for one launch.
 ///
-/// A host puts [`Certificate::pem`] into `PLUGIN_CLIENT_CERT`; a plugin prints [`Certificate::handshake_field`].
+/// A host puts [`Certificate::pem`] into `PLUGIN_CLIENT_CERT`; a plugin prints
+/// [`Certificate::handshake_field`].
 ///
 /// # Security
 ///
-/// The runtime keeps such a key in memory and never writes it. One in a file is for debugging, and anybody who can read it is the peer.
+/// The runtime keeps such a key in memory and never writes it. One in a file is for debugging, and
+/// anybody who can read it is the peer.
 #[derive(Debug)]
 pub struct AutoMtls {
     key: PrivateKey,
@@ -112,7 +115,8 @@ impl AutoMtls {
         &self.key
     }
 
-    /// Writes `auto-mtls.pem` and `auto-mtls-key.pem` into `directory`, which is made if it is not there.
+    /// Writes `auto-mtls.pem` and `auto-mtls-key.pem` into `directory`, which is made if it is not
+    /// there.
     ///
     /// # Errors
     ///

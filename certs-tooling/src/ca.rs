@@ -1,4 +1,5 @@
-//! A private certification authority: a key that vouches for identities, and for nothing below them. Is never an end of TLS itself.
+//! A private certification authority: a key that vouches for identities, and for nothing below
+//! them. Is never an end of TLS itself.
 
 use std::path::Path;
 
@@ -46,7 +47,8 @@ impl Ca {
     ///
     /// # Errors
     ///
-    /// [`CaError`] if `certificate` is not one certificate in PEM of a CA that may issue today, or `key` is not its key.
+    /// [`CaError`] if `certificate` is not one certificate in PEM of a CA that may issue today, or
+    /// `key` is not its key.
     pub fn from_pem(certificate: &[u8], key: &[u8]) -> Result<Self, CaError> {
         let certificate = match <[Certificate; 1]>::try_from(source::parse(certificate)?) {
             Ok([certificate]) => certificate,
@@ -66,7 +68,8 @@ impl Ca {
     ///
     /// # Errors
     ///
-    /// As [`Ca::from_pem`], and when a file cannot be read, is too large, or holds a key that others may read.
+    /// As [`Ca::from_pem`], and when a file cannot be read, is too large, or holds a key that
+    /// others may read.
     pub fn open(directory: &Path) -> Result<Self, CaError> {
         let certificate = source::read_bytes(&directory.join(files::certificate_name(NAME)))?;
         let key = source::read_secret(&directory.join(files::key_name(NAME)))?;
@@ -145,7 +148,8 @@ pub enum CaError {
     /// The certificate says that its own key signed it, and that is not so: somebody changed it.
     #[error("the certificate of the CA was not signed by its own key, as it says")]
     Refuted,
-    /// The certificate has no identifier of its key, by which identities refer to it (RFC 5280, section 4.2.1.2).
+    /// The certificate has no identifier of its key, by which identities refer to it (RFC 5280,
+    /// section 4.2.1.2).
     #[error("the certificate of the CA has no subject key identifier")]
     NoKeyIdentifier,
     /// The certificate does not allow to sign others (RFC 5280, section 4.2.1.3: `keyCertSign`).

@@ -19,7 +19,8 @@ impl Certificate {
         &self.0
     }
 
-    /// The certificate in PEM (RFC 7468) with a line feed at its end: what `PLUGIN_CLIENT_CERT` holds.
+    /// The certificate in PEM (RFC 7468) with a line feed at its end: what `PLUGIN_CLIENT_CERT`
+    /// holds.
     pub fn pem(&self) -> String {
         let text = STANDARD.encode(&self.0);
         let lines = text.as_bytes().chunks(64).flat_map(|line| [str::from_utf8(line).unwrap_or_default(), "\n"]);

@@ -1,4 +1,5 @@
-//! Writing keys and certificates: new files only, whole or not at all, keys for their owner alone. Reads nothing.
+//! Writing keys and certificates: new files only, whole or not at all, keys for their owner alone.
+//! Reads nothing.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};

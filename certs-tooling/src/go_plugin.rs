@@ -1,7 +1,8 @@
 //! A launch certificate byte by byte as go-plugin makes one, with a key on P-521. Verifies nothing.
 //!
-//! ring has no P-521, and rcgen can name that curve only over another library; so this certificate is written here. Its key is for
-//! debugging: the arithmetic of RustCrypto claims to run in constant time, and nobody has audited it.
+//! ring has no P-521, and rcgen can name that curve only over another library; so this certificate
+//! is written here. Its key is for debugging: the arithmetic of RustCrypto claims to run in
+//! constant time, and nobody has audited it.
 
 use std::time::Duration;
 
@@ -35,7 +36,8 @@ const BASIC_CONSTRAINTS: &[u64] = &[2, 5, 29, 19];
 const SUBJECT_KEY_IDENTIFIER: &[u64] = &[2, 5, 29, 14];
 const SUBJECT_ALTERNATIVE_NAME: &[u64] = &[2, 5, 29, 17];
 
-/// digitalSignature, keyEncipherment, keyAgreement, keyCertSign: bits 0, 2, 4 and 5 from the left (RFC 5280, section 4.2.1.3).
+/// digitalSignature, keyEncipherment, keyAgreement, keyCertSign: bits 0, 2, 4 and 5 from the left
+/// (RFC 5280, section 4.2.1.3).
 const KEY_USAGE_BITS: u8 = 0b1010_1100;
 const KEY_USAGE_LENGTH: usize = 6;
 
@@ -43,7 +45,8 @@ const KEY_USAGE_LENGTH: usize = 6;
 const SECRET_LENGTH: usize = 66;
 const POINT_LENGTH: usize = 133;
 
-/// The PKCS #8 around a key on P-521 (RFC 5958, RFC 5915): before the secret, and between it and the point. All of it has one length.
+/// The PKCS #8 around a key on P-521 (RFC 5958, RFC 5915): before the secret, and between it and
+/// the point. All of it has one length.
 const PKCS8_HEAD: &[u8] = b"\x30\x81\xee\x02\x01\x00\
     \x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x23\
     \x04\x81\xd6\x30\x81\xd3\x02\x01\x01\x04\x42";
@@ -64,7 +67,8 @@ pub(crate) fn generate() -> Result<(PrivateKey, Certificate), IssueError> {
     Ok((PrivateKey::from_pkcs8(pkcs8)?, certificate))
 }
 
-/// A secret number from one to the order of the curve: drawn until it is, so that each is as likely as the other.
+/// A secret number from one to the order of the curve: drawn until it is, so that each is as likely
+/// as the other.
 fn draw() -> Result<(Zeroizing<[u8; SECRET_LENGTH]>, SigningKey), IssueError> {
     let mut secret = Zeroizing::new([0; SECRET_LENGTH]);
     for _ in 0..DRAWS {
@@ -146,7 +150,8 @@ fn write_extension(writer: DERWriter<'_>, oid: &[u64], critical: bool, value: im
     });
 }
 
-/// A sequence of object identifiers, which is what an algorithm is too when its parameter is another.
+/// A sequence of object identifiers, which is what an algorithm is too when its parameter is
+/// another.
 fn write_algorithm(writer: DERWriter<'_>, oids: &[&[u64]]) {
     writer.write_sequence(|writer| {
         for oid in oids {

@@ -1,4 +1,5 @@
-//! Who is at one end of manual TLS: a host, which connects, or a plugin, which is connected to. Never both, and never a CA.
+//! Who is at one end of manual TLS: a host, which connects, or a plugin, which is connected to.
+//! Never both, and never a CA.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -65,7 +66,8 @@ pub struct Request {
 }
 
 impl Request {
-    /// A name for people, and one by which peers look for the identity. The lifetime is thirty days and the key P-256.
+    /// A name for people, and one by which peers look for the identity. The lifetime is thirty days
+    /// and the key P-256.
     pub fn new(name: CommonName, alternative_name: AlternativeName) -> Self {
         let (lifetime, algorithm) = Default::default();
         Self { name, alternative_names: vec![alternative_name], lifetime, algorithm }
@@ -134,8 +136,8 @@ impl<R: Role> Identity<R> {
         &self.key
     }
 
-    /// Writes the certificate and the key into `directory`, which is made if it is not there: `host.pem` and `host-key.pem`, or
-    /// `plugin.pem` and `plugin-key.pem`.
+    /// Writes the certificate and the key into `directory`, which is made if it is not there:
+    /// `host.pem` and `host-key.pem`, or `plugin.pem` and `plugin-key.pem`.
     ///
     /// # Errors
     ///
@@ -203,7 +205,8 @@ mod tests {
         ] {
             assert!(shown.contains("elided"), "{shown}");
             let bytes = format!("{:?}", key.pkcs8_der());
-            // The last bytes of PKCS #8 are the public key's, which is in the certificate; the first are the secret's neighbours.
+            // The last bytes of PKCS #8 are the public key's, which is in the certificate; the
+            // first are the secret's neighbours.
             let secret = bytes.trim_matches(['[', ']']).split(", ").skip(36).take(8).collect::<Vec<_>>().join(", ");
             assert!(!shown.contains(&secret), "{shown}");
             let lines: Vec<_> = key.pem().lines().filter(|line| !line.starts_with('-')).collect();

@@ -1,4 +1,5 @@
-//! What all certificates of ours have in common: fresh serial numbers, dates, and identifiers of keys. Decides on no role.
+//! What all certificates of ours have in common: fresh serial numbers, dates, and identifiers of
+//! keys. Decides on no role.
 
 use portcullis::Digest;
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyIdMethod, PublicKeyData, SerialNumber};
@@ -33,7 +34,8 @@ pub(crate) fn common_name(name: &str) -> DistinguishedName {
     names
 }
 
-/// A random serial number that is positive (RFC 5280, section 4.1.2.2) and always of the same length.
+/// A random serial number that is positive (RFC 5280, section 4.1.2.2) and always of the same
+/// length.
 pub(crate) fn serial() -> Result<[u8; SERIAL_LENGTH], IssueError> {
     let mut serial = [0; SERIAL_LENGTH];
     SystemRandom::new().fill(&mut serial).map_err(|_| KeyError::NoRandomness)?;
@@ -41,7 +43,8 @@ pub(crate) fn serial() -> Result<[u8; SERIAL_LENGTH], IssueError> {
     Ok(serial)
 }
 
-/// The identifier of a key (RFC 7093, section 2, method 1): 160 bits of the SHA-256 of the public key.
+/// The identifier of a key (RFC 7093, section 2, method 1): 160 bits of the SHA-256 of the public
+/// key.
 pub(crate) fn key_identifier(public_key: &[u8]) -> Vec<u8> {
     Digest::of(public_key).as_bytes()[..20].to_vec()
 }
@@ -64,7 +67,8 @@ pub enum IssueError {
         /// The end of the issuer.
         issuer: OffsetDateTime,
     },
-    /// The issuer's name is written in a way that cannot be repeated byte for byte, and peers would not find the issuer by it.
+    /// The issuer's name is written in a way that cannot be repeated byte for byte, and peers would
+    /// not find the issuer by it.
     #[error("the name of the issuer cannot be written into a certificate as it is")]
     IssuerName,
     /// What was made does not verify. It was thrown away.

@@ -1,4 +1,5 @@
-//! Private keys: made by ring, kept in buffers that are wiped, written as PKCS #8 in PEM. Knows nothing of certificates.
+//! Private keys: made by ring, kept in buffers that are wiped, written as PKCS #8 in PEM. Knows
+//! nothing of certificates.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,8 +13,8 @@ use zeroize::Zeroizing;
 /// The label of PKCS #8 in PEM (RFC 7468, section 10).
 const LABEL: &str = "PRIVATE KEY";
 
-/// An Ed25519 key in PKCS #8 is this and 32 secret bytes (RFC 8410, section 7). ring would write the second version of PKCS #8, with the
-/// public key in it, which OpenSSL 3.0 does not read.
+/// An Ed25519 key in PKCS #8 is this and 32 secret bytes (RFC 8410, section 7). ring would write
+/// the second version of PKCS #8, with the public key in it, which OpenSSL 3.0 does not read.
 const ED25519_PREFIX: [u8; 16] = *b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20";
 const ED25519_SEED: usize = 32;
 
@@ -55,7 +56,8 @@ impl FromStr for KeyAlgorithm {
 #[non_exhaustive]
 pub struct KeyAlgorithmError;
 
-/// A private key in PKCS #8. It is wiped when it is dropped, cannot be cloned, and is not shown by `Debug`.
+/// A private key in PKCS #8. It is wiped when it is dropped, cannot be cloned, and is not shown by
+/// `Debug`.
 ///
 /// (What ring and OpenSSL keep of a key while they use it is theirs.)
 pub struct PrivateKey {
@@ -89,9 +91,11 @@ impl PrivateKey {
     ///
     /// # Errors
     ///
-    /// [`KeyError::Pem`] and [`KeyError::Unsupported`], for whatever is no P-256 or Ed25519 key in PKCS #8.
+    /// [`KeyError::Pem`] and [`KeyError::Unsupported`], for whatever is no P-256 or Ed25519 key in
+    /// PKCS #8.
     pub fn from_pem(pem: &[u8]) -> Result<Self, KeyError> {
-        // The bytes of a key are never more than those of their text: nothing is moved that would have to be wiped.
+        // The bytes of a key are never more than those of their text: nothing is moved that would
+        // have to be wiped.
         let mut buffer = Zeroizing::new(vec![0; pem.len()]);
         let (label, der) = pem_rfc7468::decode(pem, &mut buffer).map_err(KeyError::Pem)?;
         if label != LABEL {
@@ -124,7 +128,8 @@ impl PrivateKey {
         if let Ok(pair) = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &self.pkcs8, &random) {
             return Ok(Signer::P256(pair, random));
         }
-        // Others leave the public key out of it. There is nothing to check it against then, and nothing to be wrong either.
+        // Others leave the public key out of it. There is nothing to check it against then, and
+        // nothing to be wrong either.
         let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&self.pkcs8).map_err(|_| KeyError::Unsupported)?;
         Ok(Signer::Ed25519(pair))
     }
@@ -136,7 +141,8 @@ impl fmt::Debug for PrivateKey {
     }
 }
 
-/// A key of ring as rcgen wants one. Its own kind of key would switch to another library with a feature of somebody else's crate.
+/// A key of ring as rcgen wants one. Its own kind of key would switch to another library with a
+/// feature of somebody else's crate.
 pub(crate) enum Signer {
     P256(EcdsaKeyPair, SystemRandom),
     Ed25519(Ed25519KeyPair),

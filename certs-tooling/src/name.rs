@@ -10,7 +10,8 @@ use rcgen::SanType;
 /// The longest common name (RFC 5280, appendix A.1: `ub-common-name`).
 const COMMON_NAME_LIMIT: usize = 64;
 
-/// The longest DNS name and the longest of its labels (RFC 1035, section 2.3.4, as written with dots).
+/// The longest DNS name and the longest of its labels (RFC 1035, section 2.3.4, as written with
+/// dots).
 const DNS_NAME_LIMIT: usize = 253;
 const LABEL_LIMIT: usize = 63;
 
@@ -42,7 +43,8 @@ impl FromStr for CommonName {
     }
 }
 
-/// Under which name a peer looks for the owner of a certificate: a DNS name or an IP address. No wildcards.
+/// Under which name a peer looks for the owner of a certificate: a DNS name or an IP address. No
+/// wildcards.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AlternativeName {

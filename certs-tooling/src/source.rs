@@ -1,4 +1,5 @@
-//! Certificates and keys in files that somebody else may have written: read within bounds, taken apart without looking inside.
+//! Certificates and keys in files that somebody else may have written: read within bounds, taken
+//! apart without looking inside.
 
 use std::fs::OpenOptions;
 use std::io::{self, Read};
@@ -28,7 +29,8 @@ const HANDSHAKE_FIELD: GeneralPurpose = GeneralPurpose::new(
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// Reads the certificates in a file, at least one. The file is PEM, DER, or the certificate field of a handshake line.
+/// Reads the certificates in a file, at least one. The file is PEM, DER, or the certificate field
+/// of a handshake line.
 ///
 /// # Errors
 ///
@@ -37,7 +39,8 @@ pub fn read(path: &Path) -> Result<Vec<Certificate>, SourceError> {
     parse(&read_bytes(path)?).map_err(|error| error.at(path))
 }
 
-/// Takes the certificates out of bytes, at least one: PEM with anything around it, one in DER, or the certificate field of a handshake line.
+/// Takes the certificates out of bytes, at least one: PEM with anything around it, one in DER, or
+/// the certificate field of a handshake line.
 ///
 /// # Errors
 ///
@@ -115,7 +118,8 @@ pub(crate) fn read_secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, SourceError
 fn open(path: &Path) -> Result<std::fs::File, SourceError> {
     let unreadable = |error| SourceError::Unreadable { path: path.into(), error };
     let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
-    // Looked at first, because opening a device can already do something, and again, because it may have been replaced.
+    // Looked at first, because opening a device can already do something, and again, because it may
+    // have been replaced.
     let mut regular = std::fs::metadata(path).map_err(unreadable)?.is_file();
     if regular {
         let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(unreadable)?;

@@ -1,4 +1,5 @@
-//! Writes the seeds of a target that are made, and not kept, into a directory: `seeds TARGET DIRECTORY`.
+//! Writes the seeds of a target that are made, and not kept, into a directory:
+//! `seeds TARGET DIRECTORY`.
 #![allow(clippy::expect_used, reason = "it is run by `fuzz/run` alone")]
 
 use std::path::PathBuf;

@@ -1,5 +1,5 @@
-//! Lists of digests: a digest that is found was written there, nothing that is plainly written is overlooked, and what is found can be
-//! written again.
+//! Lists of digests: a digest that is found was written there, nothing that is plainly written is
+//! overlooked, and what is found can be written again.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -62,7 +62,8 @@ fn find(list: &Checksums, name: &[u8]) -> Result<Digest, SourceError> {
     list.digest_for(OsStr::from_bytes(name))
 }
 
-/// Whatever is found for a name is one of the digests in the list; and the line that says so says it alone, too.
+/// Whatever is found for a name is one of the digests in the list; and the line that says so says
+/// it alone, too.
 fn is_written(list: &Checksums, written: &HashSet<String>, name: &[u8]) {
     match find(list, name) {
         Ok(digest) => {
@@ -85,7 +86,8 @@ fn is_written(list: &Checksums, written: &HashSet<String>, name: &[u8]) {
 /// No path is longer (`PATH_MAX`), so that nothing with such a name lies deeper.
 const PATH: usize = 4096;
 
-/// What a plain line says is found, for the name and for what lies deeper: unless another line says something else.
+/// What a plain line says is found, for the name and for what lies deeper: unless another line says
+/// something else.
 fn is_found(list: &Checksums, digest: Digest, name: &[u8]) {
     let is_relative = !matches!(name, [b'/', ..]) && !name.split(|byte| *byte == b'/').any(|part| part == b"..");
     let deeper = (is_relative && name.len() <= PATH).then(|| [b"/somewhere/else/", name].concat());

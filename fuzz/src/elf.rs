@@ -1,5 +1,5 @@
-//! What files are: what is told of one stands in it, is bounded and safe to show, and is the same whether it lies on disk or in memory. What
-//! a policy would run is a program for this machine.
+//! What files are: what is told of one stands in it, is bounded and safe to show, and is the same
+//! whether it lies on disk or in memory. What a policy would run is a program for this machine.
 
 use std::cell::RefCell;
 use std::ffi::OsStr;
@@ -63,7 +63,8 @@ fn lies_there(content: &Content, path: &Path, bytes: &[u8]) {
     }
 }
 
-/// A policy that goes by the linkage of a program does not run one whose linkage is told to be another.
+/// A policy that goes by the linkage of a program does not run one whose linkage is told to be
+/// another.
 fn is_judged_as_inspected(executable: &Executable, path: &Path, bytes: &[u8]) {
     let policy = |rule| Policy::new().allow(Digest::of(bytes)).with_linkage(rule).verify(path);
     let linkage = &executable.linkage;

@@ -1,5 +1,5 @@
-//! Small ELF files of every class and byte order, with everything in them that inspection looks at: what the search in `elf` starts from.
-//! None of them runs.
+//! Small ELF files of every class and byte order, with everything in them that inspection looks at:
+//! what the search in `elf` starts from. None of them runs.
 
 /// The kinds of files that there are.
 #[derive(Clone, Copy, PartialEq, Eq)]

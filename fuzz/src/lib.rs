@@ -1,5 +1,6 @@
-//! What must hold for whatever bytes the parsers of `verify` and `audit` are given: a property that does not hold is a panic. libFuzzer looks for such
-//! bytes, and `tests/fuzz_seeds.rs` runs the same over the seeds. Makes no bytes itself but those that start the search.
+//! What must hold for whatever bytes the parsers of `verify` and `audit` are given: a property that
+//! does not hold is a panic. libFuzzer looks for such bytes, and `tests/fuzz_seeds.rs` runs the
+//! same over the seeds. Makes no bytes itself but those that start the search.
 #![forbid(unsafe_code)]
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a panic is a finding")]
 

@@ -1,4 +1,5 @@
-//! Lock files: what is read and written back reads back equal, in the one way of writing it, and has what a reviewer relies on.
+//! Lock files: what is read and written back reads back equal, in the one way of writing it, and
+//! has what a reviewer relies on.
 
 use std::path::Path;
 

@@ -1,5 +1,6 @@
-//! Logs: what is named as damaged stands there, what is good follows from its beginning, and what is vouched for is what was signed; whoever changes, drops, adds or moves
-//! records, and writes all hashes anew, comes to nothing without the key.
+//! Logs: what is named as damaged stands there, what is good follows from its beginning, and what
+//! is vouched for is what was signed; whoever changes, drops, adds or moves records, and writes all
+//! hashes anew, comes to nothing without the key.
 
 use std::ops::Range;
 use std::path::Path;
@@ -12,8 +13,9 @@ use portcullis::verify::Digest;
 use super::shown;
 use super::trail::{KEPT, SECOND_FILE, TRAIL, leaf, own_hash, root, sealed};
 
-/// Whether `bytes` lead to a log that is intact: as they are, or when their lines are what is to be written. A line that is no record is an event, and becomes the next record;
-/// `%` begins another file.
+/// Whether `bytes` lead to a log that is intact: as they are, or when their lines are what is to be
+/// written. A line that is no record is an event, and becomes the next record; `%` begins another
+/// file.
 pub fn check(bytes: &[u8]) -> bool {
     let as_it_is = log(&[bytes.to_vec()]);
     let written = log(&written(bytes));
@@ -158,7 +160,8 @@ fn follows(found: &Examination, placed: &Placed<'_>) {
     }
 }
 
-/// What is vouched for is what was signed, and the checkpoint that was kept agrees with nothing else.
+/// What is vouched for is what was signed, and the checkpoint that was kept agrees with nothing
+/// else.
 fn is_signed(found: &Examination, placed: &Placed<'_>) {
     let is_own = |size: usize| {
         let first = usize::try_from(found.first).expect("it was signed");

@@ -1,4 +1,5 @@
-//! Manifests: no file leaves the bundle or lies in another, what is started is among them, and a moment is written as it is read.
+//! Manifests: no file leaves the bundle or lies in another, what is started is among them, and a
+//! moment is written as it is read.
 
 use std::path::{Component, Path};
 

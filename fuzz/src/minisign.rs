@@ -1,5 +1,5 @@
-//! Keys and signatures: only what the owner of a key signed is proven, whatever was done to the key, the signature or the message. The key
-//! is made anew by each process.
+//! Keys and signatures: only what the owner of a key signed is proven, whatever was done to the
+//! key, the signature or the message. The key is made anew by each process.
 
 use std::path::Path;
 use std::sync::LazyLock;
@@ -29,8 +29,8 @@ static PUBLISHER: LazyLock<Publisher> = LazyLock::new(|| {
     Publisher { key, key_file, signature_file: signed.to_string() }
 });
 
-/// Whether `bytes` lead to something that is a key or a signature. The first of them says what the others are: a key file, a signature, or
-/// what is done to a good signature, key file or message.
+/// Whether `bytes` lead to something that is a key or a signature. The first of them says what the
+/// others are: a key file, a signature, or what is done to a good signature, key file or message.
 pub fn check(bytes: &[u8]) -> bool {
     let Some((mode, rest)) = bytes.split_first() else {
         return false;
@@ -95,7 +95,8 @@ fn verify(message: &[u8], signature: &Signature) -> Result<String, SignatureFaul
     proven
 }
 
-/// A signature proves something if it is the good one, but for the comment that is anybody's and how lines end.
+/// A signature proves something if it is the good one, but for the comment that is anybody's and
+/// how lines end.
 fn proves_what_was_signed(signature: &Signature, text: &[u8]) -> bool {
     let signed = |text: &str| text.lines().skip(1).map(str::to_owned).collect::<Vec<_>>();
     let is_good = str::from_utf8(text).is_ok_and(|text| signed(text) == signed(&PUBLISHER.signature_file));

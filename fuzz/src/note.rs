@@ -1,4 +1,5 @@
-//! Signed notes, their keys, checkpoints, and what else has a text of its own in a log: only what was signed is believed, and there is one way to write what is read.
+//! Signed notes, their keys, checkpoints, and what else has a text of its own in a log: only what
+//! was signed is believed, and there is one way to write what is read.
 
 use std::fmt::Display;
 use std::str::FromStr;

@@ -1,4 +1,5 @@
-//! Policies: what is accepted has no key that nobody knows, denies nothing that it allows, and lets nobody else write plugins.
+//! Policies: what is accepted has no key that nobody knows, denies nothing that it allows, and lets
+//! nobody else write plugins.
 
 use std::collections::BTreeSet;
 use std::path::{Component, Path};

@@ -1,4 +1,5 @@
-//! Proofs: only what is in the log that was signed is proven, and a proof is written as it was read.
+//! Proofs: only what is in the log that was signed is proven, and a proof is written as it was
+//! read.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;

@@ -1,4 +1,5 @@
-//! Records: every byte of a line counts, there is one way to write what is read, and whoever reads the line as JSON reads the same.
+//! Records: every byte of a line counts, there is one way to write what is read, and whoever reads
+//! the line as JSON reads the same.
 
 use portcullis::audit::{Event, Record};
 use portcullis::verify::Digest;
@@ -7,7 +8,8 @@ use serde_json::Value;
 use super::shown;
 use super::trail::{TRAIL, finished};
 
-/// Whether `bytes` are the line of a record, or become one when the hash is put behind them that nobody guesses.
+/// Whether `bytes` are the line of a record, or become one when the hash is put behind them that
+/// nobody guesses.
 pub fn check(bytes: &[u8]) -> bool {
     let as_it_is = record(bytes);
     let with_hash = str::from_utf8(bytes).is_ok_and(|body| record(finished(body).as_bytes()));
@@ -42,7 +44,8 @@ fn record(line: &[u8]) -> bool {
 /// Somebody else's reader of JSON finds these members with these values, and no others.
 fn is_read_so_by_others(record: &Record) {
     let Ok(line) = serde_json::from_str::<Value>(record.line()) else {
-        // JSON has numbers of any size, of which readers take what they can; ours are not among the others.
+        // JSON has numbers of any size, of which readers take what they can; ours are not among the
+        // others.
         assert!(record.event().is_none(), "an event is understood that others cannot read");
         return;
     };

@@ -1,4 +1,5 @@
-//! What may be shown of foreign text: one line, printable, of a bounded length, about a line that exists.
+//! What may be shown of foreign text: one line, printable, of a bounded length, about a line that
+//! exists.
 
 use std::fmt::Display;
 use std::path::Path;

@@ -1,5 +1,6 @@
-//! A log that somebody wrote who has its key, and all that was ever signed with that key: whatever is proven of other bytes must be about these records. Written
-//! here by the form that the documentation of `audit` gives, not by the library.
+//! A log that somebody wrote who has its key, and all that was ever signed with that key: whatever
+//! is proven of other bytes must be about these records. Written here by the form that the
+//! documentation of `audit` gives, not by the library.
 
 use std::sync::LazyLock;
 
@@ -28,7 +29,8 @@ pub(super) struct Trail {
 
 pub(super) static TRAIL: LazyLock<Trail> = LazyLock::new(Trail::write);
 
-/// A key that is known to everybody, so that what was found once is found again: nothing else is ever signed with it.
+/// A key that is known to everybody, so that what was found once is found again: nothing else is
+/// ever signed with it.
 pub(super) fn signer(byte: u8) -> NoteSigner {
     NoteSigner::new(ORIGIN, Zeroizing::new([byte; 32])).expect("a key")
 }

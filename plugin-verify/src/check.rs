@@ -1,4 +1,5 @@
-//! `plugin-verify check`: the verdict of [`Policy::decide`](portcullis::Policy::decide) on each file. Executes nothing, and keeps nothing that it made.
+//! `plugin-verify check`: the verdict of [`Policy::decide`](portcullis::Policy::decide) on each
+//! file. Executes nothing, and keeps nothing that it made.
 
 use std::path::PathBuf;
 
@@ -9,12 +10,14 @@ use crate::verdict::Verdict;
 
 /// Check that files may run as plugins
 ///
-/// Copies each file to where nobody can change it, hashes the copy, and refuses it unless it is a program for this machine that everything
-/// which is named vouches for: the very steps that come before a launch. A directory is a plugin too, if it has a manifest. Executes
-/// nothing, and keeps nothing of the copies.
+/// Copies each file to where nobody can change it, hashes the copy, and refuses it unless it is a
+/// program for this machine that everything which is named vouches for: the very steps that come
+/// before a launch. A directory is a plugin too, if it has a manifest. Executes nothing, and keeps
+/// nothing of the copies.
 ///
-/// The copy lies in sealed memory. Where executing memory is forbidden (vm.memfd_noexec=2) it can lie on disk instead, in a directory
-/// that only this user may enter: other processes of the same user can change such a copy.
+/// The copy lies in sealed memory. Where executing memory is forbidden (vm.memfd_noexec=2) it can
+/// lie on disk instead, in a directory that only this user may enter: other processes of the same
+/// user can change such a copy.
 ///
 /// Exit status: 0 all verified, 1 some refused, 2 some could not be checked.
 #[derive(Debug, clap::Args)]

@@ -1,4 +1,5 @@
-//! The command line: which verbs there are, and what is wrong with one that has none of them. Does nothing that a verb does.
+//! The command line: which verbs there are, and what is wrong with one that has none of them. Does
+//! nothing that a verb does.
 
 use clap::error::ContextValue;
 use clap::{Command, CommandFactory, Parser, Subcommand};
@@ -11,11 +12,13 @@ use crate::{audit, check, completions, digest, doctor, exec, inspect, keygen, lo
 
 /// Digests, agreements and verdicts for plugin files
 ///
-/// Answers whether a file may run as a plugin, and keeps what the answer rests on: digests, lock files, signed manifests, keys.
+/// Answers whether a file may run as a plugin, and keeps what the answer rests on: digests, lock
+/// files, signed manifests, keys.
 ///
 /// Results go to standard output, everything else to standard error.
 ///
-/// Exit status: 0 when all is well, 1 when a file was refused, 2 when something could not be found out or the command line is wrong.
+/// Exit status: 0 when all is well, 1 when a file was refused, 2 when something could not be found
+/// out or the command line is wrong.
 #[derive(Debug, Parser)]
 // Named here, because the name that the program was started by is foreign text.
 #[command(version, bin_name = "plugin-verify")]
@@ -62,7 +65,8 @@ fn tell(error: clap::Error) -> Exit {
     if is_error { Exit::Failed } else { Exit::Success.after(written) }
 }
 
-/// The same error with what it quotes from the command line made safe to show: a name that begins with a dash is quoted too.
+/// The same error with what it quotes from the command line made safe to show: a name that begins
+/// with a dash is quoted too.
 fn escaped(mut error: clap::Error) -> clap::Error {
     let quoted: Vec<_> =
         error.context().filter_map(|(kind, value)| escaped_value(value).map(|safe| (kind, safe))).collect();

@@ -1,4 +1,5 @@
-//! `plugin-verify completions`: scripts that complete this command line, made from it. Installs nothing.
+//! `plugin-verify completions`: scripts that complete this command line, made from it. Installs
+//! nothing.
 
 use clap_complete::{Shell, generate};
 
@@ -7,8 +8,10 @@ use crate::{cli, output};
 
 /// Print a script that completes this command line in a shell
 ///
-/// Where the shell looks for it is the shell's to say: bash takes it from ~/.local/share/bash-completion/completions/plugin-verify, fish from
-/// ~/.config/fish/completions/plugin-verify.fish, zsh from a file _plugin-verify in a directory of its fpath.
+/// Where the shell looks for it is the shell's to say: bash takes it from
+/// ~/.local/share/bash-completion/completions/plugin-verify, fish from
+/// ~/.config/fish/completions/plugin-verify.fish, zsh from a file _plugin-verify in a directory of
+/// its fpath.
 ///
 /// Exit status: 0 printed, 2 not printed.
 #[derive(Debug, clap::Args)]
@@ -35,7 +38,8 @@ fn script(shell: Shell) -> String {
     generate(shell, &mut cli::command(), "plugin-verify", &mut script);
     let script = String::from_utf8_lossy(&script).into_owned();
     match shell {
-        // clap_complete 4.6 writes the dash of the program's name in two ways, and then finds no verb (clap-rs/clap#6421).
+        // clap_complete 4.6 writes the dash of the program's name in two ways, and then finds no
+        // verb (clap-rs/clap#6421).
         Shell::Bash => script.replace("plugin__subcmd__verify", "plugin__verify"),
         _ => script,
     }

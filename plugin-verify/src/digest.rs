@@ -14,7 +14,8 @@ use crate::progress::Progress;
 
 /// Print SHA-256 digests as sha256sum does
 ///
-/// A file that cannot be read is reported on standard error, the others are still printed, and the exit status is 2.
+/// A file that cannot be read is reported on standard error, the others are still printed, and the
+/// exit status is 2.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]

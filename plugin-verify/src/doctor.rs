@@ -1,4 +1,5 @@
-//! `plugin-verify doctor`: what the library found out about this machine, as a table or a document. Looks at nothing itself.
+//! `plugin-verify doctor`: what the library found out about this machine, as a table or a document.
+//! Looks at nothing itself.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -11,21 +12,25 @@ use crate::output::{self, Form};
 
 /// Find out which guarantees this machine can give
 ///
-/// Looks at the kernel, at what processes are kept from doing to each other, and at the directory for temporary files (TMPDIR), as this
-/// user and in these namespaces. Tries what leaves no trace, changes nothing, and starts nothing.
+/// Looks at the kernel, at what processes are kept from doing to each other, and at the directory
+/// for temporary files (TMPDIR), as this user and in these namespaces. Tries what leaves no trace,
+/// changes nothing, and starts nothing.
 ///
-/// What a launch with everything at its default needs is required, the rest is optional: other modes of execution, and what confines
-/// plugins further. Of a directory with plugins it is required that programs may run from its mount.
+/// What a launch with everything at its default needs is required, the rest is optional: other
+/// modes of execution, and what confines plugins further. Of a directory with plugins it is
+/// required that programs may run from its mount.
 ///
-/// Exit status: 0 when everything that is required is given, 1 when something is missing or there only in part, 2 when nothing is known to
-/// be missing and something could not be found out.
+/// Exit status: 0 when everything that is required is given, 1 when something is missing or there
+/// only in part, 2 when nothing is known to be missing and something could not be found out.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// A directory with plugins: may they run from there, and who else may write it, what is above it, or what is in it?
+    /// A directory with plugins: may they run from there, and who else may write it, what is above
+    /// it, or what is in it?
     #[arg(long, value_name = "DIR")]
     directory: Option<PathBuf>,
 
-    /// Require something that is optional, by the name that the table gives it; can be given several times
+    /// Require something that is optional, by the name that the table gives it; can be given
+    /// several times
     #[arg(long, value_name = "NAME")]
     require: Vec<Guarantee>,
 

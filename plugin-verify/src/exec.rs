@@ -1,4 +1,5 @@
-//! `plugin-verify exec`: a verified file takes the place of this process. Says something only when it does not come to that.
+//! `plugin-verify exec`: a verified file takes the place of this process. Says something only when
+//! it does not come to that.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -15,17 +16,21 @@ use crate::verdict::Verdict;
 
 /// Run a file if it may run as a plugin
 ///
-/// Verifies the file as `check` does and executes what was verified, in place of this process: whatever happens to the file meanwhile, the
-/// bytes with the digest run, or none. FILE is a path; PATH is not searched.
+/// Verifies the file as `check` does and executes what was verified, in place of this process:
+/// whatever happens to the file meanwhile, the bytes with the digest run, or none. FILE is a path;
+/// PATH is not searched.
 ///
-/// The program keeps the process number, the standard streams, the terminal, the working directory and the environment, as under env or
-/// nice, so a host can be told to start this command in place of its plugin. It gets no other descriptor and can gain no privileges.
-/// Signals that were ignored get their default action back, also under nohup. Variables that make a loader or an interpreter load other
-/// code (LD_PRELOAD and its kind) are not passed on: those that were left out are named on standard error.
+/// The program keeps the process number, the standard streams, the terminal, the working directory
+/// and the environment, as under env or nice, so a host can be told to start this command in place
+/// of its plugin. It gets no other descriptor and can gain no privileges. Signals that were ignored
+/// get their default action back, also under nohup. Variables that make a loader or an interpreter
+/// load other code (LD_PRELOAD and its kind) are not passed on: those that were left out are named
+/// on standard error.
 ///
 /// A private copy is taken off the disk before it runs.
 ///
-/// Exit status: that of the program; 1 when the file was refused and 2 when it could not be checked or executed. 126 and 127 are not used.
+/// Exit status: that of the program; 1 when the file was refused and 2 when it could not be checked
+/// or executed. 126 and 127 are not used.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -39,7 +44,8 @@ pub(crate) struct Arguments {
     form: Form,
 
     /// The file to run, and the arguments that it gets, whatever they look like
-    // One list, because everything after its first value is left alone: `FILE --json` is for the program.
+    // One list, because everything after its first value is left alone: `FILE --json` is for the
+    // program.
     #[arg(value_names = ["FILE", "ARGUMENT"], required = true, num_args = 1.., trailing_var_arg = true)]
     command: Vec<OsString>,
 }
@@ -87,7 +93,8 @@ fn refuse(arguments: &Arguments, reason: &str, advice: Option<&str>) -> Exit {
     if arguments.form.json {
         return report(arguments, Exit::Refused, reason);
     }
-    // Not a result: on standard output the program would have spoken, and whoever reads there must not take this for its words.
+    // Not a result: on standard output the program would have spoken, and whoever reads there must
+    // not take this for its words.
     output::complain(format_args!("{file} is refused: {reason}"));
     if let Some(advice) = advice {
         output::complain(format_args!("hint: {advice}"));

@@ -1,4 +1,5 @@
-//! How the program ends: the three exit codes that scripts may rely on. Prints nothing but why nothing could be printed.
+//! How the program ends: the three exit codes that scripts may rely on. Prints nothing but why
+//! nothing could be printed.
 
 use std::io;
 use std::process::ExitCode;
@@ -13,7 +14,8 @@ pub(crate) enum Exit {
     Success = 0,
     /// What was checked was refused.
     Refused = 1,
-    /// Something could not be read, checked or written, or the command line is wrong. This is never a verdict.
+    /// Something could not be read, checked or written, or the command line is wrong. This is never
+    /// a verdict.
     Failed = 2,
 }
 
@@ -32,8 +34,9 @@ impl Exit {
         if other as u8 > self as u8 { other } else { self }
     }
 
-    /// What becomes of this exit once the output was written, or was not: it stays for a reader who had seen enough, and nobody may
-    /// take it for a verdict when the output is lost for another reason.
+    /// What becomes of this exit once the output was written, or was not: it stays for a reader who
+    /// had seen enough, and nobody may take it for a verdict when the output is lost for another
+    /// reason.
     pub(crate) fn after(self, written: io::Result<()>) -> Self {
         match written {
             Ok(()) => self,

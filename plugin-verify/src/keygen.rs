@@ -12,8 +12,8 @@ use crate::{output, password};
 
 /// Make a key to sign with
 ///
-/// Writes two files, neither of which may exist: NAME.key, the secret key, for this user alone; and NAME.pub, the public key, for everybody
-/// who verifies. Both are what minisign reads and writes.
+/// Writes two files, neither of which may exist: NAME.key, the secret key, for this user alone; and
+/// NAME.pub, the public key, for everybody who verifies. Both are what minisign reads and writes.
 ///
 /// The secret key is encrypted with a password that is asked for on the terminal.
 ///

@@ -1,4 +1,5 @@
-//! `plugin-verify` shows from the shell what the library `portcullis` finds out about plugin files. Has no check of its own.
+//! `plugin-verify` shows from the shell what the library `portcullis` finds out about plugin files.
+//! Has no check of its own.
 #![forbid(unsafe_code)]
 
 mod audit;

@@ -1,4 +1,5 @@
-//! `plugin-verify man`: manual pages, one for each verb, made from the command line. Installs nothing.
+//! `plugin-verify man`: manual pages, one for each verb, made from the command line. Installs
+//! nothing.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,7 +14,8 @@ use crate::{cli, output, place};
 
 /// Print the manual page, or write one for each verb
 ///
-/// Without --out the page of the whole program is printed, in the form that man reads: plugin-verify man | man -l -
+/// Without --out the page of the whole program is printed, in the form that man reads:
+/// plugin-verify man | man -l -
 ///
 /// Exit status: 0 printed or written, 2 not.
 #[derive(Debug, clap::Args)]

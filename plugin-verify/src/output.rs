@@ -1,4 +1,5 @@
-//! The two streams: results go to standard output, complaints to standard error. Neither can make the program panic.
+//! The two streams: results go to standard output, complaints to standard error. Neither can make
+//! the program panic.
 
 use std::fmt;
 use std::io::{self, Write};
@@ -15,10 +16,12 @@ pub(crate) struct Form {
     pub(crate) json: bool,
 }
 
-/// The version of the JSON documents: what a member means does not change under one version, members may be added.
+/// The version of the JSON documents: what a member means does not change under one version,
+/// members may be added.
 const SCHEMA: u32 = 1;
 
-/// Writes the one JSON document of a run: what every verb says (`schema`, `verb`, `outcome`), then `body`. Names in it are escaped as they are in text.
+/// Writes the one JSON document of a run: what every verb says (`schema`, `verb`, `outcome`), then
+/// `body`. Names in it are escaped as they are in text.
 pub(crate) fn json(verb: &str, exit: Exit, body: impl IntoIterator<Item = (&'static str, Value)>) -> Exit {
     let mut document = Map::new();
     document.insert("schema".into(), SCHEMA.into());
@@ -29,7 +32,8 @@ pub(crate) fn json(verb: &str, exit: Exit, body: impl IntoIterator<Item = (&'sta
     exit.after(write(text.as_bytes()))
 }
 
-/// Ends a run that could not be made: the reason goes to standard error, and in JSON into the document.
+/// Ends a run that could not be made: the reason goes to standard error, and in JSON into the
+/// document.
 pub(crate) fn failed(verb: &str, form: Form, reason: impl fmt::Display) -> Exit {
     if form.json {
         return json(verb, Exit::Failed, [("error", reason.to_string().into())]);
@@ -38,7 +42,8 @@ pub(crate) fn failed(verb: &str, form: Form, reason: impl fmt::Display) -> Exit 
     Exit::Failed
 }
 
-/// Ends a run that refused what was asked for: the reason goes to standard error, with what a person can do about it, and in JSON into the document.
+/// Ends a run that refused what was asked for: the reason goes to standard error, with what a
+/// person can do about it, and in JSON into the document.
 pub(crate) fn refused(verb: &str, form: Form, reason: impl fmt::Display, hint: Option<&'static str>) -> Exit {
     if form.json {
         return json(verb, Exit::Refused, [("reason", reason.to_string().into()), ("hint", hint.into())]);

@@ -30,7 +30,8 @@ impl Origin {
         }
     }
 
-    /// The password of a key that is about to be made: asked for twice, because nobody sees what is typed.
+    /// The password of a key that is about to be made: asked for twice, because nobody sees what is
+    /// typed.
     pub(crate) fn chosen(&self) -> Result<Password, Missing> {
         let Some(path) = &self.password_file else {
             let password = ask("Password for the new key: ")?;

@@ -7,7 +7,8 @@ use std::path::Path;
 
 use tempfile::Builder;
 
-/// Writes `bytes` to a new file at `target`, or over the one that is there if that is wanted. What is written is public: the umask says who reads it.
+/// Writes `bytes` to a new file at `target`, or over the one that is there if that is wanted. What
+/// is written is public: the umask says who reads it.
 pub(crate) fn write(bytes: &[u8], target: &Path, replace: bool) -> io::Result<()> {
     write_as(0o666, bytes, target, replace)
 }

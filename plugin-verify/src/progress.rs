@@ -1,4 +1,5 @@
-//! How far a long computation is, shown to a person who waits at a terminal. Shows nothing to anybody else, and nothing of short ones.
+//! How far a long computation is, shown to a person who waits at a terminal. Shows nothing to
+//! anybody else, and nothing of short ones.
 
 use std::path::Path;
 use std::sync::Once;
@@ -29,7 +30,8 @@ impl Progress {
         Self { bar, since: Instant::now(), shown: Once::new() }
     }
 
-    /// Counts bytes that were read. The bar appears with those that come after a while; where standard error is no terminal, it never does.
+    /// Counts bytes that were read. The bar appears with those that come after a while; where
+    /// standard error is no terminal, it never does.
     pub(crate) fn add(&self, bytes: u64) {
         self.bar.inc(bytes);
         if self.since.elapsed() > PATIENCE {

@@ -16,8 +16,9 @@ use crate::{output, password, place};
 
 /// Sign files
 ///
-/// Writes a signature to FILE.minisig for each FILE, in the form of minisign, which verifies it: minisign -V -p KEY.pub -m FILE. The time and
-/// the name of the file are signed too, as its trusted comment.
+/// Writes a signature to FILE.minisig for each FILE, in the form of minisign, which verifies it:
+/// minisign -V -p KEY.pub -m FILE. The time and the name of the file are signed too, as its trusted
+/// comment.
 ///
 /// A file that cannot be signed is reported on standard error, and the others are still signed.
 ///

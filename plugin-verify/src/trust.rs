@@ -1,4 +1,5 @@
-//! What a file is held against: the arguments that every verb has which verifies, and the policy that they amount to. Verifies nothing.
+//! What a file is held against: the arguments that every verb has which verifies, and the policy
+//! that they amount to. Verifies nothing.
 
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
@@ -27,7 +28,8 @@ pub(crate) struct Trust {
     #[arg(long, help_heading = HEADING, value_name = "LOCK")]
     lock: Option<PathBuf>,
 
-    /// A public key of minisign, or a file with one, whose owner must have signed the plugin's manifest; may be named several times
+    /// A public key of minisign, or a file with one, whose owner must have signed the plugin's
+    /// manifest; may be named several times
     #[arg(long, help_heading = HEADING, value_name = "KEY")]
     key: Vec<KeyArgument>,
 
@@ -75,7 +77,8 @@ impl KeyArgument {
 impl Trust {
     /// The policy, or which source of truth cannot be used and why.
     ///
-    /// It keeps no image: each file is looked at, also where an earlier one had the digest that it must have.
+    /// It keeps no image: each file is looked at, also where an earlier one had the digest that it
+    /// must have.
     pub(crate) fn policy(&self) -> Result<Policy, SourceError> {
         let nothing_kept = ImageCache::with_budget(0);
         if let Some(policy) = &self.policy {

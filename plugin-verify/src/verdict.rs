@@ -33,7 +33,8 @@ impl From<Result<VerifiedPlugin, VerifyError>> for Verdict {
 }
 
 impl Verdict {
-    /// Of a file when a source of truth cannot be used: one that cannot be read says nothing; one that is wrong does not vouch for it.
+    /// Of a file when a source of truth cannot be used: one that cannot be read says nothing; one
+    /// that is wrong does not vouch for it.
     pub(crate) fn without_source(error: &SourceError, file: &Path) -> Self {
         match error.is_unreadable() {
             true => Self::Unchecked(format!("{} could not be checked: {}", Escaped::path(file), Chain::of(error))),

@@ -1,4 +1,5 @@
-//! The texts of the program, case by case: each file in `cmd/` is a command line with its exit code and exactly what it prints.
+//! The texts of the program, case by case: each file in `cmd/` is a command line with its exit code
+//! and exactly what it prints.
 
 #[test]
 fn texts() {

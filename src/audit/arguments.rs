@@ -1,4 +1,5 @@
-//! What a call is about, in the application's words: names and values for the record of the call, where values appear as keyed hashes. Hashes nothing itself.
+//! What a call is about, in the application's words: names and values for the record of the call,
+//! where values appear as keyed hashes. Hashes nothing itself.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,8 +13,9 @@ use crate::Escaped;
 const COUNT: usize = 32;
 const NAME: usize = 64;
 
-/// What a call is about: the arguments that the application wants to find again in the log. It puts them among the extensions of a request, and the record of the call
-/// has their names and the keyed hashes of their values. Nothing of them is sent to the plugin.
+/// What a call is about: the arguments that the application wants to find again in the log. It puts
+/// them among the extensions of a request, and the record of the call has their names and the keyed
+/// hashes of their values. Nothing of them is sent to the plugin.
 ///
 /// ```
 /// use portcullis::audit::Arguments;
@@ -23,7 +25,8 @@ const NAME: usize = 64;
 /// # Ok::<(), portcullis::audit::ArgumentsError>(())
 /// ```
 ///
-/// Names stand in the log as they are, so they must not be secrets; values are wiped when this is dropped.
+/// Names stand in the log as they are, so they must not be secrets; values are wiped when this is
+/// dropped.
 #[derive(Clone, Default)]
 pub struct Arguments(BTreeMap<String, Zeroizing<Vec<u8>>>);
 
@@ -37,7 +40,8 @@ impl Arguments {
     ///
     /// # Errors
     ///
-    /// When the name is empty, longer than 64 bytes, has anything but ASCII letters, digits, `.`, `_` and `-` or was given already; when it is the 33rd.
+    /// When the name is empty, longer than 64 bytes, has anything but ASCII letters, digits, `.`,
+    /// `_` and `-` or was given already; when it is the 33rd.
     pub fn with(mut self, name: impl Into<String>, value: impl AsRef<[u8]>) -> Result<Self, ArgumentsError> {
         let name = name.into();
         let fine = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');

@@ -1,4 +1,5 @@
-//! Where the next record of a log goes: its number, the hash that it follows, the tree that it becomes a leaf of. Reads and writes no file.
+//! Where the next record of a log goes: its number, the hash that it follows, the tree that it
+//! becomes a leaf of. Reads and writes no file.
 
 use std::time::SystemTime;
 
@@ -37,7 +38,8 @@ impl Chain {
         &self.tree
     }
 
-    /// Writes the next record and its line feed behind what is in `lines`. False if the event is too large for a line; nothing has changed then.
+    /// Writes the next record and its line feed behind what is in `lines`. False if the event is
+    /// too large for a line; nothing has changed then.
     pub(crate) fn write(&mut self, lines: &mut Vec<u8>, now: SystemTime, event: &Event) -> bool {
         let time = Time::of(now);
         let head = Head { seq: self.next(), time, behind_us: self.time.ahead_of(time), prev: self.last };

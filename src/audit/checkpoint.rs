@@ -1,5 +1,6 @@
-//! Checkpoints (c2sp.org/tlog-checkpoint): the size of a log and the root over its records, signed. Whoever keeps one can tell later whether the log that they are
-//! shown still begins with the same records.
+//! Checkpoints (c2sp.org/tlog-checkpoint): the size of a log and the root over its records, signed.
+//! Whoever keeps one can tell later whether the log that they are shown still begins with the same
+//! records.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -39,7 +40,9 @@ impl Checkpoint {
         signer.sign(&format!("{}\n{}\n{root}\n", self.origin, self.size))
     }
 
-    /// Reads a checkpoint of the log `origin` that one of `verifiers` signed: each of them is believed about that log. Lines that it has besides are passed over, as its definition asks for; they are signed too.
+    /// Reads a checkpoint of the log `origin` that one of `verifiers` signed: each of them is
+    /// believed about that log. Lines that it has besides are passed over, as its definition asks
+    /// for; they are signed too.
     ///
     /// # Errors
     ///

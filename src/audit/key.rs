@@ -1,4 +1,5 @@
-//! The secrets of one log: what its checkpoints are signed with, and what hides values in it. They lie in a file of their own, never in the log.
+//! The secrets of one log: what its checkpoints are signed with, and what hides values in it. They
+//! lie in a file of their own, never in the log.
 
 use std::fmt;
 use std::fs::OpenOptions;
@@ -25,8 +26,9 @@ const HASH: &str = "hash ";
 const LENGTH: usize = 32;
 const FILE_LIMIT: u64 = 4096;
 
-/// A value as it appears in a log: its HMAC-SHA-256 (RFC 2104) under the key of that log. Equal values have equal hashes, and only who has the key can tell which
-/// value it is. Written `hmac-sha256:` and 64 hexadecimal digits.
+/// A value as it appears in a log: its HMAC-SHA-256 (RFC 2104) under the key of that log. Equal
+/// values have equal hashes, and only who has the key can tell which value it is. Written
+/// `hmac-sha256:` and 64 hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Blind(Digest);
 
@@ -81,7 +83,8 @@ fn blind(tag: &hmac::Tag) -> Blind {
     Blind(Digest::from(bytes))
 }
 
-/// The secrets of one log. Never shown, and wiped when they are dropped; what ring holds of them is not.
+/// The secrets of one log. Never shown, and wiped when they are dropped; what ring holds of them is
+/// not.
 pub struct LogKey {
     signer: NoteSigner,
     secret: Zeroizing<[u8; LENGTH]>,
@@ -89,7 +92,8 @@ pub struct LogKey {
 }
 
 impl LogKey {
-    /// New secrets for the log `origin`: a name without blanks and `+` that no other log has, as `example.com/secrets/host-7`.
+    /// New secrets for the log `origin`: a name without blanks and `+` that no other log has, as
+    /// `example.com/secrets/host-7`.
     ///
     /// # Errors
     ///
@@ -107,17 +111,20 @@ impl LogKey {
         Self { signer, secret, key }
     }
 
-    /// New secrets in a new file, which this user alone may read; they are on the disk when this returns.
+    /// New secrets in a new file, which this user alone may read; they are on the disk when this
+    /// returns.
     ///
     /// # Errors
     ///
-    /// As [`generate`](Self::generate); and when there is something at `path` already, others could replace what is there, or it cannot be written. Nothing is left there then.
+    /// As [`generate`](Self::generate); and when there is something at `path` already, others could
+    /// replace what is there, or it cannot be written. Nothing is left there then.
     pub fn create(path: impl AsRef<Path>, origin: &str) -> Result<Self, LogKeyError> {
         let path = path.as_ref();
         let key = Self::generate(origin)?;
         let failed = |source| LogKeyError::Io { path: path.to_path_buf(), source };
         refuse_open_place(private::directory_of(path)).map_err(failed)?;
-        // Whoever is killed meanwhile leaves nothing at `path`: half of the secrets would be in the way of a log for good.
+        // Whoever is killed meanwhile leaves nothing at `path`: half of the secrets would be in the
+        // way of a log for good.
         private::create(path, 0o600, key.text().as_bytes()).map_err(failed)?;
         Ok(key)
     }
@@ -136,7 +143,8 @@ impl LogKey {
     ///
     /// # Errors
     ///
-    /// When it cannot be read, is no such file, is not a regular file of this user or root, or others may read or write it.
+    /// When it cannot be read, is no such file, is not a regular file of this user or root, or
+    /// others may read or write it.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, LogKeyError> {
         let path = path.as_ref();
         let failed = |source| LogKeyError::Io { path: path.to_path_buf(), source };

@@ -1,4 +1,5 @@
-//! Signed notes and the keys that sign them, as C2SP defines them (c2sp.org/signed-note): a text, and under it who signs it. Ed25519 only.
+//! Signed notes and the keys that sign them, as C2SP defines them (c2sp.org/signed-note): a text,
+//! and under it who signs it. Ed25519 only.
 
 use std::fmt;
 use std::str::FromStr;
@@ -25,7 +26,8 @@ const SIGNATURE_LENGTH: usize = 64;
 /// What secret keys of notes begin with.
 const SECRET: &str = "PRIVATE+KEY+";
 
-/// A public key that notes are verified with, and the name that it signs by. Written `<name>+<id>+<key>`.
+/// A public key that notes are verified with, and the name that it signs by. Written
+/// `<name>+<id>+<key>`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct NoteVerifier {
     name: String,
@@ -106,7 +108,8 @@ fn check_name(name: &str) -> Result<(), NoteKeyError> {
     if (1..=NAME_LIMIT).contains(&name.len()) && name.chars().all(fine) { Ok(()) } else { Err(NoteKeyError::Name) }
 }
 
-/// A secret key that signs notes. Never shown, and wiped when it is dropped; what ring holds of it is not.
+/// A secret key that signs notes. Never shown, and wiped when it is dropped; what ring holds of it
+/// is not.
 pub struct NoteSigner {
     seed: Zeroizing<[u8; KEY_LENGTH]>,
     pair: Ed25519KeyPair,
@@ -118,7 +121,8 @@ impl NoteSigner {
     ///
     /// # Errors
     ///
-    /// [`NoteKeyError::Name`] when a key cannot have that name: it has 1 to 255 bytes, no blanks and no `+`.
+    /// [`NoteKeyError::Name`] when a key cannot have that name: it has 1 to 255 bytes, no blanks
+    /// and no `+`.
     pub fn new(name: &str, seed: Zeroizing<[u8; KEY_LENGTH]>) -> Result<Self, NoteKeyError> {
         check_name(name)?;
         let pair = Ed25519KeyPair::from_seed_unchecked(&seed[..]).map_err(|_| NoteKeyError::Length)?;
@@ -160,7 +164,8 @@ impl NoteSigner {
     ///
     /// # Errors
     ///
-    /// [`NoteError::Text`] when it cannot be the text of a note: it ends in a line feed and has no other control characters.
+    /// [`NoteError::Text`] when it cannot be the text of a note: it ends in a line feed and has no
+    /// other control characters.
     pub fn sign(&self, text: &str) -> Result<String, NoteError> {
         check_text(text)?;
         let signature = self.pair.sign(text.as_bytes());
@@ -175,11 +180,13 @@ impl fmt::Debug for NoteSigner {
     }
 }
 
-/// The text of a signed note, and which of `verifiers` signed it: at least one did. Signatures of others are passed over.
+/// The text of a signed note, and which of `verifiers` signed it: at least one did. Signatures of
+/// others are passed over.
 ///
 /// # Errors
 ///
-/// When it is no signed note, when a signature of one of `verifiers` is wrong, and when none of them signed it.
+/// When it is no signed note, when a signature of one of `verifiers` is wrong, and when none of
+/// them signed it.
 pub fn open_note<'n, 'v>(
     note: &'n str,
     verifiers: &'v [NoteVerifier],

@@ -1,4 +1,5 @@
-//! A log as somebody reads it who does not write it: its files in their order, line by line, within bounds. Judges nothing.
+//! A log as somebody reads it who does not write it: its files in their order, line by line, within
+//! bounds. Judges nothing.
 
 use std::fs::{File, Metadata};
 use std::io::{self, BufRead, BufReader, Read as _};
@@ -12,7 +13,8 @@ use super::record::LINE_LIMIT;
 use crate::Escaped;
 use crate::verify::other_than_regular;
 
-/// The files of the log at `path`, in the order of their records: the full ones beside it, and then itself.
+/// The files of the log at `path`, in the order of their records: the full ones beside it, and then
+/// itself.
 ///
 /// # Errors
 ///
@@ -29,8 +31,9 @@ fn full(path: &Path) -> Result<Vec<PathBuf>, ReadError> {
 
 /// The lines of all files, in the order of their records: each file is opened when its turn comes.
 ///
-/// The log may be written meanwhile. What is current now is read as the last file, also when it is full by then; and one that has both names, because its writer is
-/// just giving it the other or was killed at that, is read once.
+/// The log may be written meanwhile. What is current now is read as the last file, also when it is
+/// full by then; and one that has both names, because its writer is just giving it the other or was
+/// killed at that, is read once.
 pub(super) fn opened(
     path: impl AsRef<Path>,
 ) -> Result<impl Iterator<Item = Result<Lines<BufReader<File>>, ReadError>>, ReadError> {
@@ -61,7 +64,8 @@ pub struct Line {
     pub number: u64,
     /// Where it begins, in bytes.
     pub offset: u64,
-    /// Its bytes, without the line feed. Of a line that is longer than a record may be there are a few more than that.
+    /// Its bytes, without the line feed. Of a line that is longer than a record may be there are a
+    /// few more than that.
     pub bytes: Vec<u8>,
     /// Whether it ends in a line feed. Only the last line of a file may not.
     pub is_whole: bool,
@@ -119,7 +123,8 @@ impl<R: BufRead> Lines<R> {
         Ok(Some(line))
     }
 
-    /// Goes to the end of a line. Returns how many bytes that took, and whether it ends in a line feed.
+    /// Goes to the end of a line. Returns how many bytes that took, and whether it ends in a line
+    /// feed.
     fn skip(&mut self) -> io::Result<(u64, bool)> {
         let mut skipped = 0;
         loop {

@@ -1,11 +1,12 @@
-//! One line of a log: how it is written, and how it is read back. Every byte of it counts, so that there is one way to write a record and none to write it
-//! otherwise.
+//! One line of a log: how it is written, and how it is read back. Every byte of it counts, so that
+//! there is one way to write a record and none to write it otherwise.
 //!
 //! ```text
 //! {"v":1,"seq":41,"time":"2026-11-25T06:58:00.123456Z","prev":"<hash>","event":{"type":"call",...},"hash":"<hash>"}
 //! ```
 //!
-//! `hash` is the SHA-256 of the line up to the comma before it, `prev` the `hash` of the record before.
+//! `hash` is the SHA-256 of the line up to the comma before it, `prev` the `hash` of the record
+//! before.
 
 use std::io::Write as _;
 use std::time::SystemTime;
@@ -32,7 +33,8 @@ const END: &str = r#""}"#;
 /// What a line ends in: its hash, and what is around it.
 const TAIL: usize = HASH.len() + 2 * Digest::LENGTH + END.len();
 
-/// A record of a log, as its line says it. That its own hash is right is certain; that it stands where it should is not.
+/// A record of a log, as its line says it. That its own hash is right is certain; that it stands
+/// where it should is not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     line: String,
@@ -142,7 +144,8 @@ impl Record {
     }
 }
 
-/// Whether JSON has no blanks and line feeds but in strings: with them there were other ways to write the same, and more than one line.
+/// Whether JSON has no blanks and line feeds but in strings: with them there were other ways to
+/// write the same, and more than one line.
 fn is_dense(json: &str) -> bool {
     let (mut in_string, mut is_escaped) = (false, false);
     json.bytes().all(|byte| {
@@ -217,7 +220,8 @@ pub(super) struct Written {
     pub(super) leaf: Digest,
 }
 
-/// Writes a record and its line feed behind what is in `lines`; nothing, if the line would be too long.
+/// Writes a record and its line feed behind what is in `lines`; nothing, if the line would be too
+/// long.
 pub(super) fn write(lines: &mut Vec<u8>, head: &Head, event: &Event) -> Option<Written> {
     let start = lines.len();
     let written = append(lines, head, event, start);

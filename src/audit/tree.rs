@@ -1,5 +1,6 @@
-//! The Merkle tree over the records of a log (RFC 6962, section 2.1): one hash that stands for all of them, and short proofs that a record is among
-//! them or that a longer log begins with a shorter one. Computes; reads no log.
+//! The Merkle tree over the records of a log (RFC 6962, section 2.1): one hash that stands for all
+//! of them, and short proofs that a record is among them or that a longer log begins with a shorter
+//! one. Computes; reads no log.
 
 use sha2::{Digest as _, Sha256};
 
@@ -17,7 +18,8 @@ fn node_hash(left: &Digest, right: &Digest) -> Digest {
     Digest::from(<[u8; Digest::LENGTH]>::from(hash))
 }
 
-/// The right edge of a tree: all that is needed to add leaves and to know the root. It holds one hash for each bit that is set in the size.
+/// The right edge of a tree: all that is needed to add leaves and to know the root. It holds one
+/// hash for each bit that is set in the size.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Frontier {
     size: u64,
@@ -31,7 +33,8 @@ impl Frontier {
         Self::default()
     }
 
-    /// A frontier that was written down. `None` if a tree of `size` leaves has not that many complete subtrees, or no more leaves can be counted.
+    /// A frontier that was written down. `None` if a tree of `size` leaves has not that many
+    /// complete subtrees, or no more leaves can be counted.
     pub fn restore(size: u64, hashes: Vec<Digest>) -> Option<Self> {
         (hashes.len() == size.count_ones() as usize && size < u64::MAX / 2).then_some(Self { size, hashes })
     }
@@ -98,8 +101,9 @@ impl Tree {
         Some(subtree(self.first(size)?))
     }
 
-    /// The proof that leaf `index` is in the tree of the first `size` leaves: the hashes beside its way to the root, from the leaf on.
-    /// `None` if there are fewer leaves, or `index` is none of them.
+    /// The proof that leaf `index` is in the tree of the first `size` leaves: the hashes beside its
+    /// way to the root, from the leaf on. `None` if there are fewer leaves, or `index` is none of
+    /// them.
     pub fn inclusion(&self, index: u64, size: u64) -> Option<Vec<Digest>> {
         let leaves = self.first(size)?;
         let index = usize::try_from(index).ok().filter(|index| *index < leaves.len())?;
@@ -108,7 +112,8 @@ impl Tree {
         Some(proof)
     }
 
-    /// The proof that the tree of the first `new` leaves begins with that of the first `old`. `None` if `old` is none or more than `new`, or there are fewer leaves.
+    /// The proof that the tree of the first `new` leaves begins with that of the first `old`.
+    /// `None` if `old` is none or more than `new`, or there are fewer leaves.
     pub fn consistency(&self, old: u64, new: u64) -> Option<Vec<Digest>> {
         let leaves = self.first(new)?;
         let old = usize::try_from(old).ok().filter(|old| (1..=leaves.len()).contains(old))?;
@@ -209,7 +214,8 @@ pub fn verify_inclusion(
         }
         if node & 1 == 1 || node == last {
             hash = node_hash(sibling, &hash);
-            // Where a node at the right edge has no neighbour it stands for itself on the next level.
+            // Where a node at the right edge has no neighbour it stands for itself on the next
+            // level.
             while node & 1 == 0 && node != 0 {
                 node >>= 1;
                 last >>= 1;

@@ -17,7 +17,8 @@ pub enum ExecError {
         /// Which one; 0 is the program's name.
         index: usize,
     },
-    /// The plugin is a directory: its verified files lie in a private place, which somebody has to remove when the program has ended.
+    /// The plugin is a directory: its verified files lie in a private place, which somebody has to
+    /// remove when the program has ended.
     #[error("the plugin is a directory, whose files somebody has to remove afterwards; launch it from a host instead")]
     Bundle,
     /// A step failed.

@@ -1,5 +1,5 @@
-//! A verified program in the place of this process: the same process number, the same streams, other code. Starts no process, and knows
-//! neither the protocol nor an asynchronous runtime.
+//! A verified program in the place of this process: the same process number, the same streams,
+//! other code. Starts no process, and knows neither the protocol nor an asynchronous runtime.
 //!
 //! ```no_run
 //! use portcullis::Policy;
@@ -29,19 +29,23 @@ use crate::sys::{self, ExecVectors};
 use crate::verify::{ExecMode, VerifiedPlugin};
 use signals::Defaults;
 
-/// A private copy can be busy for a moment, because a process that was forked elsewhere in this program at the wrong time holds the
-/// descriptor that the copy was written through until it executes something.
+/// A private copy can be busy for a moment, because a process that was forked elsewhere in this
+/// program at the wrong time holds the descriptor that the copy was written through until it
+/// executes something.
 const BUSY_RETRIES: u32 = 200;
 const BUSY_PAUSE: Duration = Duration::from_millis(5);
 
 /// A verified program that is about to take the place of this process.
 ///
-/// It finds what env(1) or nice(1) would leave it: this process's number, parent, session, terminal, working directory, umask and
-/// limits, and its descriptors 0, 1 and 2. It does not find other descriptors, nor variables that were not given, nor signals that were
-/// ignored or blocked; and neither it nor its children can gain privileges (prctl(2) `PR_SET_NO_NEW_PRIVS`). Run from sealed memory by a
-/// user that is not root, other processes of that user can neither trace it nor read its environment.
+/// It finds what env(1) or nice(1) would leave it: this process's number, parent, session,
+/// terminal, working directory, umask and limits, and its descriptors 0, 1 and 2. It does not find
+/// other descriptors, nor variables that were not given, nor signals that were ignored or blocked;
+/// and neither it nor its children can gain privileges (prctl(2) `PR_SET_NO_NEW_PRIVS`). Run from
+/// sealed memory by a user that is not root, other processes of that user can neither trace it nor
+/// read its environment.
 ///
-/// For whoever waits for this process nothing changes, so a host can be told to start a program that does this in place of its plugin.
+/// For whoever waits for this process nothing changes, so a host can be told to start a program
+/// that does this in place of its plugin.
 #[derive(Debug, Clone)]
 #[must_use = "nothing is executed before `replace`"]
 pub struct Program {
@@ -60,9 +64,9 @@ impl Program {
 
     /// What the program finds in its environment.
     ///
-    /// With [`Environment::inherit_env`] it is this process's own, the names that belong to the plugin protocol included, because they
-    /// are between the program and the host that started this process. Loader variables stay behind; [`left_out`](Self::left_out)
-    /// names them.
+    /// With [`Environment::inherit_env`] it is this process's own, the names that belong to the
+    /// plugin protocol included, because they are between the program and the host that started
+    /// this process. Loader variables stay behind; [`left_out`](Self::left_out) names them.
     pub fn with_environment(mut self, environment: Environment) -> Self {
         self.environment = environment;
         self
@@ -86,24 +90,27 @@ impl Program {
         self
     }
 
-    /// The variables of this process that [`Environment::inherit_env`] was to pass on and does not, because they can make a program load
-    /// code that was never verified.
+    /// The variables of this process that [`Environment::inherit_env`] was to pass on and does not,
+    /// because they can make a program load code that was never verified.
     pub fn left_out(&self) -> Vec<OsString> {
         self.environment.left_out()
     }
 
-    /// Executes the program in place of this process, whose other threads end. Returns only when that failed.
+    /// Executes the program in place of this process, whose other threads end. Returns only when
+    /// that failed.
     ///
     /// Nothing of this process is cleaned up, as no destructor runs. A private copy
-    /// ([`Policy::with_private_copy`](crate::Policy::with_private_copy)) is taken off the disk first, because nobody could do it
-    /// afterwards, so here it does not help a program to find itself on disk.
+    /// ([`Policy::with_private_copy`](crate::Policy::with_private_copy)) is taken off the disk
+    /// first, because nobody could do it afterwards, so here it does not help a program to find
+    /// itself on disk.
     ///
     /// To be called when no other thread changes the environment or the actions of signals.
     ///
     /// # Errors
     ///
-    /// When the arguments or the environment cannot be passed, nothing has happened. When a later step failed, this process can no longer
-    /// gain privileges and its descriptors from 3 on are marked close-on-exec; the rest is as it was.
+    /// When the arguments or the environment cannot be passed, nothing has happened. When a later
+    /// step failed, this process can no longer gain privileges and its descriptors from 3 on are
+    /// marked close-on-exec; the rest is as it was.
     pub fn replace(self) -> ExecError {
         match self.prepare() {
             Ok(vectors) => {
@@ -141,7 +148,8 @@ impl Program {
         rustix::thread::set_no_new_privs(true)
             .map_err(|error| ExecError::step("forbidding it new privileges")(error.into()))?;
         sys::close_on_exec_from(3).map_err(ExecError::step("closing this process's descriptors to it"))?;
-        // On failure they are given back, so that whoever called still writes to a closed pipe without being killed.
+        // On failure they are given back, so that whoever called still writes to a closed pipe
+        // without being killed.
         let _defaults = Defaults::set().map_err(ExecError::step("giving signals their default actions"))?;
         Err(ExecError::step("executing it")(self.execute_patiently(vectors)))
     }

@@ -1,4 +1,5 @@
-//! What survives an execve(2) of how this process takes signals: those that it ignores, and those that it blocks. Given up, and back.
+//! What survives an execve(2) of how this process takes signals: those that it ignores, and those
+//! that it blocks. Given up, and back.
 
 use std::io;
 
@@ -9,7 +10,8 @@ const SIGNALS: std::ops::RangeInclusive<i32> = 1..=64;
 
 /// Every signal that was ignored has its default action and none is blocked, until this is dropped.
 ///
-/// Handlers need no such care: they do not survive. Rust programs ignore SIGPIPE from their start, which nobody asked for.
+/// Handlers need no such care: they do not survive. Rust programs ignore SIGPIPE from their start,
+/// which nobody asked for.
 #[derive(Debug)]
 pub(super) struct Defaults {
     ignored: Vec<i32>,
@@ -26,7 +28,8 @@ impl Defaults {
                     ignored.push(signal);
                     sys::default_action(signal);
                 }
-                // One of those that the C library keeps to itself; it may have been ignored by whoever started this process.
+                // One of those that the C library keeps to itself; it may have been ignored by
+                // whoever started this process.
                 Err(_) => sys::default_action(signal),
             }
         }

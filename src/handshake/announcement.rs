@@ -1,4 +1,5 @@
-//! The handshake line in the plugin's own words, kept for people. What was agreed on follows from it; nothing is decided by it.
+//! The handshake line in the plugin's own words, kept for people. What was agreed on follows from
+//! it; nothing is decided by it.
 
 use std::fmt;
 

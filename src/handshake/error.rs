@@ -22,7 +22,8 @@ pub enum HandshakeError {
         /// How it starts.
         start: Vec<u8>,
     },
-    /// The first line is no handshake line. Often it is something that the plugin printed for people.
+    /// The first line is no handshake line. Often it is something that the plugin printed for
+    /// people.
     #[error("the plugin's first line is no handshake line: {fault}{}", Quoted(line))]
     Malformed {
         /// What is wrong with it.

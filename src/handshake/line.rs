@@ -1,4 +1,5 @@
-//! The handshake line as text: parsed from what a plugin wrote, and written by our own plugins. Judges form, not content.
+//! The handshake line as text: parsed from what a plugin wrote, and written by our own plugins.
+//! Judges form, not content.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -11,7 +12,8 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 
 use super::error::{CertificateFault, HandshakeError, LineFault, cut};
 
-/// go-plugin hosts take a shorter sixth field for something else than a certificate, and no certificate is that short.
+/// go-plugin hosts take a shorter sixth field for something else than a certificate, and no
+/// certificate is that short.
 const CERTIFICATE_MINIMUM: usize = 51;
 
 /// One handshake line, taken apart.

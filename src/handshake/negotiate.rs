@@ -1,4 +1,5 @@
-//! From a line that is well formed to what host and plugin agree on, or to the reason why they do not. Decides; connects to nothing.
+//! From a line that is well formed to what host and plugin agree on, or to the reason why they do
+//! not. Decides; connects to nothing.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -90,7 +91,8 @@ impl Offer<'_> {
 
     fn unix(&self, path: PathBuf) -> Result<Address, AddressFault> {
         let bytes = path.as_os_str().as_encoded_bytes();
-        // Directly in it, so that there is no directory on the way which the plugin could have made a link.
+        // Directly in it, so that there is no directory on the way which the plugin could have made
+        // a link.
         let inside = path.strip_prefix(self.directory).is_ok_and(|below| {
             let mut components = below.components();
             matches!((components.next(), components.next()), (Some(Component::Normal(_)), None))
@@ -106,8 +108,8 @@ impl Offer<'_> {
     }
 }
 
-/// The version that a plugin answers with: the highest that both sides have; else the lowest of its own, so that the host can say
-/// what does not match. `None` if it serves none.
+/// The version that a plugin answers with: the highest that both sides have; else the lowest of its
+/// own, so that the host can say what does not match. `None` if it serves none.
 pub(crate) fn choose(offered: &str, served: &BTreeSet<u32>) -> Option<u32> {
     let offered: BTreeSet<u32> = offered.split(',').filter_map(|version| number(version.as_bytes())).collect();
     offered.intersection(served).last().or(served.first()).copied()

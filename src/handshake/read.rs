@@ -1,4 +1,5 @@
-//! Collects the first line from pieces of output, within a bound. Does not read and does not wait: the caller brings the pieces.
+//! Collects the first line from pieces of output, within a bound. Does not read and does not wait:
+//! the caller brings the pieces.
 
 use super::error::{HandshakeError, cut};
 
@@ -12,7 +13,8 @@ pub(crate) struct LineReader {
 }
 
 impl LineReader {
-    /// Takes the next piece. Returns the line, without its line feed, when it is complete; what follows it is dropped.
+    /// Takes the next piece. Returns the line, without its line feed, when it is complete; what
+    /// follows it is dropped.
     pub(crate) fn push(&mut self, piece: &[u8]) -> Result<Option<Vec<u8>>, HandshakeError> {
         let end = piece.iter().position(|byte| *byte == b'\n');
         let part = &piece[..end.unwrap_or(piece.len())];

@@ -1,4 +1,5 @@
-//! What must be decided before a launch, as types; what may be, as methods. Starts nothing before [`Builder::launch`].
+//! What must be decided before a launch, as types; what may be, as methods. Starts nothing before
+//! [`Builder::launch`].
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -12,8 +13,9 @@ use crate::launch::{Environment, Stdin};
 use crate::verify::VerifiedPlugin;
 use crate::{Error, Protocol};
 
-/// The way from a verified plugin to a running one. Its states are the decisions that nobody can take for the caller; everything else
-/// has a default, which is the strict one. A clone is another launch of the same plugin.
+/// The way from a verified plugin to a running one. Its states are the decisions that nobody can
+/// take for the caller; everything else has a default, which is the strict one. A clone is another
+/// launch of the same plugin.
 #[derive(Debug, Clone)]
 #[must_use = "nothing is launched before `launch`"]
 pub struct Builder<State>(State);
@@ -68,7 +70,8 @@ impl Builder<WantsProtocol> {
 }
 
 impl Builder<WantsEnvironment> {
-    /// What the plugin finds in its environment, besides what the protocol puts there: often [`Environment::empty`].
+    /// What the plugin finds in its environment, besides what the protocol puts there: often
+    /// [`Environment::empty`].
     pub fn with_environment(self, environment: Environment) -> Builder<Ready> {
         let WantsEnvironment { plugin, protocol } = self.0;
         Builder(Ready {
@@ -103,8 +106,8 @@ impl Builder<Ready> {
         self
     }
 
-    /// What the plugin sees as its own name (`argv[0]`), instead of the path that was verified; for a
-    /// plugin that is a directory, instead of the path of its own program there.
+    /// What the plugin sees as its own name (`argv[0]`), instead of the path that was verified; for
+    /// a plugin that is a directory, instead of the path of its own program there.
     pub fn with_name(mut self, name: impl Into<OsString>) -> Self {
         self.0.name = name.into();
         self
@@ -116,25 +119,29 @@ impl Builder<Ready> {
         self
     }
 
-    /// Where the private directory of the launch is made, instead of the system's directory for temporary files. It must be short
-    /// enough for a socket's path, and nobody but root and this user may be able to rename what is in it.
+    /// Where the private directory of the launch is made, instead of the system's directory for
+    /// temporary files. It must be short enough for a socket's path, and nobody but root and this
+    /// user may be able to rename what is in it.
     pub fn with_runtime_directory(mut self, directory: impl Into<PathBuf>) -> Self {
         self.0.runtime_directory = directory.into();
         self
     }
 
-    /// How long everything from the call of [`launch`](Self::launch) to the plugin's first answer may take together, instead of 30 seconds. A
-    /// launch that fails returns at most two seconds after that, which go into ending the process and gathering what it said.
+    /// How long everything from the call of [`launch`](Self::launch) to the plugin's first answer
+    /// may take together, instead of 30 seconds. A launch that fails returns at most two seconds
+    /// after that, which go into ending the process and gathering what it said.
     pub fn with_start_timeout(mut self, timeout: Duration) -> Self {
         self.0.start_timeout = timeout;
         self
     }
 
-    /// Lets the plugin read the host's own standard input, as go-plugin hosts do, for plugins that talk to a person at the terminal.
+    /// Lets the plugin read the host's own standard input, as go-plugin hosts do, for plugins that
+    /// talk to a person at the terminal.
     ///
     /// # Security
     ///
-    /// What is typed or piped there is shared with the plugin, and a plugin that has the host's terminal can change its settings.
+    /// What is typed or piped there is shared with the plugin, and a plugin that has the host's
+    /// terminal can change its settings.
     pub fn inherit_stdin(mut self) -> Self {
         self.0.stdin = Stdin::Inherit;
         self
@@ -144,8 +151,9 @@ impl Builder<Ready> {
     ///
     /// # Security
     ///
-    /// Every local user can connect to such a listener, and the kernel does not tell which process it belongs to: of the three layers
-    /// that tell who answers, only the pinned certificate is left. The report says so ([`PeerCheck::CertificateOnly`]).
+    /// Every local user can connect to such a listener, and the kernel does not tell which process
+    /// it belongs to: of the three layers that tell who answers, only the pinned certificate is
+    /// left. The report says so ([`PeerCheck::CertificateOnly`]).
     ///
     /// [`PeerCheck::CertificateOnly`]: crate::host::PeerCheck::CertificateOnly
     pub fn allow_tcp_loopback(mut self) -> Self {
@@ -155,17 +163,21 @@ impl Builder<Ready> {
 
     /// Records the launch, the plugin's calls and its end in an audit log.
     ///
-    /// Nothing is started before the log has the intent, and [`launch`](Self::launch) does not return before it has what was proven; every guarantee that is given up
-    /// is recorded too. Calls through [`Plugin::channel`] are recorded as [`CallLayer`](crate::host::CallLayer) says. The log must not lie where the plugin does:
-    /// in or below the policy's plugin directory, beside the plugin's file, or among its files.
+    /// Nothing is started before the log has the intent, and [`launch`](Self::launch) does not
+    /// return before it has what was proven; every guarantee that is given up is recorded too.
+    /// Calls through [`Plugin::channel`] are recorded as [`CallLayer`](crate::host::CallLayer)
+    /// says. The log must not lie where the plugin does: in or below the policy's plugin directory,
+    /// beside the plugin's file, or among its files.
     #[cfg(feature = "audit")]
     pub fn with_audit(mut self, log: Log) -> Self {
         self.0.audit = Some(log);
         self
     }
 
-    /// Refuses messages of the plugin with more than `limit` bytes as soon as they begin, instead of 64 MiB, and records it. Of a launch that is not recorded the
-    /// clients that tonic generates keep such a limit alone; there, too, it is 4 MiB unless it is set with `max_decoding_message_size`.
+    /// Refuses messages of the plugin with more than `limit` bytes as soon as they begin, instead
+    /// of 64 MiB, and records it. Of a launch that is not recorded the clients that tonic generates
+    /// keep such a limit alone; there, too, it is 4 MiB unless it is set with
+    /// `max_decoding_message_size`.
     #[cfg(feature = "audit")]
     pub fn with_message_limit(mut self, limit: usize) -> Self {
         self.0.message_limit = limit;
@@ -174,13 +186,15 @@ impl Builder<Ready> {
 
     /// Launches the plugin, and returns when it has answered over the secured connection.
     ///
-    /// The plugin belongs to the tokio runtime that this is called in, and must not outlive it: its outputs are read and its end is noticed
-    /// there. Cancelling (dropping) the future at any point leaves no process, descriptor or directory behind.
+    /// The plugin belongs to the tokio runtime that this is called in, and must not outlive it: its
+    /// outputs are read and its end is noticed there. Cancelling (dropping) the future at any point
+    /// leaves no process, descriptor or directory behind.
     ///
     /// # Errors
     ///
-    /// [`Error::Identity`] and [`Error::Launch`] when the process was not started, [`Error::Start`] when it was and did not become
-    /// ready; it was killed then. `Error::Audit` when the launch is to be recorded and could not be: nothing was started, or it was killed.
+    /// [`Error::Identity`] and [`Error::Launch`] when the process was not started, [`Error::Start`]
+    /// when it was and did not become ready; it was killed then. `Error::Audit` when the launch is
+    /// to be recorded and could not be: nothing was started, or it was killed.
     ///
     /// # Panics
     ///

@@ -1,4 +1,5 @@
-//! The connection to a plugin as callers have it: any client that tonic generates can call through it, and none can call past the audit log.
+//! The connection to a plugin as callers have it: any client that tonic generates can call through
+//! it, and none can call past the audit log.
 
 use std::fmt;
 use std::pin::Pin;
@@ -12,9 +13,11 @@ use tower_service::Service;
 use super::calls::{CallLayer, Calling, RecordedCalls};
 use crate::transport;
 
-/// The connection to a plugin, for any client that tonic generates: `KvClient<host::Channel>`. Cheap to clone; never connects again when it is lost.
+/// The connection to a plugin, for any client that tonic generates: `KvClient<host::Channel>`.
+/// Cheap to clone; never connects again when it is lost.
 ///
-/// If the launch is recorded in an audit log, so is every call; a call that cannot be recorded is not made.
+/// If the launch is recorded in an audit log, so is every call; a call that cannot be recorded is
+/// not made.
 #[derive(Clone)]
 pub struct Channel(Way);
 

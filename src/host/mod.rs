@@ -1,4 +1,5 @@
-//! Stage 7, the host's side: from a [`VerifiedPlugin`](crate::verify::VerifiedPlugin) to a [`Plugin`] that answers.
+//! Stage 7, the host's side: from a [`VerifiedPlugin`](crate::verify::VerifiedPlugin) to a
+//! [`Plugin`] that answers.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -23,7 +24,8 @@
 //! # }
 //! ```
 //!
-//! With an audit log, what was decided, launched and called is recorded before it happens, or does not happen:
+//! With an audit log, what was decided, launched and called is recorded before it happens, or does
+//! not happen:
 //!
 //! ```no_run
 //! # #[cfg(feature = "audit")]

@@ -1,4 +1,5 @@
-//! What a plugin writes to its standard output and error: read for as long as it lives, so that it never blocks, and kept within bounds.
+//! What a plugin writes to its standard output and error: read for as long as it lives, so that it
+//! never blocks, and kept within bounds.
 
 use std::collections::VecDeque;
 use std::io;
@@ -23,7 +24,8 @@ const TAIL: usize = 4 * 1024;
 /// The longest line that is shown; the rest of a longer one is dropped.
 const LINE: usize = 4 * 1024;
 
-/// How long what a process left in its sockets is read after its end. A process that it left behind may hold them for ever.
+/// How long what a process left in its sockets is read after its end. A process that it left behind
+/// may hold them for ever.
 const AFTER_END: Duration = Duration::from_millis(200);
 
 /// Reads the handshake line. What follows it in the same piece is dropped.
@@ -55,7 +57,8 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// Reads `stream` to its end, or until a moment after the end of the process. Each line is traced under `name`.
+    /// Reads `stream` to its end, or until a moment after the end of the process. Each line is
+    /// traced under `name`.
     pub(super) fn drain(name: &'static str, pid: u32, stream: UnixStream, end: End) -> Self {
         let tail = Arc::default();
         let lines = Lines { name, pid, line: Vec::new(), tail: Arc::clone(&tail) };
@@ -67,7 +70,8 @@ impl Output {
         lock(&self.tail).iter().copied().collect()
     }
 
-    /// The last bytes that a process which has ended wrote: waits a moment for those that are still on their way.
+    /// The last bytes that a process which has ended wrote: waits a moment for those that are still
+    /// on their way.
     pub(super) async fn tail_at_end(&mut self) -> Vec<u8> {
         let _ = tokio::time::timeout(AFTER_END, &mut self.task).await;
         self.tail()
@@ -83,7 +87,8 @@ async fn drain(mut stream: UnixStream, mut end: End, mut lines: Lines) {
     tokio::pin!(after_end);
     loop {
         tokio::select! {
-            // In this order, so that output without end does not keep the task alive after the process.
+            // In this order, so that output without end does not keep the task alive after the
+            // process.
             biased;
             () = &mut after_end => return lines.finish(),
             read = stream.read(&mut piece) => match read {

@@ -14,7 +14,8 @@ use crate::launch::Exit;
 use crate::rpc::{self, Asked};
 use crate::transport::{self, Hangup};
 
-/// How long a plugin that did not exit when it was asked gets after SIGTERM, and how long the end of a killed one is waited for.
+/// How long a plugin that did not exit when it was asked gets after SIGTERM, and how long the end
+/// of a killed one is waited for.
 const TERMINATE_WAIT: Duration = Duration::from_millis(400);
 const KILL_WAIT: Duration = Duration::from_millis(400);
 
@@ -38,7 +39,8 @@ impl Plugin {
         life: Life,
     ) -> Self {
         let hangup = Arc::new(hangup);
-        // A process that was forked off the plugin may hold the other end. It is not the plugin, and nothing is said to it.
+        // A process that was forked off the plugin may hold the other end. It is not the plugin,
+        // and nothing is said to it.
         let (mut end, connection, life_to_end) = (process.end(), Arc::clone(&hangup), life.clone());
         tokio::spawn(async move {
             let exit = end.wait().await;
@@ -48,7 +50,8 @@ impl Plugin {
         Self { process, channel, hangup, outputs, report, life }
     }
 
-    /// The connection to the plugin, for any client that tonic generates. Cheap to clone; never connects again when it is lost.
+    /// The connection to the plugin, for any client that tonic generates. Cheap to clone; never
+    /// connects again when it is lost.
     pub fn channel(&self) -> Channel {
         self.life.channel(self.wire())
     }
@@ -73,7 +76,8 @@ impl Plugin {
         &self.report
     }
 
-    /// Waits for the end of the plugin's process, however it comes. What the process left in its group is killed then.
+    /// Waits for the end of the plugin's process, however it comes. What the process left in its
+    /// group is killed then.
     pub async fn exited(&self) -> Exit {
         self.process.ended().await
     }
@@ -83,21 +87,24 @@ impl Plugin {
         self.process.exit()
     }
 
-    /// The last bytes that the plugin wrote to its standard error so far, at most 4 KiB. Foreign text: show it with
-    /// [`Escaped`](crate::Escaped).
+    /// The last bytes that the plugin wrote to its standard error so far, at most 4 KiB. Foreign
+    /// text: show it with [`Escaped`](crate::Escaped).
     pub fn stderr_tail(&self) -> Vec<u8> {
         self.outputs[0].tail()
     }
 
-    /// Kills the plugin and its process group at once. [`exited`](Self::exited) tells when it has ended.
+    /// Kills the plugin and its process group at once. [`exited`](Self::exited) tells when it has
+    /// ended.
     pub fn kill(&self) {
         self.process.kill();
     }
 
-    /// Ends the plugin: asks it to exit and waits for that at most `grace`, then sends SIGTERM, then kills it and its group.
+    /// Ends the plugin: asks it to exit and waits for that at most `grace`, then sends SIGTERM,
+    /// then kills it and its group.
     ///
-    /// Calls that are under way may end as long as half of `grace` lasts; then the connection is closed, because some plugins wait for that.
-    /// Returns at most 0.8 seconds after `grace`, whatever the plugin does: it waits for no answer and no end of output. Does nothing to a
+    /// Calls that are under way may end as long as half of `grace` lasts; then the connection is
+    /// closed, because some plugins wait for that. Returns at most 0.8 seconds after `grace`,
+    /// whatever the plugin does: it waits for no answer and no end of output. Does nothing to a
     /// plugin that has ended.
     pub async fn shutdown(&self, grace: Duration) -> Shutdown {
         let pid = self.pid();
@@ -163,7 +170,8 @@ impl fmt::Debug for Plugin {
 pub struct Shutdown {
     /// What it took.
     pub ending: Ending,
-    /// How the process ended. `None` if the kernel has not ended it yet: it was killed, and is reaped when it ends.
+    /// How the process ended. `None` if the kernel has not ended it yet: it was killed, and is
+    /// reaped when it ends.
     pub exit: Option<Exit>,
 }
 

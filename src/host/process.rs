@@ -1,4 +1,5 @@
-//! The plugin's process as the runtime sees it: watched from start to end, signalled, awaited. Bounded waits only.
+//! The plugin's process as the runtime sees it: watched from start to end, signalled, awaited.
+//! Bounded waits only.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -13,7 +14,8 @@ use tokio::sync::watch as state;
 use crate::launch::{Child, Exit};
 use crate::sys;
 
-/// A child with a task that notices its end. Dropping it kills the process and its group; the task then reaps it.
+/// A child with a task that notices its end. Dropping it kills the process and its group; the task
+/// then reaps it.
 #[derive(Debug)]
 pub(super) struct Process {
     child: Arc<Child>,
@@ -34,7 +36,8 @@ impl Process {
         &self.child
     }
 
-    /// How the process ended, if it has. Asks the kernel, so that it is also right when the runtime that watched is gone.
+    /// How the process ended, if it has. Asks the kernel, so that it is also right when the runtime
+    /// that watched is gone.
     pub(super) fn exit(&self) -> Option<Exit> {
         self.exit.borrow().or_else(|| self.child.try_reap())
     }
@@ -82,7 +85,8 @@ impl End {
     pub(super) async fn wait(&mut self) -> Exit {
         match self.exit.wait_for(Option::is_some).await {
             Ok(exit) => exit.unwrap_or(Exit::Unknown),
-            // The runtime that watched is gone, and nobody else wakes us: all that can be told is how things stand.
+            // The runtime that watched is gone, and nobody else wakes us: all that can be told is
+            // how things stand.
             Err(_) => self.child.upgrade().and_then(|child| child.try_reap()).unwrap_or(Exit::Unknown),
         }
     }

@@ -22,15 +22,18 @@ pub struct LaunchReport {
     pub launch: Option<LaunchId>,
     /// The plugin's process.
     pub pid: u32,
-    /// The SHA-256 of the bytes that run: for a plugin that an interpreter runs, those of the interpreter.
+    /// The SHA-256 of the bytes that run: for a plugin that an interpreter runs, those of the
+    /// interpreter.
     pub digest: Digest,
-    /// The SHA-256 of the manifest that names every file of the plugin, if the plugin is a directory.
+    /// The SHA-256 of the manifest that names every file of the plugin, if the plugin is a
+    /// directory.
     pub manifest: Option<Digest>,
     /// Who said that the plugin may run: at least one, and every one that the policy requires.
     pub vouchers: Vec<Voucher>,
     /// How they were kept unchanged from the check to the execution.
     pub mode: ExecMode,
-    /// Whether they came from the cache, so that the program was neither read nor hashed for this launch.
+    /// Whether they came from the cache, so that the program was neither read nor hashed for this
+    /// launch.
     pub cached: bool,
     /// The version of the application's protocol that the two agreed on.
     pub version: u32,

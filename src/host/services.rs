@@ -1,4 +1,5 @@
-//! Which gRPC services a plugin has, for people who want to know: asked, within bounds. A plugin can say what it likes; nothing relies on it.
+//! Which gRPC services a plugin has, for people who want to know: asked, within bounds. A plugin
+//! can say what it likes; nothing relies on it.
 
 use std::fmt;
 use std::time::Duration;
@@ -27,7 +28,8 @@ pub enum Services {
         /// The service that listed them, which is among them.
         reflection: Reflection,
     },
-    /// It does not list them: it has no reflection. Nothing can be told of the application's services then.
+    /// It does not list them: it has no reflection. Nothing can be told of the application's
+    /// services then.
     #[non_exhaustive]
     Unlisted {
         /// What is known of those that every plugin may have.
@@ -48,8 +50,9 @@ pub struct WireService {
 impl Plugin {
     /// Asks the plugin which services it has, within `limit`.
     ///
-    /// By server reflection (`grpc.reflection.v1`, else `v1alpha`), which plugins built with go-plugin offer. No other service is called, except
-    /// that a plugin without reflection is asked for a method that does not exist. At most 256 names of 256 bytes are taken.
+    /// By server reflection (`grpc.reflection.v1`, else `v1alpha`), which plugins built with
+    /// go-plugin offer. No other service is called, except that a plugin without reflection is
+    /// asked for a method that does not exist. At most 256 names of 256 bytes are taken.
     ///
     /// # Errors
     ///

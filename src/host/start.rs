@@ -1,4 +1,5 @@
-//! The launch as a list: each line needs what the line before it proved, so none can be left out or moved.
+//! The launch as a list: each line needs what the line before it proved, so none can be left out or
+//! moved.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -29,10 +30,12 @@ const PORTS: [(&str, &str); 2] = [("PLUGIN_MIN_PORT", "10000"), ("PLUGIN_MAX_POR
 /// A deadline for those who want none.
 const AS_GOOD_AS_NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
 
-/// How long a plugin that has closed its output or its connection gets to exit by itself, so that its own exit status can be reported.
+/// How long a plugin that has closed its output or its connection gets to exit by itself, so that
+/// its own exit status can be reported.
 const EXIT_WAIT: Duration = Duration::from_millis(500);
 
-/// How long what a process left behind is still looked at after its end: its output may hold the reason.
+/// How long what a process left behind is still looked at after its end: its output may hold the
+/// reason.
 const AFTER_END: Duration = Duration::from_millis(200);
 
 /// How long the end of a killed process is waited for.
@@ -49,7 +52,8 @@ pub(super) async fn start(ready: Ready) -> Result<Plugin, Error> {
     match launch(ready, watch, deadline, &trail).await {
         Ok(launched) => Ok(launched.finish(trail)),
         Err(error) => {
-            // A disk that does not answer keeps nobody: the log has the end already, and writes it when it can.
+            // A disk that does not answer keeps nobody: the log has the end already, and writes it
+            // when it can.
             let _ = timeout(RECORD_WAIT, trail.failed(&error)).await;
             Err(error)
         }
@@ -136,7 +140,8 @@ fn protocol_variables(terms: &Terms, directory: &Path) -> Vec<(String, OsString)
     variables
 }
 
-/// Starts the process on the launcher thread. If this future is dropped meanwhile, the process is not started, or killed there.
+/// Starts the process on the launcher thread. If this future is dropped meanwhile, the process is
+/// not started, or killed there.
 async fn spawn(order: Order) -> Result<Running, LaunchError> {
     let (sender, receiver) = oneshot::channel();
     launch::on_launcher(move || {
@@ -185,7 +190,8 @@ impl Starting {
         Ok(Self { process, stdout, stderr, environment: running.names, measures: running.measures, watch, started_in })
     }
 
-    /// A process that was forked off the plugin could go on where the plugin ended. It is not what was launched.
+    /// A process that was forked off the plugin could go on where the plugin ended. It is not what
+    /// was launched.
     async fn meet_while_it_lives(&mut self, terms: &Terms, deadline: Instant) -> Result<Met, StartFault> {
         let mut end = self.process.end();
         let ended = async {
@@ -290,7 +296,8 @@ struct Launched {
 impl Launched {
     fn finish(self, trail: Trail) -> Plugin {
         let Self { starting: Starting { process, stdout, stderr, .. }, met, report } = self;
-        // What the plugin still writes to its standard output has no meaning, and must not block it.
+        // What the plugin still writes to its standard output has no meaning, and must not block
+        // it.
         let stdout = Output::drain("stdout", report.pid, stdout, process.end());
         tokio::spawn(rpc::drain(met.channel.clone()));
         let LaunchReport { pid, digest, mode, version, .. } = report;

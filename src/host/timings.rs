@@ -1,4 +1,5 @@
-//! How long each step of a start took: facts for people. Decides nothing; the deadline of a start is kept elsewhere.
+//! How long each step of a start took: facts for people. Decides nothing; the deadline of a start
+//! is kept elsewhere.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,7 +10,8 @@ use tokio::time::Instant;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timings {
-    /// From the call of `launch` to the start of the process: identity, private directory, clone and exec.
+    /// From the call of `launch` to the start of the process: identity, private directory, clone
+    /// and exec.
     pub process: Duration,
     /// Until its handshake line was complete.
     pub handshake_line: Duration,

@@ -1,4 +1,5 @@
-//! A process that we started: signalled, awaited and reaped through its pidfd, and never outliving this value. Knows nothing of plugins.
+//! A process that we started: signalled, awaited and reaped through its pidfd, and never outliving
+//! this value. Knows nothing of plugins.
 
 use std::fmt;
 use std::io;
@@ -56,8 +57,9 @@ impl From<WaitIdStatus> for Exit {
 
 /// A child process, its session's and process group's leader.
 ///
-/// Every signal goes through the pidfd, or to the group while the leader is not reaped: neither number can belong to a stranger then.
-/// Dropping it kills the group, and the launcher thread reaps what is left.
+/// Every signal goes through the pidfd, or to the group while the leader is not reaped: neither
+/// number can belong to a stranger then. Dropping it kills the group, and the launcher thread reaps
+/// what is left.
 #[derive(Debug)]
 pub(crate) struct Child {
     pid: Pid,
@@ -68,7 +70,8 @@ pub(crate) struct Child {
     belongings: Option<Belongings>,
 }
 
-/// What a process needs on disk for as long as it runs. Gone when it has ended and can no longer put anything there.
+/// What a process needs on disk for as long as it runs. Gone when it has ended and can no longer
+/// put anything there.
 #[derive(Debug)]
 pub(super) struct Belongings {
     #[expect(dead_code, reason = "held, because its files are there for as long as it is")]
@@ -78,7 +81,8 @@ pub(super) struct Belongings {
 }
 
 impl Child {
-    /// Takes hold of a process that this program has just started and nobody has reaped, and of what belongs to it.
+    /// Takes hold of a process that this program has just started and nobody has reaped, and of
+    /// what belongs to it.
     pub(super) fn hold(pid: Pid, pidfd: OwnedFd, belongings: Belongings) -> Self {
         Self { pid, pidfd: Arc::new(pidfd), exit: Mutex::new(None), belongings: Some(belongings) }
     }
@@ -114,7 +118,8 @@ impl Child {
         }
         match self.try_signal(Signal::KILL) {
             Ok(true) => self.kill_group(),
-            // Something else in this program reaped it, so the group's number may be a stranger's by now.
+            // Something else in this program reaped it, so the group's number may be a stranger's
+            // by now.
             Ok(false) => {}
             Err(error) => tracing::error!(pid = self.pid(), %error, "a plugin could not be killed"),
         }
@@ -150,8 +155,9 @@ impl Child {
 
     /// Whether the process that made the other end of `socket` is this one.
     ///
-    /// Compares pidfds, which unlike process numbers are never used twice; where the kernel has no `SO_PEERPIDFD` or no unique inode
-    /// numbers for pidfds it compares the numbers, while the process is known not to be reaped.
+    /// Compares pidfds, which unlike process numbers are never used twice; where the kernel has no
+    /// `SO_PEERPIDFD` or no unique inode numbers for pidfds it compares the numbers, while the
+    /// process is known not to be reaped.
     pub(crate) fn made(&self, socket: BorrowedFd<'_>) -> io::Result<Peer> {
         let (pidfd, ours) = match (sys::peer_pidfd(socket), rustix::fs::fstatfs(&*self.pidfd)?.f_type) {
             (Ok(pidfd), sys::PIDFS_MAGIC) => (pidfd, rustix::fs::fstat(&*self.pidfd)?),
@@ -171,7 +177,8 @@ impl Child {
     fn made_by_number(&self, socket: BorrowedFd<'_>) -> io::Result<Peer> {
         let exit = self.lock();
         let pid = sys::peer_credentials(socket)?.pid.unsigned_abs();
-        // Not even ended, so the number cannot be anybody else's; also not if something else in this program reaps children.
+        // Not even ended, so the number cannot be anybody else's; also not if something else in
+        // this program reaps children.
         let running = exit.is_none() && wait(&self.pidfd, WaitIdOptions::NOWAIT)?.is_none();
         match running && pid == self.pid() {
             true => Ok(Peer::Child(PeerCheck::ProcessId)),
@@ -184,8 +191,8 @@ impl Child {
     }
 }
 
-/// How long dropping a child waits for the end of the process that it has killed; nearly always it ends much sooner. What takes longer
-/// is left to the launcher thread.
+/// How long dropping a child waits for the end of the process that it has killed; nearly always it
+/// ends much sooner. What takes longer is left to the launcher thread.
 const DROP_WAIT: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 
 impl Drop for Child {

@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::child::Remains;
 use crate::worker::Worker;
 
-/// How often killed processes that have not ended yet are looked at. They end within a moment, or never.
+/// How often killed processes that have not ended yet are looked at. They end within a moment, or
+/// never.
 const REAP_INTERVAL: Duration = Duration::from_millis(10);
 
 static CLEANER: Worker<Remains> = Worker::new("portcullis-cleaner", serve);

@@ -1,4 +1,5 @@
-//! Why a verified plugin could not be started. Whatever was begun is undone before one of these is returned.
+//! Why a verified plugin could not be started. Whatever was begun is undone before one of these is
+//! returned.
 
 use std::io;
 use std::path::PathBuf;
@@ -58,16 +59,18 @@ pub enum LaunchError {
         /// The place.
         path: PathBuf,
     },
-    /// This process ignores SIGCHLD or has set SA_NOCLDWAIT, so the kernel reports the end of no child (waitpid(2)): a plugin could not be
-    /// watched.
+    /// This process ignores SIGCHLD or has set SA_NOCLDWAIT, so the kernel reports the end of no
+    /// child (waitpid(2)): a plugin could not be watched.
     #[error(
         "this process ignores SIGCHLD, so the end of a plugin would go unnoticed; give that signal its default action"
     )]
     ChildrenIgnored,
-    /// The process could not be started in time. Should it start all the same, it is killed at once.
+    /// The process could not be started in time. Should it start all the same, it is killed at
+    /// once.
     #[error("the plugin's process was not started in time")]
     Timeout,
-    /// A step of starting the process failed, in this process or in the new one before it became the plugin.
+    /// A step of starting the process failed, in this process or in the new one before it became
+    /// the plugin.
     #[error("{step} failed")]
     #[non_exhaustive]
     Start {
@@ -78,7 +81,8 @@ pub enum LaunchError {
     },
 }
 
-/// A step of starting the process. Those that concern the new process happen between clone(2) and execveat(2).
+/// A step of starting the process. Those that concern the new process happen between clone(2) and
+/// execveat(2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Step {

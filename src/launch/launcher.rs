@@ -1,7 +1,8 @@
 //! The one thread from which every plugin is started. Knows nothing of what it starts.
 //!
-//! The parent-death signal follows the *thread* that started a process (prctl(2) `PR_SET_PDEATHSIG`), so a plugin must never be started
-//! from a thread that may end before the host does, as the threads of an asynchronous runtime do.
+//! The parent-death signal follows the *thread* that started a process (prctl(2)
+//! `PR_SET_PDEATHSIG`), so a plugin must never be started from a thread that may end before the
+//! host does, as the threads of an asynchronous runtime do.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};

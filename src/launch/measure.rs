@@ -1,4 +1,5 @@
-//! What was enforced on one plugin's process: facts for the launch report, stated by the code that enforces them.
+//! What was enforced on one plugin's process: facts for the launch report, stated by the code that
+//! enforces them.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -9,7 +10,8 @@ use std::time::Duration;
 
 use super::{Child, Stdin};
 
-/// Something that was enforced on a plugin's process before its first instruction. A launch where one of them fails does not happen.
+/// Something that was enforced on a plugin's process before its first instruction. A launch where
+/// one of them fails does not happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Measure {
@@ -17,7 +19,8 @@ pub enum Measure {
     OwnSession,
     /// The kernel kills it when the host dies (prctl(2) `PR_SET_PDEATHSIG`).
     DiesWithHost,
-    /// Neither it nor its children can gain privileges by executing something (prctl(2) `PR_SET_NO_NEW_PRIVS`).
+    /// Neither it nor its children can gain privileges by executing something (prctl(2)
+    /// `PR_SET_NO_NEW_PRIVS`).
     NoNewPrivileges,
     /// It leaves no core dump (`RLIMIT_CORE`).
     NoCoreDumps,
@@ -29,8 +32,9 @@ pub enum Measure {
     SocketOutput,
     /// Its standard input is `/dev/null`.
     NoInput,
-    /// Its image could be executed and not read, so that when it started other processes of its user could neither trace it nor read its
-    /// environment. What it allows later is its own affair.
+    /// Its image could be executed and not read, so that when it started other processes of its
+    /// user could neither trace it nor read its environment. What it allows later is its own
+    /// affair.
     NotTraceable,
 }
 
@@ -55,11 +59,13 @@ impl Measure {
     }
 }
 
-/// How often, and how long apart, a process is looked at that is not quite its program yet. Nearly always the first look or the second is the last.
+/// How often, and how long apart, a process is looked at that is not quite its program yet. Nearly
+/// always the first look or the second is the last.
 const LOOKS: u32 = 100;
 const PAUSE: Duration = Duration::from_micros(200);
 
-/// Looked at rather than concluded, because it depends on more than the image. Where this host is root, or has its powers, looking says nothing.
+/// Looked at rather than concluded, because it depends on more than the image. Where this host is
+/// root, or has its powers, looking says nothing.
 fn is_not_traceable(pid: u32) -> bool {
     if rustix::process::geteuid().is_root() {
         return false;
@@ -79,7 +85,8 @@ fn is_not_traceable(pid: u32) -> bool {
 enum Look {
     Refused,
     Allowed,
-    /// Its memory is new, and nothing is in it yet: whether it may be traced is decided before there is (execve(2)).
+    /// Its memory is new, and nothing is in it yet: whether it may be traced is decided before
+    /// there is (execve(2)).
     TooEarly,
 }
 

@@ -1,6 +1,9 @@
-//! Stage 2: a [`VerifiedPlugin`](crate::verify::VerifiedPlugin) becomes a [`Running`] process that got nothing it was not given.
+//! Stage 2: a [`VerifiedPlugin`](crate::verify::VerifiedPlugin) becomes a [`Running`] process that
+//! got nothing it was not given.
 //!
-//! Owns processes, descriptors, the environment and the private directory; knows neither the handshake nor TLS. Dropping a [`Running`] kills the process and its group and removes the directory.
+//! Owns processes, descriptors, the environment and the private directory; knows neither the
+//! handshake nor TLS. Dropping a [`Running`] kills the process and its group and removes the
+//! directory.
 
 mod child;
 mod cleaner;

@@ -1,4 +1,5 @@
-//! What is started and how: the arguments, the standard streams, and the steps from a new process to the plugin. Does not know the protocol.
+//! What is started and how: the arguments, the standard streams, and the steps from a new process
+//! to the plugin. Does not know the protocol.
 
 use std::convert::Infallible;
 use std::ffi::{CString, OsString};
@@ -22,8 +23,9 @@ use crate::private::PrivateDirectory;
 use crate::sys::{self, ExecVectors};
 use crate::verify::{ExecMode, VerifiedPlugin};
 
-/// A private copy can be busy for a moment, because a process that was forked elsewhere in this program at the wrong time holds the
-/// descriptor that the copy was written through until it executes something.
+/// A private copy can be busy for a moment, because a process that was forked elsewhere in this
+/// program at the wrong time holds the descriptor that the copy was written through until it
+/// executes something.
 const BUSY_RETRIES: u32 = 200;
 const BUSY_PAUSE: Duration = Duration::from_millis(5);
 
@@ -49,7 +51,8 @@ pub(crate) struct Order {
 }
 
 impl Order {
-    /// Starts the process. To be called on the launcher thread only ([`on_launcher`](super::on_launcher)).
+    /// Starts the process. To be called on the launcher thread only
+    /// ([`on_launcher`](super::on_launcher)).
     pub(crate) fn start(self) -> Result<Running, LaunchError> {
         if sys::ignores_children().map_err(LaunchError::start(Step::Prepare))? {
             return Err(LaunchError::ChildrenIgnored);
@@ -68,14 +71,16 @@ impl Order {
 
 /// A socket pair for one output stream: the host's end reads, the plugin's end writes.
 ///
-/// Not a pipe, because `/proc/PID/fd` lets other processes of the same user open a pipe for writing, and a socket not.
+/// Not a pipe, because `/proc/PID/fd` lets other processes of the same user open a pipe for
+/// writing, and a socket not.
 fn output() -> io::Result<(UnixStream, OwnedFd)> {
     let (ours, theirs) = UnixStream::pair()?;
     ours.shutdown(Shutdown::Write)?;
     Ok((ours, above_standard(theirs)?))
 }
 
-/// The same file under a number that none of the plugin's three streams is put over: a host may run without some of its own.
+/// The same file under a number that none of the plugin's three streams is put over: a host may run
+/// without some of its own.
 fn above_standard(descriptor: impl AsFd) -> io::Result<OwnedFd> {
     Ok(rustix::io::fcntl_dupfd_cloexec(descriptor, 3)?)
 }
@@ -106,7 +111,8 @@ impl Streams {
     }
 }
 
-/// The steps from a new process to the plugin, with everything that they need: nothing may be allocated there.
+/// The steps from a new process to the plugin, with everything that they need: nothing may be
+/// allocated there.
 struct Start {
     program: OwnedFd,
     /// The same file, for kernels without execveat.
@@ -157,14 +163,16 @@ impl Start {
     fn once(&self) -> Result<(Pid, OwnedFd), Failure> {
         let prepare = |error| (Step::Prepare, error);
         let mut failure = None;
-        // Here, because the new process shares this one's memory until it is another program: a handler of the host must not run in it.
+        // Here, because the new process shares this one's memory until it is another program: a
+        // handler of the host must not run in it.
         let blocked = sys::block_signals(u64::MAX).map_err(prepare)?;
         let started = sys::start_process(&mut || failure = self.become_plugin().err());
         // Must not lose the process that may be there by now; and this thread needs no signals.
         let _ = sys::block_signals(blocked);
         let (pid, pidfd) = started.map_err(prepare)?;
         if let Some(failure) = failure {
-            // It has ended; this only takes note of it. Somebody else in this program may have done so already.
+            // It has ended; this only takes note of it. Somebody else in this program may have done
+            // so already.
             let _ = rustix::process::waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED);
             return Err(failure);
         }

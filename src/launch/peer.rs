@@ -10,7 +10,8 @@ pub(crate) enum Peer {
     Stranger(u32),
 }
 
-/// How it was established that the process at the other end of the plugin's socket is the one that was launched.
+/// How it was established that the process at the other end of the plugin's socket is the one that
+/// was launched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PeerCheck {
@@ -18,7 +19,8 @@ pub enum PeerCheck {
     PidFd,
     /// By comparing process numbers (`SO_PEERCRED`): the kernel has no more.
     ProcessId,
-    /// Not at all: a TCP connection names no process. The pinned certificate alone tells who answers.
+    /// Not at all: a TCP connection names no process. The pinned certificate alone tells who
+    /// answers.
     CertificateOnly,
 }
 

@@ -1,11 +1,13 @@
-//! Where the sockets of a launch lie: a private directory, at a path that can be their address. Makes no socket.
+//! Where the sockets of a launch lie: a private directory, at a path that can be their address.
+//! Makes no socket.
 
 use std::path::Path;
 
 use super::LaunchError;
 use crate::private::{NameFault, PlaceFault, PrivateDirectory, refuse_name, trusted};
 
-/// Makes a private directory below `parent`, in which nobody else may be able to rename or remove it.
+/// Makes a private directory below `parent`, in which nobody else may be able to rename or remove
+/// it.
 pub(crate) fn place_sockets(parent: &Path) -> Result<PrivateDirectory, LaunchError> {
     let failed = |source| LaunchError::Directory { path: parent.to_path_buf(), source };
     let fault = |fault| match fault {

@@ -1,4 +1,5 @@
-//! What the surroundings offer for keeping processes apart and plugins within bounds. Optional for a launch, all of it.
+//! What the surroundings offer for keeping processes apart and plugins within bounds. Optional for
+//! a launch, all of it.
 
 use std::io;
 use std::path::PathBuf;
@@ -21,7 +22,8 @@ pub(super) fn findings() -> Vec<Finding> {
     ]
 }
 
-/// Where the host is root, the kernel does not make a plugin non-dumpable: execute-only images keep nothing from root.
+/// Where the host is root, the kernel does not make a plugin non-dumpable: execute-only images keep
+/// nothing from root.
 fn ordinary_user() -> Finding {
     let user = rustix::process::geteuid();
     let evidence = format!("the user is {}", user.as_raw());
@@ -127,13 +129,15 @@ fn control_groups() -> Finding {
     found.advise("delegate a control group to the host's user (systemd: Delegate=yes)")
 }
 
-/// The directory of this process's own group: the path after `0::` below where the file system is mounted (cgroups(7)).
+/// The directory of this process's own group: the path after `0::` below where the file system is
+/// mounted (cgroups(7)).
 fn own_group() -> io::Result<Option<PathBuf>> {
     let mounts = setting::text("/proc/self/mountinfo")?.unwrap_or_default();
     let Some(mount) = setting::mount_point(&mounts, "cgroup2") else { return Ok(None) };
     let groups = setting::text("/proc/self/cgroup")?.unwrap_or_default();
     let own = groups.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or_default();
-    // Joined part by part: nothing that stands there can lead elsewhere, and a lone slash adds nothing.
+    // Joined part by part: nothing that stands there can lead elsewhere, and a lone slash adds
+    // nothing.
     let parts = own.split('/').filter(|part| !matches!(*part, "" | "." | ".."));
     Ok(Some(parts.fold(PathBuf::from(mount), |group, part| group.join(part))))
 }

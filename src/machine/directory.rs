@@ -1,5 +1,5 @@
-//! Directories that others might reach into: where launches have their private directories, and where plugins lie. Makes one
-//! directory, and removes it.
+//! Directories that others might reach into: where launches have their private directories, and
+//! where plugins lie. Makes one directory, and removes it.
 
 use std::fs::OpenOptions;
 use std::io;
@@ -80,7 +80,8 @@ fn place(directory: &Path) -> Result<PathBuf, Fault> {
 }
 
 fn executable(guarantee: Guarantee, directory: &Path) -> Finding {
-    // Not opened for reading: that could wait, if it is no directory, and may not be allowed, if it is one.
+    // Not opened for reading: that could wait, if it is no directory, and may not be allowed, if it
+    // is one.
     let flags = (OFlags::PATH | OFlags::DIRECTORY).bits() as i32;
     let opened = OpenOptions::new().read(true).custom_flags(flags).open(directory);
     match opened.and_then(|directory| is_noexec(&directory)) {
@@ -109,13 +110,15 @@ fn listed(faults: &[String]) -> String {
     }
 }
 
-/// What others may write of a directory, of those above it, and of what is directly in it; and how many entries there are.
+/// What others may write of a directory, of those above it, and of what is directly in it; and how
+/// many entries there are.
 fn writable_by_others(named: &Path) -> io::Result<(Vec<String>, usize)> {
     let directory = named.canonicalize()?;
     let mut faults = Vec::new();
     for above in directory.ancestors() {
         let status = std::fs::metadata(above)?;
-        // In a sticky directory above, as in /tmp, others can rename nothing of ours. In the directory itself they could still add a file.
+        // In a sticky directory above, as in /tmp, others can rename nothing of ours. In the
+        // directory itself they could still add a file.
         let is_sticky = status.mode() & 0o1000 != 0 && above != directory;
         if !is_trusted(status.uid()) || (status.mode() & 0o022 != 0 && !is_sticky) {
             faults.push(fault(above, status.uid(), status.mode()));
@@ -141,7 +144,8 @@ fn writable_by_others(named: &Path) -> io::Result<(Vec<String>, usize)> {
     Ok((faults, looked_at))
 }
 
-/// Where others can lead a path elsewhere, by a link of theirs or in a directory in which they can rename things.
+/// Where others can lead a path elsewhere, by a link of theirs or in a directory in which they can
+/// rename things.
 fn exchangeable(path: &Path) -> io::Result<Option<String>> {
     let (_, opening) = follow(&std::path::absolute(path)?)?;
     Ok(opening.map(|Opening { path, owner, mode }| fault(&path, owner, mode)))

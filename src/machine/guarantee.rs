@@ -1,9 +1,11 @@
-//! What there is to be found out about a machine: the names, what each is for, and what a launch needs by default. Finds out nothing.
+//! What there is to be found out about a machine: the names, what each is for, and what a launch
+//! needs by default. Finds out nothing.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// Something that a machine gives or does not, and that a promise of this library or of its surroundings rests on.
+/// Something that a machine gives or does not, and that a promise of this library or of its
+/// surroundings rests on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Guarantee {
@@ -21,7 +23,8 @@ pub enum Guarantee {
     ProcessHandle,
     /// Gaining privileges can be forbidden (prctl(2) `PR_SET_NO_NEW_PRIVS`).
     NoNewPrivileges,
-    /// The process at the other end of a socket can be told by its pidfd (`SO_PEERPIDFD`, Linux 6.5, and pidfs, Linux 6.9).
+    /// The process at the other end of a socket can be told by its pidfd (`SO_PEERPIDFD`, Linux
+    /// 6.5, and pidfs, Linux 6.9).
     PeerIdentity,
     /// The directory for temporary files can hold the private directory of a launch.
     PrivateDirectory,
@@ -43,7 +46,8 @@ pub enum Guarantee {
     FileIntegrity,
     /// Programs may be executed from the directory with plugins.
     PluginMount,
-    /// Nobody but root and this user may write the directory with plugins, what is above it, or what is in it.
+    /// Nobody but root and this user may write the directory with plugins, what is above it, or
+    /// what is in it.
     PluginDirectory,
 }
 

@@ -1,4 +1,5 @@
-//! What launching rests on: the kernel's release, and each of its calls that is needed, tried on something that leaves no trace.
+//! What launching rests on: the kernel's release, and each of its calls that is needed, tried on
+//! something that leaves no trace.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -16,7 +17,8 @@ use crate::verify::{Refusal, VerifyError, try_sealing};
 /// The oldest kernel that is supported.
 const FLOOR: (u32, u32) = (5, 11);
 
-/// Whether memory can be executed in this process namespace (vm.memfd_noexec in sysctl/vm.rst of the kernel's documentation).
+/// Whether memory can be executed in this process namespace (vm.memfd_noexec in sysctl/vm.rst of
+/// the kernel's documentation).
 const MEMFD_NOEXEC: &str = "/proc/sys/vm/memfd_noexec";
 
 pub(super) fn findings() -> Vec<Finding> {
@@ -96,7 +98,8 @@ fn memory() -> [Finding; 2] {
     }
 }
 
-/// No descriptor is -1, so that nothing is executed: the kernel that knows the call says that the descriptor is bad.
+/// No descriptor is -1, so that nothing is executed: the kernel that knows the call says that the
+/// descriptor is bad.
 fn exec_by_descriptor() -> Finding {
     let guarantee = Guarantee::ExecByDescriptor;
     let error = sys::execute(-1, &ExecVectors::new(Vec::new(), Vec::new()));

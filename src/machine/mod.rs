@@ -1,4 +1,5 @@
-//! Which guarantees can this machine give? Looks, tries what leaves no trace, and says what it found; changes nothing and starts nothing.
+//! Which guarantees can this machine give? Looks, tries what leaves no trace, and says what it
+//! found; changes nothing and starts nothing.
 //!
 //! ```no_run
 //! use portcullis::machine::{Guarantee, Machine};
@@ -23,7 +24,8 @@ use std::path::{Path, PathBuf};
 pub use guarantee::{Guarantee, UnknownGuarantee};
 pub use report::{Finding, Report, State, Verdict};
 
-/// This machine as this process sees it, in its namespaces and with its rights, and what is to be looked at.
+/// This machine as this process sees it, in its namespaces and with its rights, and what is to be
+/// looked at.
 #[derive(Debug, Clone)]
 #[must_use = "nothing is looked at before `examine`"]
 pub struct Machine {
@@ -33,18 +35,21 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// The machine, with the system's directory for temporary files, and nothing required but what a launch needs by default.
+    /// The machine, with the system's directory for temporary files, and nothing required but what
+    /// a launch needs by default.
     pub fn new() -> Self {
         Self { runtime_directory: std::env::temp_dir(), plugin_directory: None, required: BTreeSet::new() }
     }
 
-    /// Where hosts make the private directories of launches, instead of the system's directory for temporary files.
+    /// Where hosts make the private directories of launches, instead of the system's directory for
+    /// temporary files.
     pub fn with_runtime_directory(mut self, directory: impl Into<PathBuf>) -> Self {
         self.runtime_directory = directory.into();
         self
     }
 
-    /// A directory with plugins in it: whether they may run from there, and who else may write there.
+    /// A directory with plugins in it: whether they may run from there, and who else may write
+    /// there.
     pub fn with_plugin_directory(mut self, directory: impl Into<PathBuf>) -> Self {
         self.plugin_directory = Some(directory.into());
         self
@@ -58,8 +63,8 @@ impl Machine {
 
     /// Looks at everything, one guarantee after the other.
     ///
-    /// Blocks for as long as the file systems of the named directories do. What could not be found out is a finding too
-    /// ([`State::Unknown`]), never an error.
+    /// Blocks for as long as the file systems of the named directories do. What could not be found
+    /// out is a finding too ([`State::Unknown`]), never an error.
     pub fn examine(&self) -> Report {
         let runtime = &self.runtime_directory;
         let mut findings = Vec::new();

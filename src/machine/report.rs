@@ -65,7 +65,8 @@ impl Finding {
         Self::new(guarantee, State::Unknown, evidence)
     }
 
-    /// What could not be done: the machine does not have it or does not let this process, or it went wrong for a reason that says nothing.
+    /// What could not be done: the machine does not have it or does not let this process, or it
+    /// went wrong for a reason that says nothing.
     pub(super) fn failed(guarantee: Guarantee, doing: &str, error: &io::Error) -> Self {
         let state = match Errno::from_io_error(error) {
             Some(

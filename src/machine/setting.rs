@@ -1,4 +1,5 @@
-//! What the kernel says in files: read within a bound, and taken apart without a panic whatever is there. Means nothing by itself.
+//! What the kernel says in files: read within a bound, and taken apart without a panic whatever is
+//! there. Means nothing by itself.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -44,7 +45,8 @@ pub(super) fn field<'a>(status: &'a str, name: &str) -> Option<&'a str> {
     status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
 }
 
-/// Where a file system of this kind is mounted, by the first line that names it in `/proc/self/mountinfo` (proc_pid_mountinfo(5)).
+/// Where a file system of this kind is mounted, by the first line that names it in
+/// `/proc/self/mountinfo` (proc_pid_mountinfo(5)).
 pub(super) fn mount_point(mountinfo: &str, kind: &str) -> Option<String> {
     mountinfo.lines().find_map(|line| {
         let (mount, file_system) = line.split_once(" - ")?;

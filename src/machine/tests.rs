@@ -1,4 +1,5 @@
-//! What of it can be tested on any machine: the reading of foreign text, the verdict, and directories. Other machines are in the CLI's tests.
+//! What of it can be tested on any machine: the reading of foreign text, the verdict, and
+//! directories. Other machines are in the CLI's tests.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, lchown, symlink};

@@ -1,5 +1,5 @@
-//! What a plugin serves, said in `main`. Calling [`builder`] already takes standard output away; nothing else happens before
-//! [`Builder::serve`].
+//! What a plugin serves, said in `main`. Calling [`builder`] already takes standard output away;
+//! nothing else happens before [`Builder::serve`].
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -16,7 +16,8 @@ use super::serve;
 use super::stdout::HandshakeOutput;
 use crate::Chain;
 
-/// How long calls that are under way may take after the host has asked the plugin to exit. go-plugin hosts kill after two seconds.
+/// How long calls that are under way may take after the host has asked the plugin to exit.
+/// go-plugin hosts kill after two seconds.
 const DRAIN: Duration = Duration::from_millis(1500);
 
 type BoxError = Box<dyn Error + Send + Sync>;
@@ -25,10 +26,12 @@ type BoxError = Box<dyn Error + Send + Sync>;
 pub(super) type Setup = Box<dyn FnOnce() -> SettingUp + Send>;
 type SettingUp = std::pin::Pin<Box<dyn Future<Output = Result<Routes, BoxError>> + Send>>;
 
-/// Begins a plugin with the cookie by which its hosts make themselves known. To be called first thing in `main`.
+/// Begins a plugin with the cookie by which its hosts make themselves known. To be called first
+/// thing in `main`.
 ///
-/// When a host launched the program, this takes standard output for the handshake: what is printed from now on goes to standard error,
-/// so that an early `println!` breaks nothing. When a person started it, standard output stays what it is.
+/// When a host launched the program, this takes standard output for the handshake: what is printed
+/// from now on goes to standard error, so that an early `println!` breaks nothing. When a person
+/// started it, standard output stays what it is.
 pub fn builder(cookie_key: &str, cookie_value: &str) -> Builder {
     let output = if cookie_key.is_empty() || cookie_value.is_empty() {
         Err(ServeError::Misconfigured { what: "cookie" })
@@ -37,7 +40,8 @@ pub fn builder(cookie_key: &str, cookie_value: &str) -> Builder {
     } else {
         HandshakeOutput::claim().map_err(ServeError::Stdout)
     };
-    // Asked as early as can be: should the host end right now, its number must not be taken for another's.
+    // Asked as early as can be: should the host end right now, its number must not be taken for
+    // another's.
     let parent = rustix::process::getppid();
     Builder { output, parent, versions: BTreeMap::new(), allow_plaintext: false, drain: DRAIN }
 }
@@ -53,17 +57,19 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Serves these services to hosts that speak `version` of the application's protocol. Of several versions the highest that the host
-    /// speaks too is set up, and only that one.
+    /// Serves these services to hosts that speak `version` of the application's protocol. Of
+    /// several versions the highest that the host speaks too is set up, and only that one.
     ///
-    /// `services` runs after the environment was checked and before the host is told where the plugin listens, on the plugin's runtime.
-    /// If it fails, the plugin exits with its error on standard error.
+    /// `services` runs after the environment was checked and before the host is told where the
+    /// plugin listens, on the plugin's runtime. If it fails, the plugin exits with its error on
+    /// standard error.
     ///
-    /// Health and the controller are added to these services: `services` must not contain `grpc.health.v1.Health` or a service of the package
-    /// `plugin`.
+    /// Health and the controller are added to these services: `services` must not contain
+    /// `grpc.health.v1.Health` or a service of the package `plugin`.
     ///
-    /// tonic's generated servers take messages up to 4 MiB; go-plugin hosts may send more. Set `max_decoding_message_size` to what the
-    /// plugin is ready to take, for example [`MESSAGE_LIMIT`](crate::MESSAGE_LIMIT).
+    /// tonic's generated servers take messages up to 4 MiB; go-plugin hosts may send more. Set
+    /// `max_decoding_message_size` to what the plugin is ready to take, for example
+    /// [`MESSAGE_LIMIT`](crate::MESSAGE_LIMIT).
     pub fn version<F, S, E>(mut self, version: u32, services: F) -> Self
     where
         F: FnOnce() -> S + Send + 'static,
@@ -75,7 +81,8 @@ impl Builder {
         self
     }
 
-    /// Whether a host launched the program: what a plugin reads from its arguments is of no use to it otherwise.
+    /// Whether a host launched the program: what a plugin reads from its arguments is of no use to
+    /// it otherwise.
     pub fn was_launched(&self) -> bool {
         self.output.is_ok()
     }
@@ -84,24 +91,26 @@ impl Builder {
     ///
     /// # Security
     ///
-    /// Every process of this user can then call the plugin, and read what passes if it may trace either side. A host that offers a
-    /// certificate is still served over mutual TLS only.
+    /// Every process of this user can then call the plugin, and read what passes if it may trace
+    /// either side. A host that offers a certificate is still served over mutual TLS only.
     pub fn dangerous_allow_plaintext(mut self) -> Self {
         self.allow_plaintext = true;
         self
     }
 
-    /// How long calls that are under way may take after the host has asked the plugin to exit, instead of 1.5 seconds. go-plugin hosts
-    /// kill a plugin after two.
+    /// How long calls that are under way may take after the host has asked the plugin to exit,
+    /// instead of 1.5 seconds. go-plugin hosts kill a plugin after two.
     pub fn with_drain(mut self, limit: Duration) -> Self {
         self.drain = limit;
         self
     }
 
-    /// Serves until the host asks the plugin to exit, or is gone, or SIGTERM comes; SIGINT is ignored, because a terminal sends it to host
-    /// and plugin alike and the host decides. Runs on this thread.
+    /// Serves until the host asks the plugin to exit, or is gone, or SIGTERM comes; SIGINT is
+    /// ignored, because a terminal sends it to host and plugin alike and the host decides. Runs on
+    /// this thread.
     ///
-    /// Returns what `main` returns: success after an orderly end; 1 after an error, which it has written to standard error.
+    /// Returns what `main` returns: success after an orderly end; 1 after an error, which it has
+    /// written to standard error.
     pub fn serve(self) -> ExitCode {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let result = match runtime {
@@ -127,7 +136,8 @@ impl Builder {
     ///
     /// # Panics
     ///
-    /// Outside a tokio runtime, in one without I/O and time, and if two of the services have the same name.
+    /// Outside a tokio runtime, in one without I/O and time, and if two of the services have the
+    /// same name.
     pub async fn run(self) -> Result<(), ServeError> {
         serve::run(self).await
     }

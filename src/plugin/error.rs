@@ -1,4 +1,5 @@
-//! Why a plugin could not serve. Its text ends on standard error, where the host, or a person, reads it.
+//! Why a plugin could not serve. Its text ends on standard error, where the host, or a person,
+//! reads it.
 
 use std::error::Error;
 use std::io;

@@ -18,12 +18,14 @@ pub(super) struct Host {
 }
 
 impl Host {
-    /// Takes hold of `parent`, the parent at the time when the plugin started. To be called within a runtime.
+    /// Takes hold of `parent`, the parent at the time when the plugin started. To be called within
+    /// a runtime.
     pub(super) fn hold(parent: Option<Pid>) -> io::Result<Self> {
         // A parent outside this pid namespace has no number here and cannot be watched.
         let Some(parent) = parent else { return Ok(Self { pid: None, end: None }) };
         let pidfd = rustix::process::pidfd_open(parent, PidfdFlags::empty())?;
-        // Had it died before the line above, the number could be somebody else's. Then the parent is another one by now.
+        // Had it died before the line above, the number could be somebody else's. Then the parent
+        // is another one by now.
         if rustix::process::getppid() != Some(parent) {
             return Err(io::Error::other("the host is gone already"));
         }

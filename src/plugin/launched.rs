@@ -1,4 +1,5 @@
-//! What the host has put into the environment, read once and checked. Everything in it is the host's word, and bounded by the kernel.
+//! What the host has put into the environment, read once and checked. Everything in it is the
+//! host's word, and bounded by the kernel.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -33,7 +34,8 @@ impl Launched {
         let offered = set("PLUGIN_PROTOCOL_VERSIONS").unwrap_or_default();
         let version = choose(&offered.to_string_lossy(), served)
             .ok_or(ServeError::Misconfigured { what: "version of its protocol" })?;
-        // Set and empty is not the same as not set: a host that sends an empty certificate did not mean plain text.
+        // Set and empty is not the same as not set: a host that sends an empty certificate did not
+        // mean plain text.
         let host = match variable("PLUGIN_CLIENT_CERT") {
             Some(pem) => Some(Pin::from_pem(pem.as_bytes()).map_err(ServeError::HostCertificate)?),
             None if allow_plaintext => None,

@@ -14,9 +14,9 @@
 //! }
 //! ```
 //!
-//! A plugin takes the host's certificate from the environment, makes one of its own, listens on a private socket, tells the host where,
-//! and lets in nobody but the owner of that certificate. It exits when the host asks it to, when it is told to terminate, and when the host
-//! is gone.
+//! A plugin takes the host's certificate from the environment, makes one of its own, listens on a
+//! private socket, tells the host where, and lets in nobody but the owner of that certificate. It
+//! exits when the host asks it to, when it is told to terminate, and when the host is gone.
 #![forbid(unsafe_code)]
 
 mod builder;

@@ -1,4 +1,5 @@
-//! A plugin's life: environment, certificate, services, socket, line, calls, end. Each step needs the one before.
+//! A plugin's life: environment, certificate, services, socket, line, calls, end. Each step needs
+//! the one before.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;

@@ -1,5 +1,5 @@
-//! A directory that only this process's user may enter, for as long as a value lives: sockets of one launch, copies of one plugin. Found and
-//! removed by a later process if this one is killed.
+//! A directory that only this process's user may enter, for as long as a value lives: sockets of
+//! one launch, copies of one plugin. Found and removed by a later process if this one is killed.
 
 use std::fs::Permissions;
 use std::io;
@@ -14,7 +14,8 @@ use super::place::{PREFIX, PlaceFault, RANDOM, trusted};
 use super::removal::{self, Leftover, open_directory};
 use super::sweep::sweep_once;
 
-/// In each of our directories, so that a directory which merely has such a name is never taken for one.
+/// In each of our directories, so that a directory which merely has such a name is never taken for
+/// one.
 pub(super) const MARKER: &str = ".portcullis";
 
 /// How often another directory is made because the last one was taken away at once.
@@ -22,8 +23,8 @@ const ATTEMPTS: u32 = 16;
 
 /// A directory with mode 0700 that lives as long as this value.
 ///
-/// It is locked (flock(2)) meanwhile, so that a later host can tell the directory of a live host from one that a killed host left
-/// behind, and remove the latter.
+/// It is locked (flock(2)) meanwhile, so that a later host can tell the directory of a live host
+/// from one that a killed host left behind, and remove the latter.
 #[derive(Debug)]
 pub(crate) struct PrivateDirectory {
     path: PathBuf,
@@ -35,9 +36,11 @@ pub(crate) struct PrivateDirectory {
 /// Who removes what is in a directory when it is dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Removal {
-    /// A few sockets go at once; anything else takes a thread of its own, because a plugin may have left it there.
+    /// A few sockets go at once; anything else takes a thread of its own, because a plugin may have
+    /// left it there.
     Patient,
-    /// The drop itself, because we put it there and this process may be about to end; so many entries, and a thread goes on with what is more.
+    /// The drop itself, because we put it there and this process may be about to end; so many
+    /// entries, and a thread goes on with what is more.
     AtOnce(u32),
 }
 

@@ -1,4 +1,5 @@
-//! Files that are there whole or not at all, also after the power went: written beside their place, synced, moved there, and the name synced too. Decides nothing.
+//! Files that are there whole or not at all, also after the power went: written beside their place,
+//! synced, moved there, and the name synced too. Decides nothing.
 
 use std::fs::{File, Permissions};
 use std::io::{self, Write as _};
@@ -17,7 +18,8 @@ pub(crate) fn sync_directory_of(path: &Path) -> io::Result<()> {
     File::open(directory_of(path))?.sync_all()
 }
 
-/// Puts `bytes` in the place of a file, with this mode whatever the umask is. What was there stays until all of the new is on the disk.
+/// Puts `bytes` in the place of a file, with this mode whatever the umask is. What was there stays
+/// until all of the new is on the disk.
 pub(crate) fn replace(path: &Path, mode: u32, bytes: &[u8]) -> io::Result<()> {
     written_beside(path, mode, bytes)?.persist(path).map_err(|error| error.error)?;
     sync_directory_of(path)

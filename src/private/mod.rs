@@ -1,5 +1,6 @@
-//! Beside the stages: places on disk that belong to this process alone. [`PrivateDirectory`] makes one and removes it; [`trusted`] says where
-//! others cannot tamper with one. Knows neither plugins nor what is put there.
+//! Beside the stages: places on disk that belong to this process alone. [`PrivateDirectory`] makes
+//! one and removes it; [`trusted`] says where others cannot tamper with one. Knows neither plugins
+//! nor what is put there.
 #![forbid(unsafe_code)]
 
 mod directory;

@@ -1,4 +1,5 @@
-//! Directories in which nobody else can put something under our names. Looks at owners and modes; makes nothing.
+//! Directories in which nobody else can put something under our names. Looks at owners and modes;
+//! makes nothing.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::Metadata;
@@ -33,12 +34,14 @@ pub(crate) fn is_trusted(owner: u32) -> bool {
     owner == 0 || owner == geteuid().as_raw()
 }
 
-/// The full path of a directory in which, and above which, nobody but root and this user can rename what is theirs.
+/// The full path of a directory in which, and above which, nobody but root and this user can rename
+/// what is theirs.
 pub(crate) fn trusted(directory: &Path) -> Result<PathBuf, PlaceFault> {
     let directory = directory.canonicalize().map_err(PlaceFault::Io)?;
     for ancestor in directory.ancestors() {
         let status = std::fs::metadata(ancestor).map_err(PlaceFault::Io)?;
-        // In a sticky directory only the owner of a file can rename it (unlink(2), EPERM), as in /tmp.
+        // In a sticky directory only the owner of a file can rename it (unlink(2), EPERM), as in
+        // /tmp.
         let open = status.mode() & 0o022 != 0 && status.mode() & 0o1000 == 0;
         if open || !is_trusted(status.uid()) {
             let (owner, mode) = (status.uid(), status.mode() & 0o7777);
@@ -57,7 +60,8 @@ pub(crate) enum NameFault {
     TooLong { limit: usize },
 }
 
-/// Refuses a place below which a path cannot stand in a handshake line or be the address of a socket.
+/// Refuses a place below which a path cannot stand in a handshake line or be the address of a
+/// socket.
 pub(crate) fn refuse_name(place: &Path) -> Result<(), NameFault> {
     const LIMIT: usize = SOCKET_PLACE_LIMIT - 1 - PREFIX.len() - RANDOM;
     let name = place.as_os_str().as_bytes();
@@ -76,17 +80,18 @@ const LINKS_LIMIT: usize = 40;
 /// Where somebody other than root and this user decides what is found under a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Opening {
-    /// A directory in which they may put something or rename what is there, or a symbolic link of theirs.
+    /// A directory in which they may put something or rename what is there, or a symbolic link of
+    /// theirs.
     pub(crate) path: PathBuf,
     pub(crate) owner: u32,
     pub(crate) mode: u32,
 }
 
-/// Goes the way of an absolute path, every symbolic link of it included, and returns the first place where others could lead it elsewhere;
-/// and whether the way leads to something at all.
+/// Goes the way of an absolute path, every symbolic link of it included, and returns the first
+/// place where others could lead it elsewhere; and whether the way leads to something at all.
 ///
-/// If it leads to a directory, others must not be able to put anything into it either, as they are in /tmp. What it leads to otherwise is not
-/// looked at.
+/// If it leads to a directory, others must not be able to put anything into it either, as they are
+/// in /tmp. What it leads to otherwise is not looked at.
 pub(crate) fn follow(path: &Path) -> io::Result<(bool, Option<Opening>)> {
     let root = PathBuf::from("/");
     let status = std::fs::metadata(&root)?;
@@ -256,7 +261,8 @@ mod tests {
 
     #[test]
     fn a_name_below_a_place_must_fit_a_handshake_line_and_a_socket() {
-        // 107 bytes (unix(7)) without `/portcullis-`, twelve random characters, and 28 for what peers append.
+        // 107 bytes (unix(7)) without `/portcullis-`, twelve random characters, and 28 for what
+        // peers append.
         let limit = 55;
         let place = |length: usize| PathBuf::from("/".to_owned() + &"p".repeat(length - 1));
         assert_eq!(refuse_name(&place(limit)), Ok(()));

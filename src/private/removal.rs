@@ -1,4 +1,5 @@
-//! Removes private directories with all that is in them, within bounds and without following a link: at once, or in a thread of its own.
+//! Removes private directories with all that is in them, within bounds and without following a
+//! link: at once, or in a thread of its own.
 
 use std::ffi::OsStr;
 use std::io;
@@ -13,10 +14,12 @@ use super::directory::MARKER;
 use crate::Escaped;
 use crate::worker::Worker;
 
-/// What is removed at once when a directory is dropped: a few sockets. Everything else is for the thread.
+/// What is removed at once when a directory is dropped: a few sockets. Everything else is for the
+/// thread.
 const QUICK_ENTRIES: usize = 8;
 
-/// How deep and how much is gone into. A plugin that leaves more leaves it on disk. No files of our own are deeper.
+/// How deep and how much is gone into. A plugin that leaves more leaves it on disk. No files of our
+/// own are deeper.
 pub(super) const DEPTH: u32 = 40;
 pub(super) const ENTRIES: u32 = 10_000;
 
@@ -57,7 +60,8 @@ impl Leftover {
 
     /// Removes so many entries, and leaves what is more to the thread.
     pub(super) fn remove_at_once(self, mut entries: u32) {
-        // Opened once more, because the thread reads the directory from its beginning, and under the lock.
+        // Opened once more, because the thread reads the directory from its beginning, and under
+        // the lock.
         let opened = open_directory(self.handle.as_fd(), Path::new("."));
         let emptied = opened.and_then(|directory| empty(directory, DEPTH, &mut entries));
         if emptied.and_then(|()| std::fs::remove_dir(&self.path)).is_err() {
@@ -78,8 +82,9 @@ pub(super) fn open_directory(at: BorrowedFd<'_>, path: &Path) -> io::Result<Owne
     Ok(rustix::fs::openat(at, path, flags, Mode::empty())?)
 }
 
-/// Removes a directory with nothing in it but the marker and a few sockets, as nearly all are. Otherwise it is left to the thread: to remove
-/// a large file takes long, and this may run where nothing may.
+/// Removes a directory with nothing in it but the marker and a few sockets, as nearly all are.
+/// Otherwise it is left to the thread: to remove a large file takes long, and this may run where
+/// nothing may.
 pub(super) fn remove_quickly(handle: BorrowedFd<'_>, path: &Path) -> bool {
     let Ok(entries) = Dir::read_from(handle) else { return false };
     for (count, entry) in entries.enumerate() {

@@ -1,5 +1,5 @@
-//! Finds the private directories of hosts that were killed, and removes them. Touches nothing that a live host holds, and nothing of
-//! anybody else's.
+//! Finds the private directories of hosts that were killed, and removes them. Touches nothing that
+//! a live host holds, and nothing of anybody else's.
 
 use std::collections::HashSet;
 use std::io;
@@ -14,8 +14,8 @@ use super::place::{PREFIX, RANDOM};
 use super::removal::{ENTRIES, Leftover, open_directory};
 use crate::Escaped;
 
-/// Removes what hosts that were killed left below `parent`: once for each place in the life of this process, in a thread of its own, because
-/// nobody should wait for that.
+/// Removes what hosts that were killed left below `parent`: once for each place in the life of this
+/// process, in a thread of its own, because nobody should wait for that.
 pub(super) fn sweep_once(parent: &Path) {
     static SWEPT: Mutex<Option<HashSet<PathBuf>>> = Mutex::new(None);
     let mut swept = SWEPT.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,5 @@
-//! Private directories on a real disk: who may enter, what is removed and when, and what is left alone.
+//! Private directories on a real disk: who may enter, what is removed and when, and what is left
+//! alone.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};

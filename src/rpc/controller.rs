@@ -23,7 +23,8 @@ mod host {
 
     /// Asks the plugin to exit. Has no deadline of its own.
     ///
-    /// Some plugins close the connection before they answer, so every failure but one counts as having been heard.
+    /// Some plugins close the connection before they answer, so every failure but one counts as
+    /// having been heard.
     pub(crate) async fn ask_to_exit(channel: Channel) -> Asked {
         match GrpcControllerClient::new(channel).shutdown(Empty {}).await {
             Err(status) if status.code() == Code::Unimplemented => Asked::Unheard,

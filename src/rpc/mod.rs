@@ -1,4 +1,5 @@
-//! Stage 6: the services that host and plugin have besides the application's: health, the controller, and what a plugin prints.
+//! Stage 6: the services that host and plugin have besides the application's: health, the
+//! controller, and what a plugin prints.
 #![forbid(unsafe_code)]
 
 mod controller;

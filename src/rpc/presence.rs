@@ -1,4 +1,5 @@
-//! Whether a plugin that lists no services has one of the wire's own: asked with a method that no service has, so that nothing happens.
+//! Whether a plugin that lists no services has one of the wire's own: asked with a method that no
+//! service has, so that nothing happens.
 
 use std::fmt;
 
@@ -9,7 +10,8 @@ use tonic_prost::ProstCodec;
 
 use crate::transport::Channel;
 
-/// A method that none of the services has. Calling one that they have could end the plugin (`Shutdown`) or take something away.
+/// A method that none of the services has. Calling one that they have could end the plugin
+/// (`Shutdown`) or take something away.
 const METHOD: &str = "IsThisServiceThere";
 
 /// An answer holds nothing.

@@ -1,4 +1,5 @@
-//! Which services a plugin has, as it says itself (`grpc.reflection`): one question, one answer, within bounds. Calls none of them.
+//! Which services a plugin has, as it says itself (`grpc.reflection`): one question, one answer,
+//! within bounds. Calls none of them.
 
 use std::fmt;
 
@@ -46,7 +47,8 @@ impl fmt::Display for Reflection {
     }
 }
 
-/// Asks for the names of the services, which come sorted. `None` if the plugin has no reflection. Has no deadline of its own.
+/// Asks for the names of the services, which come sorted. `None` if the plugin has no reflection.
+/// Has no deadline of its own.
 pub(crate) async fn list(channel: &Channel) -> Result<Option<(Reflection, Vec<String>)>, ServicesError> {
     for version in [Reflection::V1, Reflection::V1Alpha] {
         match ask(channel.clone(), version).await {

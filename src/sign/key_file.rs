@@ -16,8 +16,8 @@ use crate::verify::{UNTRUSTED, open_regular};
 /// The largest key file that is read in bytes.
 const LIMIT: usize = 4096;
 
-/// Where the parts of a secret key lie: algorithm, derivation, checksum algorithm, salt, costs in operations and memory, then what is
-/// encrypted: id, seed, public key, checksum.
+/// Where the parts of a secret key lie: algorithm, derivation, checksum algorithm, salt, costs in
+/// operations and memory, then what is encrypted: id, seed, public key, checksum.
 pub(super) const LENGTH: usize = 158;
 const ALGORITHMS: std::ops::Range<usize> = 0..6;
 const OPERATIONS: std::ops::Range<usize> = 38..46;
@@ -27,8 +27,9 @@ const CHECKSUM: std::ops::Range<usize> = 126..158;
 const PLAIN: &[u8; 6] = b"Ed\0\0B2";
 const SCRYPT: &[u8; 6] = b"EdScB2";
 
-/// The costs that minisign(1) asks for (crypto_pwhash_scryptsalsa208sha256_OPSLIMIT_SENSITIVE and MEMLIMIT_SENSITIVE of libsodium): some
-/// seconds, and a gibibyte. A file that asks for more was not made by it.
+/// The costs that minisign(1) asks for (crypto_pwhash_scryptsalsa208sha256_OPSLIMIT_SENSITIVE and
+/// MEMLIMIT_SENSITIVE of libsodium): some seconds, and a gibibyte. A file that asks for more was
+/// not made by it.
 const OPERATIONS_LIMIT: u64 = 1 << 25;
 const MEMORY_LIMIT: u64 = 1 << 30;
 
@@ -40,12 +41,13 @@ pub struct KeyFile {
 }
 
 impl KeyFile {
-    /// Reads a key file: a line of untrusted comment and the line with the key, as minisign(1) and [`KeyPair`](super::KeyPair) write it.
+    /// Reads a key file: a line of untrusted comment and the line with the key, as minisign(1) and
+    /// [`KeyPair`](super::KeyPair) write it.
     ///
     /// # Errors
     ///
-    /// [`SignError::Exposed`] when others than its owner may read or write it, [`SignError::NoSecretKey`] when it holds anything else,
-    /// and when it cannot be read.
+    /// [`SignError::Exposed`] when others than its owner may read or write it,
+    /// [`SignError::NoSecretKey`] when it holds anything else, and when it cannot be read.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, SignError> {
         let path = path.as_ref();
         let text = text(path)?;
@@ -67,13 +69,13 @@ impl KeyFile {
         self.bytes[ALGORITHMS] == *SCRYPT
     }
 
-    /// Opens the key, with its password if it is encrypted. That takes the time and memory that the file asks for: up to some seconds and
-    /// a gibibyte.
+    /// Opens the key, with its password if it is encrypted. That takes the time and memory that the
+    /// file asks for: up to some seconds and a gibibyte.
     ///
     /// # Errors
     ///
-    /// [`SignError::PasswordNeeded`], [`SignError::NotEncrypted`], [`SignError::WrongPassword`], [`SignError::Excessive`], and
-    /// [`SignError::Damaged`].
+    /// [`SignError::PasswordNeeded`], [`SignError::NotEncrypted`], [`SignError::WrongPassword`],
+    /// [`SignError::Excessive`], and [`SignError::Damaged`].
     pub fn open(self, password: Option<&Password>) -> Result<SecretKey, SignError> {
         let path = self.path.clone();
         let opened = match (password, self.is_encrypted()) {
@@ -98,7 +100,8 @@ impl KeyFile {
     }
 
     fn plain(&self) -> Result<minisign::SecretKey, SignError> {
-        // minisign(1) leaves the checksum of such a key empty; what fits together in it is seen when it signs.
+        // minisign(1) leaves the checksum of such a key empty; what fits together in it is seen
+        // when it signs.
         let opened = if self.bytes[CHECKSUM] == [0; CHECKSUM.end - CHECKSUM.start] {
             minisign::SecretKey::from_bytes(&self.bytes)
         } else {

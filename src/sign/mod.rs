@@ -1,4 +1,5 @@
-//! Signing what others will verify: secret keys and signatures in the form of minisign(1). Beside the stages: nothing that runs plugins uses it.
+//! Signing what others will verify: secret keys and signatures in the form of minisign(1). Beside
+//! the stages: nothing that runs plugins uses it.
 //!
 //! ```no_run
 //! use portcullis::sign::{KeyFile, KeyPair, Password};
@@ -13,8 +14,9 @@
 //!
 //! # Security
 //!
-//! Our copies of keys and passwords are wiped when they are dropped. Those that the crate `minisign` makes while it derives, signs and
-//! generates are not: sign in a process that ends afterwards.
+//! Our copies of keys and passwords are wiped when they are dropped. Those that the crate
+//! `minisign` makes while it derives, signs and generates are not: sign in a process that ends
+//! afterwards.
 #![forbid(unsafe_code)]
 
 mod error;

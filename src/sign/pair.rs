@@ -19,7 +19,8 @@ pub struct KeyPair {
 }
 
 impl KeyPair {
-    /// Makes a key that only `password` opens: scrypt over 32 MiB, as rsign does it. How hard that is to guess is decided by the password.
+    /// Makes a key that only `password` opens: scrypt over 32 MiB, as rsign does it. How hard that
+    /// is to guess is decided by the password.
     ///
     /// # Errors
     ///
@@ -50,7 +51,8 @@ impl KeyPair {
         self.public
     }
 
-    /// Writes the key file, for its owner alone (0600), and the file of the public key, for everybody (0644). Neither may exist.
+    /// Writes the key file, for its owner alone (0600), and the file of the public key, for
+    /// everybody (0644). Neither may exist.
     ///
     /// # Errors
     ///
@@ -72,7 +74,8 @@ fn write_new(path: &Path, mode: u32, text: &str) -> Result<(), SignError> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(unwritable)?;
     let mut fill = || -> io::Result<()> {
         file.write_all(text.as_bytes())?;
-        // Whatever the umask is: a key that its owner cannot read is lost, one that others can read is too.
+        // Whatever the umask is: a key that its owner cannot read is lost, one that others can read
+        // is too.
         file.set_permissions(Permissions::from_mode(mode))?;
         file.sync_all()
     };

@@ -20,7 +20,8 @@ impl Password {
     ///
     /// # Errors
     ///
-    /// [`SignError::EmptyPassword`], [`SignError::LongPassword`], and [`SignError::PasswordNotText`] when it holds a line break.
+    /// [`SignError::EmptyPassword`], [`SignError::LongPassword`], and
+    /// [`SignError::PasswordNotText`] when it holds a line break.
     pub fn new(text: impl Into<String>) -> Result<Self, SignError> {
         let text = Zeroizing::new(text.into());
         match text.len() {
@@ -31,7 +32,8 @@ impl Password {
         }
     }
 
-    /// Reads a password from a file that holds nothing else but a line break after it. The file may be a pipe.
+    /// Reads a password from a file that holds nothing else but a line break after it. The file may
+    /// be a pipe.
     ///
     /// # Errors
     ///
@@ -46,7 +48,8 @@ impl Password {
     ///
     /// Those of [`read`](Self::read).
     pub fn from_reader(reader: impl Read) -> Result<Self, SignError> {
-        // One byte more than a line break needs; and all of it at once, because a vector that grows leaves copies behind.
+        // One byte more than a line break needs; and all of it at once, because a vector that grows
+        // leaves copies behind.
         let limit = Self::LIMIT + 3;
         let mut bytes = Zeroizing::new(Vec::with_capacity(limit));
         reader.take(limit as u64).read_to_end(&mut bytes).map_err(SignError::PasswordUnreadable)?;

@@ -14,7 +14,8 @@ use crate::verify::{PublicKey, is_comment};
 const ID: std::ops::Range<usize> = 54..62;
 const PUBLIC: std::ops::Range<usize> = 94..126;
 
-/// What minisign(1) reads of an untrusted comment in any case, and far less than it reads of a trusted one.
+/// What minisign(1) reads of an untrusted comment in any case, and far less than it reads of a
+/// trusted one.
 const UNTRUSTED_LIMIT: usize = 512;
 const TRUSTED_LIMIT: usize = 4096;
 
@@ -30,8 +31,8 @@ impl SecretKey {
         let bytes = Zeroizing::new(opened.to_bytes());
         let public = BASE64.encode([b"Ed", &bytes[ID], &bytes[PUBLIC]].concat());
         let key = Self { public: public.parse().ok()?, bytes };
-        // With another public half than its own a key makes signatures that do not verify, and that betray it (ed25519, double public
-        // key oracle): this one is not shown to anybody.
+        // With another public half than its own a key makes signatures that do not verify, and that
+        // betray it (ed25519, double public key oracle): this one is not shown to anybody.
         key.sign(io::empty(), "probe", "probe").is_ok().then_some(key)
     }
 
@@ -40,14 +41,15 @@ impl SecretKey {
         self.public
     }
 
-    /// Signs everything that `message` yields, in constant memory, together with `trusted`; and writes `untrusted` before it, which anybody
-    /// may change.
+    /// Signs everything that `message` yields, in constant memory, together with `trusted`; and
+    /// writes `untrusted` before it, which anybody may change.
     ///
     /// Returns the text of a signature file. [`PublicKey::verify`] and `minisign -V` accept it.
     ///
     /// # Errors
     ///
-    /// [`SignError::Message`] when `message` cannot be read, [`SignError::Comment`] for a comment that would not be read as it was written.
+    /// [`SignError::Message`] when `message` cannot be read, [`SignError::Comment`] for a comment
+    /// that would not be read as it was written.
     pub fn sign(&self, message: impl Read, trusted: &str, untrusted: &str) -> Result<String, SignError> {
         check_comment(trusted, TRUSTED_LIMIT)?;
         check_comment(untrusted, UNTRUSTED_LIMIT)?;

@@ -1,4 +1,5 @@
-//! The TLS configuration of one launch, for either end. There is one, and nothing in it can be switched off.
+//! The TLS configuration of one launch, for either end. There is one, and nothing in it can be
+//! switched off.
 
 use std::sync::Arc;
 
@@ -8,7 +9,8 @@ use rustls::{ClientConfig, ServerConfig};
 use super::provider::provider;
 use super::{Identity, Pin, TlsError};
 
-/// The protocol inside, as ALPN names it (RFC 7540). Newer gRPC peers refuse a connection that did not agree on it.
+/// The protocol inside, as ALPN names it (RFC 7540). Newer gRPC peers refuse a connection that did
+/// not agree on it.
 pub(crate) const ALPN: &[u8] = b"h2";
 
 /// The host's end: presents `identity`, accepts only the server that owns the pinned certificate.
@@ -25,7 +27,8 @@ pub(crate) fn client(identity: &Identity, pin: &Pin) -> Result<Arc<ClientConfig>
     Ok(Arc::new(config))
 }
 
-/// The plugin's end: presents `identity`, and accepts only the client that owns the pinned certificate.
+/// The plugin's end: presents `identity`, and accepts only the client that owns the pinned
+/// certificate.
 pub(crate) fn server(identity: &Identity, pin: &Pin) -> Result<Arc<ServerConfig>, TlsError> {
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&TLS13])

@@ -42,7 +42,8 @@ pub enum TlsError {
     /// The peer did not agree on HTTP/2.
     #[error("the plugin did not agree on HTTP/2 (ALPN h2)")]
     NoHttp2,
-    /// The peer closed the connection in the middle of the TLS handshake, or right after it without a word.
+    /// The peer closed the connection in the middle of the TLS handshake, or right after it without
+    /// a word.
     #[error("the plugin closed the connection during the TLS handshake")]
     Closed,
     /// Anything else that went wrong in TLS.

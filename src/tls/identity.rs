@@ -1,4 +1,5 @@
-//! A key pair and a self-signed certificate for one launch. The key exists in memory only, and only here.
+//! A key pair and a self-signed certificate for one launch. The key exists in memory only, and only
+//! here.
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,15 +20,15 @@ use super::TlsError;
 /// The name that go-plugin peers expect in a certificate and ask for.
 pub(super) const NAME: &str = "localhost";
 
-/// Peers other than ours look at the dates. The first leaves room for a clock that is a little off; the second is no limit in practice,
-/// because the key dies with its process.
+/// Peers other than ours look at the dates. The first leaves room for a clock that is a little off;
+/// the second is no limit in practice, because the key dies with its process.
 const BACKDATED: Duration = Duration::from_secs(60 * 60);
 const LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
 /// Who we are to one peer during one launch.
 ///
-/// P-256, because every peer can verify it. Not a certification authority, so that it vouches for nothing but itself even to peers that
-/// would accept what it signed.
+/// P-256, because every peer can verify it. Not a certification authority, so that it vouches for
+/// nothing but itself even to peers that would accept what it signed.
 pub(crate) struct Identity {
     key: Arc<CertifiedKey>,
 }
@@ -38,7 +39,8 @@ impl Identity {
         let random = SystemRandom::new();
         let pkcs8 = generate_key(&random)?;
         let certificate = self_signed(&SigningKey::new(&pkcs8, &random)?)?;
-        // rustls keeps its own parsed form of the key; the encoding is wiped at the end of this function.
+        // rustls keeps its own parsed form of the key; the encoding is wiped at the end of this
+        // function.
         let der = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(pkcs8.as_slice()));
         let signer = rustls::crypto::ring::sign::any_ecdsa_type(&der).map_err(TlsError::identity)?;
         Ok(Self { key: Arc::new(CertifiedKey::new(vec![certificate], signer)) })
@@ -70,7 +72,8 @@ impl fmt::Debug for Identity {
     }
 }
 
-/// A new P-256 key in PKCS #8, in a buffer that is wiped. (What ring and rustls keep of it is theirs: neither wipes it.)
+/// A new P-256 key in PKCS #8, in a buffer that is wiped. (What ring and rustls keep of it is
+/// theirs: neither wipes it.)
 fn generate_key(random: &SystemRandom) -> Result<Zeroizing<Vec<u8>>, TlsError> {
     let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, random)
         .map_err(|_| TlsError::identity("no randomness for a key"))?;
@@ -95,7 +98,8 @@ fn self_signed(key: &SigningKey<'_>) -> Result<CertificateDer<'static>, TlsError
     Ok(params.self_signed(key).map_err(TlsError::identity)?.der().clone())
 }
 
-/// A key of ring as rcgen wants one. Its own kind of key would switch to another library with a feature of somebody else's crate.
+/// A key of ring as rcgen wants one. Its own kind of key would switch to another library with a
+/// feature of somebody else's crate.
 struct SigningKey<'a> {
     pair: EcdsaKeyPair,
     random: &'a SystemRandom,

@@ -1,4 +1,5 @@
-//! What kind of key a certificate is for: a name for people, looked up in its encoding. Judges nothing, proves nothing.
+//! What kind of key a certificate is for: a name for people, looked up in its encoding. Judges
+//! nothing, proves nothing.
 
 use std::fmt;
 
@@ -31,7 +32,8 @@ const KNOWN: [(AlgorithmIdentifier, KeyAlgorithm); 5] = [
 ];
 
 impl KeyAlgorithm {
-    /// The kind of the key in a `SubjectPublicKeyInfo` (RFC 5280, section 4.1): a sequence that begins with the sequence that names it.
+    /// The kind of the key in a `SubjectPublicKeyInfo` (RFC 5280, section 4.1): a sequence that
+    /// begins with the sequence that names it.
     pub(super) fn of(key: &[u8]) -> Self {
         // The length is one byte, or that many bytes (X.690, section 8.1.3).
         let header = match key.get(1) {

@@ -1,7 +1,9 @@
-//! Stage 4: who is at the other end. A one-time [`Identity`] of our own, and a [`Pin`] on the one certificate that the peer must own.
+//! Stage 4: who is at the other end. A one-time [`Identity`] of our own, and a [`Pin`] on the one
+//! certificate that the peer must own.
 //!
-//! TLS 1.3 only, `h2` only, client certificates required, no resumption, no tickets, no key log. There are no roots, no names and no
-//! dates to check: exactly one certificate is right, and its owner must prove to have its key (RFC 8446, section 4.4.3).
+//! TLS 1.3 only, `h2` only, client certificates required, no resumption, no tickets, no key log.
+//! There are no roots, no names and no dates to check: exactly one certificate is right, and its
+//! owner must prove to have its key (RFC 8446, section 4.4.3).
 #![forbid(unsafe_code)]
 
 mod config;

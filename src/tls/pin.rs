@@ -1,4 +1,5 @@
-//! The one certificate that the peer must present, and the proof that it owns the key: both, in both directions.
+//! The one certificate that the peer must present, and the proof that it owns the key: both, in
+//! both directions.
 
 use std::sync::Arc;
 
@@ -15,7 +16,8 @@ use super::provider::ALGORITHMS;
 use crate::handshake::CertificateFault;
 use crate::verify::Digest;
 
-/// The peer's certificate, byte for byte. Anything else is a stranger: also what this certificate signed, and a chain that ends in it.
+/// The peer's certificate, byte for byte. Anything else is a stranger: also what this certificate
+/// signed, and a chain that ends in it.
 #[derive(Debug, Clone)]
 pub(crate) struct Pin(CertificateDer<'static>);
 

@@ -1,6 +1,8 @@
-//! The cryptography: ring, and one algorithm that ring lacks. go-plugin peers have P-521 certificates, whose signatures we must verify.
+//! The cryptography: ring, and one algorithm that ring lacks. go-plugin peers have P-521
+//! certificates, whose signatures we must verify.
 //!
-//! Verifying touches no secret, so that the P-521 arithmetic need not run in constant time. Keys of our own are P-256 and ring's.
+//! Verifying touches no secret, so that the P-521 arithmetic need not run in constant time. Keys of
+//! our own are P-256 and ring's.
 
 use std::sync::{Arc, LazyLock};
 
@@ -42,7 +44,8 @@ pub(super) static ALGORITHMS: LazyLock<WebPkiSupportedAlgorithms> = LazyLock::ne
     }
 });
 
-/// The provider for every configuration of this crate. It is never installed as the process's default.
+/// The provider for every configuration of this crate. It is never installed as the process's
+/// default.
 pub(super) fn provider() -> Arc<CryptoProvider> {
     static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| {
         Arc::new(CryptoProvider { signature_verification_algorithms: *ALGORITHMS, ..ring::default_provider() })

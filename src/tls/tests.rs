@@ -17,7 +17,8 @@ fn pin(identity: &Identity) -> Pin {
     Pin::new(identity.certificate().to_vec()).unwrap()
 }
 
-/// Connects the two, and exchanges a byte each way: in TLS 1.3 a client learns only then that it was refused.
+/// Connects the two, and exchanges a byte each way: in TLS 1.3 a client learns only then that it
+/// was refused.
 async fn meet(client: Arc<ClientConfig>, server: Arc<ServerConfig>) -> (io::Result<()>, io::Result<()>) {
     let (near, far) = tokio::io::duplex(64 * 1024);
     tokio::join!(run_client(client, near), run_server(server, far))
@@ -181,7 +182,8 @@ fn what_is_no_single_certificate_cannot_be_pinned() {
     }
 }
 
-/// A P-521 certificate of the kind that go-plugin makes, and a signature over `message`, by OpenSSL.
+/// A P-521 certificate of the kind that go-plugin makes, and a signature over `message`, by
+/// OpenSSL.
 #[test]
 fn p521_signatures_are_verified_and_damaged_ones_are_not() {
     let directory = tempfile::tempdir().unwrap();

@@ -1,4 +1,5 @@
-//! What comes back for a request: headers, messages, a status, within the time that the caller has. What tonic cannot read is taken out.
+//! What comes back for a request: headers, messages, a status, within the time that the caller has.
+//! What tonic cannot read is taken out.
 
 use std::mem;
 use std::pin::Pin;
@@ -62,7 +63,8 @@ impl Future for Answering {
     }
 }
 
-/// The body of an answer. Dropped before its end, it takes back what is still to be sent and to be answered.
+/// The body of an answer. Dropped before its end, it takes back what is still to be sent and to be
+/// answered.
 struct Answer {
     received: Received,
     _rest: Option<Rest>,
@@ -91,7 +93,8 @@ impl Body for Answer {
     }
 }
 
-/// What a caller is told of a stream or a connection that ended before its answer did. A connection that is lost does not come back.
+/// What a caller is told of a stream or a connection that ended before its answer did. A connection
+/// that is lost does not come back.
 pub(super) fn broken(error: h2::Error) -> Status {
     let mut status = match error.reason().filter(|_| error.is_reset()) {
         Some(reason) => Status::new(code(reason), format!("the call was broken off: {error}")),

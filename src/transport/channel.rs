@@ -1,4 +1,5 @@
-//! Calls over one HTTP/2 connection that is already there: a request goes out in one piece, as far as it is there. It never connects again.
+//! Calls over one HTTP/2 connection that is already there: a request goes out in one piece, as far
+//! as it is there. It never connects again.
 
 use std::sync::LazyLock;
 use std::task::{Context, Poll};
@@ -28,15 +29,18 @@ static AUTHORITY: LazyLock<Authority> = LazyLock::new(|| Authority::from_static(
 /// What this end calls itself.
 const AGENT: HeaderValue = HeaderValue::from_static(concat!("portcullis/", env!("CARGO_PKG_VERSION")));
 
-/// How many calls are made before the plugin has said how many it takes (RFC 9113, section 6.5.2). The others wait, and are not refused.
+/// How many calls are made before the plugin has said how many it takes (RFC 9113, section 6.5.2).
+/// The others wait, and are not refused.
 const FIRST_CALLS: usize = 100;
 
-/// Starts HTTP/2 on a secured connection. To be called within the runtime that the connection is to live in.
+/// Starts HTTP/2 on a secured connection. To be called within the runtime that the connection is to
+/// live in.
 pub(crate) async fn channel(secured: Secured) -> Result<Channel, TransportError> {
     Channel::over(secured.stream).await.map_err(|error| TransportError::Http2(error.into()))
 }
 
-/// Calls over one connection, for any client that tonic generates. Cheap to clone; the connection ends with the last clone and the last call.
+/// Calls over one connection, for any client that tonic generates. Cheap to clone; the connection
+/// ends with the last clone and the last call.
 #[derive(Debug, Clone)]
 pub(crate) struct Channel {
     requests: SendRequest<Piece>,
@@ -73,7 +77,8 @@ impl Channel {
         head.headers.entry(USER_AGENT).or_insert(AGENT);
         strip(&mut head.headers);
         let (head, ends) = (Request::from_parts(head, ()), body.is_end_stream());
-        // A handle takes no second request before its first is under way. With one for each call, many of them leave in one piece.
+        // A handle takes no second request before its first is under way. With one for each call,
+        // many of them leave in one piece.
         let (response, stream) = self.requests.clone().send_request(head, ends).map_err(broken)?;
         let sending = if ends { None } else { Sending::new(body, stream, self.unsent.clone()).start(&self.runtime) };
         Ok(Answering::new(response, sending, deadline))

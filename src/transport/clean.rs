@@ -1,4 +1,5 @@
-//! Takes off an answer what makes gRPC's client panic: details of a status that are not base64, in headers or in trailers. Leaves everything else as it came.
+//! Takes off an answer what makes gRPC's client panic: details of a status that are not base64, in
+//! headers or in trailers. Leaves everything else as it came.
 
 use base64::Engine as _;
 use base64::alphabet;

@@ -1,4 +1,5 @@
-//! The host's end of the connection: the right socket, the right process, the right certificate, in this order.
+//! The host's end of the connection: the right socket, the right process, the right certificate, in
+//! this order.
 
 use std::future::poll_fn;
 use std::io;
@@ -23,11 +24,12 @@ use crate::handshake::Address;
 use crate::launch::{Child, Peer, PeerCheck};
 use crate::tls::{ALPN, TlsError};
 
-/// How long the plugin's first bytes are waited for before anything is sent. All but a few servers send theirs at once; those few wait
-/// for the client's, and then this costs its length once.
+/// How long the plugin's first bytes are waited for before anything is sent. All but a few servers
+/// send theirs at once; those few wait for the client's, and then this costs its length once.
 const FIRST_BYTES_WAIT: Duration = Duration::from_millis(250);
 
-/// A connection whose other end is known to be the plugin's process, and through which nothing was sent yet.
+/// A connection whose other end is known to be the plugin's process, and through which nothing was
+/// sent yet.
 #[derive(Debug)]
 pub(crate) struct Connection {
     socket: Socket,
@@ -85,8 +87,9 @@ impl Connection {
 
     /// Secures the connection, and waits for what the plugin says first.
     ///
-    /// In TLS 1.3 a client considers itself connected before the server has looked at its certificate. A refusal arrives afterwards, and
-    /// if something is written first the refusal is lost in a broken pipe. Every HTTP/2 server begins with a frame of its own.
+    /// In TLS 1.3 a client considers itself connected before the server has looked at its
+    /// certificate. A refusal arrives afterwards, and if something is written first the refusal is
+    /// lost in a broken pipe. Every HTTP/2 server begins with a frame of its own.
     pub(crate) async fn secure(self, config: Arc<ClientConfig>) -> Result<Secured, TlsError> {
         let stream = TlsConnector::from(config).connect(server_name(), self.socket).await;
         let mut stream = stream.map_err(TlsError::from_stream)?;
@@ -116,7 +119,8 @@ impl Session {
     }
 }
 
-/// The name that go-plugin peers expect to be asked for. It decides nothing here: the certificate is pinned.
+/// The name that go-plugin peers expect to be asked for. It decides nothing here: the certificate
+/// is pinned.
 fn server_name() -> ServerName<'static> {
     const LOCALHOST: &str = "localhost";
     match DnsName::try_from(LOCALHOST) {

@@ -1,4 +1,5 @@
-//! How long a caller waits for the whole of an answer, as it has told the plugin (gRPC over HTTP/2, "Timeout").
+//! How long a caller waits for the whole of an answer, as it has told the plugin (gRPC over HTTP/2,
+//! "Timeout").
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};

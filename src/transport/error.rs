@@ -9,7 +9,8 @@ use crate::Escaped;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TransportError {
-    /// What lies at the announced path is no socket, or belongs to another user. No connection was attempted.
+    /// What lies at the announced path is no socket, or belongs to another user. No connection was
+    /// attempted.
     #[error("{} is no socket of the plugin's user", Escaped::path(path))]
     NotItsSocket {
         /// The path.

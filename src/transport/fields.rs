@@ -1,4 +1,5 @@
-//! Header fields that belong to a connection of HTTP/1.1, taken out of what is sent: nothing that has one can be sent over HTTP/2 (RFC 9113, section 8.2.2).
+//! Header fields that belong to a connection of HTTP/1.1, taken out of what is sent: nothing that
+//! has one can be sent over HTTP/2 (RFC 9113, section 8.2.2).
 
 use http::HeaderMap;
 use http::header::{CONNECTION, HeaderName, TE, TRANSFER_ENCODING, UPGRADE};

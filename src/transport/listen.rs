@@ -1,4 +1,5 @@
-//! The plugin's end of the connection: a private socket, and an accept loop that lets only the host in.
+//! The plugin's end of the connection: a private socket, and an accept loop that lets only the host
+//! in.
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -20,7 +21,8 @@ use super::memory;
 use super::socket::Socket;
 use crate::tls::ALPN;
 
-/// How long a peer may take for the TLS handshake, and how many others than the host's own process may be at it at once.
+/// How long a peer may take for the TLS handshake, and how many others than the host's own process
+/// may be at it at once.
 const ACCEPT_WAIT: Duration = Duration::from_secs(10);
 const ACCEPTS: usize = 64;
 
@@ -41,10 +43,12 @@ pub(crate) enum Security {
 pub(crate) struct Listener(NamedTempFile<UnixListener>);
 
 impl Listener {
-    /// Listens at a new path in `directory`, where only this user may connect. To be called within a runtime.
+    /// Listens at a new path in `directory`, where only this user may connect. To be called within
+    /// a runtime.
     pub(crate) fn bind(directory: &Path) -> io::Result<Self> {
         let listener = tempfile::Builder::new().prefix("plugin").make_in(directory, |path| UnixListener::bind(path))?;
-        // The directory keeps others out, or should; this holds also where a host names a directory that everybody may enter.
+        // The directory keeps others out, or should; this holds also where a host names a directory
+        // that everybody may enter.
         fs::set_permissions(listener.path(), Permissions::from_mode(0o600))?;
         Ok(Self(listener))
     }
@@ -53,8 +57,8 @@ impl Listener {
         self.0.path()
     }
 
-    /// Accepts connections, each secured in a task of its own, for as long as somebody takes them. Those of the process `host` never wait for
-    /// others.
+    /// Accepts connections, each secured in a task of its own, for as long as somebody takes them.
+    /// Those of the process `host` never wait for others.
     pub(crate) fn serve(self, security: Security, host: Option<u32>) -> mpsc::Receiver<Accepted> {
         memory::keep();
         let (sender, receiver) = mpsc::channel(1);
@@ -93,7 +97,8 @@ impl Listener {
     }
 }
 
-/// Whether the process with this number is at the other end. It only decides who waits: who is let in is decided by the certificate.
+/// Whether the process with this number is at the other end. It only decides who waits: who is let
+/// in is decided by the certificate.
 fn is_process(stream: &UnixStream, process: Option<u32>) -> bool {
     let peer = crate::sys::peer_credentials(stream.as_fd()).map(|peer| peer.pid.unsigned_abs());
     process.is_some() && peer.ok() == process

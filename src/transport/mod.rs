@@ -1,6 +1,8 @@
-//! Stage 5: bytes between two ends that have proven who they are. HTTP/2 is the h2 crate's; who is let in, what is sent when, and what is kept in memory is decided here.
+//! Stage 5: bytes between two ends that have proven who they are. HTTP/2 is the h2 crate's; who is
+//! let in, what is sent when, and what is kept in memory is decided here.
 //!
-//! The host connects once: a connection that is lost is an error, never a new connection to whoever listens there now.
+//! The host connects once: a connection that is lost is an error, never a new connection to whoever
+//! listens there now.
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "host")]
@@ -36,8 +38,9 @@ pub(crate) use listen::{Listener, Security};
 #[cfg(feature = "plugin")]
 pub(crate) use serving::serve;
 
-/// The longest frame that is taken and sent. With its header of nine bytes it fills four TLS records (RFC 8446, section 5.1): fewer system calls than with HTTP/2's
-/// default of 16 KiB, and no block so large that allocators fetch it from the system by itself.
+/// The longest frame that is taken and sent. With its header of nine bytes it fills four TLS
+/// records (RFC 8446, section 5.1): fewer system calls than with HTTP/2's default of 16 KiB, and no
+/// block so large that allocators fetch it from the system by itself.
 const FRAME_SIZE: u32 = 4 * 16 * 1024 - 9;
 
 /// How much the other end may send before it is read, in bytes: in one stream, and in all of them.

@@ -1,4 +1,5 @@
-//! The bytes of one stream as they are read, and what follows them. The other end may send more only when something was read.
+//! The bytes of one stream as they are read, and what follows them. The other end may send more
+//! only when something was read.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};

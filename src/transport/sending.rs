@@ -1,4 +1,5 @@
-//! What a body has, sent as far as the other end takes it. The end of the body goes out with the last of its bytes, not after them.
+//! What a body has, sent as far as the other end takes it. The end of the body goes out with the
+//! last of its bytes, not after them.
 
 use std::ops::ControlFlow;
 use std::pin::Pin;
@@ -26,7 +27,8 @@ pub(super) struct Sending {
     unsent: Unsent,
 }
 
-/// The task that sends the rest of a body. It ends with this value; what was not sent by then is taken back by a reset.
+/// The task that sends the rest of a body. It ends with this value; what was not sent by then is
+/// taken back by a reset.
 #[derive(Debug)]
 pub(super) struct Rest(AbortHandle);
 
@@ -95,7 +97,8 @@ impl Sending {
     fn take_frame(&mut self, frame: Frame<Bytes>) -> ControlFlow<()> {
         match frame.into_data() {
             Ok(bytes) => {
-                // A little is enough to be told that there is room; how much there is to send becomes known when it is sent.
+                // A little is enough to be told that there is room; how much there is to send
+                // becomes known when it is sent.
                 self.stream.reserve_capacity(1);
                 self.held = Some(bytes);
                 ControlFlow::Continue(())
@@ -119,7 +122,8 @@ impl Future for Sending {
             if self.stream.poll_reset(cx).is_ready() {
                 return Poll::Ready(());
             }
-            // The first bytes do not wait: a stream that is not open yet has no room, and they shall go out with what opens it.
+            // The first bytes do not wait: a stream that is not open yet has no room, and they
+            // shall go out with what opens it.
             let goes_ahead = !self.begun && self.unsent.has_room();
             if self.held.is_some() && !goes_ahead && !ready!(self.poll_room(cx)) {
                 return Poll::Ready(());

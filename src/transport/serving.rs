@@ -1,4 +1,5 @@
-//! What the plugin's end does with connections that were let in: each request of each of them goes to the routes, each answer back. Knows no service.
+//! What the plugin's end does with connections that were let in: each request of each of them goes
+//! to the routes, each answer back. Knows no service.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -23,7 +24,8 @@ use super::sending::Sending;
 use super::unsent::{Piece, Unsent};
 use super::{CONNECTION_WINDOW, FRAME_SIZE, HEADER_LIST_SIZE, STREAM_WINDOW};
 
-/// How many calls of one connection are answered at once. A host that makes more waits with the others.
+/// How many calls of one connection are answered at once. A host that makes more waits with the
+/// others.
 const CALLS: u32 = 4096;
 
 /// How many calls are taken from a connection before what they are answered gets its turn.
@@ -65,12 +67,14 @@ async fn serve_one(accepted: Accepted, routes: Routes, shutdown: CancellationTok
     }
 }
 
-/// Returns when the connection is closed. It only moves while calls are taken from it, so that goes on after `shutdown`.
+/// Returns when the connection is closed. It only moves while calls are taken from it, so that goes
+/// on after `shutdown`.
 async fn take_calls(mut connection: Connection<Accepted, Piece>, routes: Routes, shutdown: CancellationToken) {
     let mut leaving = false;
     let unsent = Unsent::default();
     for turn in 1_usize.. {
-        // A host that made many calls at once gets the first answers while the others are worked on: else the two would take turns, and never work at the same time.
+        // A host that made many calls at once gets the first answers while the others are worked
+        // on: else the two would take turns, and never work at the same time.
         if turn % CALLS_AT_ONCE == 0 {
             tokio::task::yield_now().await;
         }
@@ -103,7 +107,8 @@ async fn answer(request: Request<RecvStream>, mut respond: SendResponse<Piece>, 
     }
 }
 
-/// What the routes say; or that it is too late; or nothing, to a host that has taken its request back.
+/// What the routes say; or that it is too late; or nothing, to a host that has taken its request
+/// back.
 async fn response(
     request: Request<RecvStream>,
     respond: &mut SendResponse<Piece>,

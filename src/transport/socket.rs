@@ -1,4 +1,5 @@
-//! A stream socket within the runtime, which takes out of the kernel in large pieces what comes in large pieces. Knows nothing of what is read and written.
+//! A stream socket within the runtime, which takes out of the kernel in large pieces what comes in
+//! large pieces. Knows nothing of what is read and written.
 
 use std::io::{self, IoSlice};
 use std::os::fd::OwnedFd;
@@ -14,7 +15,8 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 
 use crate::sys;
 
-/// How much is taken out of the kernel at once when much comes. TLS asks for 4 KiB each time, a quarter of a record.
+/// How much is taken out of the kernel at once when much comes. TLS asks for 4 KiB each time, a
+/// quarter of a record.
 const PIECE: usize = 64 * 1024;
 
 /// After a piece that was no longer than this there is nothing to be read ahead.
@@ -42,7 +44,8 @@ struct ReadAhead {
 impl Socket {
     /// A connected, non-blocking socket. To be called within a runtime.
     pub(super) fn new(socket: OwnedFd) -> io::Result<Self> {
-        // For both at once, which also wakes its task whenever the peer has read something. That is no loss: it finds the processor awake when the answer comes.
+        // For both at once, which also wakes its task whenever the peer has read something. That is
+        // no loss: it finds the processor awake when the answer comes.
         let descriptor = sys::watch(Arc::new(socket), Interest::READABLE | Interest::WRITABLE)?;
         Ok(Self { descriptor, ahead: ReadAhead::default() })
     }

@@ -1,12 +1,14 @@
-//! Bytes on their way to the other end. What was handed over before there was room for it is counted until it is sent or dropped.
+//! Bytes on their way to the other end. What was handed over before there was room for it is
+//! counted until it is sent or dropped.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::{Buf, Bytes};
 
-/// How many bytes of one connection may wait for room that were handed over before there was any. HTTP/2 keeps them, also those of calls that were given up, for as long
-/// as the other end takes nothing. What is more waits with its sender.
+/// How many bytes of one connection may wait for room that were handed over before there was any.
+/// HTTP/2 keeps them, also those of calls that were given up, for as long as the other end takes
+/// nothing. What is more waits with its sender.
 const LIMIT: usize = 16 * 1024 * 1024;
 
 /// The bytes of one connection that went ahead of their room. Cheap to clone.

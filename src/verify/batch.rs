@@ -1,4 +1,5 @@
-//! The digests of many files: computed side by side, delivered in the order in which they were asked for. Judges nothing.
+//! The digests of many files: computed side by side, delivered in the order in which they were
+//! asked for. Judges nothing.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -25,12 +26,15 @@ pub enum Input {
     StandardInput,
 }
 
-/// Computes the digests of all `inputs`, on as many threads as the machine has processors, in memory that does not grow with their sizes.
+/// Computes the digests of all `inputs`, on as many threads as the machine has processors, in
+/// memory that does not grow with their sizes.
 ///
-/// `deliver` gets each result as soon as all before it were delivered, on the thread of the caller; when it breaks, the rest is neither
-/// delivered nor read on. `progress` is told of bytes as they are hashed, on any thread.
+/// `deliver` gets each result as soon as all before it were delivered, on the thread of the caller;
+/// when it breaks, the rest is neither delivered nor read on. `progress` is told of bytes as they
+/// are hashed, on any thread.
 ///
-/// Regular files alone are read ahead of their turn: reading a pipe or a device can mean something, so that is done one after another.
+/// Regular files alone are read ahead of their turn: reading a pipe or a device can mean something,
+/// so that is done one after another.
 pub fn digest_all(
     inputs: &[Input],
     progress: &(impl Fn(u64) + Sync),
@@ -42,7 +46,8 @@ pub fn digest_all(
         // Whatever happens to the caller's thread, the others end.
         let _stop = Stop(&batch.stopped);
         let threads = thread::available_parallelism().map_or(1, NonZero::get).min(inputs.len());
-        // A thread that cannot be had is done without: the caller's own takes whatever nobody took before its turn.
+        // A thread that cannot be had is done without: the caller's own takes whatever nobody took
+        // before its turn.
         (1..=threads).filter(|_| threads > 1).for_each(|_| {
             let _ = thread::Builder::new().spawn_scoped(scope, || batch.work());
         });
@@ -100,7 +105,8 @@ impl<P: Fn(u64) + Sync> Batch<'_, P> {
         Some((index, input))
     }
 
-    /// What became of an input whose turn it is: nothing, where nobody had taken it, and the caller has now.
+    /// What became of an input whose turn it is: nothing, where nobody had taken it, and the caller
+    /// has now.
     fn wait(&self, index: usize) -> Option<Outcome> {
         let mut state = self.lock();
         loop {
@@ -132,8 +138,8 @@ impl<P: Fn(u64) + Sync> Batch<'_, P> {
     }
 
     fn hash_file(&self, file: File) -> io::Result<Digest> {
-        // The kernel then reads twice as far ahead while we hash (posix_fadvise(2)), which a thread of ours that reads was not faster than.
-        // It is no harm if it does not.
+        // The kernel then reads twice as far ahead while we hash (posix_fadvise(2)), which a thread
+        // of ours that reads was not faster than. It is no harm if it does not.
         let _ = rustix::fs::fadvise(&file, 0, None, Advice::Sequential);
         self.hash(file)
     }

@@ -1,5 +1,6 @@
-//! A plugin that is a directory: every file of its manifest copied to a private place, hashed there and made read-only, and nothing else
-//! put beside it. Does not decide whether the manifest is to be believed.
+//! A plugin that is a directory: every file of its manifest copied to a private place, hashed there
+//! and made read-only, and nothing else put beside it. Does not decide whether the manifest is to
+//! be believed.
 
 use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
@@ -17,10 +18,12 @@ use super::tree::Tree;
 use super::{BundlePath, Digest, Manifest, ManifestFile};
 use crate::private::PrivateDirectory;
 
-/// The verified files of one plugin, in a directory that only this process's user may enter. Removed when this value is dropped.
+/// The verified files of one plugin, in a directory that only this process's user may enter.
+/// Removed when this value is dropped.
 #[derive(Debug)]
 pub(crate) struct Bundle {
-    /// In the private directory, and not that itself: nothing but the plugin's own files lies where it looks for its modules.
+    /// In the private directory, and not that itself: nothing but the plugin's own files lies where
+    /// it looks for its modules.
     path: PathBuf,
     #[expect(dead_code, reason = "held, because the files are there for as long as it is")]
     directory: PrivateDirectory,
@@ -92,7 +95,8 @@ fn entries(manifest: &Manifest) -> usize {
     manifest.files().len() + directories(manifest).len()
 }
 
-/// The directories that the files of a plugin lie in, from the outside in: its own first, which has no name.
+/// The directories that the files of a plugin lie in, from the outside in: its own first, which has
+/// no name.
 fn directories(manifest: &Manifest) -> BTreeSet<&str> {
     manifest.files().flat_map(|(path, _)| path.directories()).chain([""]).collect()
 }
@@ -102,7 +106,8 @@ fn make_directory(path: &Path) -> Result<(), Obstacle> {
     made.map_err(Obstacle::io("making a directory for its files"))
 }
 
-/// Writes at most one byte more than expected, and closes what was written: the limit holds for what is copied, not for what was promised.
+/// Writes at most one byte more than expected, and closes what was written: the limit holds for
+/// what is copied, not for what was promised.
 fn copy(source: File, target: &Path, size: u64, mode: u32) -> io::Result<fs::Metadata> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(target)?;
     io::copy(&mut source.take(size.saturating_add(1)), &mut file)?;

@@ -1,4 +1,5 @@
-//! The bytes of a file or of memory, read piece by piece from where they lie. Knows no format, and leaves a file's cursor alone.
+//! The bytes of a file or of memory, read piece by piece from where they lie. Knows no format, and
+//! leaves a file's cursor alone.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
@@ -56,7 +57,8 @@ impl<'a> Bytes<'a> {
             if let Some(position) = piece.windows(needle.len()).position(|part| part == needle) {
                 return Ok(Some(from + position as u64));
             }
-            // The next piece overlaps this one by what a needle that is cut in two could begin with.
+            // The next piece overlaps this one by what a needle that is cut in two could begin
+            // with.
             let step = (piece.len() + 1).saturating_sub(needle.len());
             if step == 0 {
                 return Ok(None);

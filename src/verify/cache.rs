@@ -1,4 +1,5 @@
-//! Sealed images kept for later launches: one per digest, within a budget of bytes. Never makes or checks an image itself.
+//! Sealed images kept for later launches: one per digest, within a budget of bytes. Never makes or
+//! checks an image itself.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -7,11 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::Digest;
 use super::image::Image;
 
-/// Keeps the sealed images of verified plugins, so that a relaunch neither reads nor hashes the file again, and does not notice that
-/// it was replaced or deleted meanwhile.
+/// Keeps the sealed images of verified plugins, so that a relaunch neither reads nor hashes the
+/// file again, and does not notice that it was replaced or deleted meanwhile.
 ///
-/// Cheap to clone; clones share their images. The memory of an image is freed when it has left the cache and the last plugin that
-/// was launched from it has exited.
+/// Cheap to clone; clones share their images. The memory of an image is freed when it has left the
+/// cache and the last plugin that was launched from it has exited.
 #[derive(Clone)]
 pub struct ImageCache {
     budget: u64,
@@ -37,8 +38,8 @@ impl ImageCache {
     /// What a [`Policy`](super::Policy) keeps unless it is given another cache: 512 MiB.
     pub const DEFAULT_BUDGET: u64 = 512 * 1024 * 1024;
 
-    /// A cache that keeps at most `budget` bytes. The images used least recently leave first; one that is larger than the whole
-    /// budget is never kept.
+    /// A cache that keeps at most `budget` bytes. The images used least recently leave first; one
+    /// that is larger than the whole budget is never kept.
     pub fn with_budget(budget: u64) -> Self {
         Self { budget, images: Arc::default() }
     }
@@ -48,8 +49,8 @@ impl ImageCache {
         self.lock().slots.values().map(|slot| slot.size).sum()
     }
 
-    /// The image with this digest, and whether it was there already. `make` runs at most once at a time for one digest, and its
-    /// failure is not remembered.
+    /// The image with this digest, and whether it was there already. `make` runs at most once at a
+    /// time for one digest, and its failure is not remembered.
     pub(super) fn find_or<E>(
         &self,
         digest: Digest,
@@ -81,7 +82,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Images {
-    /// Notes the use of an image (`None`: it could not be made) and lets go of what exceeds the budget.
+    /// Notes the use of an image (`None`: it could not be made) and lets go of what exceeds the
+    /// budget.
     fn settle(&mut self, digest: Digest, size: Option<u64>, budget: u64) {
         self.clock += 1;
         match (size, self.slots.get_mut(&digest)) {

@@ -1,5 +1,5 @@
-//! Lists of SHA-256 digests, as sha256sum(1), shasum(1) and BSD's sha256(1) write them: which digest a file should have. Reads and writes
-//! such lists; opens none of the files that they name.
+//! Lists of SHA-256 digests, as sha256sum(1), shasum(1) and BSD's sha256(1) write them: which
+//! digest a file should have. Reads and writes such lists; opens none of the files that they name.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
@@ -14,7 +14,8 @@ use crate::Escaped;
 /// The largest list that is read in bytes: well over a million lines.
 const LIMIT: u64 = 128 * 1024 * 1024;
 
-/// The longest line in bytes: a path of the longest length that Linux resolves, every byte of it escaped, and more.
+/// The longest line in bytes: a path of the longest length that Linux resolves, every byte of it
+/// escaped, and more.
 const LINE_LIMIT: usize = 16 * 1024;
 
 /// Linux resolves no longer path (PATH_MAX in limits.h), so no longer end of one is looked for.
@@ -25,8 +26,8 @@ const DIGITS: usize = 2 * Digest::LENGTH;
 
 /// A checksum file that was read: names, and the digest that each of them should have.
 ///
-/// A file that says two things of one name is refused as a whole, and so is one with a line that cannot be understood: a list of which
-/// half is guessed vouches for nothing.
+/// A file that says two things of one name is refused as a whole, and so is one with a line that
+/// cannot be understood: a list of which half is guessed vouches for nothing.
 #[derive(Debug, Clone)]
 pub struct Checksums {
     path: PathBuf,
@@ -41,18 +42,20 @@ struct Entry {
 }
 
 impl Checksums {
-    /// Reads a checksum file: lines of sha256sum(1) in text and binary mode, of `shasum -a 256`, and of BSD's form (`--tag`); with
-    /// comments (`#`), blank lines, a byte order mark, and lines that end in CR LF.
+    /// Reads a checksum file: lines of sha256sum(1) in text and binary mode, of `shasum -a 256`,
+    /// and of BSD's form (`--tag`); with comments (`#`), blank lines, a byte order mark, and lines
+    /// that end in CR LF.
     ///
     /// # Errors
     ///
-    /// [`SourceError`] with the line when there is anything else ([`ChecksumFault`]), when the file has more than 128 MiB or a line more
-    /// than 16 KiB, and when it names nothing.
+    /// [`SourceError`] with the line when there is anything else ([`ChecksumFault`]), when the file
+    /// has more than 128 MiB or a line more than 16 KiB, and when it names nothing.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, SourceError> {
         Self::parse(&Document::read(path.as_ref(), LIMIT)?)
     }
 
-    /// Reads a checksum file from `bytes`; `path` is what it is called where something is wrong with it.
+    /// Reads a checksum file from `bytes`; `path` is what it is called where something is wrong
+    /// with it.
     ///
     /// # Errors
     ///
@@ -83,13 +86,14 @@ impl Checksums {
 
     /// The digest that the list gives for `file`.
     ///
-    /// An entry is about `file` when its name is the path as it was given here, or when the path ends in it, component by component: an
-    /// entry `bin/kv` is about `/opt/example/bin/kv`, and not about `kv`. Names with `..` are compared as a whole only. Nothing is looked
-    /// up on disk.
+    /// An entry is about `file` when its name is the path as it was given here, or when the path
+    /// ends in it, component by component: an entry `bin/kv` is about `/opt/example/bin/kv`, and
+    /// not about `kv`. Names with `..` are compared as a whole only. Nothing is looked up on disk.
     ///
     /// # Errors
     ///
-    /// [`ChecksumFault::NotListed`], and [`ChecksumFault::Ambiguous`] when several entries are about the file and differ.
+    /// [`ChecksumFault::NotListed`], and [`ChecksumFault::Ambiguous`] when several entries are
+    /// about the file and differ.
     pub fn digest_for(&self, file: impl AsRef<Path>) -> Result<Digest, SourceError> {
         let file = file.as_ref();
         let name = plain(file);
@@ -113,7 +117,8 @@ impl Checksums {
         &self.path
     }
 
-    /// One line of sha256sum(1) with its line break: the name as it is, byte for byte, unless it would not stay on its line.
+    /// One line of sha256sum(1) with its line break: the name as it is, byte for byte, unless it
+    /// would not stay on its line.
     pub fn line(digest: &Digest, name: &[u8]) -> Vec<u8> {
         let escaped = escape(name);
         let mark = if escaped == name { "" } else { "\\" };
@@ -169,7 +174,8 @@ fn entry(line: &[u8]) -> Result<(Digest, Vec<u8>), ChecksumFault> {
     Ok((digest, name))
 }
 
-/// A line in BSD's form, `SHA256 (name) = digest`: nothing, where it is of another form. The name may hold what follows it.
+/// A line in BSD's form, `SHA256 (name) = digest`: nothing, where it is of another form. The name
+/// may hold what follows it.
 fn tagged(line: &[u8]) -> Option<Result<(Digest, &[u8]), ChecksumFault>> {
     /// No name of an algorithm is as long, and a digest is longer.
     const ALGORITHM_LIMIT: usize = 32;
@@ -270,7 +276,8 @@ pub enum ChecksumFault {
         /// The name of the algorithm.
         algorithm: String,
     },
-    /// The digest was computed in one of the modes of shasum(1) that do not hash the bytes of the file.
+    /// The digest was computed in one of the modes of shasum(1) that do not hash the bytes of the
+    /// file.
     #[error("the digest was computed in mode '{mode}' of shasum, and so is not of the bytes of the file")]
     Mode {
         /// `U` or `^`.

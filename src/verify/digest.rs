@@ -1,4 +1,5 @@
-//! A SHA-256 digest: how it is written, read and computed. Knows nothing of files that may or may not run.
+//! A SHA-256 digest: how it is written, read and computed. Knows nothing of files that may or may
+//! not run.
 
 use std::fmt;
 use std::fs::File;
@@ -10,13 +11,14 @@ use sha2::{Digest as _, Sha256};
 
 use crate::Escaped;
 
-/// How much is read at once: large enough to keep the hash unit busy, small enough to stay in the cache.
+/// How much is read at once: large enough to keep the hash unit busy, small enough to stay in the
+/// cache.
 const CHUNK: usize = 256 * 1024;
 
 /// The SHA-256 of some bytes.
 ///
-/// Written as 64 lower-case hexadecimal digits; read in either case, and from nothing else. A digest is public, so comparing two of
-/// them needs no protection against timing.
+/// Written as 64 lower-case hexadecimal digits; read in either case, and from nothing else. A
+/// digest is public, so comparing two of them needs no protection against timing.
 ///
 /// ```
 /// use portcullis::verify::Digest;
@@ -56,7 +58,8 @@ impl Digest {
         Self::stream(|buffer, offset| file.read_at(buffer, offset))
     }
 
-    /// The digest of what `read` yields into a buffer, which it is told the offset for, until it yields nothing; and how much that was.
+    /// The digest of what `read` yields into a buffer, which it is told the offset for, until it
+    /// yields nothing; and how much that was.
     pub(super) fn stream(mut read: impl FnMut(&mut [u8], u64) -> io::Result<usize>) -> io::Result<(Self, u64)> {
         let mut hash = Sha256::new();
         let mut buffer = vec![0; CHUNK];

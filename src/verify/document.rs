@@ -1,4 +1,5 @@
-//! A text that decides what may run: a file of a few lines that somebody else wrote, read within a bound. Knows no format.
+//! A text that decides what may run: a file of a few lines that somebody else wrote, read within a
+//! bound. Knows no format.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
@@ -39,7 +40,8 @@ impl Document {
         Ok(Self { path: path.to_path_buf(), bytes })
     }
 
-    /// Bytes that are in memory already. `path` is what they are called when there is something wrong with them.
+    /// Bytes that are in memory already. `path` is what they are called when there is something
+    /// wrong with them.
     pub(crate) fn new(path: impl Into<PathBuf>, bytes: impl Into<Vec<u8>>) -> Self {
         Self { path: path.into(), bytes: bytes.into() }
     }
@@ -86,7 +88,8 @@ pub(crate) fn open_regular(path: &Path) -> io::Result<Result<File, &'static str>
     if let Some(kind) = other_than_regular(std::fs::metadata(path)?.file_type()) {
         return Ok(Err(kind));
     }
-    // Should a FIFO or a terminal have taken its place, opening it must neither block nor take it over.
+    // Should a FIFO or a terminal have taken its place, opening it must neither block nor take it
+    // over.
     let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32;
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     Ok(match other_than_regular(file.metadata()?.file_type()) {

@@ -1,4 +1,5 @@
-//! The headers of an ELF file of any class and byte order, within bounds: what the kernel and the dynamic loader go by. Judges nothing.
+//! The headers of an ELF file of any class and byte order, within bounds: what the kernel and the
+//! dynamic loader go by. Judges nothing.
 
 use object::Endianness;
 use object::elf;
@@ -16,7 +17,8 @@ const SEGMENTS_LIMIT: usize = 64 * 1024;
 /// No linker makes nearly as many sections for a program.
 const SECTIONS_LIMIT: u32 = 64 * 1024;
 
-/// The longest name of a library and the longest search path, in bytes: the longest path that the kernel takes.
+/// The longest name of a library and the longest search path, in bytes: the longest path that the
+/// kernel takes.
 const STRING_LIMIT: u64 = 4096;
 
 /// The granularity in which segments come into memory on every machine.
@@ -99,10 +101,12 @@ impl<'a> Headers<'a> {
         self.segments.iter().any(|segment| segment.kind == kind)
     }
 
-    /// The program that the kernel loads to load this one. Programs name one; libraries (nearly all) do not.
+    /// The program that the kernel loads to load this one. Programs name one; libraries (nearly
+    /// all) do not.
     pub(super) fn interpreter(&self) -> Result<Option<&'a [u8]>, Damage> {
         const DAMAGED: Damage = Damage("the name of its dynamic loader");
-        // The kernel takes the first one (binfmt_elf.c), and so its bounds: at least one character and the NUL, at most PATH_MAX.
+        // The kernel takes the first one (binfmt_elf.c), and so its bounds: at least one character
+        // and the NUL, at most PATH_MAX.
         let Some(segment) = self.segments.iter().find(|segment| segment.kind == elf::PT_INTERP) else {
             return Ok(None);
         };
@@ -117,8 +121,8 @@ impl<'a> Headers<'a> {
 
     /// The entries of the dynamic section up to its end; nothing if there is no such section.
     ///
-    /// The dynamic loader finds it by its address. Where the header names another place in the file, readers of the file and the loader
-    /// would see different things.
+    /// The dynamic loader finds it by its address. Where the header names another place in the
+    /// file, readers of the file and the loader would see different things.
     pub(super) fn dynamic(&self) -> Result<Vec<(elf::DynamicTag, u64)>, Damage> {
         const DAMAGED: Damage = Damage("its dynamic section");
         let mut found = self.segments.iter().filter(|segment| segment.kind == elf::PT_DYNAMIC);
@@ -136,7 +140,8 @@ impl<'a> Headers<'a> {
         })
     }
 
-    /// Where in the file lies what will be at `address`. Nothing if that is nowhere, or if two segments lay claim to the page.
+    /// Where in the file lies what will be at `address`. Nothing if that is nowhere, or if two
+    /// segments lay claim to the page.
     pub(super) fn offset_of(&self, address: u64) -> Option<u64> {
         let mut claims = self.segments.iter().filter(|segment| {
             let end = segment.address.saturating_add(segment.memory_size.max(segment.file_size));

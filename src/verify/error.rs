@@ -42,7 +42,8 @@ pub enum VerifyError {
 }
 
 impl VerifyError {
-    /// Whether the plugin was refused, for what it is or for what is said of it: as against a machine that could not look.
+    /// Whether the plugin was refused, for what it is or for what is said of it: as against a
+    /// machine that could not look.
     pub fn is_refusal(&self) -> bool {
         match self {
             Self::Refused { .. } => true,

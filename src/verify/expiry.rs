@@ -24,8 +24,9 @@ impl Expiry {
         now >= SystemTime::from(self.0)
     }
 
-    /// From TOML's form, which must have a date, a time and an offset: without an offset nobody knows which moment is meant. Its year has
-    /// four digits in UTC, too, so that it can be written again.
+    /// From TOML's form, which must have a date, a time and an offset: without an offset nobody
+    /// knows which moment is meant. Its year has four digits in UTC, too, so that it can be written
+    /// again.
     pub(crate) fn from_toml(written: &Datetime) -> Option<Self> {
         let (date, time, offset) = (written.date?, written.time?, written.offset?);
         let date = Date::from_calendar_date(date.year.into(), Month::try_from(date.month).ok()?, date.day).ok()?;

@@ -1,4 +1,5 @@
-//! TOML as manifests, lock files and policies have it: the first line says which of them it is, and every fault has a line.
+//! TOML as manifests, lock files and policies have it: the first line says which of them it is, and
+//! every fault has a line.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,7 +14,8 @@ use super::{SourceError, SourceFault};
 /// How much of a parser's message is kept: it may quote the document.
 const MESSAGE: usize = 300;
 
-/// The longest value that is written as a string in bytes: a path in a bundle. Versions would have no limit of their own, and are shown.
+/// The longest value that is written as a string in bytes: a path in a bundle. Versions would have
+/// no limit of their own, and are shown.
 const LONGEST: usize = 1024;
 
 /// As much structure is never too much.
@@ -21,7 +23,8 @@ const SMALL: usize = 4096;
 
 /// Reads a document whose `format` is `format`.
 pub(super) fn read<T: DeserializeOwned>(document: &Document, format: &'static str) -> Result<T, SourceError> {
-    /// Read alone first: a document of another kind is told to be that, and not to have unknown keys.
+    /// Read alone first: a document of another kind is told to be that, and not to have unknown
+    /// keys.
     #[derive(serde::Deserialize)]
     struct Header {
         format: toml::Spanned<String>,
@@ -42,8 +45,9 @@ pub(super) fn read<T: DeserializeOwned>(document: &Document, format: &'static st
     parse(document, text)
 }
 
-/// Whether a text has more structure than text: two bytes can make a table, and a table takes a kilobyte of memory before anybody asks
-/// whether it belongs there. The densest documents that mean anything have less.
+/// Whether a text has more structure than text: two bytes can make a table, and a table takes a
+/// kilobyte of memory before anybody asks whether it belongs there. The densest documents that mean
+/// anything have less.
 fn is_crowded(text: &str) -> bool {
     let weight = |kind| match kind {
         // A table for each part of a dotted key but the last.
@@ -62,7 +66,8 @@ fn parse<T: DeserializeOwned>(document: &Document, text: &str) -> Result<T, Sour
     })
 }
 
-/// A value that is written as a string, for `#[serde(deserialize_with)]` and implementations of `Deserialize`.
+/// A value that is written as a string, for `#[serde(deserialize_with)]` and implementations of
+/// `Deserialize`.
 pub(super) fn from_text<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,

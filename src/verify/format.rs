@@ -1,4 +1,5 @@
-//! Is this a program that the kernel runs by itself on this machine? Reads a few headers of an ELF file; loads and runs nothing.
+//! Is this a program that the kernel runs by itself on this machine? Reads a few headers of an ELF
+//! file; loads and runs nothing.
 
 use std::fs::File;
 
@@ -68,7 +69,8 @@ impl From<Damage> for Format {
     }
 }
 
-/// Refuses what the kernel would not run by itself: scripts, programs for other machines, libraries, damaged files.
+/// Refuses what the kernel would not run by itself: scripts, programs for other machines,
+/// libraries, damaged files.
 pub(super) fn check(file: &File) -> Result<(), Obstacle> {
     let bytes = Bytes::of_file(file).map_err(Obstacle::io("looking at it"))?;
     let start = bytes.start(128).map_err(Obstacle::io("reading its first bytes"))?;
@@ -132,7 +134,8 @@ fn names_interpreter(headers: &Headers<'_>) -> Result<bool, Format> {
     }
 }
 
-/// Whether a position-independent file without a loader says of itself that it is a program (`DF_1_PIE`).
+/// Whether a position-independent file without a loader says of itself that it is a program
+/// (`DF_1_PIE`).
 pub(super) fn says_it_is_a_program(headers: &Headers<'_>) -> Result<bool, Damage> {
     Ok(headers.dynamic()?.iter().any(|(tag, value)| *tag == elf::DT_FLAGS_1 && value & elf::DF_1_PIE.0 != 0))
 }

@@ -1,4 +1,5 @@
-//! The bytes that will run: brought to a place where they can no longer change, then hashed there. Decides nothing about the digest.
+//! The bytes that will run: brought to a place where they can no longer change, then hashed there.
+//! Decides nothing about the digest.
 
 use std::ffi::CString;
 use std::fs::{File, Metadata, OpenOptions, Permissions};
@@ -23,18 +24,22 @@ use crate::sys::Mapping;
 const ATTEMPTS: usize = 20;
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// How the verified bytes are kept unchanged between the moment they are hashed and the moment they run.
+/// How the verified bytes are kept unchanged between the moment they are hashed and the moment they
+/// run.
 ///
 /// Chosen by the caller and reported; never changed silently when it cannot be had.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ExecMode {
-    /// A copy in sealed memory (memfd_create(2), fcntl(2) `F_ADD_SEALS`), which nobody can change, not even this process.
+    /// A copy in sealed memory (memfd_create(2), fcntl(2) `F_ADD_SEALS`), which nobody can change,
+    /// not even this process.
     Sealed,
-    /// A copy on disk in a directory that only this process's user may enter. For machines that forbid executing memory, and for
-    /// plugins that look for themselves on disk. Another process of the same user could change it.
+    /// A copy on disk in a directory that only this process's user may enter. For machines that
+    /// forbid executing memory, and for plugins that look for themselves on disk. Another process
+    /// of the same user could change it.
     PrivateCopy,
-    /// The file itself, kept open: proof against replacement by name, not against a writer of the file.
+    /// The file itself, kept open: proof against replacement by name, not against a writer of the
+    /// file.
     PinnedFd,
 }
 
@@ -61,15 +66,18 @@ pub(crate) struct Image {
 }
 
 impl Image {
-    /// Refuses what the kernel would not run by itself. Looks at the image, not at the file that it came from.
+    /// Refuses what the kernel would not run by itself. Looks at the image, not at the file that it
+    /// came from.
     pub(super) fn check_format(&self) -> Result<(), Obstacle> {
         format::check(&self.file)
     }
 
-    /// Lets the sealed image be executed and not read. For a host that is not root the kernel then makes the plugin non-dumpable from its
-    /// first instruction, so that other processes of the same user can neither attach to it nor read its environment (proc(5), ptrace(2)).
+    /// Lets the sealed image be executed and not read. For a host that is not root the kernel then
+    /// makes the plugin non-dumpable from its first instruction, so that other processes of the
+    /// same user can neither attach to it nor read its environment (proc(5), ptrace(2)).
     ///
-    /// Seals do not cover the permission to read, and a plugin may change that of its own image: to be called before each launch.
+    /// Seals do not cover the permission to read, and a plugin may change that of its own image: to
+    /// be called before each launch.
     pub(crate) fn make_execute_only(&self) -> io::Result<()> {
         match self.mode {
             ExecMode::Sealed => self.file.set_permissions(Permissions::from_mode(0o111)),
@@ -77,7 +85,8 @@ impl Image {
         }
     }
 
-    /// Takes a private copy off the disk, for a program that runs when nobody is left to do so. The descriptor keeps the bytes.
+    /// Takes a private copy off the disk, for a program that runs when nobody is left to do so. The
+    /// descriptor keeps the bytes.
     pub(crate) fn remove_from_disk(&self) -> io::Result<()> {
         match &self.directory {
             Some(directory) => std::fs::remove_dir_all(directory.path()),
@@ -126,7 +135,8 @@ impl Image {
 }
 
 impl Image {
-    /// Takes a private copy that was made and closed for writing already, as part of a bundle that is held elsewhere, and hashes what it took.
+    /// Takes a private copy that was made and closed for writing already, as part of a bundle that
+    /// is held elsewhere, and hashes what it took.
     pub(super) fn copied(source: Source, directory: &Path) -> Result<Self, Obstacle> {
         if is_noexec(&source.file).map_err(Obstacle::io("looking at the mount of its private copy"))? {
             return Err(Refusal::CopyNotExecutable { directory: directory.to_path_buf() }.into());
@@ -178,7 +188,8 @@ fn seal(file: &File) -> io::Result<()> {
     let seals = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;
     let add = |seals| patiently(|| rustix::fs::fcntl_add_seals(file, seals));
     match add(seals | SealFlags::EXEC) {
-        // Before Linux 6.3 the permission bits could not be sealed; they only decide who may execute.
+        // Before Linux 6.3 the permission bits could not be sealed; they only decide who may
+        // execute.
         Err(Errno::INVAL) => add(seals)?,
         other => other?,
     }
@@ -197,7 +208,8 @@ fn hash_sealed(file: &File) -> io::Result<Digest> {
     }
 }
 
-/// Memory that the kernel is just moving about cannot be sealed (fcntl(2), `EBUSY`). On a machine with much to do that happens, and it does not last.
+/// Memory that the kernel is just moving about cannot be sealed (fcntl(2), `EBUSY`). On a machine
+/// with much to do that happens, and it does not last.
 fn patiently(mut attempt: impl FnMut() -> rustix::io::Result<()>) -> rustix::io::Result<()> {
     for _ in 1..ATTEMPTS {
         match attempt() {
@@ -208,8 +220,8 @@ fn patiently(mut attempt: impl FnMut() -> rustix::io::Result<()>) -> rustix::io:
     attempt()
 }
 
-/// Writes the copy, and returns what it was written to: the descriptor for writing is closed, because a file that is open for writing
-/// cannot be executed.
+/// Writes the copy, and returns what it was written to: the descriptor for writing is closed,
+/// because a file that is open for writing cannot be executed.
 fn write_copy(source: &Source, path: &Path) -> Result<(Metadata, u64), Obstacle> {
     let copy = OpenOptions::new()
         .write(true)
@@ -246,7 +258,8 @@ mod tests {
     #[test]
     fn every_seal_is_asked_for_by_itself() {
         let file = memory(Path::new("image")).unwrap();
-        // Sealing that a file may be executed implies the other seals, for one that may be (fcntl(2), F_SEAL_EXEC).
+        // Sealing that a file may be executed implies the other seals, for one that may be
+        // (fcntl(2), F_SEAL_EXEC).
         file.set_permissions(Permissions::from_mode(0o600)).unwrap();
         seal(&file).unwrap();
         let seals = rustix::fs::fcntl_get_seals(&file).unwrap();

@@ -1,4 +1,5 @@
-//! Public keys of publishers, as minisign(1) writes them. Knows who may sign; not what a signature looks like, nor any secret.
+//! Public keys of publishers, as minisign(1) writes them. Knows who may sign; not what a signature
+//! looks like, nor any secret.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -25,8 +26,8 @@ const SECRET_LENGTH: usize = 158;
 
 /// The public key of somebody whose signatures are believed: Ed25519, in the form of minisign(1).
 ///
-/// Written as the one line of base64 that minisign prints, and equal to another when id and key are: the comment in a key file is
-/// anybody's, and is not kept.
+/// Written as the one line of base64 that minisign prints, and equal to another when id and key
+/// are: the comment in a key file is anybody's, and is not kept.
 ///
 /// ```
 /// use portcullis::verify::PublicKey;
@@ -38,11 +39,13 @@ const SECRET_LENGTH: usize = 158;
 pub struct PublicKey([u8; LENGTH]);
 
 impl PublicKey {
-    /// Reads a key file, `minisign.pub`: a line of untrusted comment, which may be missing, and the line with the key.
+    /// Reads a key file, `minisign.pub`: a line of untrusted comment, which may be missing, and the
+    /// line with the key.
     ///
     /// # Errors
     ///
-    /// [`SourceError`] when the file cannot be read, is larger than 4 KiB, or holds anything else ([`KeyFault`]).
+    /// [`SourceError`] when the file cannot be read, is larger than 4 KiB, or holds anything else
+    /// ([`KeyFault`]).
     pub fn read(path: impl AsRef<Path>) -> Result<Self, SourceError> {
         Self::parse(&Document::read(path.as_ref(), LIMIT)?)
     }
@@ -67,7 +70,8 @@ impl PublicKey {
         }
     }
 
-    /// The number under which signatures name the key. It is chosen freely by whoever made the key, and identifies nobody.
+    /// The number under which signatures name the key. It is chosen freely by whoever made the key,
+    /// and identifies nobody.
     pub fn id(&self) -> KeyId {
         let mut id = [0; 8];
         id.copy_from_slice(&self.0[2..10]);
@@ -104,7 +108,8 @@ impl fmt::Debug for PublicKey {
     }
 }
 
-/// The number of a key, written as minisign(1) writes it: upper-case hexadecimal digits, here always all 16 of them.
+/// The number of a key, written as minisign(1) writes it: upper-case hexadecimal digits, here
+/// always all 16 of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(u64);
 

@@ -1,4 +1,5 @@
-//! What the dynamic loader would bring into the process of a program besides its own bytes, read from the place that the loader goes by.
+//! What the dynamic loader would bring into the process of a program besides its own bytes, read
+//! from the place that the loader goes by.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -20,11 +21,14 @@ const NAMES_LIMIT: usize = 512;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Linkage {
-    /// The dynamic loader (`PT_INTERP`), which the kernel runs in the program's place. Without one nothing is loaded: the program is static.
+    /// The dynamic loader (`PT_INTERP`), which the kernel runs in the program's place. Without one
+    /// nothing is loaded: the program is static.
     pub interpreter: Option<OsString>,
-    /// The libraries without which it does not start (`DT_NEEDED`): names, or paths when there is a slash in them.
+    /// The libraries without which it does not start (`DT_NEEDED`): names, or paths when there is a
+    /// slash in them.
     pub needed: Vec<OsString>,
-    /// Libraries that are loaded as well: auditors of the loading and filters (`DT_AUDIT`, `DT_DEPAUDIT`, `DT_FILTER`, `DT_AUXILIARY`).
+    /// Libraries that are loaded as well: auditors of the loading and filters (`DT_AUDIT`,
+    /// `DT_DEPAUDIT`, `DT_FILTER`, `DT_AUXILIARY`).
     pub auxiliary: Vec<OsString>,
     /// By what name others need it, if it is a library (`DT_SONAME`).
     pub soname: Option<OsString>,
@@ -48,7 +52,8 @@ pub struct SearchPath {
 pub enum SearchPathKind {
     /// `DT_RPATH`: searched before those of `LD_LIBRARY_PATH`, for the libraries of libraries, too.
     Rpath,
-    /// `DT_RUNPATH`: searched after those of `LD_LIBRARY_PATH`. Where there is one, `DT_RPATH` is ignored.
+    /// `DT_RUNPATH`: searched after those of `LD_LIBRARY_PATH`. Where there is one, `DT_RPATH` is
+    /// ignored.
     Runpath,
 }
 

@@ -1,7 +1,8 @@
-//! Stage 1: may these bytes run? [`Policy::verify`] turns a file into a [`VerifiedPlugin`], which holds the bytes themselves.
+//! Stage 1: may these bytes run? [`Policy::verify`] turns a file into a [`VerifiedPlugin`], which
+//! holds the bytes themselves.
 //!
-//! Knows files, digests and policies; nothing of processes, TLS or an asynchronous runtime. Available with every feature switched
-//! off but `verify`.
+//! Knows files, digests and policies; nothing of processes, TLS or an asynchronous runtime.
+//! Available with every feature switched off but `verify`.
 #![forbid(unsafe_code)]
 
 mod batch;

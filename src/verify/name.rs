@@ -1,9 +1,11 @@
-//! What plugins are called, and for which machines they are made: short words that are safe to show. Judges no file.
+//! What plugins are called, and for which machines they are made: short words that are safe to
+//! show. Judges no file.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// The name of a plugin: 1 to 64 ASCII letters, digits, `.`, `_` and `-`, the first a letter or a digit.
+/// The name of a plugin: 1 to 64 ASCII letters, digits, `.`, `_` and `-`, the first a letter or a
+/// digit.
 ///
 /// ```
 /// use portcullis::verify::PluginName;
@@ -51,7 +53,8 @@ impl fmt::Display for PluginName {
 #[non_exhaustive]
 pub struct NameError;
 
-/// The machine that a plugin is made for: an operating system and an architecture such as `linux-x86_64`, or `any`.
+/// The machine that a plugin is made for: an operating system and an architecture such as
+/// `linux-x86_64`, or `any`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Platform(String);
 

@@ -31,7 +31,8 @@ impl Owners {
         Self { users: users.into_iter().collect(), ..Self::root_and_host() }
     }
 
-    /// Only these permission bits may be set, on files and directories. Bits that let others write stay forbidden in any case.
+    /// Only these permission bits may be set, on files and directories. Bits that let others write
+    /// stay forbidden in any case.
     pub fn with_mode(mut self, mode: u32) -> Self {
         self.mode = mode & !OTHERS_WRITE;
         self

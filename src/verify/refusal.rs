@@ -1,4 +1,5 @@
-//! What is wrong with a plugin that was examined: one variant for each reason, with the facts that a person needs. Decides nothing.
+//! What is wrong with a plugin that was examined: one variant for each reason, with the facts that
+//! a person needs. Decides nothing.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -41,16 +42,19 @@ pub enum Refusal {
         /// The permission bits.
         mode: u32,
     },
-    /// The file has a set-user-ID or set-group-ID bit: it is meant to run with somebody else's rights.
+    /// The file has a set-user-ID or set-group-ID bit: it is meant to run with somebody else's
+    /// rights.
     #[error("its mode {mode:04o} has a set-user-ID or set-group-ID bit")]
     SetId {
         /// The permission bits.
         mode: u32,
     },
-    /// The file carries capabilities (capabilities(7)): it is meant to run with more rights than its caller.
+    /// The file carries capabilities (capabilities(7)): it is meant to run with more rights than
+    /// its caller.
     #[error("it carries file capabilities")]
     FileCapabilities,
-    /// The file lies on a mount from which nothing may be executed; running a copy would circumvent that.
+    /// The file lies on a mount from which nothing may be executed; running a copy would circumvent
+    /// that.
     #[error("it lies on a mount with the option noexec")]
     NoexecMount,
     /// The file is a script, and the digest says nothing about its interpreter.
@@ -68,7 +72,8 @@ pub enum Refusal {
     /// It is linked as the policy does not accept it.
     #[error(transparent)]
     Linkage(LinkageFault),
-    /// This machine does not execute sealed memory. [`Policy::with_private_copy`](super::Policy::with_private_copy) is another way.
+    /// This machine does not execute sealed memory.
+    /// [`Policy::with_private_copy`](super::Policy::with_private_copy) is another way.
     #[error(
         "this machine does not execute memory (vm.memfd_noexec=2), and another way than sealed memory was not asked for"
     )]
@@ -270,7 +275,8 @@ pub enum Refusal {
         /// Its permission bits.
         mode: u32,
     },
-    /// Somebody other than root and this process's user may write the file, and it was to be run where it lies.
+    /// Somebody other than root and this process's user may write the file, and it was to be run
+    /// where it lies.
     #[error("user {owner} owns it and its mode is {mode:04o}: others may write it while it runs")]
     WritableByOthers {
         /// The permission bits.

@@ -1,4 +1,5 @@
-//! Signatures of publishers, as minisign(1) makes them: whether these bytes are what the owner of a key signed. Makes none.
+//! Signatures of publishers, as minisign(1) makes them: whether these bytes are what the owner of a
+//! key signed. Makes none.
 
 use std::fmt;
 use std::fs::File;
@@ -31,7 +32,8 @@ const LEGACY: [u8; 2] = *b"Ed";
 /// How much of a stream is hashed at once.
 const CHUNK: usize = 256 * 1024;
 
-/// A detached signature that was read, and proves nothing until [`PublicKey::verify`] has looked at it.
+/// A detached signature that was read, and proves nothing until [`PublicKey::verify`] has looked at
+/// it.
 #[derive(Clone)]
 pub struct Signature {
     path: PathBuf,
@@ -42,18 +44,20 @@ pub struct Signature {
 impl Signature {
     pub(super) const LIMIT: u64 = LIMIT;
 
-    /// Reads a signature file, `….minisig`: an untrusted comment, the signature, a trusted comment and the signature over both, a line
-    /// each, and nothing else.
+    /// Reads a signature file, `….minisig`: an untrusted comment, the signature, a trusted comment
+    /// and the signature over both, a line each, and nothing else.
     ///
     /// # Errors
     ///
-    /// [`SourceError`] when the file cannot be read, is larger than 16 KiB, or holds anything else ([`SignatureFault`]). Signatures in
-    /// the form of minisign before version 0.10, over the message and not over its hash, are refused.
+    /// [`SourceError`] when the file cannot be read, is larger than 16 KiB, or holds anything else
+    /// ([`SignatureFault`]). Signatures in the form of minisign before version 0.10, over the
+    /// message and not over its hash, are refused.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, SourceError> {
         Self::parse(&Document::read(path.as_ref(), LIMIT)?)
     }
 
-    /// Reads a signature file from `bytes`; `path` is what it is called where something is wrong with it.
+    /// Reads a signature file from `bytes`; `path` is what it is called where something is wrong
+    /// with it.
     ///
     /// # Errors
     ///
@@ -117,7 +121,8 @@ fn signing_key(signature: &[u8; LENGTH]) -> Result<KeyId, SignatureFault> {
     Ok(KeyId::from_bytes(key))
 }
 
-/// Refuses a trusted comment that not everybody reads the same way: another line break than the one that ends it.
+/// Refuses a trusted comment that not everybody reads the same way: another line break than the one
+/// that ends it.
 fn check_comment(line: &str) -> Result<(), SignatureFault> {
     let comment = line.strip_prefix(TRUSTED).ok_or(SignatureFault::NoTrustedComment)?;
     if is_comment(comment) { Ok(()) } else { Err(SignatureFault::ControlCharacter) }
@@ -139,7 +144,8 @@ impl fmt::Debug for Signature {
 pub struct TrustedComment(String);
 
 impl TrustedComment {
-    /// The text, one line. Its author is known, and may have written what moves a cursor all the same: to show it, use `Display`.
+    /// The text, one line. Its author is known, and may have written what moves a cursor all the
+    /// same: to show it, use `Display`.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -153,12 +159,14 @@ impl fmt::Display for TrustedComment {
 }
 
 impl PublicKey {
-    /// Proves that the owner of this key signed exactly `message`, and together with it the comment that is returned.
+    /// Proves that the owner of this key signed exactly `message`, and together with it the comment
+    /// that is returned.
     ///
     /// # Errors
     ///
-    /// [`SignatureFault::OtherKey`] when the signature names another key, [`SignatureFault::Mismatch`] when it does not belong to these
-    /// bytes, this comment and this key together.
+    /// [`SignatureFault::OtherKey`] when the signature names another key,
+    /// [`SignatureFault::Mismatch`] when it does not belong to these bytes, this comment and this
+    /// key together.
     pub fn verify(&self, message: &[u8], signature: &Signature) -> Result<TrustedComment, SignatureFault> {
         let key = self.for_signature(signature)?;
         key.verify(message, &signature.inner, false).map_err(|_| SignatureFault::Mismatch { key: self.id() })?;
@@ -169,7 +177,8 @@ impl PublicKey {
     ///
     /// # Errors
     ///
-    /// Those of [`verify`](Self::verify), and the first error of `reader` other than an interruption.
+    /// Those of [`verify`](Self::verify), and the first error of `reader` other than an
+    /// interruption.
     pub fn verify_stream(&self, mut reader: impl Read, signature: &Signature) -> Result<TrustedComment, SourceFault> {
         let key = self.for_signature(signature)?;
         let mismatch = |_| SignatureFault::Mismatch { key: self.id() };
@@ -187,11 +196,13 @@ impl PublicKey {
         Ok(TrustedComment(signature.inner.trusted_comment().to_owned()))
     }
 
-    /// Like [`verify`](Self::verify), for the content of a file, in constant memory. What the file holds afterwards is another question.
+    /// Like [`verify`](Self::verify), for the content of a file, in constant memory. What the file
+    /// holds afterwards is another question.
     ///
     /// # Errors
     ///
-    /// Those of [`verify`](Self::verify), of the path of the signature; and [`SourceFault::Unreadable`], of `path`.
+    /// Those of [`verify`](Self::verify), of the path of the signature; and
+    /// [`SourceFault::Unreadable`], of `path`.
     pub fn verify_file(&self, path: impl AsRef<Path>, signature: &Signature) -> Result<TrustedComment, SourceError> {
         let path = path.as_ref();
         let file = File::open(path).map_err(|error| SourceError::new(path, None, SourceFault::Unreadable(error)))?;

@@ -1,4 +1,5 @@
-//! The file as it lies on disk: opened without side effects, and refused for everything but its content.
+//! The file as it lies on disk: opened without side effects, and refused for everything but its
+//! content.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -11,8 +12,8 @@ use super::Refusal;
 use super::document::other_than_regular;
 use super::error::Obstacle;
 
-/// A regular file that may be copied from: small enough, executable by its mode, without set-ID bits and file capabilities, and not
-/// on a `noexec` mount.
+/// A regular file that may be copied from: small enough, executable by its mode, without set-ID
+/// bits and file capabilities, and not on a `noexec` mount.
 #[derive(Debug)]
 pub(super) struct Source {
     pub(super) file: File,
@@ -27,7 +28,8 @@ impl Source {
         refuse_kind(std::fs::metadata(path).map_err(Obstacle::io("looking at it"))?.file_type())?;
         let file = OpenOptions::new()
             .read(true)
-            // Should a FIFO or a terminal have taken its place, opening it must neither block nor take it over.
+            // Should a FIFO or a terminal have taken its place, opening it must neither block nor
+            // take it over.
             .custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32)
             .open(path)
             .map_err(Obstacle::io("opening it"))?;
@@ -57,7 +59,8 @@ impl Source {
         Ok(Self { file, mode, owner: metadata.uid(), limit })
     }
 
-    /// Copies the content, which may change and grow meanwhile: the limit holds for what is copied, not for what was promised.
+    /// Copies the content, which may change and grow meanwhile: the limit holds for what is copied,
+    /// not for what was promised.
     pub(super) fn copy_to(&self, mut target: &File) -> Result<u64, Obstacle> {
         let copied = io::copy(&mut (&self.file).take(self.limit.saturating_add(1)), &mut target)
             .map_err(Obstacle::io("copying it"))?;

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use super::{ChecksumFault, KeyFault, LockFault, ManifestFault, PolicyFault, SignatureFault};
 use crate::Escaped;
 
-/// A checksum file, manifest, lock file, policy, key or signature cannot be used, so it vouches for nothing.
+/// A checksum file, manifest, lock file, policy, key or signature cannot be used, so it vouches for
+/// nothing.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct SourceError {

@@ -1,5 +1,6 @@
-//! A directory that plugins are taken from, held open: nothing outside it can be reached through it, and no link is followed on the way.
-//! With ownership rules, nobody else may write any step of the way either. Reads no file.
+//! A directory that plugins are taken from, held open: nothing outside it can be reached through
+//! it, and no link is followed on the way. With ownership rules, nobody else may write any step of
+//! the way either. Reads no file.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -27,8 +28,9 @@ pub(super) struct Tree {
 }
 
 impl Tree {
-    /// Opens the directory at an absolute path, step by step from the root: each step is looked at through the descriptor that the next
-    /// one starts from, so that nothing can be exchanged in between.
+    /// Opens the directory at an absolute path, step by step from the root: each step is looked at
+    /// through the descriptor that the next one starts from, so that nothing can be exchanged in
+    /// between.
     pub(super) fn open(path: &Path, owners: &Owners) -> Result<Self, Obstacle> {
         let not_absolute = || Obstacle::from(Refusal::DirectoryNotAbsolute { directory: path.to_path_buf() });
         let mut components = path.components();
@@ -53,7 +55,8 @@ impl Tree {
         Ok(Self { handle, path: path.to_path_buf(), owners: None })
     }
 
-    /// The path that `path` has beneath this directory: it is relative, or begins with the directory's own path, and has no `..`.
+    /// The path that `path` has beneath this directory: it is relative, or begins with the
+    /// directory's own path, and has no `..`.
     pub(super) fn beneath<'a>(&self, path: &'a Path) -> Result<&'a Path, Obstacle> {
         let outside = || Obstacle::from(Refusal::OutsideDirectory { directory: self.path.clone() });
         let relative = if path.is_absolute() { path.strip_prefix(&self.path).map_err(|_| outside())? } else { path };
@@ -138,7 +141,8 @@ impl Tree {
         Ok(Self { handle, path: self.path.join(name), owners: self.owners.clone() })
     }
 
-    /// One step, which leads neither up nor out nor through a link of any kind (openat2(2), Linux 5.6).
+    /// One step, which leads neither up nor out nor through a link of any kind (openat2(2), Linux
+    /// 5.6).
     fn open_step(&self, name: &OsStr, flags: OFlags) -> Result<OwnedFd, Obstacle> {
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
         // A link is opened as itself, and so can be told from what is not there.
@@ -157,7 +161,8 @@ impl Tree {
     fn check(&self, step: StepKind) -> Result<(), Obstacle> {
         let Some(owners) = &self.owners else { return Ok(()) };
         let status = rustix::fs::fstat(&self.handle).map_err(Obstacle::io("looking at its directory"))?;
-        // Above the directory it is enough that others cannot rename what is there; in a sticky directory they cannot (unlink(2)).
+        // Above the directory it is enough that others cannot rename what is there; in a sticky
+        // directory they cannot (unlink(2)).
         let sticky = step == StepKind::Above && status.st_mode & 0o1000 != 0;
         let mode = if sticky { status.st_mode & !0o022 } else { status.st_mode };
         owners.check(&self.path, status.st_uid, mode)

@@ -51,7 +51,8 @@ pub fn fill(place: &Path) {
         assert!(log.append(event("refused")).is_err());
         assert!(block_on(log.intend(event("refused"))).is_err());
     }
-    // Three pages, in which another file of the log could begin and not go on: the full one is kept.
+    // Three pages, in which another file of the log could begin and not go on: the full one is
+    // kept.
     let occupied = File::options().write(true).open(place.join("occupied")).unwrap();
     occupied.set_len(occupied.metadata().unwrap().len() - 3 * 4096).unwrap();
     for (number, owed) in owed.into_iter().enumerate() {

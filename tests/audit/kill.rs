@@ -13,7 +13,8 @@ use super::support::*;
 const ROUNDS: usize = 30;
 const THREADS: usize = 4;
 
-/// Writes events as fast as it can, over many files, and says which of them it was told to be recorded. Until it is killed.
+/// Writes events as fast as it can, over many files, and says which of them it was told to be
+/// recorded. Until it is killed.
 pub fn write(place: &Path) {
     let log = builder(place)
         .rotate_at(32 * 1024)

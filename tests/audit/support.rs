@@ -44,7 +44,8 @@ pub fn name(record: &Record) -> Option<String> {
     }
 }
 
-/// Examines the log whose key lies in `place`, and returns the names of the application's events, each of which is there once.
+/// Examines the log whose key lies in `place`, and returns the names of the application's events,
+/// each of which is there once.
 pub fn examined(place: &Path, log: &Path) -> (Examination, BTreeSet<String>) {
     let mut names = BTreeSet::new();
     let trust = Trust::nothing().key(key(place).verifier().clone());

@@ -1,4 +1,5 @@
-//! What a host leaves in its audit log of real plugins: every step before it counts, and nothing of what was said.
+//! What a host leaves in its audit log of real plugins: every step before it counts, and nothing of
+//! what was said.
 
 use std::path::PathBuf;
 use std::process::Command;

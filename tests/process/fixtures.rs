@@ -87,7 +87,8 @@ async fn no_services() -> Result<Routes, Infallible> {
     Ok(Routes::default())
 }
 
-/// Lets a program that it verifies itself take its place, as `plugin-verify exec` does between a host and its plugin.
+/// Lets a program that it verifies itself take its place, as `plugin-verify exec` does between a
+/// host and its plugin.
 fn serve_in_place(file: &Path, digest: &str) -> ExitCode {
     let verified = portcullis::Policy::new().allow(digest.parse().unwrap()).verify(file).unwrap();
     let environment = portcullis::exec::Environment::empty().inherit_env();
@@ -169,7 +170,8 @@ fn tell_state(file: &Path) -> ExitCode {
     serve()
 }
 
-/// Writes one line, in which `{DIR}` stands for the private directory, `{CERT}` for a new certificate, `{TWO}` for two, `{HOST}` for the host's own.
+/// Writes one line, in which `{DIR}` stands for the private directory, `{CERT}` for a new
+/// certificate, `{TWO}` for two, `{HOST}` for the host's own.
 fn write_line(line: &str) -> ExitCode {
     let line = line
         .replace("{DIR}", &raw_server::directory().to_string_lossy())
@@ -210,7 +212,8 @@ fn endless() -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Fills both outputs with far more than any buffer holds, says when it is through, and serves meanwhile.
+/// Fills both outputs with far more than any buffer holds, says when it is through, and serves
+/// meanwhile.
 fn flood(done: &Path) -> ExitCode {
     const AMOUNT: usize = 16 * 1024 * 1024;
     let done = PathBuf::from(done);
@@ -331,7 +334,8 @@ fn launch_state(place: &Path, file: &str) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// A host of ours that gives up on every launch, from before the fork to after the first answer, in steps much shorter than either takes.
+/// A host of ours that gives up on every launch, from before the fork to after the first answer, in
+/// steps much shorter than either takes.
 fn cancelling_host(place: &Path) -> ExitCode {
     const STEPS: u64 = 150;
     let verified = support::verified();
@@ -345,9 +349,11 @@ fn cancelling_host(place: &Path) -> ExitCode {
             .launch();
         runtime.block_on(async { tokio::time::timeout(limit, launch).await.is_ok_and(|launched| launched.is_ok()) })
     };
-    // Once to the end, so that everything which is made once is there before the descriptors are counted.
+    // Once to the end, so that everything which is made once is there before the descriptors are
+    // counted.
     assert!(launch(support::LONG));
-    // What a dropped launch left to tasks is done when the runtime has run again, and what it left to the launcher thread soon after.
+    // What a dropped launch left to tasks is done when the runtime has run again, and what it left
+    // to the launcher thread soon after.
     let settle = || {
         runtime.block_on(async { tokio::time::sleep(Duration::from_millis(20)).await });
         fs::read_dir("/proc/self/task")

@@ -1,4 +1,5 @@
-//! Plugins that do not come to terms with the host: each is refused by name, killed, and leaves nothing.
+//! Plugins that do not come to terms with the host: each is refused by name, killed, and leaves
+//! nothing.
 
 use std::time::{Duration, Instant};
 
@@ -53,7 +54,8 @@ pub fn a_slow_line_does_not_move_the_deadline() {
     let started = Instant::now();
     let error = place.refused(place.fixture(&["drip"]).with_start_timeout(Duration::from_millis(500)));
     assert!(matches!(error.fault, StartFault::Timeout { waiting_for: Awaited::HandshakeLine }));
-    // A deadline that each byte moved would never come: the plugin writes for as long as it is read.
+    // A deadline that each byte moved would never come: the plugin writes for as long as it is
+    // read.
     assert!(started.elapsed() < Duration::from_secs(20));
 }
 

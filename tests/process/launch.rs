@@ -59,7 +59,8 @@ pub fn running_digest(pid: u32) -> Option<Digest> {
     }
 }
 
-/// Process number, private directory, cookie and certificate are those of the launch, and so are what ends it.
+/// Process number, private directory, cookie and certificate are those of the launch, and so are
+/// what ends it.
 pub fn a_verified_program_in_the_place_of_what_was_launched_is_that_process() {
     let place = Place::new();
     run(async {
@@ -105,7 +106,8 @@ pub fn the_running_image_has_the_verified_digest() {
     });
 }
 
-/// A pipe could be opened through `/proc` by every process of the same user, and written to in the plugin's name.
+/// A pipe could be opened through `/proc` by every process of the same user, and written to in the
+/// plugin's name.
 pub fn nobody_can_open_a_plugins_output() {
     let place = Place::new();
     run(async {

@@ -15,7 +15,8 @@ async fn launch(place: &Place, fixture: &[&str]) -> Plugin {
     place.fixture(fixture).launch().await.unwrap()
 }
 
-/// Shuts down, and makes sure that it takes no longer than promised by much: a hang is not a second.
+/// Shuts down, and makes sure that it takes no longer than promised by much: a hang is not a
+/// second.
 async fn shut_down(plugin: &Plugin) -> (Ending, Option<Exit>) {
     shut_down_within(plugin, GRACE).await
 }
@@ -60,7 +61,8 @@ pub fn a_plugin_can_be_killed_at_once() {
     });
 }
 
-/// What was launched is gone; something that it left behind and that holds its connection is not talked to.
+/// What was launched is gone; something that it left behind and that holds its connection is not
+/// talked to.
 pub fn nobody_answers_for_a_plugin_that_has_ended() {
     let place = Place::new();
     run(async {
@@ -110,7 +112,8 @@ pub fn a_grandchild_that_holds_the_output_does_not_hang_the_shutdown() {
         let plugin = launch(&place, &["leave", "session", file.to_str().unwrap()]).await;
         assert_eq!(shut_down_within(&plugin, LONG).await, (Ending::Asked, Some(Exit::Code(0))));
         let grandchild = number_in(&file);
-        // It is outside the plugin's group, so it must still hold the output; or this test shows nothing.
+        // It is outside the plugin's group, so it must still hold the output; or this test shows
+        // nothing.
         assert!(is_alive(grandchild));
         kill(grandchild, Signal::KILL);
     });

@@ -1,4 +1,5 @@
-//! Real processes: the library launches this very binary, which plays a plugin (well-behaved or hostile) when its first argument says so.
+//! Real processes: the library launches this very binary, which plays a plugin (well-behaved or
+//! hostile) when its first argument says so.
 #![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 #![allow(clippy::zombie_processes, reason = "fixtures that leave processes behind on purpose")]
 

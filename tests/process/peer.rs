@@ -1,4 +1,5 @@
-//! Who answers: the process that was launched, with the certificate that it announced, and nobody else.
+//! Who answers: the process that was launched, with the certificate that it announced, and nobody
+//! else.
 
 use std::fs;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -22,8 +23,8 @@ fn tls(fault: StartFault) -> TlsError {
     }
 }
 
-/// Another process answers at the address, with a certificate that the line announced, and everything else about it is right. Only the
-/// check of the process stands between it and the host.
+/// Another process answers at the address, with a certificate that the line announced, and
+/// everything else about it is right. Only the check of the process stands between it and the host.
 pub fn another_process_at_the_address_is_refused_before_a_byte_is_sent() {
     let place = Place::new();
     let fault = place.fault(&["wrap", "serve"]);

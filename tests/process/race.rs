@@ -1,4 +1,5 @@
-//! Somebody changes the plugin's file all the time while it is verified and launched: what runs is what was hashed, or nothing.
+//! Somebody changes the plugin's file all the time while it is verified and launched: what runs is
+//! what was hashed, or nothing.
 
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
@@ -15,7 +16,8 @@ use crate::support::{OWN_DIGEST, OWN_PATH, Place, run};
 /// How many launches each race has.
 const LAUNCHES: u32 = 500;
 
-/// Verifies and launches while `disturb` runs over and over in another thread. Every process must execute the expected bytes.
+/// Verifies and launches while `disturb` runs over and over in another thread. Every process must
+/// execute the expected bytes.
 fn race(place: &Place, file: &Path, disturb: impl Fn() + Sync) {
     let over = AtomicBool::new(false);
     let (mut ran, mut refused) = (0, 0);
@@ -55,7 +57,8 @@ fn race(place: &Place, file: &Path, disturb: impl Fn() + Sync) {
     assert!(ran > 0 && refused > 0, "{ran} ran, {refused} were refused: this was no race");
 }
 
-/// A copy of this program, changed in a way that leaves it runnable: the wrong image would start and answer.
+/// A copy of this program, changed in a way that leaves it runnable: the wrong image would start
+/// and answer.
 fn tampered(path: &Path) {
     fs::copy(&*OWN_PATH, path).unwrap();
     let end = fs::metadata(path).unwrap().len();
@@ -89,8 +92,8 @@ pub fn a_file_written_in_place_never_runs_wrong() {
     });
 }
 
-/// A process that is forked at the wrong moment holds the descriptor through which the copy was written, and executing the copy is refused as
-/// long as it does.
+/// A process that is forked at the wrong moment holds the descriptor through which the copy was
+/// written, and executing the copy is refused as long as it does.
 pub fn a_private_copy_starts_while_others_fork() {
     let place = Place::new();
     let policy = Policy::new().allow(*OWN_DIGEST).with_private_copy(place.path());

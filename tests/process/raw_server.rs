@@ -131,7 +131,8 @@ async fn perform(mode: &str, mut stream: UnixStream, certificate: Certificate) {
             while !end.exists() {
                 tokio::time::sleep(std::time::Duration::from_millis(5)).await;
             }
-            // It waits for what it reads; as long as this process served, it must not take that away.
+            // It waits for what it reads; as long as this process served, it must not take that
+            // away.
             rustix::fs::fcntl_setfl(&connection, rustix::fs::OFlags::empty()).unwrap();
             holder.stdin(connection).spawn().unwrap();
         }

@@ -1,4 +1,5 @@
-//! A plugin that lists its services, in good and in bad faith: server reflection by hand, added to a plugin of ours.
+//! A plugin that lists its services, in good and in bad faith: server reflection by hand, added to
+//! a plugin of ours.
 
 use std::convert::Infallible;
 use std::pin::Pin;

@@ -1,4 +1,5 @@
-//! What the cases share: launching a fixture, and looking at processes, descriptors and directories from outside.
+//! What the cases share: launching a fixture, and looking at processes, descriptors and directories
+//! from outside.
 
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;

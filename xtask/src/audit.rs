@@ -1,5 +1,5 @@
-//! What the audit log costs: the same calls of the same plugin without it, in best effort and in required mode, interleaved in one run; and the disk alone. Prints;
-//! asserts nothing.
+//! What the audit log costs: the same calls of the same plugin without it, in best effort and in
+//! required mode, interleaved in one run; and the disk alone. Prints; asserts nothing.
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::Write;
@@ -178,7 +178,8 @@ fn file_system(place: &Path) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// How long the disk takes for one record of a usual size: what no record in required mode can do without, unless it shares it.
+/// How long the disk takes for one record of a usual size: what no record in required mode can do
+/// without, unless it shares it.
 fn disk_alone(place: &Path) -> Result<()> {
     let mut file = OpenOptions::new().append(true).create_new(true).open(place.join("disk"))?;
     let mut micros = Vec::new();

@@ -1,4 +1,5 @@
-//! Rust from the `.proto` files, as text: what is written to the tree, and what a test compares the tree with. Needs no `protoc`.
+//! Rust from the `.proto` files, as text: what is written to the tree, and what a test compares the
+//! tree with. Needs no `protoc`.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};

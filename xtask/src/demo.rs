@@ -1,5 +1,6 @@
-//! The main job on real files, in plain words: agree to a plugin, launch and call it, refuse a tampered copy, revoke it, and show what was recorded of all that.
-//! Uses only what every host has, and leaves nothing behind but the report.
+//! The main job on real files, in plain words: agree to a plugin, launch and call it, refuse a
+//! tampered copy, revoke it, and show what was recorded of all that. Uses only what every host has,
+//! and leaves nothing behind but the report.
 
 mod trail;
 

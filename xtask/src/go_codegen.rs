@@ -1,5 +1,5 @@
-//! The Go messages of the measurements, from their `.proto` file: written by protoc-gen-go of the module that the Go peers require. Needs Go and
-//! no `protoc`.
+//! The Go messages of the measurements, from their `.proto` file: written by protoc-gen-go of the
+//! module that the Go peers require. Needs Go and no `protoc`.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

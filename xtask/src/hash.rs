@@ -1,4 +1,5 @@
-//! Hashing side by side with other people's tools on this machine: `openssl speed`, `openssl dgst` and `sha256sum`. Prints; asserts nothing.
+//! Hashing side by side with other people's tools on this machine: `openssl speed`, `openssl dgst`
+//! and `sha256sum`. Prints; asserts nothing.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -72,7 +73,8 @@ impl Work {
         Ok(Self { name, files, bytes: count * size, rounds })
     }
 
-    /// One after the other in every round, so that whatever else the machine does meets all of them.
+    /// One after the other in every round, so that whatever else the machine does meets all of
+    /// them.
     fn measure(&self, plugin_verify: &Path) -> Result<()> {
         let mut rates: [Vec<f64>; 4] = Default::default();
         for _ in 0..self.rounds {

@@ -1,4 +1,5 @@
-//! What a developer would otherwise type by hand, reached through the aliases in `.cargo/config.toml`.
+//! What a developer would otherwise type by hand, reached through the aliases in
+//! `.cargo/config.toml`.
 
 mod audit;
 mod codegen;
@@ -21,7 +22,8 @@ enum Command {
     Demo,
     /// Measures our pair and go-plugin's side by side (needs Go)
     BenchCompare(compare::Options),
-    /// Counts the instructions of the host's main works, and fails when there are more than before (needs valgrind)
+    /// Counts the instructions of the host's main works, and fails when there are more than before
+    /// (needs valgrind)
     BenchGuard(guard::Options),
     /// Measures hashing beside openssl and sha256sum
     BenchHash,
@@ -47,7 +49,8 @@ pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
 }
 
-/// Builds programs of a package as they are released, and returns the directory that they lie in: this program lies there too.
+/// Builds programs of a package as they are released, and returns the directory that they lie in:
+/// this program lies there too.
 pub(crate) fn build_release(package: &str) -> Result<PathBuf> {
     let arguments = ["build", "--quiet", "--release", "--package", package];
     let built = process::Command::new(env!("CARGO")).args(arguments).current_dir(root()).status()?;
@@ -56,7 +59,8 @@ pub(crate) fn build_release(package: &str) -> Result<PathBuf> {
     Ok(own.parent().context("a program lies in a directory")?.to_path_buf())
 }
 
-/// The value below which so large a part of a sample lies, from 0 to 1, between two values if need be; not a number without values.
+/// The value below which so large a part of a sample lies, from 0 to 1, between two values if need
+/// be; not a number without values.
 pub(crate) fn quantile(sample: &mut [f64], part: f64) -> f64 {
     sample.sort_by(f64::total_cmp);
     let place = sample.len().saturating_sub(1) as f64 * part;

@@ -1,5 +1,6 @@
-//! What the machine allows: bytes sent back and forth between two processes over a pair of sockets, bare and under TLS. No HTTP/2, no gRPC, no
-//! asynchronous runtime. Prints what the bench host prints.
+//! What the machine allows: bytes sent back and forth between two processes over a pair of sockets,
+//! bare and under TLS. No HTTP/2, no gRPC, no asynchronous runtime. Prints what the bench host
+//! prints.
 //!
 //! The process starts itself once more, with the other socket as its standard input.
 

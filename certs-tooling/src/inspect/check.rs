@@ -32,8 +32,8 @@ pub(super) fn self_signed(x509: &X509Certificate<'_>) -> SelfSigned {
 }
 
 fn verify(x509: &X509Certificate<'_>, key: &SubjectPublicKeyInfo<'_>) -> Result<(), X509Error> {
-    // The algorithm stands there twice, and only once under the signature (RFC 5280, section 4.1.1.2).
-    // Signatures are whole bytes.
+    // The algorithm stands there twice, and only once under the signature (RFC 5280, section
+    // 4.1.1.2). Signatures are whole bytes.
     let whole = x509.signature_value.unused_bits == 0 && key.subject_public_key.unused_bits == 0;
     if !whole || x509.signature_algorithm != x509.tbs_certificate.signature {
         return Err(X509Error::SignatureVerificationError);
@@ -50,8 +50,8 @@ fn verify(x509: &X509Certificate<'_>, key: &SubjectPublicKeyInfo<'_>) -> Result<
     x509.verify_signature(Some(key))
 }
 
-/// Whether a failure is the signature's: ring says the same of RSA keys that are too short or too long for it, and of PSS with salts of
-/// other lengths than its own.
+/// Whether a failure is the signature's: ring says the same of RSA keys that are too short or too
+/// long for it, and of PSS with salts of other lengths than its own.
 fn is_verified_by_ring(key: &Key, signature: &str) -> bool {
     match (key.algorithm.as_str(), signature) {
         (_, "rsassaPss") => false,
@@ -75,7 +75,8 @@ mod tests {
     use crate::inspect::Inspection;
     use crate::{KeyAlgorithm, Lifetime, PrivateKey, issue, validity::Validity};
 
-    /// What `change` makes of the body of a self-signed certificate, signed anew by its key, with `unused` bits in the signature.
+    /// What `change` makes of the body of a self-signed certificate, signed anew by its key, with
+    /// `unused` bits in the signature.
     fn signed(change: impl Fn(&mut Vec<u8>), unused: u8) -> SelfSigned {
         let key = PrivateKey::generate(KeyAlgorithm::P256).unwrap().signer().unwrap();
         let validity = Validity::from_now(Lifetime::default());

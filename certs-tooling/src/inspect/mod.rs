@@ -1,4 +1,5 @@
-//! What is in a certificate, whoever made it, and what a person should know of it. Trusts nothing and decides nothing.
+//! What is in a certificate, whoever made it, and what a person should know of it. Trusts nothing
+//! and decides nothing.
 //!
 //! All text in an [`Inspection`] was passed through `portcullis::Escaped` and is safe to show.
 
@@ -35,17 +36,21 @@ pub struct Inspection {
     pub not_before: OffsetDateTime,
     /// Until when it is valid, that second included.
     pub not_after: OffsetDateTime,
-    /// Under which names peers may look for its owner, each with its kind in front (`DNS:localhost`).
+    /// Under which names peers may look for its owner, each with its kind in front
+    /// (`DNS:localhost`).
     pub alternative_names: Vec<String>,
     /// The public key.
     pub key: Key,
     /// How it is signed.
     pub signature_algorithm: String,
-    /// What the key may be used for; empty if nothing is said (RFC 5280, section 4.2.1.3, in its words).
+    /// What the key may be used for; empty if nothing is said (RFC 5280, section 4.2.1.3, in its
+    /// words).
     pub key_usages: Vec<&'static str>,
-    /// For what purposes; empty if nothing is said (RFC 5280, section 4.2.1.12, in its words, or the number of the purpose).
+    /// For what purposes; empty if nothing is said (RFC 5280, section 4.2.1.12, in its words, or
+    /// the number of the purpose).
     pub extended_key_usages: Vec<String>,
-    /// The identifier of the key in hexadecimal digits, if there is one (RFC 5280, section 4.2.1.2).
+    /// The identifier of the key in hexadecimal digits, if there is one (RFC 5280, section
+    /// 4.2.1.2).
     pub key_identifier: Option<String>,
     /// Whether it may issue others.
     pub authority: Authority,
@@ -53,7 +58,8 @@ pub struct Inspection {
     pub self_signed: SelfSigned,
     /// The SHA-256 of the whole certificate.
     pub fingerprint: Digest,
-    /// The SHA-256 of the public key with its algorithm (SubjectPublicKeyInfo), which stays when a certificate is renewed.
+    /// The SHA-256 of the public key with its algorithm (SubjectPublicKeyInfo), which stays when a
+    /// certificate is renewed.
     pub key_fingerprint: Digest,
     /// What else a person should know.
     pub remarks: Vec<Remark>,
@@ -63,7 +69,8 @@ pub struct Inspection {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Key {
-    /// The algorithm, or for elliptic curves the curve; the number of the algorithm if it has no name here.
+    /// The algorithm, or for elliptic curves the curve; the number of the algorithm if it has no
+    /// name here.
     pub algorithm: String,
     /// Its size in bits, or 0 if that is not known.
     pub bits: usize,
@@ -198,7 +205,8 @@ mod tests {
         let certificate = certificate();
         let der = certificate.der().to_vec();
         let body = parse(&certificate).unwrap().tbs_certificate.as_ref().len();
-        // The body follows the four bytes of the outer header. Around it there are forms that the parser takes as one.
+        // The body follows the four bytes of the outer header. Around it there are forms that the
+        // parser takes as one.
         let signed = 4..4 + body;
         for length in 0..der.len() {
             assert_eq!(Inspection::of(&Certificate::new(der[..length].to_vec())).unwrap_err(), InspectError::Malformed);

@@ -34,7 +34,8 @@ fn value(bytes: &[u8]) -> String {
     if bytes.iter().any(special) || blank { format!("{text:?}") } else { text.to_string() }
 }
 
-/// The longest object identifier in bytes that is written out. Writing a number of many thousand digits takes long, and nobody reads it.
+/// The longest object identifier in bytes that is written out. Writing a number of many thousand
+/// digits takes long, and nobody reads it.
 const IDENTIFIER_LIMIT: usize = 64;
 
 /// An object identifier as a number with dots.

@@ -1,4 +1,5 @@
-//! What a person should know of a certificate before relying on it. Remarks are no verdicts: what is refused is up to each peer.
+//! What a person should know of a certificate before relying on it. Remarks are no verdicts: what
+//! is refused is up to each peer.
 
 use time::OffsetDateTime;
 
@@ -15,10 +16,12 @@ pub enum Remark {
     /// Its time has not come.
     #[error("it is not valid yet")]
     NotYetValid,
-    /// It is a CA and an end of TLS at once, as go-plugin's are: whoever trusts it trusts whatever it signs, and many verifiers refuse it.
+    /// It is a CA and an end of TLS at once, as go-plugin's are: whoever trusts it trusts whatever
+    /// it signs, and many verifiers refuse it.
     #[error("it is a CA and an end of TLS at once: who trusts it trusts what it signs")]
     CaAsLeaf,
-    /// It is no CA, and has no name by which a peer could look for its owner. Peers ignore the common name (RFC 9525, section 2).
+    /// It is no CA, and has no name by which a peer could look for its owner. Peers ignore the
+    /// common name (RFC 9525, section 2).
     #[error("it has no alternative name, and peers do not look at the common name")]
     NoAlternativeName,
     /// Its key was made for an algorithm that does not hold any more, or is too short.
@@ -68,7 +71,8 @@ pub enum Remark {
         /// The number of the extension.
         oid: String,
     },
-    /// An extension that peers must understand or refuse the certificate, and that is not understood here.
+    /// An extension that peers must understand or refuse the certificate, and that is not
+    /// understood here.
     #[error("the critical extension {oid} is unknown")]
     UnknownCriticalExtension {
         /// The number of the extension.

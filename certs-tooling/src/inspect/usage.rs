@@ -1,4 +1,5 @@
-//! What a certificate says it is for: its extensions, and what is odd about them. Holds nobody to it.
+//! What a certificate says it is for: its extensions, and what is odd about them. Holds nobody to
+//! it.
 
 use std::collections::BTreeSet;
 
@@ -34,7 +35,8 @@ impl Extensions {
         for extension in x509.extensions() {
             let oid = names::identifier(&extension.oid);
             if !known.insert(extension.oid.as_bytes()) {
-                // The first is shown. Which of them a peer takes is anybody's guess (RFC 5280, section 4.2).
+                // The first is shown. Which of them a peer takes is anybody's guess (RFC 5280,
+                // section 4.2).
                 seen.remarks.push(Remark::RepeatedExtension { oid });
                 continue;
             }

@@ -32,7 +32,8 @@ fn modes_do_not_depend_on_the_umask() {
 fn a_disk_that_fills_up_is_left_as_it_was() {
     let place = directory();
     let run = |limit: &str| {
-        // The limit on the size of a file is a disk that is full in the middle of one. Its signal would kill before the error is seen.
+        // The limit on the size of a file is a disk that is full in the middle of one. Its signal
+        // would kill before the error is seen.
         let arguments = ["--ignore-signal=XFSZ", "prlimit", limit, env!("CARGO_BIN_EXE_certs-tooling")];
         Command::new("env")
             .args(arguments)

@@ -1,4 +1,5 @@
-//! The profile of go-plugin, held against Go's own encoder: it writes the same certificate, and accepts ours.
+//! The profile of go-plugin, held against Go's own encoder: it writes the same certificate, and
+//! accepts ours.
 
 use std::path::Path;
 use std::process::{Command, Stdio};

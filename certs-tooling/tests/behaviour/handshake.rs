@@ -32,7 +32,8 @@ fn roots(ca: &Ca) -> Arc<RootCertStore> {
     Arc::new(roots)
 }
 
-/// Connects as one to the other, each trusting a CA, and says what became of both ends: the error of rustls, if there was one.
+/// Connects as one to the other, each trusting a CA, and says what became of both ends: the error
+/// of rustls, if there was one.
 fn connect<C: Role, S: Role>(
     (host, trusted_by_host): (&Identity<C>, &Ca),
     (plugin, trusted_by_plugin): (&Identity<S>, &Ca),

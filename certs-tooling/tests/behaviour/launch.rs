@@ -1,5 +1,6 @@
-//! A launch by hand: this binary is also a plugin of the runtime, started with our certificate in its environment. What it prints shows
-//! what the runtime's own certificates look like, and that it talks to the owner of ours and to nobody else.
+//! A launch by hand: this binary is also a plugin of the runtime, started with our certificate in
+//! its environment. What it prints shows what the runtime's own certificates look like, and that it
+//! talks to the owner of ours and to nobody else.
 
 use std::convert::Infallible;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -65,7 +66,8 @@ impl Launched {
         Self { child, socket: fields[0].to_owned(), certificate, _place: place }
     }
 
-    /// Connects as the owner of `identity`, and reads the first bytes of HTTP/2, which a plugin sends to its host only.
+    /// Connects as the owner of `identity`, and reads the first bytes of HTTP/2, which a plugin
+    /// sends to its host only.
     fn first_bytes(&self, identity: &AutoMtls) -> std::io::Result<[u8; 9]> {
         let pin = Pin(self.certificate.der().clone(), provider().signature_verification_algorithms);
         let mut config = ClientConfig::builder_with_provider(provider())

@@ -1,4 +1,5 @@
-//! What the library and the program make, held against others: openssl, Go, rustls, and the runtime itself. What the program says is in `../cmd/`.
+//! What the library and the program make, held against others: openssl, Go, rustls, and the runtime
+//! itself. What the program says is in `../cmd/`.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that meets the unexpected fails")]
 
 mod files;
@@ -17,7 +18,8 @@ use certs_tooling::{Ca, Certificate, HostIdentity, Inspection, KeyAlgorithm, Lif
 use tempfile::TempDir;
 use x509_parser::certificate::X509Certificate;
 
-/// A command line that runs the program in `directory`, or is killed after a minute with exit code 124 (timeout(1)).
+/// A command line that runs the program in `directory`, or is killed after a minute with exit code
+/// 124 (timeout(1)).
 fn certs_tooling(directory: &Path) -> Command {
     let mut command = Command::new("timeout");
     command.args(["60", env!("CARGO_BIN_EXE_certs-tooling")]).current_dir(directory);

@@ -1,4 +1,5 @@
-//! Interchange with openssl(1) in both directions: it reads what we make and judges it by its role, and we read what it makes.
+//! Interchange with openssl(1) in both directions: it reads what we make and judges it by its role,
+//! and we read what it makes.
 
 use std::fs;
 use std::path::Path;

@@ -1,7 +1,8 @@
 //! The key/value example: what its host and its plugin share.
 //!
-//! Version 1 of its protocol is the KV service of go-plugin's published example, so that either program also works with a Go counterpart.
-//! Version 2 adds [`store_proto`]: values of any size in pieces, versions, and changes as they happen.
+//! Version 1 of its protocol is the KV service of go-plugin's published example, so that either
+//! program also works with a Go counterpart. Version 2 adds [`store_proto`]: values of any size in
+//! pieces, versions, and changes as they happen.
 #![forbid(unsafe_code)]
 
 mod generated;
@@ -25,5 +26,6 @@ pub const CHUNK_LIMIT: usize = 64 * 1024;
 /// The largest message in bytes of the Store service: a piece of a value, or a key and numbers.
 pub const STORE_MESSAGE_LIMIT: usize = CHUNK_LIMIT + 8 * 1024;
 
-/// The trailer of the Store service that holds the version which a key has instead of the expected one.
+/// The trailer of the Store service that holds the version which a key has instead of the expected
+/// one.
 pub const VERSION_TRAILER: &str = "kv-version";

@@ -1,4 +1,5 @@
-//! What the host leaves in its audit log, and what becomes of the store when the log cannot be written.
+//! What the host leaves in its audit log, and what becomes of the store when the log cannot be
+//! written.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod support;
@@ -125,7 +126,8 @@ fn what_cannot_be_recorded_is_not_done() {
     run(host(&place).args(["put", "a", "after"])).exits_with(2).explains(&["mode 0600"]);
     fs::set_permissions(log(&place), Permissions::from_mode(0o600)).unwrap();
     run(host(&place).args(["get", "a"])).exits_with(0).prints("before");
-    // A file that may not grow is a disk that is full: kv-host must not write a byte more than it has.
+    // A file that may not grow is a disk that is full: kv-host must not write a byte more than it
+    // has.
     let length = fs::metadata(log(&place)).unwrap().len();
     let limited = |arguments: &[&str]| {
         let mut limited = Command::new("bash");

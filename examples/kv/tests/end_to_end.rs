@@ -225,7 +225,8 @@ fn a_person_who_starts_the_plugin_is_told_what_it_is() {
     }
 }
 
-/// Hosts take the end of its standard output for the end of the plugin, and go-plugin's kill it then.
+/// Hosts take the end of its standard output for the end of the plugin, and go-plugin's kill it
+/// then.
 #[test]
 fn a_plugin_has_said_why_it_failed_when_its_output_ends() {
     let place = Place::new();

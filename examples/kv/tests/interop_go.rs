@@ -1,4 +1,5 @@
-//! Real go-plugin peers, both ways: Go hosts with our plugin, Go plugins under our host. Described in `tests/interop/go/README.md`.
+//! Real go-plugin peers, both ways: Go hosts with our plugin, Go plugins under our host. Described
+//! in `tests/interop/go/README.md`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod support;
@@ -232,7 +233,8 @@ fn a_go_host_leaves_nothing_of_our_plugin() {
     }
 }
 
-/// A Go host that finds no common version sends SIGKILL, so that the plugin cannot remove its socket. The next one does.
+/// A Go host that finds no common version sends SIGKILL, so that the plugin cannot remove its
+/// socket. The next one does.
 #[test]
 fn what_a_go_host_killed_is_removed_by_the_next_launch() {
     let Some(go) = peers() else { return };
@@ -291,7 +293,8 @@ fn our_host_and_a_go_plugin_exchange_several_mib() {
 fn our_host_does_not_run_a_go_plugin_with_another_digest() {
     let Some(go) = peers() else { return };
     let place = Place::new();
-    // Without a directory for temporary files nothing can be launched, and that would be another error.
+    // Without a directory for temporary files nothing can be launched, and that would be another
+    // error.
     let mut host = our_host(&place, &go.plugin(), wrong_digest());
     let ran = run(host.env("TMPDIR", "/nonexistent").args(["put", "a", "1"])).exits_with(1);
     ran.explains(&["is refused: its SHA-256 is not the expected one", &digest(&go.plugin()).to_string()]);
@@ -332,7 +335,8 @@ fn our_host_and_a_go_plugin_agree_on_the_highest_version_that_both_have() {
     assert_eq!(version, 2);
 }
 
-/// What a Go plugin prints travels over a stream of its own, and blocks the plugin unless it is read.
+/// What a Go plugin prints travels over a stream of its own, and blocks the plugin unless it is
+/// read.
 #[test]
 fn a_go_plugin_that_prints_a_lot_does_not_hang() {
     let Some(go) = peers() else { return };

@@ -1,5 +1,5 @@
-//! A real grpc-js plugin under our host, as a bundle of which every file is verified. It serves over mutual TLS only, so each answer proves that
-//! both certificates were accepted.
+//! A real grpc-js plugin under our host, as a bundle of which every file is verified. It serves
+//! over mutual TLS only, so each answer proves that both certificates were accepted.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod support;
@@ -50,8 +50,9 @@ fn peer() -> Option<&'static Node> {
     found.as_ref().map_err(|reason| support::skip(reason)).ok()
 }
 
-/// The plugin as a directory with a signed manifest: the program, its modules, and every package. Of what it runs on, the manifest names
-/// the interpreter's executable; what the linker loads is the machine's.
+/// The plugin as a directory with a signed manifest: the program, its modules, and every package.
+/// Of what it runs on, the manifest names the interpreter's executable; what the linker loads is
+/// the machine's.
 struct Bundle<'a> {
     node: &'a Node,
     place: Place,

@@ -1,5 +1,6 @@
-//! A real grpcio plugin under our host: it serves over mutual TLS only, so each answer proves that both certificates were accepted. First as
-//! a script that nobody verifies, then as a bundle of which every file is verified.
+//! A real grpcio plugin under our host: it serves over mutual TLS only, so each answer proves that
+//! both certificates were accepted. First as a script that nobody verifies, then as a bundle of
+//! which every file is verified.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod support;
@@ -26,7 +27,8 @@ struct Python {
 }
 
 impl Python {
-    /// The interpreter that `PORTCULLIS_PYTHON` names, else that of `tests/interop/setup-python`, else the one on the `PATH`.
+    /// The interpreter that `PORTCULLIS_PYTHON` names, else that of `tests/interop/setup-python`,
+    /// else the one on the `PATH`.
     fn find() -> Result<Self, String> {
         let set_up = workspace().join("target/interop/python/bin/python3");
         match std::env::var_os("PORTCULLIS_PYTHON") {
@@ -52,8 +54,9 @@ impl Python {
 
     /// Launches the plugin.
     ///
-    /// Sealed, as ever: an interpreter finds its library by an absolute path, if it needs one, and its packages by its name. One whose
-    /// libraries are to be found relative to its file (`$ORIGIN`) cannot run so. The script is an argument, which nobody verifies.
+    /// Sealed, as ever: an interpreter finds its library by an absolute path, if it needs one, and
+    /// its packages by its name. One whose libraries are to be found relative to its file
+    /// (`$ORIGIN`) cannot run so. The script is an argument, which nobody verifies.
     async fn launch(&self, place: &Place) -> Session {
         let policy = Policy::new().allow(digest(&self.program));
         let builder = library::builder(place, policy.verify(&self.program).unwrap());
@@ -107,7 +110,8 @@ fn the_interpreter_is_what_was_verified_and_what_answers() {
     assert_ne!(report.peer_check, PeerCheck::CertificateOnly);
 }
 
-/// It has no reflection, and C-core does not say whether it is the service or the method that it does not know.
+/// It has no reflection, and C-core does not say whether it is the service or the method that it
+/// does not know.
 #[test]
 fn a_python_plugin_does_not_list_its_services() {
     let Some(python) = peer() else { return };
@@ -140,7 +144,8 @@ fn a_python_plugin_whose_host_lets_go_of_it_leaves_nothing() {
     place.assert_nothing_is_left();
 }
 
-/// Prints where each module is that the plugin needs besides the interpreter's own library, with its place in a directory of packages.
+/// Prints where each module is that the plugin needs besides the interpreter's own library, with
+/// its place in a directory of packages.
 const PACKAGES: &str = r#"
 import importlib.util, os
 for name in "grpc grpc_health google.protobuf google._upb cryptography _cffi_backend typing_extensions".split():
@@ -151,8 +156,9 @@ for name in "grpc grpc_health google.protobuf google._upb cryptography _cffi_bac
         print(spec.origin, os.path.basename(spec.origin), sep="\t")
 "#;
 
-/// The plugin as a directory with a signed manifest: the script, a module of its own, and every package that it imports. Of what it runs on,
-/// the manifest names the interpreter's executable; the interpreter's library and what the linker loads are the machine's.
+/// The plugin as a directory with a signed manifest: the script, a module of its own, and every
+/// package that it imports. Of what it runs on, the manifest names the interpreter's executable;
+/// the interpreter's library and what the linker loads are the machine's.
 struct Bundle<'a> {
     python: &'a Python,
     place: Place,

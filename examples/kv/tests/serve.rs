@@ -1,4 +1,5 @@
-//! Callers of a host that serves: each call, values of any size, many at once, and those who send or take nothing.
+//! Callers of a host that serves: each call, values of any size, many at once, and those who send
+//! or take nothing.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod support;
@@ -105,7 +106,8 @@ fn a_put_that_breaks_off_changes_nothing() {
             let call = tokio::spawn(async move { writer.put(ReceiverStream::new(parts)).await });
             sender.send(announcement("a", 3, None)).await.unwrap();
             sender.send(chunk(sent)).await.unwrap();
-            // Taken from the channel, so on its way; and there before the answers to what is asked on the same connection afterwards.
+            // Taken from the channel, so on its way; and there before the answers to what is asked
+            // on the same connection afterwards.
             drop(sender.reserve().await.unwrap());
             for _ in 0..3 {
                 client.delete(DeleteRequest { key: "none".into() }).await.unwrap();
@@ -114,7 +116,8 @@ fn a_put_that_breaks_off_changes_nothing() {
             assert!(call.await.unwrap_err().is_cancelled());
         }
     });
-    // As many writers as there is room for: all of them have their turn, so none that broke off is still there.
+    // As many writers as there is room for: all of them have their turn, so none that broke off is
+    // still there.
     for number in 0..8 {
         serving.call(&["put", "b", &number.to_string()]).exits_with(0);
     }
@@ -209,7 +212,8 @@ fn a_signal_ends_a_watcher_in_good_order() {
     serving.call(&["put", "a", "1"]).exits_with(0);
 }
 
-/// More of them than the window of the connection to the plugin has room for, each with a value that does not fit into its own.
+/// More of them than the window of the connection to the plugin has room for, each with a value
+/// that does not fit into its own.
 #[test]
 fn callers_who_take_nothing_do_not_keep_writers_and_watchers_waiting() {
     let place = Place::new();

@@ -1,4 +1,5 @@
-//! Each command of our host with our plugin, which launch for it alone: results, exit statuses, and what versions of the protocol have.
+//! Each command of our host with our plugin, which launch for it alone: results, exit statuses, and
+//! what versions of the protocol have.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod support;
@@ -104,7 +105,8 @@ fn the_largest_value_goes_both_ways_in_one_message_of_version_1() {
     call(&place, &["--protocol", "1", "get", "large"]).exits_with(0).prints(&value);
 }
 
-/// Looked at while the host waits for somebody to read on, and has had all but the end of the value.
+/// Looked at while the host waits for somebody to read on, and has had all but the end of the
+/// value.
 #[test]
 fn a_host_that_gets_a_large_value_never_has_it_whole() {
     let place = Place::new();

@@ -1,5 +1,5 @@
-//! Whose word our host takes for a plugin: each source alone and together, and what it does when one of them speaks against it or not at all.
-//! A plugin that was refused has not run.
+//! Whose word our host takes for a plugin: each source alone and together, and what it does when
+//! one of them speaks against it or not at all. A plugin that was refused has not run.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod support;
@@ -15,7 +15,8 @@ use portcullis::verify::{Claims, Subject, Version};
 use support::publisher::{self, Publisher, manifest_of};
 use support::{Place, Ran, digest, our_host_of, our_plugin, run, wrong_digest};
 
-/// A plugin directory with our plugin in it under the name `kv`, and everybody who might vouch for it.
+/// A plugin directory with our plugin in it under the name `kv`, and everybody who might vouch for
+/// it.
 struct Fixture {
     place: Place,
     publisher: Publisher,

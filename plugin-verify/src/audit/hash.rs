@@ -1,4 +1,5 @@
-//! `plugin-verify audit hash`: a value as it appears in a log, for whoever has the log's secrets and looks for the value. Prints the hash and never the value.
+//! `plugin-verify audit hash`: a value as it appears in a log, for whoever has the log's secrets
+//! and looks for the value. Prints the hash and never the value.
 
 use std::io::Read as _;
 use std::path::PathBuf;
@@ -11,7 +12,8 @@ use crate::output::{self, Form};
 
 /// Print the keyed hash that a value has in a log
 ///
-/// Values appear in a log as HMAC-SHA-256 under a key of that log: who has the key can look for a value, and nobody else can tell which it was.
+/// Values appear in a log as HMAC-SHA-256 under a key of that log: who has the key can look for a
+/// value, and nobody else can tell which it was.
 ///
 /// Exit status: 0 printed, 2 the secrets or the value could not be read.
 #[derive(Debug, clap::Args)]

@@ -1,4 +1,5 @@
-//! `plugin-verify audit keygen` and `key`: the secrets of a log, and the half of them that everybody may know. Shows no secret.
+//! `plugin-verify audit keygen` and `key`: the secrets of a log, and the half of them that
+//! everybody may know. Shows no secret.
 
 use std::path::PathBuf;
 
@@ -10,8 +11,9 @@ use crate::output::{self, Form};
 
 /// Make the secrets of a new log
 ///
-/// Writes a file for this user alone, which must not exist: the key that the log's checkpoints are signed with, and the one that hides values in it. Prints the
-/// public key, which whoever examines the log needs, and should have from you rather than from the log.
+/// Writes a file for this user alone, which must not exist: the key that the log's checkpoints are
+/// signed with, and the one that hides values in it. Prints the public key, which whoever examines
+/// the log needs, and should have from you rather than from the log.
 ///
 /// Exit status: 0 made, 2 not made.
 #[derive(Debug, clap::Args)]

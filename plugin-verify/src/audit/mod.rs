@@ -1,4 +1,5 @@
-//! `plugin-verify audit`: the verbs on the log of a host, and what they have in common. What is true of a log is found out in the library.
+//! `plugin-verify audit`: the verbs on the log of a host, and what they have in common. What is
+//! true of a log is found out in the library.
 
 mod hash;
 mod key;
@@ -22,9 +23,10 @@ use crate::exit::Exit;
 
 /// Examine the audit log of a host, and prove what is in it
 ///
-/// A log says what a host ran and what was asked of it. Each record carries the hash of the one before it, and checkpoints, which the host signs, stand for all
-/// records before them: what was changed, dropped, put in or moved is found, and the first record that is not as it was is named. What was cut off at the end is found by
-/// a checkpoint that was kept elsewhere.
+/// A log says what a host ran and what was asked of it. Each record carries the hash of the one
+/// before it, and checkpoints, which the host signs, stand for all records before them: what was
+/// changed, dropped, put in or moved is found, and the first record that is not as it was is named.
+/// What was cut off at the end is found by a checkpoint that was kept elsewhere.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]

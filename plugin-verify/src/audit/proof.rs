@@ -1,4 +1,5 @@
-//! `plugin-verify audit check-proof`: a proof, held against the public key of the log that it is about. Needs no log.
+//! `plugin-verify audit check-proof`: a proof, held against the public key of the log that it is
+//! about. Needs no log.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,5 @@
-//! `plugin-verify audit prove`: proofs for those who have not the log. Makes them only of what it has examined.
+//! `plugin-verify audit prove`: proofs for those who have not the log. Makes them only of what it
+//! has examined.
 
 use std::path::PathBuf;
 
@@ -13,8 +14,9 @@ use crate::output::{self, Form};
 
 /// Prove that a record is in a log, or that a log only grew
 ///
-/// With --seq it prints the proof that this record is in the log, with the record itself, in the form of c2sp.org/tlog-proof. With --from it prints the proof that the
-/// log has only grown since that checkpoint. `audit check-proof` checks both with nothing but the public key of the log.
+/// With --seq it prints the proof that this record is in the log, with the record itself, in the
+/// form of c2sp.org/tlog-proof. With --from it prints the proof that the log has only grown since
+/// that checkpoint. `audit check-proof` checks both with nothing but the public key of the log.
 ///
 /// Exit status: 0 printed, 1 that is not so, 2 could not be found out.
 #[derive(Debug, clap::Args)]
@@ -32,7 +34,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
 
-    /// The checkpoint to prove it by, or up to which the log has grown, instead of the last one in the log
+    /// The checkpoint to prove it by, or up to which the log has grown, instead of the last one in
+    /// the log
     #[arg(long, value_name = "FILE")]
     to: Option<PathBuf>,
 

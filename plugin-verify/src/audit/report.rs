@@ -1,4 +1,5 @@
-//! `plugin-verify audit report`: a log on one page that a person can read. Shows what the library found, and what the good records say; judges nothing.
+//! `plugin-verify audit report`: a log on one page that a person can read. Shows what the library
+//! found, and what the good records say; judges nothing.
 
 mod bounded;
 mod calls;
@@ -34,18 +35,22 @@ const BEGINNING: &str = "<!DOCTYPE html>";
 
 /// Write a page about a log that a person can read
 ///
-/// The page says first whether the log is intact, as `audit verify` does, and then what its good records say: which plugins ran and who vouched for them, what was
-/// refused and why, how calls went, and what is missing. Of what there is much of it shows a part and says so.
+/// The page says first whether the log is intact, as `audit verify` does, and then what its good
+/// records say: which plugins ran and who vouched for them, what was refused and why, how calls
+/// went, and what is missing. Of what there is much of it shows a part and says so.
 ///
-/// It is one file of HTML that loads nothing and runs nothing. It proves nothing either: the log does.
+/// It is one file of HTML that loads nothing and runs nothing. It proves nothing either: the log
+/// does.
 ///
-/// Exit status: 0 intact, 1 not intact (the page is written and says so), 2 could not be read or written.
+/// Exit status: 0 intact, 1 not intact (the page is written and says so), 2 could not be read or
+/// written.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     subject: Subject,
 
-    /// Write the page to FILE, for this user alone, instead of to standard output. A page that is there is replaced, and nothing else is
+    /// Write the page to FILE, for this user alone, instead of to standard output. A page that is
+    /// there is replaced, and nothing else is
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 
@@ -102,7 +107,8 @@ fn write(page: &str, target: &Path) -> Result<(), String> {
     .map_err(|error| format!("{name} could not be written: {error}"))
 }
 
-/// Whether nothing is lost when a page takes this place: a log, its key or a device must not be overwritten by a slip of the hand.
+/// Whether nothing is lost when a page takes this place: a log, its key or a device must not be
+/// overwritten by a slip of the hand.
 fn is_replaceable(target: &Path) -> io::Result<bool> {
     match fs::symlink_metadata(target) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),

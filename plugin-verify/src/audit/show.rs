@@ -1,4 +1,5 @@
-//! `plugin-verify audit show`: the records of a log, those that are asked for. Says when the log is not intact; shows it all the same.
+//! `plugin-verify audit show`: the records of a log, those that are asked for. Says when the log is
+//! not intact; shows it all the same.
 
 use std::collections::VecDeque;
 use std::io::{self, BufWriter, Write as _};
@@ -15,8 +16,9 @@ use crate::output::{self, Form};
 
 /// Print the records of a log
 ///
-/// One line for each record: number, time, kind, launch, what matters of the rest. With --json the records stand in the document as they stand in the log, at most
-/// 100,000 of them and 64 MiB; so many can be asked for with --last. Of several conditions all must hold.
+/// One line for each record: number, time, kind, launch, what matters of the rest. With --json the
+/// records stand in the document as they stand in the log, at most 100,000 of them and 64 MiB; so
+/// many can be asked for with --last. Of several conditions all must hold.
 ///
 /// Exit status: 0 printed, 1 printed and the log is not intact, 2 could not be read.
 #[derive(Debug, clap::Args)]

@@ -1,4 +1,5 @@
-//! `plugin-verify audit verify`: whether a log is what its writer wrote. Says what the library found, and decides nothing.
+//! `plugin-verify audit verify`: whether a log is what its writer wrote. Says what the library
+//! found, and decides nothing.
 
 use std::fmt::{self, Write as _};
 
@@ -12,11 +13,14 @@ use crate::output::{self, Form};
 
 /// Examine a log: every record, every checkpoint, nothing missing that a checkpoint knows of
 ///
-/// Names the first record that is not as it was written. Without --key the log is held against the key that it names itself: then it may have been written anew from
-/// the beginning by somebody else. Without a checkpoint that was kept elsewhere nobody can tell whether records were cut off at the end.
+/// Names the first record that is not as it was written. Without --key the log is held against the
+/// key that it names itself: then it may have been written anew from the beginning by somebody
+/// else. Without a checkpoint that was kept elsewhere nobody can tell whether records were cut off
+/// at the end.
 ///
-/// Records at the end that no checkpoint is over are refused too: whoever may write to the log may have written them. There are some while a host writes the log, and when
-/// it was killed; the next one that opens the log vouches for them.
+/// Records at the end that no checkpoint is over are refused too: whoever may write to the log may
+/// have written them. There are some while a host writes the log, and when it was killed; the next
+/// one that opens the log vouches for them.
 ///
 /// Exit status: 0 intact, 1 not intact, 2 could not be read.
 #[derive(Debug, clap::Args)]
@@ -24,7 +28,8 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     subject: Subject,
 
-    /// Take records at the end that nobody vouches for as they are: the log is being written, or its host was killed
+    /// Take records at the end that nobody vouches for as they are: the log is being written, or
+    /// its host was killed
     #[arg(long)]
     allow_unvouched: bool,
 

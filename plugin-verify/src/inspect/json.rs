@@ -1,4 +1,5 @@
-//! An inspection as JSON. Whatever is foreign is escaped as it is in text; numbers and enumerations are for programs.
+//! An inspection as JSON. Whatever is foreign is escaped as it is in text; numbers and enumerations
+//! are for programs.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;

@@ -1,4 +1,5 @@
-//! `plugin-verify inspect`: what files are, and what their digests do not cover. Executes nothing, and judges nothing.
+//! `plugin-verify inspect`: what files are, and what their digests do not cover. Executes nothing,
+//! and judges nothing.
 
 mod json;
 
@@ -14,11 +15,13 @@ use crate::output;
 
 /// Tell what files are, and warn of what their digests do not cover
 ///
-/// Reads the headers of a program and never executes it: its format and processor, its dynamic loader and libraries, where these are
-/// searched and who may write there, its mode and capabilities, how a Go program was built. Warns of everything that a digest of the
-/// file says nothing about. A file that is no program is told what it is.
+/// Reads the headers of a program and never executes it: its format and processor, its dynamic
+/// loader and libraries, where these are searched and who may write there, its mode and
+/// capabilities, how a Go program was built. Warns of everything that a digest of the file says
+/// nothing about. A file that is no program is told what it is.
 ///
-/// What a file says about itself may be a lie, and a warning is no verdict: whether it may run is what `check` says.
+/// What a file says about itself may be a lie, and a warning is no verdict: whether it may run is
+/// what `check` says.
 ///
 /// Exit status: 0 all were inspected, 2 one could not be read.
 #[derive(Debug, clap::Args)]

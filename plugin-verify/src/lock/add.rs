@@ -14,12 +14,15 @@ const VERB: &str = "lock add";
 
 /// Agree to plugins that are not in the lock file yet
 ///
-/// A file is agreed to by its digest; a directory by that of the manifest in it, whose files are all looked at first. What is for this machine
-/// is looked at as before a launch, and refused if it could not run. What is for another machine is agreed to by its bytes alone.
+/// A file is agreed to by its digest; a directory by that of the manifest in it, whose files are
+/// all looked at first. What is for this machine is looked at as before a launch, and refused if it
+/// could not run. What is for another machine is agreed to by its bytes alone.
 ///
-/// With --key the manifest must be signed by that key: name, version, minimum version and platform are taken from it, and the key is noted.
+/// With --key the manifest must be signed by that key: name, version, minimum version and platform
+/// are taken from it, and the key is noted.
 ///
-/// Writes the lock file, which need not exist, if everything is agreed to, and else leaves it as it is.
+/// Writes the lock file, which need not exist, if everything is agreed to, and else leaves it as it
+/// is.
 ///
 /// Exit status: 0 agreed to, 1 refused, 2 something could not be read or written.
 #[derive(Debug, clap::Args)]

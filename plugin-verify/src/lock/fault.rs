@@ -1,4 +1,5 @@
-//! Why a verb on a lock file did not do what it was asked for: refused, or not possible. Says it once, in either form.
+//! Why a verb on a lock file did not do what it was asked for: refused, or not possible. Says it
+//! once, in either form.
 
 use portcullis::Chain;
 use portcullis::verify::{LockRefusal, LockWriteError, OfferError, SourceError, VerifyError};

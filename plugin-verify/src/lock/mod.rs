@@ -1,4 +1,5 @@
-//! `plugin-verify lock`: the verbs on a lock file, and what they have in common. What may be agreed to is decided in the library.
+//! `plugin-verify lock`: the verbs on a lock file, and what they have in common. What may be agreed
+//! to is decided in the library.
 
 mod add;
 mod fault;
@@ -17,8 +18,9 @@ use crate::output;
 
 /// Agree to plugins in a lock file, and check them against it
 ///
-/// A lock file says which bytes people agreed to run: for each plugin a digest for each platform, its version, and the key that vouched for it.
-/// It is made for version control, and changes through these commands only: nothing is added because it was seen.
+/// A lock file says which bytes people agreed to run: for each plugin a digest for each platform,
+/// its version, and the key that vouched for it. It is made for version control, and changes
+/// through these commands only: nothing is added because it was seen.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]

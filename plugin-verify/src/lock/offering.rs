@@ -1,4 +1,5 @@
-//! What is offered for agreement: the arguments that `add` and `update` have in common. Judges nothing.
+//! What is offered for agreement: the arguments that `add` and `update` have in common. Judges
+//! nothing.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,7 +19,8 @@ pub(super) struct Offering {
     #[arg(long = "as", help_heading = HEADING, value_name = "NAME")]
     known_as: Option<PluginName>,
 
-    /// The platform that it is for, such as linux-aarch64, or any; this machine's, unless its manifest says another
+    /// The platform that it is for, such as linux-aarch64, or any; this machine's, unless its
+    /// manifest says another
     #[arg(long, help_heading = HEADING, value_name = "PLATFORM")]
     platform: Option<Platform>,
 
@@ -30,7 +32,8 @@ pub(super) struct Offering {
     #[arg(long, help_heading = HEADING, value_name = "TEXT")]
     note: Option<String>,
 
-    /// A public key of minisign, or a file with one, whose owner must have signed its manifest; may be named several times
+    /// A public key of minisign, or a file with one, whose owner must have signed its manifest; may
+    /// be named several times
     #[arg(long, help_heading = VOUCHED, value_name = "KEY")]
     key: Vec<KeyArgument>,
 

@@ -10,7 +10,8 @@ const VERB: &str = "lock remove";
 
 /// Agree to a plugin no longer
 ///
-/// Takes the plugin out of the lock file, and touches nothing else. The last plugin stays: a lock file that names nothing is none.
+/// Takes the plugin out of the lock file, and touches nothing else. The last plugin stays: a lock
+/// file that names nothing is none.
 ///
 /// Exit status: 0 removed, 1 refused, 2 the lock file could not be read or written.
 #[derive(Debug, clap::Args)]

@@ -13,13 +13,16 @@ const VERB: &str = "lock update";
 
 /// Replace what was agreed to with another version
 ///
-/// Looks at the files as `lock add` does, and refuses what would weaken the agreement: a version below the locked one or below the minimum
-/// version, an unknown version in place of a known one, and what the key that vouched so far does not vouch for. The minimum version rises with
-/// what signed manifests say, and never falls by itself.
+/// Looks at the files as `lock add` does, and refuses what would weaken the agreement: a version
+/// below the locked one or below the minimum version, an unknown version in place of a known one,
+/// and what the key that vouched so far does not vouch for. The minimum version rises with what
+/// signed manifests say, and never falls by itself.
 ///
-/// When the version changes, all platforms of the plugin change together: name the files for all of them, or drop the others.
+/// When the version changes, all platforms of the plugin change together: name the files for all of
+/// them, or drop the others.
 ///
-/// Prints what is gone and what is new. Writes the lock file if everything is agreed to, and else leaves it as it is.
+/// Prints what is gone and what is new. Writes the lock file if everything is agreed to, and else
+/// leaves it as it is.
 ///
 /// Exit status: 0 agreed to, 1 refused, 2 something could not be read or written.
 #[derive(Debug, clap::Args)]

@@ -1,4 +1,5 @@
-//! `plugin-verify lock verify`: is everything there that was agreed to, and nothing else? The library looks; this shows.
+//! `plugin-verify lock verify`: is everything there that was agreed to, and nothing else? The
+//! library looks; this shows.
 
 use std::path::{Path, PathBuf};
 
@@ -16,11 +17,13 @@ const VERB: &str = "lock verify";
 
 /// Check that every plugin of the lock file is there and may run
 ///
-/// Looks for each plugin that is locked for this machine under its name, and checks it as `check --lock` does. A plugin that is missing is
-/// refused, and so is whatever else lies in the directory or is named and is not in the lock file for this machine; manifests and signatures
+/// Looks for each plugin that is locked for this machine under its name, and checks it as
+/// `check --lock` does. A plugin that is missing is refused, and so is whatever else lies in the
+/// directory or is named and is not in the lock file for this machine; manifests and signatures
 /// beside a plugin belong to it. A lock file with nothing for this machine is refused too.
 ///
-/// Exit status: 0 all there and verified, 1 something refused, missing or unknown, 2 something could not be checked.
+/// Exit status: 0 all there and verified, 1 something refused, missing or unknown, 2 something
+/// could not be checked.
 #[derive(Debug, clap::Args)]
 #[command(group(clap::ArgGroup::new("plugins").required(true).args(["directory", "files"])))]
 pub(crate) struct Arguments {

@@ -17,8 +17,9 @@ const VERB: &str = "manifest create";
 
 /// Describe a plugin in a manifest
 ///
-/// Writes the manifest beside a file (kv.manifest.toml) or into a directory (manifest.toml), where those who verify look for it. Every file of
-/// a directory is described; links and devices cannot be.
+/// Writes the manifest beside a file (kv.manifest.toml) or into a directory (manifest.toml), where
+/// those who verify look for it. Every file of a directory is described; links and devices cannot
+/// be.
 ///
 /// Exit status: 0 written, 2 not written.
 #[derive(Debug, clap::Args)]
@@ -47,7 +48,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "PATH")]
     program: Option<BundlePath>,
 
-    /// What runs the program: a file of the directory, or an absolute path on the machine, whose digest becomes part of the manifest
+    /// What runs the program: a file of the directory, or an absolute path on the machine, whose
+    /// digest becomes part of the manifest
     #[arg(long, value_name = "PATH")]
     interpreter: Option<PathBuf>,
 

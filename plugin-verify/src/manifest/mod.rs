@@ -1,4 +1,5 @@
-//! `plugin-verify manifest`: what publishers say of plugins, written and compared. The library describes and compares.
+//! `plugin-verify manifest`: what publishers say of plugins, written and compared. The library
+//! describes and compares.
 
 mod create;
 mod verify;
@@ -9,8 +10,8 @@ use crate::exit::Exit;
 
 /// Describe plugins in manifests, and compare them
 ///
-/// A manifest names a plugin, its version and platform, and every file of it with digest and size. It is worth what its signature is worth:
-/// sign it with `sign`.
+/// A manifest names a plugin, its version and platform, and every file of it with digest and size.
+/// It is worth what its signature is worth: sign it with `sign`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]

@@ -1,4 +1,5 @@
-//! `plugin-verify manifest verify`: everything in which a plugin is not what its manifest says. Makes nothing runnable.
+//! `plugin-verify manifest verify`: everything in which a plugin is not what its manifest says.
+//! Makes nothing runnable.
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -18,16 +19,19 @@ const VERB: &str = "manifest verify";
 
 /// Compare a plugin with its manifest, file by file
 ///
-/// Verifies the signature, the time and the platform of the manifest, and then names every file that differs from it, is missing, or is not in
-/// it. Files that are not in the manifest are never run, nor put where a plugin could load them; here they are refused all the same.
+/// Verifies the signature, the time and the platform of the manifest, and then names every file
+/// that differs from it, is missing, or is not in it. Files that are not in the manifest are never
+/// run, nor put where a plugin could load them; here they are refused all the same.
 ///
 /// Whether the plugin may run is what `check` says: this looks at the manifest alone.
 ///
-/// Exit status: 0 everything is as the manifest says, 1 something is not, 2 something could not be read.
+/// Exit status: 0 everything is as the manifest says, 1 something is not, 2 something could not be
+/// read.
 #[derive(Debug, clap::Args)]
 #[command(group(clap::ArgGroup::new("trust").required(true).args(["key", "unsigned"])))]
 pub(crate) struct Arguments {
-    /// A public key of minisign, or a file with one, whose owner must have signed the manifest; may be named several times
+    /// A public key of minisign, or a file with one, whose owner must have signed the manifest; may
+    /// be named several times
     #[arg(long, value_name = "KEY")]
     key: Vec<KeyArgument>,
 

@@ -1,4 +1,5 @@
-//! What can be said on the command line of a probe, and what it means to the library. Starts nothing.
+//! What can be said on the command line of a probe, and what it means to the library. Starts
+//! nothing.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -15,11 +16,12 @@ use crate::trust::Trust;
 
 /// Launch a file as a plugin, show what a host sees of it, and shut it down
 ///
-/// Verifies the file as check does, launches exactly those bytes, waits until the plugin is ready, asks which services it has, and shuts it
-/// down. Calls none of the application's services.
+/// Verifies the file as check does, launches exactly those bytes, waits until the plugin is ready,
+/// asks which services it has, and shuts it down. Calls none of the application's services.
 ///
-/// The plugin runs with the rights of this user, so a digest has to be named. Whoever wants to probe a file that nobody vouches for
-/// approves it by that: --sha256 "$(plugin-verify digest FILE | cut -d' ' -f1)".
+/// The plugin runs with the rights of this user, so a digest has to be named. Whoever wants to
+/// probe a file that nobody vouches for approves it by that: --sha256 "$(plugin-verify digest FILE
+/// | cut -d' ' -f1)".
 ///
 /// Exit status: 0 ready and shut down, 1 refused, 2 not ready, not in time, or not to be found out.
 #[derive(Debug, clap::Args)]
@@ -88,7 +90,8 @@ impl Arguments {
             let bytes = variable.as_bytes();
             let environment = match bytes.iter().position(|byte| *byte == b'=') {
                 Some(end) => environment.set(OsStr::from_bytes(&bytes[..end]), OsStr::from_bytes(&bytes[end + 1..])),
-                // The library passes over what is not there. Who named it wants the plugin to have it.
+                // The library passes over what is not there. Who named it wants the plugin to have
+                // it.
                 None if std::env::var_os(variable).is_none() => return Err(Fault::NotSet(variable.clone())),
                 None => environment.inherit(variable),
             };

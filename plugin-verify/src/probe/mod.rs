@@ -1,4 +1,5 @@
-//! `plugin-verify probe`: what a host sees of a plugin that is launched once and shut down. The library launches, asks and ends; this shows.
+//! `plugin-verify probe`: what a host sees of a plugin that is launched once and shut down. The
+//! library launches, asks and ends; this shows.
 
 mod arguments;
 mod document;

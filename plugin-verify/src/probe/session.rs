@@ -20,7 +20,8 @@ const SERVICES_LIMIT: Duration = Duration::from_secs(5);
 /// How long it may take to exit when it is asked to.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// How long the end of a plugin that broke off its answer is waited for, so that it is seen as an end of its own.
+/// How long the end of a plugin that broke off its answer is waited for, so that it is seen as an
+/// end of its own.
 const END_WAIT: Duration = Duration::from_millis(500);
 
 /// What was seen of a plugin that became ready. It has ended, or was killed.
@@ -77,7 +78,8 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Launches the plugin and shuts it down. Returns within the time that was allowed for the start, and ten seconds.
+/// Launches the plugin and shuts it down. Returns within the time that was allowed for the start,
+/// and ten seconds.
 pub(super) fn probe(arguments: &Arguments) -> Result<Seen, Fault> {
     let environment = arguments.environment()?;
     let builder = arguments.builder(arguments.verify()?, environment);

@@ -1,4 +1,5 @@
-//! What was seen, as text: the facts on standard output, what went wrong on standard error. Everything foreign is escaped.
+//! What was seen, as text: the facts on standard output, what went wrong on standard error.
+//! Everything foreign is escaped.
 
 use std::fmt::{self, Write};
 
@@ -78,7 +79,8 @@ impl<T: fmt::Display> fmt::Display for Indented<T> {
     }
 }
 
-/// The last lines of a plugin's standard error, as the library shows those of one that did not start.
+/// The last lines of a plugin's standard error, as the library shows those of one that did not
+/// start.
 struct LastWords<'a>(&'a [u8]);
 
 impl fmt::Display for LastWords<'_> {

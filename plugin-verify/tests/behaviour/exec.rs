@@ -1,4 +1,5 @@
-//! `exec`: what runs, what it finds, and that nothing else runs while somebody changes the file. The program is a shell that looks around.
+//! `exec`: what runs, what it finds, and that nothing else runs while somebody changes the file.
+//! The program is a shell that looks around.
 
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
@@ -37,7 +38,8 @@ impl Shell {
         self.directory.path()
     }
 
-    /// `plugin-verify exec` with the right digest, itself and not under timeout(1), and a script for the shell.
+    /// `plugin-verify exec` with the right digest, itself and not under timeout(1), and a script
+    /// for the shell.
     fn exec(&self, options: &[&str], script: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_plugin-verify"));
         command
@@ -50,7 +52,8 @@ impl Shell {
         command
     }
 
-    /// Makes it ask for a loader that does not exist, so that it can be verified and not executed, and returns its digest.
+    /// Makes it ask for a loader that does not exist, so that it can be verified and not executed,
+    /// and returns its digest.
     fn without_loader(&self) -> Option<String> {
         let mut bytes = fs::read(&self.plugin).unwrap();
         // The first in the file is the loader's path (PT_INTERP, elf(5)).
@@ -193,7 +196,8 @@ fn what_cannot_be_executed_is_no_success_even_if_nobody_listens() {
     assert_eq!(status.code(), Some(2));
 }
 
-/// Runs the shell while `disturb` changes its file over and over. Each time it is the shell that runs, or nothing.
+/// Runs the shell while `disturb` changes its file over and over. Each time it is the shell that
+/// runs, or nothing.
 fn race(shell: &Shell, disturb: impl Fn() + Sync) {
     let over = AtomicBool::new(false);
     let outputs: Vec<Output> = thread::scope(|scope| {

@@ -1,4 +1,5 @@
-//! `completions` and `man`: what is made from the command line works where it is used, and leaves no verb out.
+//! `completions` and `man`: what is made from the command line works where it is used, and leaves
+//! no verb out.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,4 +1,5 @@
-//! `inspect`: what it tells of real programs, in both forms, and of files that are there to do harm.
+//! `inspect`: what it tells of real programs, in both forms, and of files that are there to do
+//! harm.
 
 use std::ffi::OsStr;
 use std::fs::{self, Permissions};

@@ -1,4 +1,5 @@
-//! `--json` of every verb, when it fails: one document that a program can read, whatever went wrong.
+//! `--json` of every verb, when it fails: one document that a program can read, whatever went
+//! wrong.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -10,7 +11,8 @@ use super::{Fixture, plugin_verify, stderr};
 
 const ZEROS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
-/// Every verb that takes `--json`, with arguments under which it fails, and how: command lines are split at blanks.
+/// Every verb that takes `--json`, with arguments under which it fails, and how: command lines are
+/// split at blanks.
 const FAILURES: &[(&str, i32)] = &[
     ("digest missing", 2),
     ("digest .", 2),

@@ -1,4 +1,5 @@
-//! `keygen` and `sign`: what they leave on disk, where passwords come from, and that minisign(1) and the library agree with them.
+//! `keygen` and `sign`: what they leave on disk, where passwords come from, and that minisign(1)
+//! and the library agree with them.
 
 use std::fs::{self, Permissions};
 use std::io::Write;

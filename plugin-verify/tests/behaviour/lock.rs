@@ -1,4 +1,5 @@
-//! `lock`: what is agreed to, what an agreement is never weakened by without a word, and whether everything that was agreed to is there.
+//! `lock`: what is agreed to, what an agreement is never weakened by without a word, and whether
+//! everything that was agreed to is there.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! Machines that forbid something: made with unshare(1), which takes root or unprivileged user namespaces.
+//! Machines that forbid something: made with unshare(1), which takes root or unprivileged user
+//! namespaces.
 
 use std::process::{Command, Output};
 
@@ -32,7 +33,8 @@ impl<'a> Machine<'a> {
         Self::new(fixture, &["--mount"], "mount -t tmpfs -o noexec none mount")
     }
 
-    /// A machine whose kernel executes no memory. The setting belongs to the process namespace, so every other machine keeps its own.
+    /// A machine whose kernel executes no memory. The setting belongs to the process namespace, so
+    /// every other machine keeps its own.
     pub(super) fn without_executable_memory(fixture: &'a Fixture) -> Option<Self> {
         let options = ["--pid", "--fork", "--mount", "--mount-proc"];
         Self::new(fixture, &options, "test $$ = 1 && echo 2 >/proc/sys/vm/memfd_noexec")

@@ -1,4 +1,5 @@
-//! The program as a process: its verdicts, its streams, and machines that are not like this one. What it says is in `../cmd/`.
+//! The program as a process: its verdicts, its streams, and machines that are not like this one.
+//! What it says is in `../cmd/`.
 #![expect(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
 
 mod audit;
@@ -24,14 +25,16 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
-/// A command line that runs the program in `directory`, or is killed after a minute with exit code 124 (timeout(1)).
+/// A command line that runs the program in `directory`, or is killed after a minute with exit code
+/// 124 (timeout(1)).
 fn plugin_verify(directory: &Path, verb: &str) -> Command {
     let mut command = Command::new("timeout");
     command.args(["60", env!("CARGO_BIN_EXE_plugin-verify"), verb]).current_dir(directory);
     command
 }
 
-/// A directory with a program in it that is named `plugin`, on a file system from which programs run.
+/// A directory with a program in it that is named `plugin`, on a file system from which programs
+/// run.
 struct Fixture {
     directory: TempDir,
     plugin: PathBuf,
@@ -82,7 +85,8 @@ fn stderr(output: &Output) -> &str {
     std::str::from_utf8(&output.stderr).unwrap()
 }
 
-/// Says on the real standard error, which the test harness does not hold back, that something was not tested.
+/// Says on the real standard error, which the test harness does not hold back, that something was
+/// not tested.
 fn skipped(why: impl std::fmt::Display) {
     let _ = writeln!(io::stderr(), "SKIPPED: {why}");
 }

@@ -1,4 +1,5 @@
-//! `manifest`: that it says what other tools say of the same bytes, and that nothing it does not say goes unnoticed.
+//! `manifest`: that it says what other tools say of the same bytes, and that nothing it does not
+//! say goes unnoticed.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! `audit report`: pages of real logs, which nobody who wrote into a log can change into something else.
+//! `audit report`: pages of real logs, which nobody who wrote into a log can change into something
+//! else.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -1,4 +1,5 @@
-//! Logs as a host would have kept them, at times and with texts that the tests choose. Asserts nothing.
+//! Logs as a host would have kept them, at times and with texts that the tests choose. Asserts
+//! nothing.
 
 use std::fmt::Write;
 use std::fs;
@@ -89,7 +90,8 @@ impl Trail {
         &self.lines
     }
 
-    /// A morning in which everything happened that can. Every text in it that a plugin or a stranger could choose goes through `word`.
+    /// A morning in which everything happened that can. Every text in it that a plugin or a
+    /// stranger could choose goes through `word`.
     pub(crate) fn morning(&mut self, word: &dyn Fn(&str) -> String) {
         self.opened(&word("required"), &word("portcullis 0.1.0"), None);
         let plugins = ["/usr/lib/example/plugins/kv", "/usr/lib/example/plugins/resize", "/opt/vendor/scanner"];

@@ -19,7 +19,8 @@ use tonic_reflection::pb::v1::{
     ListServiceResponse, ServerReflectionRequest, ServerReflectionResponse, ServiceResponse,
 };
 
-/// Plays the fixture that the first argument names, if it names one. The last argument is a place, which makes the process easy to find.
+/// Plays the fixture that the first argument names, if it names one. The last argument is a place,
+/// which makes the process easy to find.
 pub(crate) fn play() -> Option<ExitCode> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let name = arguments.first()?.strip_prefix("fixture:")?;

@@ -1,4 +1,5 @@
-//! `probe` on real plugins: this very binary, which plays one (well-behaved or hostile) when its first argument says so.
+//! `probe` on real plugins: this very binary, which plays one (well-behaved or hostile) when its
+//! first argument says so.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that meets the unexpected fails")]
 
 mod fixtures;

@@ -1,4 +1,5 @@
-//! What is shown of a plugin that was refused, did not start, or did not behave; and that nothing is left of it.
+//! What is shown of a plugin that was refused, did not start, or did not behave; and that nothing
+//! is left of it.
 
 use std::process::{Command, Stdio};
 

@@ -63,7 +63,8 @@ pub struct Returned {
     pub call: u64,
     /// What was called.
     pub method: String,
-    /// The name of the gRPC status code, as `OK` or `NOT_FOUND`; `abandoned` if the caller did not wait for it, `broken` if there was no answer.
+    /// The name of the gRPC status code, as `OK` or `NOT_FOUND`; `abandoned` if the caller did not
+    /// wait for it, `broken` if there was no answer.
     pub outcome: String,
     /// How long it took, in microseconds.
     pub took_us: u64,

@@ -10,7 +10,8 @@ use super::form::{as_text, list_as_text};
 use crate::audit::Blind;
 use crate::verify::Digest;
 
-/// One launch of a plugin: the same in every event that belongs to it, and in no other. 16 hexadecimal digits.
+/// One launch of a plugin: the same in every event that belongs to it, and in no other. 16
+/// hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LaunchId(u64);
 

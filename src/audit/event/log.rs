@@ -1,4 +1,5 @@
-//! Events about the log itself: its writers, its files, what vouches for it and what is missing from it.
+//! Events about the log itself: its writers, its files, what vouches for it and what is missing
+//! from it.
 
 use serde::{Deserialize, Serialize};
 
@@ -26,7 +27,8 @@ pub struct Opened {
     pub torn: Vec<Torn>,
 }
 
-/// The end of a log that a killed writer left unfinished. It was put aside, and nobody had been told that it was recorded.
+/// The end of a log that a killed writer left unfinished. It was put aside, and nobody had been
+/// told that it was recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Torn {
@@ -49,7 +51,8 @@ pub struct Continued {
     pub origin: String,
     /// As in [`Opened`].
     pub key: String,
-    /// The roots of the complete subtrees over all records before, from the left: as many as the number of those records has bits that are set.
+    /// The roots of the complete subtrees over all records before, from the left: as many as the
+    /// number of those records has bits that are set.
     #[serde(with = "list_as_text")]
     pub tree: Vec<Digest>,
 }

@@ -1,7 +1,9 @@
-//! What is recorded: values of plain data, made by whoever saw it happen, read back by whoever asks. Records nothing itself.
+//! What is recorded: values of plain data, made by whoever saw it happen, read back by whoever
+//! asks. Records nothing itself.
 //!
-//! The member `type` of an event's JSON says which it is. Under one version of the format ([`FORMAT`]) a member keeps its meaning, members are
-//! added and events are added: a reader takes what it does not know for an event of another day, and goes on.
+//! The member `type` of an event's JSON says which it is. Under one version of the format
+//! ([`FORMAT`]) a member keeps its meaning, members are added and events are added: a reader takes
+//! what it does not know for an event of another day, and goes on.
 
 mod call;
 mod form;
@@ -89,7 +91,8 @@ pub enum Event {
 }
 
 impl Event {
-    /// Something of the host's own, with facts about it. Names and facts are escaped, and cut after 1024 bytes; there may be 32 of them.
+    /// Something of the host's own, with facts about it. Names and facts are escaped, and cut after
+    /// 1024 bytes; there may be 32 of them.
     pub fn application<N: Into<String>, V: AsRef<str>>(
         name: impl AsRef<str>,
         facts: impl IntoIterator<Item = (N, V)>,

@@ -1,4 +1,5 @@
-//! What the records of a log say, added up: what was lost or put aside, and what was begun and has no end in it.
+//! What the records of a log say, added up: what was lost or put aside, and what was begun and has
+//! no end in it.
 
 use std::collections::BTreeMap;
 

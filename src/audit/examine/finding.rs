@@ -11,7 +11,8 @@ use crate::verify::Digest;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Examination {
-    /// The number of the first record that was there. What came before it was moved away, and was not examined.
+    /// The number of the first record that was there. What came before it was moved away, and was
+    /// not examined.
     pub first: u64,
     /// The number that the record after the last good one has: as many are good, from the first on.
     pub next: u64,
@@ -21,7 +22,8 @@ pub struct Examination {
     pub origin: Option<String>,
     /// The key that it names as its own.
     pub key: Option<NoteVerifier>,
-    /// Whether whoever examines it named that key. If not, all that is known is that the log agrees with itself.
+    /// Whether whoever examines it named that key. If not, all that is known is that the log agrees
+    /// with itself.
     pub is_key_trusted: bool,
     /// What is known of the good records.
     pub good: Good,
@@ -36,10 +38,12 @@ pub struct Examination {
 }
 
 impl Examination {
-    /// How many records at the end of the good ones nobody vouches for: no checkpoint is over them, neither in the log nor among those that were given. Whoever
-    /// may write to the log may have written them, or others may have been there.
+    /// How many records at the end of the good ones nobody vouches for: no checkpoint is over them,
+    /// neither in the log nor among those that were given. Whoever may write to the log may have
+    /// written them, or others may have been there.
     ///
-    /// There are some while a log is written and when its writer was killed, and none when it was closed.
+    /// There are some while a log is written and when its writer was killed, and none when it was
+    /// closed.
     pub fn unvouched(&self) -> u64 {
         let given = self.witnesses.iter().filter(|witness| witness.fault.is_none());
         let given = given.filter_map(|witness| Some(witness.checkpoint.as_ref()?.size)).max();
@@ -48,7 +52,8 @@ impl Examination {
         self.next - own.max(given).unwrap_or(self.first).clamp(self.first, self.next)
     }
 
-    /// Whether everything is as it should be, as far as that is known: of the [`unvouched`](Self::unvouched) records at the end nothing is.
+    /// Whether everything is as it should be, as far as that is known: of the
+    /// [`unvouched`](Self::unvouched) records at the end nothing is.
     pub fn is_intact(&self) -> bool {
         self.origin.is_some()
             && self.damaged.is_none()
@@ -88,7 +93,8 @@ pub struct Damaged {
     pub offset: u64,
     /// The number of the record that should be there.
     pub seq: u64,
-    /// How many records before it a checkpoint vouches for: those are what they were when it was signed.
+    /// How many records before it a checkpoint vouches for: those are what they were when it was
+    /// signed.
     pub vouched: Option<u64>,
     /// What is wrong.
     pub fault: Fault,

@@ -1,5 +1,6 @@
-//! Whether a log is what its writer wrote: every record in its place, every checkpoint true, nothing missing that somebody else's checkpoint knows of. Names the
-//! first record that is not. Changes nothing.
+//! Whether a log is what its writer wrote: every record in its place, every checkpoint true,
+//! nothing missing that somebody else's checkpoint knows of. Names the first record that is not.
+//! Changes nothing.
 
 mod account;
 mod finding;
@@ -27,7 +28,8 @@ pub struct Trust {
 }
 
 impl Trust {
-    /// Nothing: the log can then only be held against itself, and whoever can write its checkpoints with a key of their own passes.
+    /// Nothing: the log can then only be held against itself, and whoever can write its checkpoints
+    /// with a key of their own passes.
     pub fn nothing() -> Self {
         Self::default()
     }
@@ -54,7 +56,8 @@ pub fn examine(path: impl AsRef<Path>, trust: &Trust) -> Result<Examination, Rea
     examine_with(path, trust, |_, _| ())
 }
 
-/// The same, and shows each line to `see` when it was examined: with its record, if it is one, wherever it stands.
+/// The same, and shows each line to `see` when it was examined: with its record, if it is one,
+/// wherever it stands.
 ///
 /// # Errors
 ///
@@ -71,7 +74,8 @@ pub fn examine_with(
     Ok(examiner.finish())
 }
 
-/// The same, and shows each record to `see` that is good: in its place, with nothing wrong before it.
+/// The same, and shows each record to `see` that is good: in its place, with nothing wrong before
+/// it.
 ///
 /// # Errors
 ///
@@ -130,12 +134,14 @@ impl<'t> Examiner<'t> {
         }
     }
 
-    /// For whoever goes on with the log: what its records say is not added up, which takes most of the time.
+    /// For whoever goes on with the log: what its records say is not added up, which takes most of
+    /// the time.
     pub(super) fn to_go_on(trust: &'t Trust) -> Self {
         Self { account: None, ..Self::new(trust) }
     }
 
-    /// The number of the first record, and the place after the last good one. `None` if there is none.
+    /// The number of the first record, and the place after the last good one. `None` if there is
+    /// none.
     pub(super) fn chain(&self) -> Option<(u64, Chain)> {
         self.log.as_ref().map(|log| (log.first, log.chain.clone()))
     }
@@ -180,7 +186,8 @@ impl<'t> Examiner<'t> {
         Ok(())
     }
 
-    /// Examines the next line. Returns its record if it is good. Behind the first that is not nothing is known.
+    /// Examines the next line. Returns its record if it is good. Behind the first that is not
+    /// nothing is known.
     fn line(
         &mut self,
         file: &Path,
@@ -311,12 +318,14 @@ impl<'t> Examiner<'t> {
     }
 }
 
-/// Whether what a record says counts for the log itself. However it is written: whatever may be such a record is understood.
+/// Whether what a record says counts for the log itself. However it is written: whatever may be
+/// such a record is understood.
 fn is_about_the_log(record: &Record) -> bool {
     ["opened", "continued", "checkpoint"].iter().any(|kind| record.event_text().contains(kind))
 }
 
-/// Holds what the next record says of the log against what is known of it. Returns how much it vouches for.
+/// Holds what the next record says of the log against what is known of it. Returns how much it
+/// vouches for.
 fn check(log: &Known, event: Option<&Event>, is_first: bool) -> Result<Option<u64>, Fault> {
     let (key, origin) = match event {
         Some(Event::Opened(opened)) => (&opened.key, &opened.origin),

@@ -113,7 +113,8 @@ fn damaged(lines: &[Vec<u8>], files: &[usize]) -> Damaged {
     found.damaged.unwrap()
 }
 
-/// A log and its examination, as it stands before each of its lines: what is changed behind one need not be examined from the beginning.
+/// A log and its examination, as it stands before each of its lines: what is changed behind one
+/// need not be examined from the beginning.
 struct Walk<'t> {
     lines: Vec<Vec<u8>>,
     placed: Vec<Placed>,
@@ -254,7 +255,8 @@ fn a_record_that_was_put_in_is_found_and_named() {
             lines.insert(at, forged.clone());
             assert_named(&walk.damaged(at, &lines, &files), at, at, &files);
         }
-        // One that was made for this place follows what is before it: the record that stood there does not follow it.
+        // One that was made for this place follows what is before it: the record that stood there
+        // does not follow it.
         let mut forged = Vec::new();
         chain.clone().write(&mut forged, UNIX_EPOCH, &Event::Closed(Closed { pid: 1 }));
         let mut lines = walk.lines.clone();

@@ -1,7 +1,9 @@
-//! What killed writers left unfinished: put aside in files of their own, and found there until the log tells of them. Knows no records.
+//! What killed writers left unfinished: put aside in files of their own, and found there until the
+//! log tells of them. Knows no records.
 //!
-//! Such a file is named `LOG.torn-<number>-<time>`, after the record that was being written. While the log has no record of that number it has not told of the file
-//! either, even if the writer that put it aside was killed too.
+//! Such a file is named `LOG.torn-<number>-<time>`, after the record that was being written. While
+//! the log has no record of that number it has not told of the file either, even if the writer that
+//! put it aside was killed too.
 
 use std::fs::{File, Permissions};
 use std::io::{self, Seek as _, SeekFrom};
@@ -21,8 +23,8 @@ use crate::verify::Digest;
 /// So many files are told of at once, the latest, so that what is told fits into a record.
 const TOLD: usize = 32;
 
-/// Moves what lies behind `whole` into a file of its own, which is whole and on the disk before the log is cut. `next` is the number of the record that should have
-/// been there.
+/// Moves what lies behind `whole` into a file of its own, which is whole and on the disk before the
+/// log is cut. `next` is the number of the record that should have been there.
 pub(super) fn put_aside(log: &Path, file: &mut LogFile, whole: u64, next: u64) -> io::Result<()> {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let aside = beside(log, &format!(".torn-{next}-{}", since.as_micros()));

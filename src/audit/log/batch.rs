@@ -1,4 +1,5 @@
-//! What is written at once: the lines of what waits, as far as there is room for them, and what holds when they are on the disk. Writes nothing.
+//! What is written at once: the lines of what waits, as far as there is room for them, and what
+//! holds when they are on the disk. Writes nothing.
 
 use std::collections::VecDeque;
 use std::time::SystemTime;

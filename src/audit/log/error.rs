@@ -115,7 +115,8 @@ pub enum LogOpenError {
         /// What is wrong with it.
         source: CheckpointError,
     },
-    /// It has fewer records than when its checkpoint file was written: somebody cut it or put an older one in its place.
+    /// It has fewer records than when its checkpoint file was written: somebody cut it or put an
+    /// older one in its place.
     #[error("{}: the log has {found} records, and it had {kept} when its checkpoint was kept", Escaped::path(path))]
     #[non_exhaustive]
     CutShort {

@@ -1,5 +1,5 @@
-//! A file of a log as its writer holds it: opened by rules that leave it to this user alone, added to at its end, cut back to what is whole. Knows no
-//! records.
+//! A file of a log as its writer holds it: opened by rules that leave it to this user alone, added
+//! to at its end, cut back to what is whole. Knows no records.
 
 use std::fs::{File, Permissions};
 use std::io;
@@ -79,7 +79,8 @@ impl LogFile {
         self.length
     }
 
-    /// Makes sure that `room` bytes can be added without asking the disk for more. True if it is so; false if this file system cannot tell.
+    /// Makes sure that `room` bytes can be added without asking the disk for more. True if it is
+    /// so; false if this file system cannot tell.
     pub(super) fn reserve(&mut self, room: u64) -> io::Result<bool> {
         let end = self.length.saturating_add(room);
         if end <= self.reserved {
@@ -114,9 +115,11 @@ impl LogFile {
         rustix::io::retry_on_intr(|| rustix::fs::fallocate(&self.file, flags, from, end - from))
     }
 
-    /// Adds `bytes`, all of them or none, on the disk when this returns if `durably`. What could not be written is cut off, now or before the next attempt.
+    /// Adds `bytes`, all of them or none, on the disk when this returns if `durably`. What could
+    /// not be written is cut off, now or before the next attempt.
     ///
-    /// If the disk did not take what was added before either, that is cut off too: [`length`](Self::length) says where the records end.
+    /// If the disk did not take what was added before either, that is cut off too:
+    /// [`length`](Self::length) says where the records end.
     pub(super) fn add(&mut self, bytes: &[u8], durably: bool) -> io::Result<()> {
         if bytes.is_empty() {
             return Ok(());
@@ -140,7 +143,8 @@ impl LogFile {
         self.file.write_all_at(bytes, self.length)
     }
 
-    /// Refuses to write where nobody would look for it, or behind what somebody else did to the file.
+    /// Refuses to write where nobody would look for it, or behind what somebody else did to the
+    /// file.
     fn still_there(&self) -> io::Result<()> {
         let (file, named) = (self.file.metadata()?, std::fs::symlink_metadata(&self.path)?);
         if (file.dev(), file.ino()) != (named.dev(), named.ino()) {
@@ -152,8 +156,8 @@ impl LogFile {
         Ok(())
     }
 
-    /// Waits until what was added is on the disk. If this fails what was added since the last time is cut off: the system may have dropped it already
-    /// (fsync(2)), and would not say so twice.
+    /// Waits until what was added is on the disk. If this fails what was added since the last time
+    /// is cut off: the system may have dropped it already (fsync(2)), and would not say so twice.
     pub(super) fn sync(&mut self) -> io::Result<()> {
         match self.try_sync() {
             Ok(()) => {
@@ -216,10 +220,12 @@ impl LogFile {
     }
 }
 
-/// Opens a file that must be a log's: regular, of this user alone, never executable, with one name. `None` if nothing is there.
+/// Opens a file that must be a log's: regular, of this user alone, never executable, with one name.
+/// `None` if nothing is there.
 pub(super) fn open(path: &Path, access: OFlags) -> Result<Option<File>, LogOpenError> {
     let failed = |source: io::Error| LogOpenError::Io { path: path.to_path_buf(), source };
-    // Looked at before it is opened, because opening a device can already do something, and a FIFO waits.
+    // Looked at before it is opened, because opening a device can already do something, and a FIFO
+    // waits.
     let kind = match std::fs::symlink_metadata(path) {
         Ok(found) => other_than_regular(found.file_type()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

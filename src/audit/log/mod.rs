@@ -1,4 +1,5 @@
-//! A log that this process writes: [`Log`] takes events, a thread writes them. Reads back only what it takes to go on.
+//! A log that this process writes: [`Log`] takes events, a thread writes them. Reads back only what
+//! it takes to go on.
 
 mod aside;
 mod batch;
@@ -61,7 +62,8 @@ impl fmt::Display for Mode {
 pub struct LogStatus {
     /// How many records it has.
     pub records: u64,
-    /// In how many batches they were written since it was opened. Where a log is required, the disk was waited for once for each.
+    /// In how many batches they were written since it was opened. Where a log is required, the disk
+    /// was waited for once for each.
     pub batches: u64,
     /// How many were lost since it was opened.
     pub lost: u64,
@@ -69,8 +71,8 @@ pub struct LogStatus {
     pub undelivered: u64,
     /// The last checkpoint since it was opened: a signed note.
     pub checkpoint: Option<String>,
-    /// Whether the file system keeps room for outcomes. Where it cannot, a disk that fills up while a plugin works keeps the answer from being recorded, and so from
-    /// being given.
+    /// Whether the file system keeps room for outcomes. Where it cannot, a disk that fills up while
+    /// a plugin works keeps the answer from being recorded, and so from being given.
     pub reserves: bool,
 }
 
@@ -95,7 +97,8 @@ impl Shared {
     }
 }
 
-/// A log that is open for writing. Cheap to clone; closed, and vouched for, when the last clone is dropped.
+/// A log that is open for writing. Cheap to clone; closed, and vouched for, when the last clone is
+/// dropped.
 #[derive(Clone)]
 pub struct Log(Arc<Open>);
 
@@ -147,10 +150,11 @@ impl Log {
         Ok(log)
     }
 
-    /// Records `event`, and says to `done` when it is on the disk, or why it never will be. Returns at once; `done` runs on the writer's thread, so it must not
-    /// wait for anything.
+    /// Records `event`, and says to `done` when it is on the disk, or why it never will be. Returns
+    /// at once; `done` runs on the writer's thread, so it must not wait for anything.
     ///
-    /// In best effort nobody waits: `done` runs before this returns, and is always told that all is well.
+    /// In best effort nobody waits: `done` runs before this returns, and is always told that all is
+    /// well.
     pub fn submit(&self, event: Event, done: impl FnOnce(Result<(), LogError>) + Send + 'static) {
         self.submit_owing(event, false, done);
     }
@@ -176,7 +180,8 @@ impl Log {
         told.recv().unwrap_or(Err(LogError::Closed))
     }
 
-    /// Records something that has happened already. If it cannot be written now it is kept and written when it can be; if too much is kept it is lost, and that is recorded.
+    /// Records something that has happened already. If it cannot be written now it is kept and
+    /// written when it can be; if too much is kept it is lost, and that is recorded.
     pub fn note(&self, event: Event) {
         self.put(Task::Fact { event, pays: false, done: None });
     }
@@ -201,8 +206,9 @@ impl Log {
         told.recv().unwrap_or(Err(LogError::Closed))
     }
 
-    /// Records what still waits, vouches for everything, and lets others write the log. Blocks, for some seconds more if a sink does not take what it is given.
-    /// Nothing can be recorded afterwards, through no clone.
+    /// Records what still waits, vouches for everything, and lets others write the log. Blocks, for
+    /// some seconds more if a sink does not take what it is given. Nothing can be recorded
+    /// afterwards, through no clone.
     ///
     /// # Errors
     ///
@@ -245,7 +251,8 @@ impl Log {
         self.0.shared.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Makes sure that the log does not lie in `directory`, in which a plugin lies. Below it it may.
+    /// Makes sure that the log does not lie in `directory`, in which a plugin lies. Below it it
+    /// may.
     ///
     /// # Errors
     ///

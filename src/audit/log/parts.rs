@@ -1,4 +1,5 @@
-//! The files of a log: the current one, and those that were full. Finds them by their names; opens none.
+//! The files of a log: the current one, and those that were full. Finds them by their names; opens
+//! none.
 
 use std::ffi::OsString;
 use std::io;
@@ -8,7 +9,8 @@ use std::path::{Path, PathBuf};
 use super::file::beside;
 use crate::private::directory_of;
 
-/// The number of a file's first record has so many digits in its name, so that names sort as numbers do.
+/// The number of a file's first record has so many digits in its name, so that names sort as
+/// numbers do.
 const DIGITS: usize = 20;
 
 /// The name of a full file whose first record has the number `first`.

@@ -1,5 +1,6 @@
-//! From what lies on the disk to the place where a log goes on: nothing yet, a whole log, or one whose writer was killed. What such a writer left unfinished is
-//! put aside; anything else that is wrong is for a person to look at.
+//! From what lies on the disk to the place where a log goes on: nothing yet, a whole log, or one
+//! whose writer was killed. What such a writer left unfinished is put aside; anything else that is
+//! wrong is for a person to look at.
 
 use std::io::{self, BufReader, Seek as _, SeekFrom};
 use std::os::unix::fs::MetadataExt as _;
@@ -29,8 +30,8 @@ pub(super) struct Recovered {
 
 /// Finds the end of the log at `path`, or makes its first file.
 ///
-/// If a checkpoint of it was kept the log must begin with the records that it is over: as far as they are in the current file, and if all are in older ones, those must
-/// lead from there to it.
+/// If a checkpoint of it was kept the log must begin with the records that it is over: as far as
+/// they are in the current file, and if all are in older ones, those must lead from there to it.
 pub(super) fn recover(path: &Path, key: &LogKey, kept: Option<&Kept>) -> Result<Recovered, LogOpenError> {
     let failed = |source| LogOpenError::Io { path: path.to_path_buf(), source };
     let over = kept.map(|kept| &kept.checkpoint);
@@ -71,7 +72,8 @@ fn refuse_cut(path: &Path, found: u64, kept: Option<&Checkpoint>) -> Result<(), 
     }
 }
 
-/// Refuses a log whose current file, which says itself what was before it, cannot be held against the checkpoint without the files between.
+/// Refuses a log whose current file, which says itself what was before it, cannot be held against
+/// the checkpoint without the files between.
 fn refuse_disconnected(
     path: &Path,
     first: u64,
@@ -93,7 +95,8 @@ fn refuse_disconnected(
     if agrees { Ok(()) } else { Err(disconnected()) }
 }
 
-/// Takes back a rotation that a killed writer began: until the next file has taken its place, the full one is the current one, and has two names.
+/// Takes back a rotation that a killed writer began: until the next file has taken its place, the
+/// full one is the current one, and has two names.
 fn undo_rotation(path: &Path) -> io::Result<()> {
     let Ok(current) = std::fs::symlink_metadata(path) else { return Ok(()) };
     for (_, part) in parts::rotated(path)? {
@@ -110,14 +113,17 @@ fn undo_rotation(path: &Path) -> io::Result<()> {
 
 /// What was found in the current file.
 struct Found {
-    /// The number of its first record, and the place after its last. `None` if there is no whole record.
+    /// The number of its first record, and the place after its last. `None` if there is no whole
+    /// record.
     chain: Option<(u64, Chain)>,
-    /// How many bytes the whole records take up. The writer ends each with a line feed, and tells nobody of one before all of it is on the disk; a file that had
-    /// grown when the power went may end in bytes that were never written.
+    /// How many bytes the whole records take up. The writer ends each with a line feed, and tells
+    /// nobody of one before all of it is on the disk; a file that had grown when the power went may
+    /// end in bytes that were never written.
     whole: u64,
 }
 
-/// Reads the current file, and refuses it unless it is what its writer wrote: what was changed would be vouched for again otherwise.
+/// Reads the current file, and refuses it unless it is what its writer wrote: what was changed
+/// would be vouched for again otherwise.
 fn examined(path: &Path, file: &LogFile, key: &LogKey, kept: Option<&Kept>) -> Result<Found, LogOpenError> {
     let failed = |source| LogOpenError::Io { path: path.to_path_buf(), source };
     let trust = trust(key, kept);
@@ -127,7 +133,8 @@ fn examined(path: &Path, file: &LogFile, key: &LogKey, kept: Option<&Kept>) -> R
     examiner.file(Lines::new(path, reader), &mut |_, _| ()).map_err(|error| failed(io::Error::other(error)))?;
     let chain = examiner.chain();
     let Examination { damaged, unfinished, witnesses, .. } = examiner.finish();
-    // What another log has is no more than another log; a checkpoint is held against what is there before anything is said of what follows.
+    // What another log has is no more than another log; a checkpoint is held against what is there
+    // before anything is said of what follows.
     if let Some(Witness { checkpoint: Some(kept), fault: Some(WitnessFault::Root), .. }) = witnesses.first() {
         return Err(LogOpenError::Rewritten { path: path.to_path_buf(), kept: kept.size });
     }

@@ -1,4 +1,5 @@
-//! From a full file of a log to a new one: the new one is there and says where it goes on before the full one gets its other name.
+//! From a full file of a log to a new one: the new one is there and says where it goes on before
+//! the full one gets its other name.
 
 use std::path::Path;
 use std::time::SystemTime;
@@ -14,10 +15,12 @@ use crate::private::sync_directory_of;
 /// What the next file is called until it takes its place.
 pub(super) const NEXT: &str = ".next";
 
-/// Makes the next file, which begins with the record that `chain` comes to, and gives the full one, whose first record has the number `first`, its name.
+/// Makes the next file, which begins with the record that `chain` comes to, and gives the full one,
+/// whose first record has the number `first`, its name.
 ///
-/// There is room for `room` bytes in it, as far as the file system can tell. Returns it and the line of that record. If this fails the full file is still the
-/// current one, and `chain` is as it was.
+/// There is room for `room` bytes in it, as far as the file system can tell. Returns it and the
+/// line of that record. If this fails the full file is still the current one, and `chain` is as it
+/// was.
 pub(super) fn rotate(
     path: &Path,
     first: u64,
@@ -39,7 +42,8 @@ pub(super) fn rotate(
     let full = parts::full(path, first);
     // A second name is never given over something, and at no time is the log without its own.
     std::fs::hard_link(path, &full).map_err(failed)?;
-    // On the disk before the other: a file system may keep the later of two changes of names and forget the earlier.
+    // On the disk before the other: a file system may keep the later of two changes of names and
+    // forget the earlier.
     if let Err(error) = sync_directory_of(path) {
         let _ = std::fs::remove_file(&full);
         return Err(failed(error));
@@ -49,7 +53,8 @@ pub(super) fn rotate(
         let _ = std::fs::remove_file(&full);
         return Err(failed(error));
     }
-    // From here on it is the log, also if the disk does not have its name yet: nothing in it is told to be recorded before.
+    // From here on it is the log, also if the disk does not have its name yet: nothing in it is
+    // told to be recorded before.
     file.renamed(path);
     *chain = continued;
     Ok((file, line))

@@ -1,4 +1,5 @@
-//! How a log is kept: what may be chosen, and what holds when nothing is. Opens nothing before [`LogBuilder::open`].
+//! How a log is kept: what may be chosen, and what holds when nothing is. Opens nothing before
+//! [`LogBuilder::open`].
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -43,7 +44,8 @@ impl LogBuilder {
         }
     }
 
-    /// Lets things happen that could not be recorded. How many were lost is recorded when the log can be written again.
+    /// Lets things happen that could not be recorded. How many were lost is recorded when the log
+    /// can be written again.
     ///
     /// # Security
     ///
@@ -53,34 +55,38 @@ impl LogBuilder {
         self
     }
 
-    /// Begins a new file when the current one has so many bytes, instead of 64 MiB; at least 4 KiB. The files stay beside each other, and it is
-    /// for others to move the old ones away.
+    /// Begins a new file when the current one has so many bytes, instead of 64 MiB; at least 4 KiB.
+    /// The files stay beside each other, and it is for others to move the old ones away.
     pub fn rotate_at(mut self, bytes: u64) -> Self {
         self.rotate_at = bytes.max(4096);
         self
     }
 
-    /// Signs a checkpoint after so many records, and so long after one that is not covered yet, instead of 1,000 records and a minute.
+    /// Signs a checkpoint after so many records, and so long after one that is not covered yet,
+    /// instead of 1,000 records and a minute.
     pub fn checkpoint_every(mut self, records: u64, interval: Duration) -> Self {
         self.records = records.max(1);
         self.interval = interval;
         self
     }
 
-    /// Keeps the latest checkpoint in this file too. It should be where whoever may change the log may not: that is what shows that a log was cut short.
-    /// A log that has not the records any more that the checkpoint in it is over is not opened.
+    /// Keeps the latest checkpoint in this file too. It should be where whoever may change the log
+    /// may not: that is what shows that a log was cut short. A log that has not the records any
+    /// more that the checkpoint in it is over is not opened.
     pub fn checkpoint_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.checkpoint_file = Some(path.into());
         self
     }
 
-    /// Gives each signed checkpoint to `hook`, which can carry it elsewhere. It runs on the writer's thread, so it must not wait for anything.
+    /// Gives each signed checkpoint to `hook`, which can carry it elsewhere. It runs on the
+    /// writer's thread, so it must not wait for anything.
     pub fn on_checkpoint(mut self, hook: impl FnMut(&str) + Send + 'static) -> Self {
         self.hook = Some(Box::new(hook));
         self
     }
 
-    /// Refuses to keep the log in or below this directory, in which plugins lie. Can be said of several.
+    /// Refuses to keep the log in or below this directory, in which plugins lie. Can be said of
+    /// several.
     pub fn outside(mut self, directory: impl Into<PathBuf>) -> Self {
         self.outside.push(directory.into());
         self
@@ -92,11 +98,13 @@ impl LogBuilder {
         self
     }
 
-    /// Opens the log, or makes it, and records that this process writes it. What a killed writer left unfinished is put aside before.
+    /// Opens the log, or makes it, and records that this process writes it. What a killed writer
+    /// left unfinished is put aside before.
     ///
     /// # Errors
     ///
-    /// When the log cannot be opened, was changed, belongs to another key, or another writer has it open; when others could put something else in its place.
+    /// When the log cannot be opened, was changed, belongs to another key, or another writer has it
+    /// open; when others could put something else in its place.
     pub fn open(self) -> Result<Log, LogOpenError> {
         Log::open(self)
     }

@@ -1,4 +1,5 @@
-//! When a log is vouched for, and where its checkpoints go besides the log: to a file, and to whoever asked for them.
+//! When a log is vouched for, and where its checkpoints go besides the log: to a file, and to
+//! whoever asked for them.
 
 use std::io::{self, Read as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -52,7 +53,8 @@ impl Vouching {
         Self { records, interval, file, hook, covered: 0, size, since, last: None, missed: 0, reason: String::new() }
     }
 
-    /// The log has so many records now. They may be fewer than before, but all that are vouched for are among them.
+    /// The log has so many records now. They may be fewer than before, but all that are vouched for
+    /// are among them.
     pub(super) fn added(&mut self, size: u64) {
         self.size = size;
         if size > self.covered {

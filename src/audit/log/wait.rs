@@ -1,4 +1,5 @@
-//! The same log for asynchronous code: futures that end when a record is on the disk. Dropping one takes nothing back.
+//! The same log for asynchronous code: futures that end when a record is on the disk. Dropping one
+//! takes nothing back.
 
 use tokio::sync::oneshot;
 
@@ -19,7 +20,8 @@ impl Log {
         told.await.unwrap_or(Err(LogError::Closed))
     }
 
-    /// Records that something is about to happen, and returns when that is on the disk and there is room for the record of its outcome.
+    /// Records that something is about to happen, and returns when that is on the disk and there is
+    /// room for the record of its outcome.
     ///
     /// # Errors
     ///
@@ -28,7 +30,8 @@ impl Log {
         self.intend_or(event, None).await
     }
 
-    /// The same for something whose outcome is `otherwise` when nobody is left to settle it, from the moment on that the intent waits to be recorded.
+    /// The same for something whose outcome is `otherwise` when nobody is left to settle it, from
+    /// the moment on that the intent waits to be recorded.
     pub(crate) async fn intend_or(&self, event: Event, otherwise: Option<Event>) -> Result<Owed, LogError> {
         let (heard, told) = oneshot::channel();
         let owed = Owed { log: self.clone(), open: self.mode() == Mode::Required, otherwise };
@@ -44,7 +47,8 @@ impl Log {
     }
 }
 
-/// The outcome of something that was recorded before it happened. There is room for its record, of up to 4 KiB.
+/// The outcome of something that was recorded before it happened. There is room for its record, of
+/// up to 4 KiB.
 #[derive(Debug)]
 #[must_use = "what was begun has an outcome"]
 pub struct Owed {
@@ -84,7 +88,8 @@ impl Owed {
         self.log.put(Task::Fact { event, pays, done: None });
     }
 
-    /// Takes away what is left to do when this is dropped. Returns whether there is room for the outcome.
+    /// Takes away what is left to do when this is dropped. Returns whether there is room for the
+    /// outcome.
     fn close(&mut self) -> bool {
         self.otherwise = None;
         std::mem::take(&mut self.open)

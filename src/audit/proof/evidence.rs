@@ -1,4 +1,5 @@
-//! What proofs are made from: the tree over a whole log, and the checkpoints in it. Takes 32 bytes of memory for each record.
+//! What proofs are made from: the tree over a whole log, and the checkpoints in it. Takes 32 bytes
+//! of memory for each record.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -56,7 +57,8 @@ impl Evidence {
         self.notes.last().map(|(_, note)| note.as_str())
     }
 
-    /// Proves that one of the records that were asked for is in the log: against the checkpoint `note`, or the last one in the log.
+    /// Proves that one of the records that were asked for is in the log: against the checkpoint
+    /// `note`, or the last one in the log.
     ///
     /// # Errors
     ///
@@ -72,7 +74,8 @@ impl Evidence {
         Ok(InclusionProof::new(line.clone().into_bytes(), seq, hashes, note.to_owned()))
     }
 
-    /// Proves that the log only grew since the checkpoint `old`: until the checkpoint `new`, or the last one in the log.
+    /// Proves that the log only grew since the checkpoint `old`: until the checkpoint `new`, or the
+    /// last one in the log.
     ///
     /// # Errors
     ///

@@ -1,4 +1,5 @@
-//! The proof that a record is in a log: a text as C2SP defines it (c2sp.org/tlog-proof), with the record in its `extra` line.
+//! The proof that a record is in a log: a text as C2SP defines it (c2sp.org/tlog-proof), with the
+//! record in its `extra` line.
 
 use std::fmt;
 use std::str::FromStr;
@@ -39,7 +40,8 @@ impl InclusionProof {
         Self { line: Some(line), index, hashes, note }
     }
 
-    /// Holds the proof against the key of the log `origin`. The record is the one that comes with it, unless `line` is given: a line of a log, without its line feed.
+    /// Holds the proof against the key of the log `origin`. The record is the one that comes with
+    /// it, unless `line` is given: a line of a log, without its line feed.
     ///
     /// # Errors
     ///

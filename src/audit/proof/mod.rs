@@ -1,4 +1,5 @@
-//! Proofs for those who have not the log: that a record is in it, and that it only grew. They are checked with the key of the log and nothing else.
+//! Proofs for those who have not the log: that a record is in it, and that it only grew. They are
+//! checked with the key of the log and nothing else.
 
 mod consistency;
 mod evidence;

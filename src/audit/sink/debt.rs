@@ -1,4 +1,5 @@
-//! What a sink did not get, and when the log says so: often enough to be noticed, seldom enough that a dead sink does not fill the log with its own name.
+//! What a sink did not get, and when the log says so: often enough to be noticed, seldom enough
+//! that a dead sink does not fill the log with its own name.
 
 use crate::audit::event::{Undelivered, text};
 

@@ -1,5 +1,6 @@
-//! Where copies of records go besides the file: each to a thread of its own, after it is on the disk, so that nobody waits for them. The file is the
-//! evidence; what does not arrive here is counted, and the log says so.
+//! Where copies of records go besides the file: each to a thread of its own, after it is on the
+//! disk, so that nobody waits for them. The file is the evidence; what does not arrive here is
+//! counted, and the log says so.
 
 mod debt;
 mod outline;
@@ -26,8 +27,10 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Somewhere that copies of records go.
 ///
-/// It is called on a thread of its own, with one record after the other, each once and in the order of the log. While it takes its time up to 4096 records or 16 MiB wait; what is more
-/// does not arrive. Nothing is tried twice, unless the sink does it. A sink that panics gets no more records.
+/// It is called on a thread of its own, with one record after the other, each once and in the order
+/// of the log. While it takes its time up to 4096 records or 16 MiB wait; what is more does not
+/// arrive. Nothing is tried twice, unless the sink does it. A sink that panics gets no more
+/// records.
 pub trait Sink: Send {
     /// What the log calls it where it says that something did not arrive.
     fn name(&self) -> &str;
@@ -36,7 +39,8 @@ pub trait Sink: Send {
     ///
     /// # Errors
     ///
-    /// When it did not arrive, for whatever reason. The log will say how many did not, and the last reason.
+    /// When it did not arrive, for whatever reason. The log will say how many did not, and the last
+    /// reason.
     fn deliver(&mut self, record: &Record) -> Result<(), Box<dyn Error + Send + Sync>>;
 }
 
@@ -67,7 +71,8 @@ impl Sinks {
         }
     }
 
-    /// What did not arrive and was not said yet: at once when it begins, then when it has become twice as much, and what is left when something arrives again.
+    /// What did not arrive and was not said yet: at once when it begins, then when it has become
+    /// twice as much, and what is left when something arrives again.
     pub(crate) fn take_missed(&self) -> Vec<Undelivered> {
         self.queues.iter().filter_map(|queue| queue.take_missed()).collect()
     }

@@ -1,4 +1,5 @@
-//! What those who look at copies of records look for first: which kind, which launch, and whether it is out of the ordinary.
+//! What those who look at copies of records look for first: which kind, which launch, and whether
+//! it is out of the ordinary.
 
 use std::borrow::Cow;
 

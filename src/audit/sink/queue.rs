@@ -1,4 +1,5 @@
-//! The thread of one sink, and the records that wait for it: bounded, and never waited for by those who put them there.
+//! The thread of one sink, and the records that wait for it: bounded, and never waited for by those
+//! who put them there.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -119,7 +120,8 @@ impl Queue {
         self.wait(until, |state| state.ended.is_some() || (state.waiting.is_empty() && !state.is_busy))
     }
 
-    /// Waits until the sink has ended after a [`close`](Self::close), and gives it nothing more if it has not.
+    /// Waits until the sink has ended after a [`close`](Self::close), and gives it nothing more if
+    /// it has not.
     pub(super) fn finish(&self, until: Instant) {
         if !self.wait(until, |state| state.ended.is_some()) {
             let mut state = self.state();

@@ -1,4 +1,5 @@
-//! Copies of records to the syslog daemon of the machine, and by it to wherever it sends what it gets.
+//! Copies of records to the syslog daemon of the machine, and by it to wherever it sends what it
+//! gets.
 
 use std::error::Error;
 use std::io;
@@ -15,7 +16,8 @@ use crate::audit::record::Record;
 /// Where syslog(3) sends to.
 const SOCKET: &str = "/dev/log";
 
-/// The longest line in bytes that is sent: daemons cut longer ones (rsyslog's after 8 KiB, unless it is told otherwise), and half a record proves nothing.
+/// The longest line in bytes that is sent: daemons cut longer ones (rsyslog's after 8 KiB, unless
+/// it is told otherwise), and half a record proves nothing.
 const LINE_LIMIT: usize = 8000;
 
 /// The longest name of a program (APP-NAME of RFC 5424, section 6.2.5).
@@ -24,11 +26,12 @@ const TAG_LIMIT: usize = 48;
 /// How long a daemon that is busy is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Sends each record to syslog, in the facility `authpriv`: as `warning` if somebody should look at it (what was refused, failed, weakened or is missing), else
-/// as `info`. The message is the whole line: from these the log can be verified like from its file.
+/// Sends each record to syslog, in the facility `authpriv`: as `warning` if somebody should look at
+/// it (what was refused, failed, weakened or is missing), else as `info`. The message is the whole
+/// line: from these the log can be verified like from its file.
 ///
-/// systemd's journal takes what is sent to syslog too. A record of more than 8000 bytes is not sent and counts as undelivered. The daemon says nothing back, so what it
-/// loses is not noticed here.
+/// systemd's journal takes what is sent to syslog too. A record of more than 8000 bytes is not sent
+/// and counts as undelivered. The daemon says nothing back, so what it loses is not noticed here.
 pub struct SyslogSink {
     socket: PathBuf,
     tag: String,
@@ -36,8 +39,8 @@ pub struct SyslogSink {
 }
 
 impl SyslogSink {
-    /// To the daemon behind `/dev/log`, under the name `tag` of the program: letters, digits, `-`, `_`, `.` and `/`, at most 48. Connects when there is something to
-    /// send.
+    /// To the daemon behind `/dev/log`, under the name `tag` of the program: letters, digits, `-`,
+    /// `_`, `.` and `/`, at most 48. Connects when there is something to send.
     ///
     /// # Errors
     ///

@@ -1,4 +1,5 @@
-//! Sinks that are slow, broken or gone: nobody waits for them, and what they did not get is counted.
+//! Sinks that are slow, broken or gone: nobody waits for them, and what they did not get is
+//! counted.
 
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::SystemTime;

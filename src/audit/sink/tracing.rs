@@ -1,4 +1,5 @@
-//! Copies of records as events of `tracing`, for whatever the application has set up to collect those: OpenTelemetry, the journal, a file.
+//! Copies of records as events of `tracing`, for whatever the application has set up to collect
+//! those: OpenTelemetry, the journal, a file.
 
 use std::error::Error;
 
@@ -8,10 +9,11 @@ use super::Sink;
 use super::outline::Outline;
 use crate::audit::record::Record;
 
-/// Gives each record to the `tracing` subscriber of the process, under the target `portcullis::audit`.
+/// Gives each record to the `tracing` subscriber of the process, under the target
+/// `portcullis::audit`.
 ///
-/// The level is `WARN` for what somebody should look at (what was refused, failed, weakened or is missing) and `INFO` for the rest. The
-/// message is the kind of the event. The fields are
+/// The level is `WARN` for what somebody should look at (what was refused, failed, weakened or is
+/// missing) and `INFO` for the rest. The message is the kind of the event. The fields are
 ///
 /// | field | meaning |
 /// |---|---|
@@ -20,7 +22,8 @@ use crate::audit::record::Record;
 /// | `audit.launch`, `audit.plugin`, `audit.method`, `audit.outcome`, `audit.verdict` | these members of the event, if it has them |
 /// | `audit.record` | the whole line: from these the log can be verified like from its file |
 ///
-/// A record that no subscriber takes, because there is none or its filters leave it out, did not arrive.
+/// A record that no subscriber takes, because there is none or its filters leave it out, did not
+/// arrive.
 #[derive(Debug, Clone, Copy, Default)]
 #[non_exhaustive]
 pub struct TracingSink;

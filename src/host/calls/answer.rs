@@ -1,4 +1,5 @@
-//! What the plugin answers, given to the caller when the log has it: messages after a record that covers them, the end after the record of the outcome.
+//! What the plugin answers, given to the caller when the log has it: messages after a record that
+//! covers them, the end after the record of the outcome.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -18,7 +19,8 @@ use super::tally::Tallying;
 use super::unrecorded;
 use crate::audit::{LogError, Mode};
 
-/// How long the first message waits for the end of the answer before it gets a record of its own. A single answer and its end arrive together, or nearly so.
+/// How long the first message waits for the end of the answer before it gets a record of its own. A
+/// single answer and its end arrive together, or nearly so.
 const TOGETHER: Duration = Duration::from_millis(2);
 
 /// When so many bytes wait, their messages are recorded although more are there.
@@ -157,7 +159,8 @@ impl Answer {
         }
         match (data.is_empty(), self.held.messages.is_empty()) {
             (true, _) => {}
-            // The beginning of a message is no message, and whoever reads it can find it too long already.
+            // The beginning of a message is no message, and whoever reads it can find it too long
+            // already.
             (false, true) => {
                 self.held.bytes = 0;
                 self.give(data, ongoing);
@@ -183,7 +186,8 @@ impl Answer {
         if self.held.messages.is_empty() {
             return Poll::Pending;
         }
-        // Once messages had a record of their own it is a stream, and its end does not come with them.
+        // Once messages had a record of their own it is a stream, and its end does not come with
+        // them.
         if self.since.is_some() {
             return Poll::Ready(());
         }

@@ -1,6 +1,8 @@
-//! gRPC's framing: where messages begin and end in a body, whatever pieces it comes in. Keeps nothing of what is in them.
+//! gRPC's framing: where messages begin and end in a body, whatever pieces it comes in. Keeps
+//! nothing of what is in them.
 
-/// Before each message: whether it is compressed (one byte), and its length (four, the most significant first).
+/// Before each message: whether it is compressed (one byte), and its length (four, the most
+/// significant first).
 const PREFIX: usize = 5;
 
 /// A place in a body.
@@ -30,7 +32,8 @@ impl Default for Framing {
 }
 
 impl Framing {
-    /// The next part, which is taken off the beginning of `piece`. `None` if another piece is needed for one.
+    /// The next part, which is taken off the beginning of `piece`. `None` if another piece is
+    /// needed for one.
     pub(super) fn next<'a>(&mut self, piece: &mut &'a [u8]) -> Option<Part<'a>> {
         match self {
             Self::Prefix { bytes, known } => {

@@ -1,5 +1,5 @@
-//! Calls of a plugin, recorded: what is about to be called before anything is sent, how it ended before the caller knows. Knows HTTP and gRPC's framing, and no
-//! application.
+//! Calls of a plugin, recorded: what is about to be called before anything is sent, how it ended
+//! before the caller knows. Knows HTTP and gRPC's framing, and no application.
 
 mod answer;
 mod framing;
@@ -29,17 +29,21 @@ use self::tally::Tallying;
 use crate::audit::{Arguments, Call, Event, LaunchId, Log, LogError, Tally, text};
 use crate::{Chain, Escaped, MESSAGE_LIMIT};
 
-/// Records the calls that go through a channel. [`Plugin::channel`](super::Plugin::channel) has it already, if the launch was recorded; this is for other channels to
-/// the same plugin.
+/// Records the calls that go through a channel. [`Plugin::channel`](super::Plugin::channel) has it
+/// already, if the launch was recorded; this is for other channels to the same plugin.
 ///
-/// A call is recorded before anything of it is sent: with the whole request, or what is there of a stream. If it cannot be, it is not made, and the caller gets
-/// `UNAVAILABLE`. Its outcome is recorded before the caller has it; if that cannot be, the caller gets `UNKNOWN`. What a stream answers is recorded before the caller has
-/// it too: as many messages at once as are there. Messages appear in the log by number, size and keyed hash, and so do the
-/// [`Arguments`] that the application puts among the extensions of a request.
+/// A call is recorded before anything of it is sent: with the whole request, or what is there of a
+/// stream. If it cannot be, it is not made, and the caller gets `UNAVAILABLE`. Its outcome is
+/// recorded before the caller has it; if that cannot be, the caller gets `UNKNOWN`. What a stream
+/// answers is recorded before the caller has it too: as many messages at once as are there.
+/// Messages appear in the log by number, size and keyed hash, and so do the [`Arguments`] that the
+/// application puts among the extensions of a request.
 ///
-/// With a log that is kept in best effort nothing is waited for, nothing is refused, and there are no records between the first and the last of a call.
+/// With a log that is kept in best effort nothing is waited for, nothing is refused, and there are
+/// no records between the first and the last of a call.
 ///
-/// There is a `tracing` span for each call, with the attributes that OpenTelemetry has for calls by gRPC.
+/// There is a `tracing` span for each call, with the attributes that OpenTelemetry has for calls by
+/// gRPC.
 ///
 /// # Panics
 ///
@@ -53,12 +57,14 @@ pub struct CallLayer {
 }
 
 impl CallLayer {
-    /// Records calls as those of this launch. Two layers for the same launch count its calls apart; clones count them together.
+    /// Records calls as those of this launch. Two layers for the same launch count its calls apart;
+    /// clones count them together.
     pub fn new(log: Log, launch: LaunchId) -> Self {
         Self { log, launch, limit: MESSAGE_LIMIT as u64, calls: Arc::default() }
     }
 
-    /// Refuses messages of the plugin with more than `limit` bytes, instead of 64 MiB, as soon as they begin; that is recorded too.
+    /// Refuses messages of the plugin with more than `limit` bytes, instead of 64 MiB, as soon as
+    /// they begin; that is recorded too.
     pub fn with_message_limit(mut self, limit: usize) -> Self {
         self.limit = limit as u64;
         self

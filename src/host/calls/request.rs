@@ -1,4 +1,5 @@
-//! What the host says in a call: read ahead as far as it is there at once, so that the record of a call knows it before the plugin does; counted as it goes on.
+//! What the host says in a call: read ahead as far as it is there at once, so that the record of a
+//! call knows it before the plugin does; counted as it goes on.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -14,7 +15,8 @@ use tonic::body::Body;
 use super::tally::Tallying;
 use crate::audit::{Blinding, Tally};
 
-/// When so much is known of a request, its next piece is not waited for. A single message comes in one piece, however large.
+/// When so much is known of a request, its next piece is not waited for. A single message comes in
+/// one piece, however large.
 const AHEAD: usize = 64 * 1024;
 
 /// What was said so far. Shared by the body, which goes its own way, and the call.

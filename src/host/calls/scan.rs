@@ -1,4 +1,5 @@
-//! Looks at pieces of an answer before anybody has them: where its last whole message ends, and whether one is too large. Looks at no content.
+//! Looks at pieces of an answer before anybody has them: where its last whole message ends, and
+//! whether one is too large. Looks at no content.
 
 use super::framing::{Framing, Part};
 

@@ -32,7 +32,8 @@ impl Tallying {
         }
     }
 
-    /// How it stands. What is there of a message that has not ended counts as bytes, and not as a message.
+    /// How it stands. What is there of a message that has not ended counts as bytes, and not as a
+    /// message.
     pub(super) fn tally(&self) -> Tally {
         let nothing = (self.messages, self.bytes) == (0, 0);
         let hash = (!nothing).then(|| self.blinding.clone().finish());

@@ -1,4 +1,5 @@
-//! What is known of plugins and launches, as the events of the audit log have it: in plain values, escaped and cut. Records nothing.
+//! What is known of plugins and launches, as the events of the audit log have it: in plain values,
+//! escaped and cut. Records nothing.
 
 use std::os::unix::ffi::OsStrExt as _;
 use std::time::Duration;

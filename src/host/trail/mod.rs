@@ -1,4 +1,5 @@
-//! What a launch leaves in the audit log, from the intent to the end of the process. Decides nothing but that what cannot be recorded does not happen.
+//! What a launch leaves in the audit log, from the intent to the end of the process. Decides
+//! nothing but that what cannot be recorded does not happen.
 
 #[cfg(feature = "audit")]
 mod facts;

@@ -1,4 +1,5 @@
-//! The trail of a launch in an audit log: the intent before anything is started, what was proven before anybody can call, the end whatever comes.
+//! The trail of a launch in an audit log: the intent before anything is started, what was proven
+//! before anybody can call, the end whatever comes.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -88,7 +89,8 @@ impl Trail {
     }
 }
 
-/// The directories that the plugin itself lies in: by the name that it was found under, and by its own.
+/// The directories that the plugin itself lies in: by the name that it was found under, and by its
+/// own.
 fn around(plugin: &VerifiedPlugin) -> Vec<PathBuf> {
     let named = plugin.directory().map_or_else(|| plugin.path().to_path_buf(), |root| root.join(plugin.path()));
     let lies = named.canonicalize().ok();
@@ -108,7 +110,8 @@ fn exit(launch: LaunchId, pid: u32, exit: launch::Exit) -> Event {
     Event::Exit(Exit { launch, pid, exit: exit.to_string() })
 }
 
-/// A plugin that is ready. When nobody is left to notice the end of its process, it is recorded as an unknown one.
+/// A plugin that is ready. When nobody is left to notice the end of its process, it is recorded as
+/// an unknown one.
 #[derive(Debug, Clone)]
 pub(crate) struct Life(Option<Arc<Living>>);
 

@@ -7,11 +7,13 @@ use crate::audit::Log;
 use crate::error::Error;
 use crate::verify::{Decision, PluginName, Policy, VerifiedPlugin};
 
-/// Does what [`Policy::verify`] does, and records the answer with everything that it rests on before it is given. Blocks, as that does.
+/// Does what [`Policy::verify`] does, and records the answer with everything that it rests on
+/// before it is given. Blocks, as that does.
 ///
 /// # Errors
 ///
-/// [`Error::Verify`] as [`Policy::verify`]; its record is written later if it cannot be now. [`Error::Audit`] when the plugin may run and that could not be recorded.
+/// [`Error::Verify`] as [`Policy::verify`]; its record is written later if it cannot be now.
+/// [`Error::Audit`] when the plugin may run and that could not be recorded.
 pub fn verify(policy: &Policy, path: impl AsRef<Path>, log: &Log) -> Result<VerifiedPlugin, Error> {
     record(policy.decide(path), log)
 }

@@ -1,4 +1,5 @@
-//! Bytes through a socket of ours: all of them, in order, in no more memory than they need, and an end that is noticed.
+//! Bytes through a socket of ours: all of them, in order, in no more memory than they need, and an
+//! end that is noticed.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -54,7 +55,8 @@ fn bytes_arrive_in_order_whatever_they_are_read_and_written_with() {
             });
             let (mut got, mut numbers) = (Vec::new(), Numbers(seed));
             loop {
-                // Mostly what TLS asks for, and sometimes next to nothing, or more than is read ahead.
+                // Mostly what TLS asks for, and sometimes next to nothing, or more than is read
+                // ahead.
                 let length = [1, 100, SMALL, SMALL, SMALL + 1, PIECE, PIECE + 1][numbers.below(7)];
                 let mut buffer = vec![0; 1 + numbers.below(length)];
                 match socket.read(&mut buffer).await.unwrap() {

@@ -1,4 +1,5 @@
-//! What a caller is told: by a plugin that answers, by one that breaks off, and when there is none any more.
+//! What a caller is told: by a plugin that answers, by one that breaks off, and when there is none
+//! any more.
 
 use bytes::Bytes;
 use h2::Reason;
@@ -13,7 +14,8 @@ use super::super::channel::Channel;
 use super::peer::{begin, connected, request, response, whole, with_timeout};
 use super::{next, read, run, settle};
 
-/// The reasons that HTTP/2 knows (RFC 9113, section 7), and what they mean (gRPC over HTTP/2, "Errors").
+/// The reasons that HTTP/2 knows (RFC 9113, section 7), and what they mean (gRPC over HTTP/2,
+/// "Errors").
 const REASONS: [(Reason, Code); 14] = [
     (Reason::NO_ERROR, Code::Internal),
     (Reason::PROTOCOL_ERROR, Code::Internal),

@@ -1,4 +1,5 @@
-//! Plugins that break HTTP/2, frame by frame: they lose their connection, or a call, and nothing hangs.
+//! Plugins that break HTTP/2, frame by frame: they lose their connection, or a call, and nothing
+//! hangs.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::task::JoinHandle;

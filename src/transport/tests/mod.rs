@@ -28,7 +28,8 @@ fn run_paused<T>(work: impl Future<Output = T>) -> T {
     runtime.block_on(async { tokio::time::timeout(Duration::from_secs(60), work).await.expect("this hangs") })
 }
 
-/// Lets all others do what they can. Nothing here waits for anything but its peers within the same thread.
+/// Lets all others do what they can. Nothing here waits for anything but its peers within the same
+/// thread.
 async fn settle() {
     for _ in 0..200 {
         tokio::task::yield_now().await;

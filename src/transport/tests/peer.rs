@@ -1,4 +1,5 @@
-//! The plugin of these tests: an HTTP/2 server that answers what it is told to, and a connection that remembers what was written.
+//! The plugin of these tests: an HTTP/2 server that answers what it is told to, and a connection
+//! that remembers what was written.
 
 use std::io;
 use std::pin::Pin;

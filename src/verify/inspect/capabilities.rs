@@ -1,4 +1,5 @@
-//! The capabilities that a file carries, decoded from what the kernel keeps beside it (capabilities(7)). Reads; grants nothing.
+//! The capabilities that a file carries, decoded from what the kernel keeps beside it
+//! (capabilities(7)). Reads; grants nothing.
 
 use std::fmt;
 use std::fs::File;
@@ -80,7 +81,8 @@ pub struct Capabilities {
     pub permitted: u64,
     /// Those that it may keep of its caller's, a bit for each.
     pub inheritable: u64,
-    /// Whose user namespace they hold in, as the id of its root user; everywhere where there is none.
+    /// Whose user namespace they hold in, as the id of its root user; everywhere where there is
+    /// none.
     pub root: Option<u32>,
 }
 
@@ -119,7 +121,8 @@ impl Capabilities {
         Some(Self { revision, effective, permitted, inheritable, root })
     }
 
-    /// The names of the capabilities in one of the sets; `cap_` and the number for one that has no name yet.
+    /// The names of the capabilities in one of the sets; `cap_` and the number for one that has no
+    /// name yet.
     pub fn names(set: u64) -> Vec<String> {
         let numbers = (0..64).filter(|number| set >> number & 1 != 0);
         numbers

@@ -21,7 +21,8 @@ pub enum Content {
     Empty,
     /// A program, library, object file or core dump of Unix.
     Elf(Box<Executable>),
-    /// Something that begins as an ELF file does, and then is of a class or byte order that does not exist, or too short.
+    /// Something that begins as an ELF file does, and then is of a class or byte order that does
+    /// not exist, or too short.
     BrokenElf,
     /// A text that names the program that runs it.
     Script(Script),
@@ -42,13 +43,15 @@ pub enum Content {
 }
 
 impl Content {
-    /// What bytes in memory are. Takes any bytes: what contradicts itself in them becomes part of the answer.
+    /// What bytes in memory are. Takes any bytes: what contradicts itself in them becomes part of
+    /// the answer.
     pub fn of_bytes(bytes: &[u8]) -> Self {
         // Memory can always be read.
         Self::read(Bytes::of_memory(bytes)).unwrap_or(Self::Data)
     }
 
-    /// What is in a file, wherever its cursor stands, which it leaves alone. Reads headers and names, not the whole of it.
+    /// What is in a file, wherever its cursor stands, which it leaves alone. Reads headers and
+    /// names, not the whole of it.
     ///
     /// # Errors
     ///

@@ -1,4 +1,5 @@
-//! What the headers of an ELF file say about it, for every class, byte order and processor. Follows no name to another file.
+//! What the headers of an ELF file say about it, for every class, byte order and processor. Follows
+//! no name to another file.
 
 use std::fmt;
 
@@ -17,7 +18,8 @@ use crate::verify::linkage::{Linkage, Strings};
 /// Notes are some dozen bytes each.
 const NOTES_LIMIT: u64 = 64 * 1024;
 const NOTE_SEGMENTS_LIMIT: usize = 16;
-/// The longest build id that a linker makes is that of SHA-1 or of a UUID; longer ones can be given to it.
+/// The longest build id that a linker makes is that of SHA-1 or of a UUID; longer ones can be given
+/// to it.
 const BUILD_ID_LIMIT: usize = 64;
 /// The names of all the dynamic symbols of the largest libraries are less than this.
 const STRINGS_LIMIT: u64 = 64 * 1024 * 1024;
@@ -48,7 +50,8 @@ pub struct Executable {
     pub symbols: bool,
     /// Whether it has debug information.
     pub debug_information: bool,
-    /// Whether its dynamic strings hold the name of a function that loads libraries at run time, such as `dlopen`.
+    /// Whether its dynamic strings hold the name of a function that loads libraries at run time,
+    /// such as `dlopen`.
     pub names_dlopen: bool,
     /// How it was built, if by Go.
     pub go: Option<GoBuild>,
@@ -228,7 +231,8 @@ fn build_id(headers: &Headers<'_>, data: Data<'_>) -> Result<Option<Vec<u8>>, Da
     Ok(None)
 }
 
-/// Looks for the names among the strings that the loader goes by, not among the symbols, of which a file can show others to its readers.
+/// Looks for the names among the strings that the loader goes by, not among the symbols, of which a
+/// file can show others to its readers.
 fn names_dlopen(headers: &Headers<'_>, bytes: Bytes<'_>) -> Result<bool, Damage> {
     const DAMAGED: Damage = Damage("its dynamic strings");
     let Some(strings) = Strings::locate(headers, &headers.dynamic()?)? else {

@@ -1,4 +1,5 @@
-//! What the Go toolchain writes into its programs about how they were built (`runtime/debug.BuildInfo`). Believes none of it.
+//! What the Go toolchain writes into its programs about how they were built
+//! (`runtime/debug.BuildInfo`). Believes none of it.
 
 use object::elf;
 
@@ -15,7 +16,8 @@ const VERSION_LIMIT: u64 = 1024;
 /// A program with a thousand dependencies has 200 kB of this.
 const MODULES_LIMIT: u64 = 1024 * 1024;
 const LINES_LIMIT: usize = 16 * 1024;
-/// How far into the data of a program without section names the magic is searched for. The linker puts it near the beginning.
+/// How far into the data of a program without section names the magic is searched for. The linker
+/// puts it near the beginning.
 const SEARCH_LIMIT: u64 = 1024 * 1024;
 
 const DAMAGED: Damage = Damage("its Go build information");
@@ -32,8 +34,8 @@ pub struct GoBuild {
     pub main: Option<GoModule>,
     /// The other modules that are part of it.
     pub dependencies: Vec<GoModule>,
-    /// The settings of the build, such as `-trimpath=true` or `vcs.revision=...`: as they are written, so names and values with blanks are
-    /// quoted.
+    /// The settings of the build, such as `-trimpath=true` or `vcs.revision=...`: as they are
+    /// written, so names and values with blanks are quoted.
     pub settings: Vec<String>,
 }
 

@@ -1,4 +1,5 @@
-//! What a file is, found out without running it, and what its digest says nothing of. Tells; the verdict is the policy's.
+//! What a file is, found out without running it, and what its digest says nothing of. Tells; the
+//! verdict is the policy's.
 
 mod capabilities;
 mod content;

@@ -1,4 +1,5 @@
-//! The files and directories that a program leads to, and who may put something else there. Looks at owners and modes; opens nothing.
+//! The files and directories that a program leads to, and who may put something else there. Looks
+//! at owners and modes; opens nothing.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -48,8 +49,9 @@ pub struct SearchEntry {
     pub text: OsString,
     /// Whether it begins where the file lies (`$ORIGIN`).
     pub origin: bool,
-    /// What the loader would search if it started the file where it lies. Nothing for a relative one, which depends on where the program
-    /// is started, and for one with a variable whose value only the loader knows (`$LIB`, `$PLATFORM`).
+    /// What the loader would search if it started the file where it lies. Nothing for a relative
+    /// one, which depends on where the program is started, and for one with a variable whose value
+    /// only the loader knows (`$LIB`, `$PLATFORM`).
     pub place: Option<Outside>,
 }
 
@@ -60,7 +62,8 @@ impl Outside {
         Self::found(path, found)
     }
 
-    /// Looks at a file that is used by this name: its directories, and who may write the file itself.
+    /// Looks at a file that is used by this name: its directories, and who may write the file
+    /// itself.
     pub(super) fn file(path: PathBuf) -> Self {
         let found = private::follow(&path);
         let mut outside = Self::found(path, found);
@@ -115,7 +118,8 @@ impl SearchEntry {
     }
 }
 
-/// The text with `$ORIGIN` replaced, and whether it was there; no text if there is another variable in it.
+/// The text with `$ORIGIN` replaced, and whether it was there; no text if there is another variable
+/// in it.
 fn expand(text: &[u8], origin: &Path) -> (Option<PathBuf>, bool) {
     let (mut expanded, mut rest, mut replaced) = (Vec::new(), text, false);
     while let Some(at) = rest.iter().position(|byte| *byte == b'$') {

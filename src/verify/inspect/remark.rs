@@ -1,4 +1,5 @@
-//! What there is to be warned of about a file: what its digest does not cover, who else may change it, what is out of the ordinary.
+//! What there is to be warned of about a file: what its digest does not cover, who else may change
+//! it, what is out of the ordinary.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;

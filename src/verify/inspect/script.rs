@@ -14,7 +14,8 @@ pub struct Script {
     pub interpreter: OsString,
     /// The one argument that this program is given before the name of the script.
     pub argument: Option<OsString>,
-    /// Whether the line is longer than the 256 bytes that the kernel looks at, and so was cut there.
+    /// Whether the line is longer than the 256 bytes that the kernel looks at, and so was cut
+    /// there.
     pub cut: bool,
 }
 

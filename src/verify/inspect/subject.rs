@@ -26,8 +26,8 @@ use crate::verify::{Digest, Policy, Refusal, document, format};
 /// # Ok::<(), portcullis::verify::InspectError>(())
 /// ```
 ///
-/// None of it is a promise: the file can change while it is looked at and afterwards, and what it says about itself may be a lie. What
-/// may run is for a [`Policy`] to say.
+/// None of it is a promise: the file can change while it is looked at and afterwards, and what it
+/// says about itself may be a lie. What may run is for a [`Policy`] to say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Inspection {
@@ -51,8 +51,8 @@ pub struct Inspection {
     pub capabilities: Option<FileCapabilities>,
     /// What it is.
     pub content: Content,
-    /// The program that the kernel runs in its place: a dynamic loader, or the interpreter of a script. Nothing if it is named by a
-    /// relative path.
+    /// The program that the kernel runs in its place: a dynamic loader, or the interpreter of a
+    /// script. Nothing if it is named by a relative path.
     pub interpreter: Option<Outside>,
     /// The directories in which its libraries are searched before those of the system.
     pub search: Vec<SearchEntry>,
@@ -60,7 +60,8 @@ pub struct Inspection {
     pub exposure: Option<Exposure>,
     /// For what a policy would refuse it even if it allowed the digest.
     pub refusal: Option<Refusal>,
-    /// What there is to be warned of: what the digest does not cover, and what is out of the ordinary.
+    /// What there is to be warned of: what the digest does not cover, and what is out of the
+    /// ordinary.
     pub remarks: Vec<Remark>,
 }
 
@@ -96,11 +97,13 @@ fn failed(path: &Path, doing: &'static str) -> impl FnOnce(io::Error) -> Inspect
 }
 
 impl Inspection {
-    /// Inspects the file at `path`, through symbolic links. Reads and hashes it, which blocks; executes nothing.
+    /// Inspects the file at `path`, through symbolic links. Reads and hashes it, which blocks;
+    /// executes nothing.
     ///
     /// # Errors
     ///
-    /// The path leads to no regular file, or to one that cannot be read. A file that is no program is no error.
+    /// The path leads to no regular file, or to one that cannot be read. A file that is no program
+    /// is no error.
     pub fn of(path: impl AsRef<Path>) -> Result<Self, InspectError> {
         let path = path.as_ref();
         let location = path.canonicalize().map_err(failed(path, "following its path"))?;

@@ -1,5 +1,5 @@
-//! What may become of a lock file: which agreements are new, which replace an earlier one, and which of them would weaken it and so need a
-//! word of their own. Looks at no file.
+//! What may become of a lock file: which agreements are new, which replace an earlier one, and
+//! which of them would weaken it and so need a word of their own. Looks at no file.
 
 use std::collections::BTreeSet;
 
@@ -22,13 +22,15 @@ impl Consent {
         Self::default()
     }
 
-    /// To a version below the locked one, or to one that nobody knows. A minimum version above it is lowered to it.
+    /// To a version below the locked one, or to one that nobody knows. A minimum version above it
+    /// is lowered to it.
     pub fn dangerous_downgrade(mut self) -> Self {
         self.downgrade = true;
         self
     }
 
-    /// To an artifact that the key which vouched so far does not vouch for: another key does, or nobody.
+    /// To an artifact that the key which vouched so far does not vouch for: another key does, or
+    /// nobody.
     pub fn dangerous_other_signer(mut self) -> Self {
         self.other_signer = true;
         self
@@ -42,13 +44,14 @@ impl Consent {
 }
 
 impl Lock {
-    /// Agrees to an artifact for a platform for which there was none. Bytes that were agreed to already, and of which nothing new is said, change
-    /// nothing.
+    /// Agrees to an artifact for a platform for which there was none. Bytes that were agreed to
+    /// already, and of which nothing new is said, change nothing.
     ///
     /// # Errors
     ///
-    /// When another artifact is locked for that platform, when the other platforms of the plugin are locked in another version, and when they were
-    /// vouched for by keys that do not vouch for this one, unless that is consented to.
+    /// When another artifact is locked for that platform, when the other platforms of the plugin
+    /// are locked in another version, and when they were vouched for by keys that do not vouch for
+    /// this one, unless that is consented to.
     pub fn agree(&mut self, offer: &Offer, consent: Consent) -> Result<Change, LockRefusal> {
         let name = &offer.name;
         let Some(before) = self.plugins.get(name) else {
@@ -80,15 +83,17 @@ impl Lock {
         self.settle(name, Some(after))
     }
 
-    /// Replaces artifacts of one plugin that were agreed to: one `offers` for each platform, all of one version. The minimum version rises with
-    /// what the manifests say, and does not fall.
+    /// Replaces artifacts of one plugin that were agreed to: one `offers` for each platform, all of
+    /// one version. The minimum version rises with what the manifests say, and does not fall.
     ///
-    /// When the version changes, every platform that is locked changes with it: bytes of an earlier version do not stay under the name of the new.
+    /// When the version changes, every platform that is locked changes with it: bytes of an earlier
+    /// version do not stay under the name of the new.
     ///
     /// # Errors
     ///
-    /// When an offer replaces nothing, and when one of them weakens what was agreed to and `consent` does not name that: it is a lower version or
-    /// an unknown one, it is vouched for by another key or by none, or a platform would be left without the new version.
+    /// When an offer replaces nothing, and when one of them weakens what was agreed to and
+    /// `consent` does not name that: it is a lower version or an unknown one, it is vouched for by
+    /// another key or by none, or a platform would be left without the new version.
     pub fn update(&mut self, offers: &[Offer], consent: Consent) -> Result<Change, LockRefusal> {
         let Some(Offer { name, version, .. }) = offers.first() else { return Err(LockRefusal::Nothing) };
         let not_locked = |platform| LockRefusal::NotLocked { name: name.clone(), platform };
@@ -197,7 +202,8 @@ fn lowest(
     }
 }
 
-/// Whoever vouched for the artifact that is replaced, or else for any of the plugin, vouches for what is offered too.
+/// Whoever vouched for the artifact that is replaced, or else for any of the plugin, vouches for
+/// what is offered too.
 fn refuse_other_signer(before: &LockedPlugin, offer: &Offer, consent: Consent) -> Result<(), LockRefusal> {
     let of_platform = before.artifacts.get(&offer.platform).and_then(|artifact| artifact.vouched_by);
     let keys: BTreeSet<PublicKey> = match of_platform {

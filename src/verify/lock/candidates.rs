@@ -1,4 +1,5 @@
-//! What can be agreed to, here and for other machines, and what lies beside it. On real files and signatures.
+//! What can be agreed to, here and for other machines, and what lies beside it. On real files and
+//! signatures.
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;

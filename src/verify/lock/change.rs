@@ -6,7 +6,8 @@ use super::{LockedPlugin, Subject};
 use crate::Escaped;
 use crate::verify::PluginName;
 
-/// What became of one plugin. Its `Display` is the name and, as a diff has them, the lines that are gone and those that are new.
+/// What became of one plugin. Its `Display` is the name and, as a diff has them, the lines that are
+/// gone and those that are new.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use = "a change that nobody sees is not reviewed"]
 pub struct Change {

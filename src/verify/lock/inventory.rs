@@ -1,5 +1,5 @@
-//! Plugins on disk held against a lock file: is everything there that was agreed to, and what is there besides? The verdict on each is a
-//! policy's.
+//! Plugins on disk held against a lock file: is everything there that was agreed to, and what is
+//! there besides? The verdict on each is a policy's.
 
 use std::fs;
 use std::io;
@@ -18,7 +18,8 @@ const ENTRIES: usize = 100_000;
 pub struct Inventory {
     /// Every plugin that is locked for this machine, in the order of their names.
     pub items: Vec<Item>,
-    /// What lies in the directory, or was named, and is neither a plugin of the lock file nor belongs to one.
+    /// What lies in the directory, or was named, and is neither a plugin of the lock file nor
+    /// belongs to one.
     pub unknown: Vec<PathBuf>,
     /// The plugins that are locked for other machines only.
     pub elsewhere: Vec<PluginName>,

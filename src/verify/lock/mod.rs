@@ -1,5 +1,5 @@
-//! `plugins.lock`: which bytes people agreed to run, kept in version control and reviewed there. Changed by explicit commands only;
-//! nothing is ever added to it because it was seen.
+//! `plugins.lock`: which bytes people agreed to run, kept in version control and reviewed there.
+//! Changed by explicit commands only; nothing is ever added to it because it was seen.
 //!
 //! ```toml
 //! format = "portcullis-lock/1"
@@ -117,7 +117,8 @@ impl Lock {
         read::parse(&Document::read(path.as_ref(), LIMIT)?)
     }
 
-    /// Reads a lock file from `bytes`; `path` is what it is called where something is wrong with it.
+    /// Reads a lock file from `bytes`; `path` is what it is called where something is wrong with
+    /// it.
     ///
     /// # Errors
     ///
@@ -141,7 +142,8 @@ impl Lock {
         self.plugins.get(name)
     }
 
-    /// What may run under this name on `machine`: an artifact for that platform, or else one for any.
+    /// What may run under this name on `machine`: an artifact for that platform, or else one for
+    /// any.
     pub fn artifact(&self, name: &PluginName, machine: &Platform) -> Option<&Artifact> {
         let artifacts = &self.plugins.get(name)?.artifacts;
         artifacts.get(machine).or_else(|| artifacts.get(&Platform::any()))

@@ -1,5 +1,5 @@
-//! Something that lies on disk and may be agreed to: looked at as before a launch if it is for this machine, and compared with what is said of
-//! it in any case. Writes nothing.
+//! Something that lies on disk and may be agreed to: looked at as before a launch if it is for this
+//! machine, and compared with what is said of it in any case. Writes nothing.
 
 use std::fmt;
 use std::fs::File;
@@ -30,7 +30,8 @@ pub struct Candidate {
     copies: Option<PathBuf>,
 }
 
-/// Something that can be agreed to: it was looked at, and this is what is known of it. Only [`Candidate::examine`] makes one.
+/// Something that can be agreed to: it was looked at, and this is what is known of it. Only
+/// [`Candidate::examine`] makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Offer {
     pub(super) name: PluginName,
@@ -86,7 +87,8 @@ impl Found {
 }
 
 impl Candidate {
-    /// A file, or a directory with a manifest in it, of which nothing is said yet: it is called as the file is, and is for this machine.
+    /// A file, or a directory with a manifest in it, of which nothing is said yet: it is called as
+    /// the file is, and is for this machine.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self {
             path: path.into(),
@@ -143,18 +145,20 @@ impl Candidate {
         self
     }
 
-    /// It is looked at in a private copy below `parent`, as [`Policy::with_private_copy`] has it: for machines that forbid executing memory.
+    /// It is looked at in a private copy below `parent`, as [`Policy::with_private_copy`] has it:
+    /// for machines that forbid executing memory.
     pub fn with_private_copy(mut self, parent: impl Into<PathBuf>) -> Self {
         self.copies = Some(parent.into());
         self
     }
 
-    /// Looks at it. What is for this machine must be what a policy would run; what is for another cannot be examined so, and must have the digests
-    /// that are said of it.
+    /// Looks at it. What is for this machine must be what a policy would run; what is for another
+    /// cannot be examined so, and must have the digests that are said of it.
     ///
     /// # Errors
     ///
-    /// [`OfferError`] when it may not run, is not what its manifest, a list of digests or its caller says, or cannot be read.
+    /// [`OfferError`] when it may not run, is not what its manifest, a list of digests or its
+    /// caller says, or cannot be read.
     pub fn examine(&self) -> Result<Offer, OfferError> {
         let status = std::fs::metadata(&self.path).map_err(|error| self.io("looking at it", error))?;
         let found = self.found(status.is_dir())?;
@@ -169,7 +173,8 @@ impl Candidate {
             true => self.examine_here(&name, &found)?,
             false => self.examine_foreign(&name, &platform, &found, status.is_dir())?,
         };
-        // What nobody signed is what the bytes say of themselves, and must not bind whoever agrees to the next version.
+        // What nobody signed is what the bytes say of themselves, and must not bind whoever agrees
+        // to the next version.
         let (minimum_version, vouched_by) = match &found {
             Found::Signed(signed) => (signed.manifest().minimum_version().cloned(), Some(*signed.key())),
             Found::Unsigned(_) | Found::Nothing => (None, None),

@@ -1,4 +1,5 @@
-//! Why a lock file stays as it is: something may not be agreed to, or not in this way. Decides nothing.
+//! Why a lock file stays as it is: something may not be agreed to, or not in this way. Decides
+//! nothing.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -161,7 +162,8 @@ pub enum OfferError {
 }
 
 impl OfferError {
-    /// Whether it was refused for what it is or for what is said of it: as against a machine that could not look.
+    /// Whether it was refused for what it is or for what is said of it: as against a machine that
+    /// could not look.
     pub fn is_refusal(&self) -> bool {
         match self {
             Self::Verify(error) => error.is_refusal(),

@@ -1,4 +1,5 @@
-//! From a [`Lock`] to its file: the same text for the same agreement, and the whole of it or nothing. Decides nothing.
+//! From a [`Lock`] to its file: the same text for the same agreement, and the whole of it or
+//! nothing. Decides nothing.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -40,10 +41,12 @@ impl Lock {
         text
     }
 
-    /// Keeps other changers of the lock file at `path` out until the value that is returned is dropped: hold it from before the file is read until
-    /// after it was written, and no change of theirs is lost. Waits for its turn. Readers are not kept out; they always find a whole file.
+    /// Keeps other changers of the lock file at `path` out until the value that is returned is
+    /// dropped: hold it from before the file is read until after it was written, and no change of
+    /// theirs is lost. Waits for its turn. Readers are not kept out; they always find a whole file.
     ///
-    /// It is the directory that is locked (flock(2)), because the file is another one after each change.
+    /// It is the directory that is locked (flock(2)), because the file is another one after each
+    /// change.
     ///
     /// # Errors
     ///
@@ -58,12 +61,14 @@ impl Lock {
         Ok(LockHold { _directory: directory })
     }
 
-    /// Writes the lock file whole, or leaves it as it was: the new text is read back, written beside it, synced and moved over it. It keeps
-    /// its permission bits; a new one may be read by everybody and written by its owner.
+    /// Writes the lock file whole, or leaves it as it was: the new text is read back, written
+    /// beside it, synced and moved over it. It keeps its permission bits; a new one may be read by
+    /// everybody and written by its owner.
     ///
     /// # Errors
     ///
-    /// When what was agreed to is no lock file (it names nothing, say), and when it cannot be written.
+    /// When what was agreed to is no lock file (it names nothing, say), and when it cannot be
+    /// written.
     pub fn write(&self) -> Result<(), LockWriteError> {
         let text = self.to_text();
         Self::from_bytes(&self.path, text.as_bytes())?;

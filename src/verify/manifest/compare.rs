@@ -1,5 +1,6 @@
-//! Everything in which a plugin on disk is not what its manifest says, for whoever published it or wonders about it. Changes nothing, and makes
-//! no plugin runnable: what runs is decided by a policy, at the first difference.
+//! Everything in which a plugin on disk is not what its manifest says, for whoever published it or
+//! wonders about it. Changes nothing, and makes no plugin runnable: what runs is decided by a
+//! policy, at the first difference.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -24,10 +25,12 @@ pub enum Difference {
         /// The file.
         path: BundlePath,
     },
-    /// A file of the manifest, or its interpreter, has another size or digest, or is no regular file.
+    /// A file of the manifest, or its interpreter, has another size or digest, or is no regular
+    /// file.
     #[error("{0}")]
     Differs(Refusal),
-    /// Something lies there that the manifest does not name. It is neither run nor put where a plugin could load it.
+    /// Something lies there that the manifest does not name. It is neither run nor put where a
+    /// plugin could load it.
     #[error("{} is not in the manifest", Escaped::path(path))]
     #[non_exhaustive]
     Extra {
@@ -62,12 +65,14 @@ impl Difference {
 }
 
 impl Manifest {
-    /// Everything in which the plugin at `path`, a file or a directory, is not what this manifest says: nothing, if it is. The interpreter is
-    /// looked at where the manifest is for this machine.
+    /// Everything in which the plugin at `path`, a file or a directory, is not what this manifest
+    /// says: nothing, if it is. The interpreter is looked at where the manifest is for this
+    /// machine.
     ///
     /// # Errors
     ///
-    /// When `path` cannot be looked at, when the manifest describes a directory and it is a file, and when a directory cannot be gone through.
+    /// When `path` cannot be looked at, when the manifest describes a directory and it is a file,
+    /// and when a directory cannot be gone through.
     pub fn compare(&self, path: impl AsRef<Path>) -> Result<Vec<Difference>, ManifestError> {
         let path = path.as_ref();
         let mut differences = if fs::metadata(path).map_err(ManifestError::io(path))?.is_dir() {

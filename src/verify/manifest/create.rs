@@ -1,4 +1,5 @@
-//! Describes what lies on disk as a manifest: for publishers, before they sign it. Vouches for nothing.
+//! Describes what lies on disk as a manifest: for publishers, before they sign it. Vouches for
+//! nothing.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -29,7 +30,8 @@ pub struct Claims {
 }
 
 impl Claims {
-    /// Claims about a plugin for this machine's platform, which run by themselves and hold for ever.
+    /// Claims about a plugin for this machine's platform, which run by themselves and hold for
+    /// ever.
     pub fn new(name: PluginName, version: Version) -> Self {
         Self {
             name,
@@ -66,13 +68,15 @@ impl Claims {
         self
     }
 
-    /// The program is run by the file `interpreter` of the plugin, with these arguments before the program.
+    /// The program is run by the file `interpreter` of the plugin, with these arguments before the
+    /// program.
     pub fn with_bundled_interpreter(mut self, interpreter: BundlePath, arguments: Vec<String>) -> Self {
         self.interpreter = Some(Interpreter { program: InterpreterProgram::Bundled(interpreter), arguments });
         self
     }
 
-    /// The program is run by `interpreter`, a file of the machine, with these arguments before the program.
+    /// The program is run by `interpreter`, a file of the machine, with these arguments before the
+    /// program.
     ///
     /// # Errors
     ///
@@ -91,14 +95,15 @@ impl Claims {
         Ok(self)
     }
 
-    /// The manifest of the plugin at `path`, a file or a directory, as text. It was read back, so that it is one.
+    /// The manifest of the plugin at `path`, a file or a directory, as text. It was read back, so
+    /// that it is one.
     ///
     /// In a directory everything is described but the manifest itself and its signature.
     ///
     /// # Errors
     ///
-    /// When something cannot be read, is neither file nor directory, or has a name that a manifest cannot hold; and when the claims do not
-    /// fit what lies there.
+    /// When something cannot be read, is neither file nor directory, or has a name that a manifest
+    /// cannot hold; and when the claims do not fit what lies there.
     pub fn describe(&self, path: impl AsRef<Path>) -> Result<String, ManifestError> {
         let path = path.as_ref();
         let is_directory = fs::metadata(path).map_err(ManifestError::io(path))?.is_dir();
@@ -153,7 +158,8 @@ fn write_interpreter(text: &mut String, interpreter: &Interpreter) {
         InterpreterProgram::Installed { path, digest, size } => write!(
             text,
             "\n[interpreter]\npath = {}\nsha256 = \"{digest}\"\nsize = {size}\n",
-            // What is not UTF-8 becomes another path, which the manifest's reader then refuses or does not find.
+            // What is not UTF-8 becomes another path, which the manifest's reader then refuses or
+            // does not find.
             quoted(&path.to_string_lossy())
         ),
     };
@@ -199,7 +205,8 @@ fn all(top: &Path) -> Result<BTreeMap<BundlePath, ManifestFile>, ManifestError> 
     Ok(files)
 }
 
-/// Shows everything below a directory to `visit`, directories before what is in them, and follows no link.
+/// Shows everything below a directory to `visit`, directories before what is in them, and follows
+/// no link.
 pub(super) fn walk(
     top: &Path,
     mut visit: impl FnMut(&Path, FileType) -> Result<(), ManifestError>,

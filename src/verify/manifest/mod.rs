@@ -1,5 +1,6 @@
-//! What a publisher claims of a plugin: its name, version and platform, and every file of it with digest and size. A claim is worth
-//! what its signature is worth ([`SignedManifest`]); nothing here looks at the files.
+//! What a publisher claims of a plugin: its name, version and platform, and every file of it with
+//! digest and size. A claim is worth what its signature is worth ([`SignedManifest`]); nothing here
+//! looks at the files.
 //!
 //! ```toml
 //! format = "portcullis-manifest/1"
@@ -17,7 +18,8 @@
 //! size = 4123456
 //! ```
 //!
-//! A plugin that an interpreter runs names that too: by an absolute path with digest and size, or as one of its own files.
+//! A plugin that an interpreter runs names that too: by an absolute path with digest and size, or
+//! as one of its own files.
 //!
 //! ```toml
 //! [interpreter]
@@ -106,7 +108,8 @@ impl Manifest {
     /// The largest manifest in bytes: room for some hundred thousand files.
     pub const LIMIT: u64 = 16 * 1024 * 1024;
 
-    /// What is added to the name of a plugin that is one file for the name of its manifest beside it: `kv.manifest.toml`.
+    /// What is added to the name of a plugin that is one file for the name of its manifest beside
+    /// it: `kv.manifest.toml`.
     pub const SUFFIX: &str = ".manifest.toml";
 
     /// The name of the manifest inside a plugin that is a directory.
@@ -134,7 +137,8 @@ impl Manifest {
         read::read(document)
     }
 
-    /// Where the manifest of `plugin` lies unless another place is named: in it if it is a directory, or else beside it.
+    /// Where the manifest of `plugin` lies unless another place is named: in it if it is a
+    /// directory, or else beside it.
     pub fn belonging_to(plugin: &Path, is_directory: bool) -> PathBuf {
         if is_directory {
             return plugin.join(Self::INSIDE);
@@ -205,7 +209,8 @@ impl Manifest {
         self.files.values().fold(0, |sum, file| sum.saturating_add(file.size))
     }
 
-    /// Whether it describes a single program that needs nothing else, so that the plugin may be a file and not a directory.
+    /// Whether it describes a single program that needs nothing else, so that the plugin may be a
+    /// file and not a directory.
     pub fn is_single_file(&self) -> bool {
         self.files.len() == 1 && self.interpreter.is_none() && !self.program.as_str().contains('/')
     }

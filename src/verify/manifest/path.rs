@@ -7,7 +7,8 @@ use std::str::FromStr;
 
 use crate::Escaped;
 
-/// A relative path of plain names: no `.`, no `..`, no empty name, no control character, not absolute.
+/// A relative path of plain names: no `.`, no `..`, no empty name, no control character, not
+/// absolute.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BundlePath(String);
 

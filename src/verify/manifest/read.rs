@@ -1,4 +1,5 @@
-//! From text to a [`Manifest`]: what each key means, and what must fit together. Looks at no file but the manifest.
+//! From text to a [`Manifest`]: what each key means, and what must fit together. Looks at no file
+//! but the manifest.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -1,4 +1,5 @@
-//! A manifest whose signature was verified with a key that somebody trusts: the only kind that vouches for a plugin by itself.
+//! A manifest whose signature was verified with a key that somebody trusts: the only kind that
+//! vouches for a plugin by itself.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +9,8 @@ use crate::verify::{PublicKey, Signature, SignatureFault, SourceError};
 
 /// A manifest, and the key that signed exactly its bytes.
 ///
-/// Only [`SignedManifest::read`] makes one, and it verifies the signature before it looks at what was signed:
+/// Only [`SignedManifest::read`] makes one, and it verifies the signature before it looks at what
+/// was signed:
 ///
 /// ```compile_fail
 /// # fn forge(manifest: portcullis::verify::Manifest, key: portcullis::verify::PublicKey) {
@@ -28,11 +30,13 @@ impl SignedManifest {
     /// The name of the signature inside a plugin that is a directory.
     pub const INSIDE: &str = "manifest.toml.minisig";
 
-    /// Reads the manifest at `path`, whose minisign signature lies beside it ([`SUFFIX`](Self::SUFFIX)) and was made with one of `keys`.
+    /// Reads the manifest at `path`, whose minisign signature lies beside it
+    /// ([`SUFFIX`](Self::SUFFIX)) and was made with one of `keys`.
     ///
     /// # Errors
     ///
-    /// When one of the two files cannot be read or is malformed, and when none of the keys made the signature.
+    /// When one of the two files cannot be read or is malformed, and when none of the keys made the
+    /// signature.
     pub fn read(path: impl AsRef<Path>, keys: &[PublicKey]) -> Result<Self, SourceError> {
         let manifest = Document::read(path.as_ref(), Manifest::LIMIT)?;
         let signature = Signature::read(Self::beside(path.as_ref()))?;
@@ -51,8 +55,8 @@ impl SignedManifest {
         signature: &Signature,
         keys: &[PublicKey],
     ) -> Result<Self, SourceError> {
-        // The key id says which key it must be. It proves nothing, so that the key then has to verify; and another publisher may have given
-        // a key the same id.
+        // The key id says which key it must be. It proves nothing, so that the key then has to
+        // verify; and another publisher may have given a key the same id.
         let mut fault = SignatureFault::Untrusted { found: signature.key_id() };
         for key in keys.iter().filter(|key| key.id() == signature.key_id()) {
             match key.verify(document.bytes(), signature) {

@@ -1,4 +1,5 @@
-//! Manifests as text: what is read, what is refused and where, and that what is described is read back.
+//! Manifests as text: what is read, what is refused and where, and that what is described is read
+//! back.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;

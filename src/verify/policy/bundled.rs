@@ -1,4 +1,5 @@
-//! The part of an examination that is about plugins which are directories: their files, and the program that is executed for them.
+//! The part of an examination that is about plugins which are directories: their files, and the
+//! program that is executed for them.
 
 use std::ffi::OsString;
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! The answer of a policy about one plugin, with everything that it rests on. A value for people and logs; decides nothing.
+//! The answer of a policy about one plugin, with everything that it rests on. A value for people
+//! and logs; decides nothing.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -74,7 +75,8 @@ impl fmt::Display for Decision {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Finding {
-    /// It was found beneath the plugin directory, without a link on the way, and nobody else may write any step of it.
+    /// It was found beneath the plugin directory, without a link on the way, and nobody else may
+    /// write any step of it.
     Place {
         /// The plugin directory.
         directory: PathBuf,

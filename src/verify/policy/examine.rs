@@ -1,5 +1,6 @@
-//! The examination of one plugin, step by step: where it lies, who vouches for it, and whether its bytes are the ones that are meant.
-//! Together with `bundled.rs` the only place where a [`VerifiedPlugin`] is made.
+//! The examination of one plugin, step by step: where it lies, who vouches for it, and whether its
+//! bytes are the ones that are meant. Together with `bundled.rs` the only place where a
+//! [`VerifiedPlugin`] is made.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -102,7 +103,8 @@ impl<'a> Examination<'a> {
 
     fn locate(&mut self) -> Result<Location, Obstacle> {
         let Some(directory) = &self.policy.directory else {
-            // Nothing but the kind is looked at, and nothing hangs on it: what is missing may be in the cache.
+            // Nothing but the kind is looked at, and nothing hangs on it: what is missing may be in
+            // the cache.
             if !std::fs::metadata(self.asked.path).is_ok_and(|status| status.is_dir()) {
                 return Ok(Location::Anywhere);
             }
@@ -140,8 +142,9 @@ impl<'a> Examination<'a> {
         if let Some(expected) = pinned.filter(|pinned| *pinned != digest) {
             return Err(Refusal::ManifestMismatch { expected, actual: digest }.into());
         }
-        // What was agreed to byte for byte needs no signature; a signature that is there is looked at all the same. An allowed digest is
-        // that of the whole plugin: of a plugin that is a file it cannot be the manifest's.
+        // What was agreed to byte for byte needs no signature; a signature that is there is looked
+        // at all the same. An allowed digest is that of the whole plugin: of a plugin that is a
+        // file it cannot be the manifest's.
         let is_pinned = pinned.is_some() || (self.asked.is_directory && self.policy.allowed.contains(&digest));
         let signature = SignedManifest::beside(&path);
         match self.document(location, &signature, Signature::LIMIT)? {
@@ -156,7 +159,8 @@ impl<'a> Examination<'a> {
         }
     }
 
-    /// A document that belongs to the plugin, from where the plugin lies; `None` if nothing is there.
+    /// A document that belongs to the plugin, from where the plugin lies; `None` if nothing is
+    /// there.
     fn document(&self, location: &Location, path: &Path, limit: u64) -> Result<Option<Document>, Obstacle> {
         let name = path.file_name().unwrap_or_default();
         let file = match (location, &self.beneath) {
@@ -211,7 +215,8 @@ impl<'a> Examination<'a> {
         })
     }
 
-    /// The image with one of these digests: of the file, or from the cache where it is known beforehand which one is meant.
+    /// The image with one of these digests: of the file, or from the cache where it is known
+    /// beforehand which one is meant.
     fn program(&self, file: Option<File>, candidates: &[Digest]) -> Result<(Arc<Image>, bool), Obstacle> {
         match candidates {
             [digest] => self.kept(*digest, || self.read(file, candidates)),
@@ -219,7 +224,8 @@ impl<'a> Examination<'a> {
         }
     }
 
-    /// The image with this digest, and whether it was in the cache; otherwise what `read` makes of the file.
+    /// The image with this digest, and whether it was in the cache; otherwise what `read` makes of
+    /// the file.
     pub(super) fn kept(
         &self,
         digest: Digest,
@@ -270,7 +276,8 @@ impl<'a> Examination<'a> {
         Ok(vouchers)
     }
 
-    /// Notes what will run, unless it is linked as it must not be. Asked of a cached image too: another policy may have put it there.
+    /// Notes what will run, unless it is linked as it must not be. Asked of a cached image too:
+    /// another policy may have put it there.
     pub(super) fn note(&mut self, image: &Image, cached: bool) -> Result<(), Obstacle> {
         self.findings.push(Finding::Image { digest: image.digest, mode: image.mode, cached });
         if !self.policy.linkage.is_empty() {

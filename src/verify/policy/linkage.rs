@@ -1,4 +1,5 @@
-//! What a program may bring into its process besides its own bytes, which no digest covers. Reads no file.
+//! What a program may bring into its process besides its own bytes, which no digest covers. Reads
+//! no file.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -20,20 +21,22 @@ impl LinkageRule {
         Self::default()
     }
 
-    /// Only programs that are started without a dynamic loader, so that the digest covers all code in the process at its start.
+    /// Only programs that are started without a dynamic loader, so that the digest covers all code
+    /// in the process at its start.
     pub fn only_static(mut self) -> Self {
         self.only_static = true;
         self
     }
 
-    /// No search paths of a program's own (`DT_RPATH`, `DT_RUNPATH`), nor libraries that are named by a path: libraries come from the system's
-    /// directories.
+    /// No search paths of a program's own (`DT_RPATH`, `DT_RUNPATH`), nor libraries that are named
+    /// by a path: libraries come from the system's directories.
     pub fn no_search_paths(mut self) -> Self {
         self.no_search_paths = true;
         self
     }
 
-    /// Only these libraries, by the names by which programs need them, such as `libc.so.6`; auditors and filters count as libraries.
+    /// Only these libraries, by the names by which programs need them, such as `libc.so.6`;
+    /// auditors and filters count as libraries.
     pub fn only_libraries<N: Into<OsString>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.libraries = Some(names.into_iter().map(Into::into).collect());
         self
@@ -100,7 +103,8 @@ mod tests {
         by_path.needed.push("./libx.so".into());
         let mut audited = dynamic.clone();
         audited.auxiliary.push("audit.so".into());
-        // A loader is named by nobody, and libraries are needed all the same: whoever starts it brings them in.
+        // A loader is named by nobody, and libraries are needed all the same: whoever starts it
+        // brings them in.
         let mut odd = dynamic.clone();
         odd.interpreter = None;
 

@@ -1,5 +1,6 @@
-//! What the operator allows. A [`Policy`] is put together in code or read from a file; its answer about a plugin is a [`Decision`], and the
-//! proof in it a [`VerifiedPlugin`]. Reads files; executes nothing.
+//! What the operator allows. A [`Policy`] is put together in code or read from a file; its answer
+//! about a plugin is a [`Decision`], and the proof in it a [`VerifiedPlugin`]. Reads files;
+//! executes nothing.
 
 mod bundled;
 mod decision;
@@ -26,12 +27,15 @@ use super::{
     Checksums, Digest, ImageCache, Lock, Owners, PluginName, PublicKey, SignedManifest, Subject, VerifyError, Version,
 };
 
-/// What may run. A new policy allows nothing. It is given sources, which say of exact bytes that they may run: digests that it names itself
-/// ([`allow`](Self::allow)), a list of digests ([`with_checksums`](Self::with_checksums)), a lock file ([`with_lock`](Self::with_lock)), manifests signed by keys that it trusts ([`trust`](Self::trust)).
+/// What may run. A new policy allows nothing. It is given sources, which say of exact bytes that
+/// they may run: digests that it names itself ([`allow`](Self::allow)), a list of digests
+/// ([`with_checksums`](Self::with_checksums)), a lock file ([`with_lock`](Self::with_lock)),
+/// manifests signed by keys that it trusts ([`trust`](Self::trust)).
 ///
 /// A plugin may run when at least one source vouches for it, every source that is required does
-/// ([`require`](Self::require)), and nothing speaks against it: no two sources say different things of it, none of its parts is denied
-/// ([`deny`](Self::deny)), and it lies where it must ([`with_directory`](Self::with_directory)).
+/// ([`require`](Self::require)), and nothing speaks against it: no two sources say different things
+/// of it, none of its parts is denied ([`deny`](Self::deny)), and it lies where it must
+/// ([`with_directory`](Self::with_directory)).
 ///
 /// ```no_run
 /// use portcullis::verify::Policy;
@@ -42,11 +46,14 @@ use super::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Lock files and manifests go by the plugin's name: its file name, unless [`verify_as`](Self::verify_as) is given another. Digests that the
-/// policy names itself do not: a policy with several of them does not tie them to paths: any of them may run from wherever it is verified. Use one policy for each
-/// plugin; they can share an [`ImageCache`] ([`with_cache`](Self::with_cache)). A policy with a single digest relaunches from its cache, so
-/// keep it for as long as the plugin is launched; so does one whose lock file or manifest names the plugin. With several digests and nothing else the file
-/// has to be read each time to know which one it is.
+/// Lock files and manifests go by the plugin's name: its file name, unless
+/// [`verify_as`](Self::verify_as) is given another. Digests that the policy names itself do not: a
+/// policy with several of them does not tie them to paths: any of them may run from wherever it is
+/// verified. Use one policy for each plugin; they can share an [`ImageCache`]
+/// ([`with_cache`](Self::with_cache)). A policy with a single digest relaunches from its cache, so
+/// keep it for as long as the plugin is launched; so does one whose lock file or manifest names the
+/// plugin. With several digests and nothing else the file has to be read each time to know which
+/// one it is.
 #[derive(Debug, Clone, Default)]
 pub struct Policy {
     allowed: BTreeSet<Digest>,
@@ -98,8 +105,8 @@ impl Policy {
         self
     }
 
-    /// Denies the bytes with this digest, whoever vouches for them: a plugin's file, its manifest, or any file of it. This is how a bad
-    /// release is revoked.
+    /// Denies the bytes with this digest, whoever vouches for them: a plugin's file, its manifest,
+    /// or any file of it. This is how a bad release is revoked.
     pub fn deny(mut self, digest: Digest) -> Self {
         self.denied.insert(digest);
         self
@@ -111,21 +118,24 @@ impl Policy {
         self
     }
 
-    /// Allows files by a list of digests, each under the name that the list has it by. A plugin that is a directory has no place in such a list.
+    /// Allows files by a list of digests, each under the name that the list has it by. A plugin
+    /// that is a directory has no place in such a list.
     pub fn with_checksums(mut self, checksums: impl Into<Arc<Checksums>>) -> Self {
         self.checksums = Some(checksums.into());
         self
     }
 
-    /// Allows the plugin that a signed manifest is about. It replaces one that would be found beside the plugin.
+    /// Allows the plugin that a signed manifest is about. It replaces one that would be found
+    /// beside the plugin.
     pub fn with_manifest(mut self, manifest: SignedManifest) -> Self {
         self.manifests.insert(manifest.manifest().name().clone(), manifest);
         self
     }
 
-    /// Allows every plugin that has a manifest signed by the owner of `key`: beside it if it is a file
-    /// ([`Manifest::SUFFIX`](super::Manifest::SUFFIX)), in it if it is a directory ([`Manifest::INSIDE`](super::Manifest::INSIDE)). A plugin with a manifest that
-    /// is not signed so is refused.
+    /// Allows every plugin that has a manifest signed by the owner of `key`: beside it if it is a
+    /// file ([`Manifest::SUFFIX`](super::Manifest::SUFFIX)), in it if it is a directory
+    /// ([`Manifest::INSIDE`](super::Manifest::INSIDE)). A plugin with a manifest that is not signed
+    /// so is refused.
     pub fn trust(mut self, key: PublicKey) -> Self {
         self.keys.push(TrustedKey { key, plugins: None });
         self
@@ -137,13 +147,15 @@ impl Policy {
         self
     }
 
-    /// Refuses what a source of this kind does not vouch for. Several kinds can be required; all of them must vouch then.
+    /// Refuses what a source of this kind does not vouch for. Several kinds can be required; all of
+    /// them must vouch then.
     pub fn require(mut self, kind: SourceKind) -> Self {
         self.required.insert(kind);
         self
     }
 
-    /// Refuses versions of a plugin below `minimum`, and versions that are not known. The lock file's own minimum counts as well.
+    /// Refuses versions of a plugin below `minimum`, and versions that are not known. The lock
+    /// file's own minimum counts as well.
     pub fn with_minimum_version(mut self, name: PluginName, minimum: Version) -> Self {
         self.minimum.insert(name, minimum);
         self
@@ -151,10 +163,11 @@ impl Policy {
 
     /// Takes plugins from below `directory` only, an absolute path.
     ///
-    /// At each examination the way to the plugin is gone from the root, through open directories (openat2(2)): there must be no symbolic link on
-    /// it, and everything on it must belong to root or to this process's user and be writable by nobody else
-    /// ([`with_owners`](Self::with_owners) says who else may own things). Above the directory itself a sticky directory, as `/tmp` is, may be
-    /// writable by all.
+    /// At each examination the way to the plugin is gone from the root, through open directories
+    /// (openat2(2)): there must be no symbolic link on it, and everything on it must belong to root
+    /// or to this process's user and be writable by nobody else ([`with_owners`](Self::with_owners)
+    /// says who else may own things). Above the directory itself a sticky directory, as `/tmp` is,
+    /// may be writable by all.
     pub fn with_directory(mut self, directory: impl Into<PathBuf>) -> Self {
         self.directory = Some(directory.into());
         self
@@ -172,19 +185,21 @@ impl Policy {
         self
     }
 
-    /// Puts the files of plugins that are directories into private directories below `parent`, instead of below the system's directory for
-    /// temporary files or that of private copies.
+    /// Puts the files of plugins that are directories into private directories below `parent`,
+    /// instead of below the system's directory for temporary files or that of private copies.
     ///
     /// # Security
     ///
-    /// Some interpreters look for modules in the directories above a program too: Node in every `node_modules` up to the root. For their
-    /// plugins choose a `parent` above which nobody else may create anything; in the system's directory for temporary files everybody may.
+    /// Some interpreters look for modules in the directories above a program too: Node in every
+    /// `node_modules` up to the root. For their plugins choose a `parent` above which nobody else
+    /// may create anything; in the system's directory for temporary files everybody may.
     pub fn with_bundle_directory(mut self, parent: impl Into<PathBuf>) -> Self {
         self.copies = Some(parent.into());
         self
     }
 
-    /// Refuses files of more than `limit` bytes before they are read, and directories whose files have more together.
+    /// Refuses files of more than `limit` bytes before they are read, and directories whose files
+    /// have more together.
     pub fn with_size_limit(mut self, limit: u64) -> Self {
         self.limit = Some(limit);
         self
@@ -202,19 +217,21 @@ impl Policy {
     ///
     /// # Security
     ///
-    /// Another process of the same user can change such a copy after it was hashed. Nobody else can: a directory in which others may rename
-    /// what is there is refused.
+    /// Another process of the same user can change such a copy after it was hashed. Nobody else
+    /// can: a directory in which others may rename what is there is refused.
     pub fn with_private_copy(mut self, parent: impl Into<PathBuf>) -> Self {
         self.place = Place::Directory(parent.into());
         self
     }
 
-    /// Runs plugins from the file itself, kept open ([`ExecMode::PinnedFd`]): for plugins that need the files that lie beside them.
+    /// Runs plugins from the file itself, kept open ([`ExecMode::PinnedFd`]): for plugins that need
+    /// the files that lie beside them.
     ///
     /// # Security
     ///
-    /// The digest is that of the file at the time of the check. Whoever may write the file (root and this process's user, or the file
-    /// is refused) can change it afterwards, and what runs is then not what was hashed.
+    /// The digest is that of the file at the time of the check. Whoever may write the file (root
+    /// and this process's user, or the file is refused) can change it afterwards, and what runs is
+    /// then not what was hashed.
     pub fn dangerous_with_pinned_fd(mut self) -> Self {
         self.place = Place::WhereTheyLie;
         self
@@ -229,19 +246,23 @@ impl Policy {
         }
     }
 
-    /// Returns allowed bytes for a launch: those of the file, read, kept unchanged and hashed; or, if it is known beforehand which digest
-    /// is meant and an image with it is in the cache, that image.
+    /// Returns allowed bytes for a launch: those of the file, read, kept unchanged and hashed; or,
+    /// if it is known beforehand which digest is meant and an image with it is in the cache, that
+    /// image.
     ///
-    /// In the second case the content of the file is not looked at: it may have been replaced, and the bytes with the digest run all
-    /// the same. Unless there is a plugin directory, not even its path is: it may have been deleted. To take a plugin out of use, take its digest
-    /// out of the policy, or [`deny`](Self::deny) it.
+    /// In the second case the content of the file is not looked at: it may have been replaced, and
+    /// the bytes with the digest run all the same. Unless there is a plugin directory, not even its
+    /// path is: it may have been deleted. To take a plugin out of use, take its digest out of the
+    /// policy, or [`deny`](Self::deny) it.
     ///
-    /// Reading and hashing block. In an asynchronous program call this where blocking is allowed (`tokio::task::spawn_blocking`).
+    /// Reading and hashing block. In an asynchronous program call this where blocking is allowed
+    /// (`tokio::task::spawn_blocking`).
     ///
     /// # Errors
     ///
-    /// [`VerifyError::Refused`] when the plugin may not run, [`VerifyError::Source`] when what should say so cannot be used,
-    /// [`VerifyError::Unchecked`] when it could not be found out. Nothing was executed in any case.
+    /// [`VerifyError::Refused`] when the plugin may not run, [`VerifyError::Source`] when what
+    /// should say so cannot be used, [`VerifyError::Unchecked`] when it could not be found out.
+    /// Nothing was executed in any case.
     pub fn verify(&self, path: impl AsRef<Path>) -> Result<VerifiedPlugin, VerifyError> {
         self.decide(path).into_outcome()
     }

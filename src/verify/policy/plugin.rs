@@ -1,4 +1,5 @@
-//! The proof that a plugin may run, which holds what will run. Made by the examination in this folder and nowhere else.
+//! The proof that a plugin may run, which holds what will run. Made by the examination in this
+//! folder and nowhere else.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -9,9 +10,11 @@ use crate::verify::bundle::Bundle;
 use crate::verify::image::Image;
 use crate::verify::{Digest, ExecMode, Subject};
 
-/// A plugin whose bytes a [`Policy`](super::Policy) allows, together with those bytes: what was hashed is what will run.
+/// A plugin whose bytes a [`Policy`](super::Policy) allows, together with those bytes: what was
+/// hashed is what will run.
 ///
-/// Only [`Policy::verify`](super::Policy::verify) and [`Policy::decide`](super::Policy::decide) make one:
+/// Only [`Policy::verify`](super::Policy::verify) and [`Policy::decide`](super::Policy::decide)
+/// make one:
 ///
 /// ```compile_fail
 /// use portcullis::verify::VerifiedPlugin;
@@ -34,12 +37,14 @@ pub struct VerifiedPlugin {
 }
 
 impl VerifiedPlugin {
-    /// The digest of the program that will run: for a plugin that an interpreter runs, the interpreter's.
+    /// The digest of the program that will run: for a plugin that an interpreter runs, the
+    /// interpreter's.
     pub fn digest(&self) -> Digest {
         self.image.digest
     }
 
-    /// The digest that stands for the whole plugin: of its one file, or of the manifest that names all of them.
+    /// The digest that stands for the whole plugin: of its one file, or of the manifest that names
+    /// all of them.
     pub fn subject(&self) -> Subject {
         self.subject
     }
@@ -59,24 +64,27 @@ impl VerifiedPlugin {
         self.image.size
     }
 
-    /// The plugin as it was named to [`Policy::verify`](super::Policy::verify). For people: it is not opened again.
+    /// The plugin as it was named to [`Policy::verify`](super::Policy::verify). For people: it is
+    /// not opened again.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The plugin directory beneath which it was found, if the policy takes plugins from one only: that is where a relative
-    /// [`path`](Self::path) begins then.
+    /// The plugin directory beneath which it was found, if the policy takes plugins from one only:
+    /// that is where a relative [`path`](Self::path) begins then.
     pub fn directory(&self) -> Option<&Path> {
         self.directory.as_deref()
     }
 
-    /// Where the files of a plugin that is a directory lie, verified and for this process's user alone; gone when the last process that was
-    /// launched from it has ended and the last clone of this value is dropped.
+    /// Where the files of a plugin that is a directory lie, verified and for this process's user
+    /// alone; gone when the last process that was launched from it has ended and the last clone of
+    /// this value is dropped.
     pub fn bundle(&self) -> Option<&Path> {
         self.bundle.as_deref().map(Bundle::path)
     }
 
-    /// Whether the image was in the cache, so that the program was neither read nor hashed this time.
+    /// Whether the image was in the cache, so that the program was neither read nor hashed this
+    /// time.
     pub fn was_cached(&self) -> bool {
         self.cached
     }

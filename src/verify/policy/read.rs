@@ -1,4 +1,5 @@
-//! A policy as a file: what an operator writes once for all hosts of a machine. Every path in it starts from the file's own directory.
+//! A policy as a file: what an operator writes once for all hosts of a machine. Every path in it
+//! starts from the file's own directory.
 //!
 //! ```toml
 //! format = "portcullis-policy/1"
@@ -142,12 +143,13 @@ enum OwnerForm {
 impl Policy {
     /// Reads the policy at `path`, and the lock file and the list of digests that it names.
     ///
-    /// None of them may be writable by anybody but root and this process's user, nor may anybody else be able to put another file in its
-    /// place: whoever can do that decides what runs.
+    /// None of them may be writable by anybody but root and this process's user, nor may anybody
+    /// else be able to put another file in its place: whoever can do that decides what runs.
     ///
     /// # Errors
     ///
-    /// When one of the files cannot be read, may be written by others, contradicts itself or is malformed.
+    /// When one of the files cannot be read, may be written by others, contradicts itself or is
+    /// malformed.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, SourceError> {
         let path = path.as_ref();
         refuse_writable(path)?;
@@ -165,8 +167,8 @@ impl Policy {
         Ok(policy)
     }
 
-    /// Reads a policy from `bytes`, without the files that it names; `path` is what it is called where
-    /// something is wrong with it. For checking a policy before it is put into place.
+    /// Reads a policy from `bytes`, without the files that it names; `path` is what it is called
+    /// where something is wrong with it. For checking a policy before it is put into place.
     ///
     /// # Errors
     ///
@@ -271,8 +273,8 @@ fn rule(form: LinkageForm) -> LinkageRule {
     }
 }
 
-/// Refuses a file that somebody else may write or replace. What is found under its path afterwards is the same file then, unless root or this
-/// process's user wants it otherwise.
+/// Refuses a file that somebody else may write or replace. What is found under its path afterwards
+/// is the same file then, unless root or this process's user wants it otherwise.
 fn refuse_writable(path: &Path) -> Result<(), SourceError> {
     let unreadable = |error| SourceError::new(path, None, SourceFault::Unreadable(error));
     let (exists, opening) = std::path::absolute(path).and_then(|path| follow(&path)).map_err(unreadable)?;

@@ -1,4 +1,5 @@
-//! What the sources of a policy say of one plugin, before its bytes are looked at. They must agree; one of them must speak.
+//! What the sources of a policy say of one plugin, before its bytes are looked at. They must agree;
+//! one of them must speak.
 
 use super::examine::Asked;
 use super::{Policy, Silence, SourceKind, Voucher};
@@ -75,7 +76,8 @@ impl Testimony {
             Subject::File(digest) => digest,
             Subject::Manifest(expected) => {
                 let Some(FoundManifest { manifest, .. }) = manifest else {
-                    // Not silence: whoever can take the manifest away would otherwise free the plugin of what was agreed to.
+                    // Not silence: whoever can take the manifest away would otherwise free the
+                    // plugin of what was agreed to.
                     return Err(Refusal::NoManifest { path: asked.manifest_path() }.into());
                 };
                 if manifest.digest() != expected {
@@ -131,7 +133,8 @@ impl Testimony {
         }
     }
 
-    /// Everybody who vouches for the plugin that `subject` stands for: the digest of its file, or of its manifest if it is a directory.
+    /// Everybody who vouches for the plugin that `subject` stands for: the digest of its file, or
+    /// of its manifest if it is a directory.
     pub(super) fn vouchers(&self, policy: &Policy, subject: Digest) -> Result<Vec<Voucher>, Obstacle> {
         let mut vouchers: Vec<_> = self.tied.iter().map(|(voucher, _)| voucher.clone()).collect();
         if policy.allowed.contains(&subject) {

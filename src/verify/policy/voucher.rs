@@ -1,4 +1,5 @@
-//! Who says that a plugin may run, and who says nothing of it. Values for decisions and people; nothing is looked up here.
+//! Who says that a plugin may run, and who says nothing of it. Values for decisions and people;
+//! nothing is looked up here.
 
 use std::fmt;
 use std::path::PathBuf;

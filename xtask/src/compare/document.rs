@@ -1,4 +1,5 @@
-//! The comparison as a table in docs/performance.md, between two marks. What stands around them is written by people.
+//! The comparison as a table in docs/performance.md, between two marks. What stands around them is
+//! written by people.
 
 use std::fmt::Write;
 use std::fs;

@@ -1,4 +1,5 @@
-//! One run of a host: started, told its work, its lines read, its processes looked at when it says so.
+//! One run of a host: started, told its work, its lines read, its processes looked at when it says
+//! so.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};

@@ -1,4 +1,5 @@
-//! What the machine allows, whoever asks: sockets without gRPC, processes without plugins, hashing without files.
+//! What the machine allows, whoever asks: sockets without gRPC, processes without plugins, hashing
+//! without files.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};

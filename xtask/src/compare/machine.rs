@@ -34,7 +34,8 @@ impl Machine {
         Ok(Self { facts, load, cores })
     }
 
-    /// Numbers of a machine that does other things are worth little, and whoever waits for them should know before.
+    /// Numbers of a machine that does other things are worth little, and whoever waits for them
+    /// should know before.
     pub(super) fn warn_if_busy(&self) {
         if self.load > 0.5 * self.cores as f64 {
             eprintln!(

@@ -1,5 +1,5 @@
-//! Side by side with go-plugin: the same work on all four pairings of hosts and plugins, interleaved in one run, beside what the machine allows.
-//! Judges nothing.
+//! Side by side with go-plugin: the same work on all four pairings of hosts and plugins,
+//! interleaved in one run, beside what the machine allows. Judges nothing.
 
 mod document;
 mod host;
@@ -80,7 +80,8 @@ fn chosen(works: Vec<Work>, limits: Vec<Limit>, only: &[String]) -> Result<(Vec<
     Ok((works, limits.into_iter().filter(|limit| is_chosen(&limit.name())).collect()))
 }
 
-/// One pairing after the other in every round, so that whatever else the machine does meets all of them.
+/// One pairing after the other in every round, so that whatever else the machine does meets all of
+/// them.
 fn measure(peers: &Peers, works: &[Work], limits: &[Limit], rounds: usize) -> Result<Vec<Row>> {
     let mut measured: Vec<_> = works.iter().map(Work::rows).collect();
     let mut allowed: Vec<_> = limits.iter().map(Limit::rows).collect();

@@ -1,4 +1,5 @@
-//! The programs that are compared: both pairs, built for release and stripped, and both plugins once more with the size of a large one.
+//! The programs that are compared: both pairs, built for release and stripped, and both plugins
+//! once more with the size of a large one.
 
 use std::fs;
 use std::path::{Path, PathBuf};

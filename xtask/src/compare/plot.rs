@@ -1,4 +1,5 @@
-//! The ratios as a picture: one line for each row, one dot for each pairing, farther right is better.
+//! The ratios as a picture: one line for each row, one dot for each pairing, farther right is
+//! better.
 
 use std::path::Path;
 

@@ -1,4 +1,5 @@
-//! What /proc says of a running process: memory, descriptors, threads, and images that it holds (proc(5)).
+//! What /proc says of a running process: memory, descriptors, threads, and images that it holds
+//! (proc(5)).
 
 use std::collections::BTreeMap;
 use std::fs;

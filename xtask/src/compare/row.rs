@@ -1,4 +1,5 @@
-//! One line of the comparison: what was measured, in which unit, of which pairing, and how it stands to Go's.
+//! One line of the comparison: what was measured, in which unit, of which pairing, and how it
+//! stands to Go's.
 
 use std::collections::BTreeMap;
 
@@ -66,7 +67,8 @@ pub(super) enum Cell {
     Cannot(String),
 }
 
-/// One line of the comparison, with a cell for each pairing; or a limit of the machine, with one cell.
+/// One line of the comparison, with a cell for each pairing; or a limit of the machine, with one
+/// cell.
 #[derive(Debug, Clone)]
 pub(super) struct Row {
     pub(super) work: String,

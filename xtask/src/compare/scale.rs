@@ -1,4 +1,5 @@
-//! What a thousand plugins of one host would take, on paper: straight lines through what fleets of a few sizes took.
+//! What a thousand plugins of one host would take, on paper: straight lines through what fleets of
+//! a few sizes took.
 
 use super::peers::PAIRINGS;
 use super::row::{Row, Unit};

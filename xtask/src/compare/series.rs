@@ -1,4 +1,5 @@
-//! Numbers that were measured, by the round that they were measured in, and what can be said of them.
+//! Numbers that were measured, by the round that they were measured in, and what can be said of
+//! them.
 
 /// The samples of one row and pairing.
 #[derive(Debug, Clone, Default)]
@@ -18,7 +19,8 @@ impl Series {
         self.rounds.iter().map(Vec::len).sum()
     }
 
-    /// The value below which this part of all samples lies, between two samples if need be; `None` without samples.
+    /// The value below which this part of all samples lies, between two samples if need be; `None`
+    /// without samples.
     pub(super) fn quantile(&self, part: f64) -> Option<f64> {
         quantile(self.rounds.iter().flatten().copied().collect(), part)
     }
@@ -27,7 +29,8 @@ impl Series {
         self.quantile(0.5)
     }
 
-    /// The smallest and the largest of the rounds' medians: how far a repetition of the whole run is likely to be off.
+    /// The smallest and the largest of the rounds' medians: how far a repetition of the whole run
+    /// is likely to be off.
     pub(super) fn spread(&self) -> Option<(f64, f64)> {
         let medians = self.rounds.iter().filter_map(|round| quantile(round.clone(), 0.5));
         medians.fold(None, |range, median| {

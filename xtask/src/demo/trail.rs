@@ -1,4 +1,5 @@
-//! The end of the demo: what was recorded, who can check it, and what becomes of a log that somebody edited.
+//! The end of the demo: what was recorded, who can check it, and what becomes of a log that
+//! somebody edited.
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::Write as _;

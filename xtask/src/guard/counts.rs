@@ -76,7 +76,8 @@ impl Verdict {
         Some((now / known - 1.0) * 100.0)
     }
 
-    /// Whether it is dearer than it may be; also, whether only one of the lists has it: what nobody counts any more is not guarded.
+    /// Whether it is dearer than it may be; also, whether only one of the lists has it: what nobody
+    /// counts any more is not guarded.
     pub(super) fn is_failure(self) -> bool {
         self.change().is_none_or(|change| change > self.tolerance)
     }

@@ -1,4 +1,5 @@
-//! A guard against growing costs that does not depend on the machine: instructions of the host's main works, held against what they were.
+//! A guard against growing costs that does not depend on the machine: instructions of the host's
+//! main works, held against what they were.
 
 mod counts;
 mod tools;
@@ -16,10 +17,12 @@ use crate::root;
 /// What is known, in version control.
 const BASELINE: &str = "benches/instructions.txt";
 
-/// What runs beside the host has some part in how often it wakes up. The smallest of a few counts is that of the fewest disturbances.
+/// What runs beside the host has some part in how often it wakes up. The smallest of a few counts
+/// is that of the fewest disturbances.
 const RUNS: usize = 3;
 
-/// How far a count may be above what is known, in percent; and how far if another compiler made the code.
+/// How far a count may be above what is known, in percent; and how far if another compiler made the
+/// code.
 const TOLERANCE: f64 = 4.0;
 const TOLERANCE_OF_OTHER_COMPILER: f64 = 15.0;
 

@@ -1,4 +1,5 @@
-//! The programs that count: a valgrind that knows the system calls of a launch, and gungraun's runner of the version that the benchmark has.
+//! The programs that count: a valgrind that knows the system calls of a launch, and gungraun's
+//! runner of the version that the benchmark has.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

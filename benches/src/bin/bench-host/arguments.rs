@@ -50,7 +50,8 @@ pub(crate) struct Arguments {
 /// What is hashed for a launch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Check {
-    /// Nothing. This host launches nothing unverified, and takes an image that was verified before, as for `cached`.
+    /// Nothing. This host launches nothing unverified, and takes an image that was verified before,
+    /// as for `cached`.
     None,
     /// The file, each time as if it were the first
     First,

@@ -1,4 +1,5 @@
-//! Many plugins of one host, held still while somebody looks at their processes: idle, and after some work.
+//! Many plugins of one host, held still while somebody looks at their processes: idle, and after
+//! some work.
 
 use std::sync::Arc;
 use std::time::Instant;

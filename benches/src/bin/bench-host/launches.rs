@@ -1,4 +1,5 @@
-//! Launches: how long until the first call is answered, and how long until the plugin is gone again.
+//! Launches: how long until the first call is answered, and how long until the plugin is gone
+//! again.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

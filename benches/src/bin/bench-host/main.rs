@@ -1,5 +1,6 @@
-//! The host that is measured. Does one work with one plugin, and prints what each part of it took as lines of JSON on standard output; the
-//! Go host takes the same arguments and prints the same lines. Judges nothing.
+//! The host that is measured. Does one work with one plugin, and prints what each part of it took
+//! as lines of JSON on standard output; the Go host takes the same arguments and prints the same
+//! lines. Judges nothing.
 //!
 //! ```text
 //! {"metric":"launch","unit":"us","samples":[4211.7,4190.2]}     what was measured

@@ -1,4 +1,5 @@
-//! `certs-tooling auto-mtls`: the certificate of one launch, for looking at a launch by hand. Launches nothing.
+//! `certs-tooling auto-mtls`: the certificate of one launch, for looking at a launch by hand.
+//! Launches nothing.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -11,10 +12,11 @@ use crate::output::{self, Body, Form};
 
 /// Make a certificate as hosts and plugins make one for a launch
 ///
-/// Prints it in PEM, as a host puts it into PLUGIN_CLIENT_CERT: PLUGIN_CLIENT_CERT="$(certs-tooling auto-mtls --out DIR)" starts a
-/// plugin that talks TLS with the key in DIR and with nobody else.
+/// Prints it in PEM, as a host puts it into PLUGIN_CLIENT_CERT: PLUGIN_CLIENT_CERT="$(certs-tooling
+/// auto-mtls --out DIR)" starts a plugin that talks TLS with the key in DIR and with nobody else.
 ///
-/// Without --out the key is forgotten. With it auto-mtls.pem and auto-mtls-key.pem are written; whoever can read the key is the peer.
+/// Without --out the key is forgotten. With it auto-mtls.pem and auto-mtls-key.pem are written;
+/// whoever can read the key is the peer.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// Whose certificate: portcullis, or go-plugin

@@ -1,4 +1,5 @@
-//! The command line: which verbs there are, and what is wrong with one that has none of them. Does nothing that a verb does.
+//! The command line: which verbs there are, and what is wrong with one that has none of them. Does
+//! nothing that a verb does.
 
 use clap::error::ContextValue;
 use clap::{Parser, Subcommand};
@@ -11,9 +12,11 @@ use crate::{auto_mtls, inspect, issue};
 ///
 /// Nothing here is part of a launch: hosts and plugins make certificates of their own for each.
 ///
-/// Results go to standard output, everything else to standard error. Files are made new: nothing is overwritten.
+/// Results go to standard output, everything else to standard error. Files are made new: nothing is
+/// overwritten.
 ///
-/// Exit status: 0 when all is well, 2 when something could not be read, made or written, or the command line is wrong.
+/// Exit status: 0 when all is well, 2 when something could not be read, made or written, or the
+/// command line is wrong.
 #[derive(Debug, Parser)]
 // Named here, because the name that the program was started by is foreign text.
 #[command(version, bin_name = "certs-tooling")]
@@ -47,7 +50,8 @@ pub(crate) enum Ca {
 pub(crate) enum Host {
     /// Make a key and a certificate for a host
     ///
-    /// Writes host.pem and host-key.pem. The certificate is for opening connections only (clientAuth).
+    /// Writes host.pem and host-key.pem. The certificate is for opening connections only
+    /// (clientAuth).
     Issue(issue::IdentityArguments),
 }
 
@@ -55,7 +59,8 @@ pub(crate) enum Host {
 pub(crate) enum Plugin {
     /// Make a key and a certificate for a plugin
     ///
-    /// Writes plugin.pem and plugin-key.pem. The certificate is for accepting connections only (serverAuth).
+    /// Writes plugin.pem and plugin-key.pem. The certificate is for accepting connections only
+    /// (serverAuth).
     Issue(issue::IdentityArguments),
 }
 
@@ -74,7 +79,8 @@ fn tell(error: clap::Error) -> Exit {
     if is_error { Exit::Failed } else { Exit::Success.after(written) }
 }
 
-/// The same error with what it quotes from the command line made safe to show: a name that begins with a dash is quoted too.
+/// The same error with what it quotes from the command line made safe to show: a name that begins
+/// with a dash is quoted too.
 fn escaped(mut error: clap::Error) -> clap::Error {
     let quoted: Vec<_> =
         error.context().filter_map(|(kind, value)| escaped_value(value).map(|safe| (kind, safe))).collect();

@@ -1,4 +1,5 @@
-//! How the program ends: the two exit codes that scripts may rely on. Prints nothing but why nothing could be printed.
+//! How the program ends: the two exit codes that scripts may rely on. Prints nothing but why
+//! nothing could be printed.
 
 use std::io;
 use std::process::ExitCode;
@@ -24,7 +25,8 @@ impl Exit {
         }
     }
 
-    /// What becomes of this exit once the output was written, or was not: it stays for a reader who had seen enough.
+    /// What becomes of this exit once the output was written, or was not: it stays for a reader who
+    /// had seen enough.
     pub(crate) fn after(self, written: io::Result<()>) -> Self {
         match written {
             Ok(()) => self,

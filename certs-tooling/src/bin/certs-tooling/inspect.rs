@@ -15,9 +15,11 @@ use crate::output::{self, Form};
 ///
 /// A file is PEM with any number of certificates, DER, or the sixth field of a handshake line.
 ///
-/// Remarks say what a person should know of a certificate. They are no verdict, and the exit status is 0 all the same.
+/// Remarks say what a person should know of a certificate. They are no verdict, and the exit status
+/// is 0 all the same.
 ///
-/// A file that cannot be read is reported on standard error, the others are still shown, and the exit status is 2.
+/// A file that cannot be read is reported on standard error, the others are still shown, and the
+/// exit status is 2.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// The files to read; - is standard input
@@ -30,9 +32,11 @@ pub(crate) struct Arguments {
 
 /// Print the SHA-256 of certificates and of their keys
 ///
-/// The second is of the public key with its algorithm (SubjectPublicKeyInfo); it stays when a certificate is renewed for the same key.
+/// The second is of the public key with its algorithm (SubjectPublicKeyInfo); it stays when a
+/// certificate is renewed for the same key.
 ///
-/// A file that cannot be read is reported on standard error, the others are still shown, and the exit status is 2.
+/// A file that cannot be read is reported on standard error, the others are still shown, and the
+/// exit status is 2.
 #[derive(Debug, clap::Args)]
 pub(crate) struct FingerprintArguments {
     /// The files to read: PEM, DER, or the sixth field of a handshake line; - is standard input

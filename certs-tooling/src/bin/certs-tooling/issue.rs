@@ -1,4 +1,5 @@
-//! `certs-tooling ca new`, `host issue` and `plugin issue`: files that were not there before. Shows no key.
+//! `certs-tooling ca new`, `host issue` and `plugin issue`: files that were not there before. Shows
+//! no key.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -13,7 +14,8 @@ use crate::output::{self, Body, Form};
 
 /// Make a private certification authority
 ///
-/// Writes ca.pem and ca-key.pem. It can issue identities for hosts and plugins, and no other authorities.
+/// Writes ca.pem and ca-key.pem. It can issue identities for hosts and plugins, and no other
+/// authorities.
 #[derive(Debug, clap::Args)]
 pub(crate) struct CaArguments {
     /// The directory to write to; made if it is not there

@@ -1,4 +1,5 @@
-//! `certs-tooling` makes and shows certificates from the shell, as the library of the same name does. Has no check of its own.
+//! `certs-tooling` makes and shows certificates from the shell, as the library of the same name
+//! does. Has no check of its own.
 #![forbid(unsafe_code)]
 
 mod auto_mtls;

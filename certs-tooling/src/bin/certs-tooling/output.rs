@@ -1,4 +1,5 @@
-//! The two streams: results go to standard output, complaints to standard error. Neither can make the program panic.
+//! The two streams: results go to standard output, complaints to standard error. Neither can make
+//! the program panic.
 
 use std::error::Error;
 use std::fmt;
@@ -17,7 +18,8 @@ pub(crate) struct Form {
     pub(crate) json: bool,
 }
 
-/// The version of the JSON documents: what a member means does not change under one version, members may be added.
+/// The version of the JSON documents: what a member means does not change under one version,
+/// members may be added.
 const SCHEMA: u32 = 1;
 
 /// The members of a JSON document beside those that every verb has.
@@ -36,7 +38,8 @@ pub(crate) fn tell(form: Form, verb: &str, result: Result<(String, Body), Box<dy
     }
 }
 
-/// Writes the one JSON document of a run: what every verb says (`schema`, `verb`, `outcome`), then `body`.
+/// Writes the one JSON document of a run: what every verb says (`schema`, `verb`, `outcome`), then
+/// `body`.
 pub(crate) fn json(verb: &str, exit: Exit, body: Body) -> Exit {
     let mut document = Map::new();
     document.insert("schema".into(), SCHEMA.into());

@@ -1,4 +1,5 @@
-//! How a store lies in its file: the tables, and how a file of the first release becomes one with versions. Reads and writes no value.
+//! How a store lies in its file: the tables, and how a file of the first release becomes one with
+//! versions. Reads and writes no value.
 
 use redb::{
     Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition, TableError, WriteTransaction,

@@ -16,7 +16,8 @@ pub struct Entry {
     pub size: u64,
 }
 
-/// The keys with one prefix at the moment when it was made, in the order of their bytes. Later changes are not in it.
+/// The keys with one prefix at the moment when it was made, in the order of their bytes. Later
+/// changes are not in it.
 pub struct Listing {
     entries: Range<'static, &'static str, (u64, u64)>,
     prefix: String,

@@ -1,4 +1,5 @@
-//! Where the values are kept: one redb database in one directory. Knows nothing of gRPC, and waits only for the disk.
+//! Where the values are kept: one redb database in one directory. Knows nothing of gRPC, and waits
+//! only for the disk.
 
 mod layout;
 mod listing;
@@ -23,7 +24,8 @@ const BACKLOG: usize = 1024;
 /// Why the store failed.
 pub type StoreError = redb::Error;
 
-/// Values by key, on disk, and a version for each. What was changed is durable when the call returns. Cheap to clone.
+/// Values by key, on disk, and a version for each. What was changed is durable when the call
+/// returns. Cheap to clone.
 #[derive(Clone)]
 pub struct Store(Arc<Shared>);
 
@@ -64,8 +66,8 @@ pub struct Change {
 }
 
 impl Store {
-    /// Opens the store in `directory`, which must exist, and makes it if it is not there. Values that were put before there were versions
-    /// count as version 1.
+    /// Opens the store in `directory`, which must exist, and makes it if it is not there. Values
+    /// that were put before there were versions count as version 1.
     ///
     /// # Errors
     ///
@@ -98,7 +100,8 @@ impl Store {
         self.change(key, Some(value), |transaction, _| next_version(transaction))
     }
 
-    /// Gives `key` a value if the version that it has is `expected`, 0 for none. Returns the new version.
+    /// Gives `key` a value if the version that it has is `expected`, 0 for none. Returns the new
+    /// version.
     ///
     /// # Errors
     ///
@@ -137,8 +140,9 @@ impl Store {
         Ok(Listing::new(entries.range(prefix..)?, prefix, limit))
     }
 
-    /// Every change after the version that is returned with it, in their order. Who is more than 1024 changes behind misses the oldest of
-    /// them, and is told so. Nobody waits for who does not read.
+    /// Every change after the version that is returned with it, in their order. Who is more than
+    /// 1024 changes behind misses the oldest of them, and is told so. Nobody waits for who does not
+    /// read.
     ///
     /// # Errors
     ///

@@ -1,4 +1,5 @@
-//! The store by itself: values, versions, listings and changes, over openings of one file. Nothing is served.
+//! The store by itself: values, versions, listings and changes, over openings of one file. Nothing
+//! is served.
 
 use tempfile::TempDir;
 use tokio::sync::broadcast::error::TryRecvError;

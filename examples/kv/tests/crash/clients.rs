@@ -1,4 +1,5 @@
-//! Clients of a host that may end at any moment: what they asked for, and what they were told. They go on until nobody answers.
+//! Clients of a host that may end at any moment: what they asked for, and what they were told. They
+//! go on until nobody answers.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -18,7 +19,8 @@ use crate::support::serving::client;
 const CLIENTS: u64 = 6;
 const KEYS: u64 = 20;
 
-/// Values are short enough to be one piece, and long enough that records of several calls do not fit into a page.
+/// Values are short enough to be one piece, and long enough that records of several calls do not
+/// fit into a page.
 const LONGEST: u64 = 300;
 
 /// What is done to a key. Every value is another.
@@ -54,7 +56,8 @@ pub(crate) struct Attempt {
     pub(crate) ask: Ask,
     pub(crate) told: Told,
     pub(crate) begun: Instant,
-    /// When the client was told. What it was told nothing about can have happened until everybody was dead.
+    /// When the client was told. What it was told nothing about can have happened until everybody
+    /// was dead.
     pub(crate) ended: Instant,
 }
 

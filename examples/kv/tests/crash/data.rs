@@ -1,4 +1,5 @@
-//! Holds what clients were told against the data: what they were promised is there, what they were refused is not, and nothing that nobody wrote.
+//! Holds what clients were told against the data: what they were promised is there, what they were
+//! refused is not, and nothing that nobody wrote.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -16,7 +17,8 @@ pub(crate) struct Data {
     pub(crate) changes: u64,
 }
 
-/// Reads a store that nobody has open, from a copy of it: the plugin is to find what was left behind.
+/// Reads a store that nobody has open, from a copy of it: the plugin is to find what was left
+/// behind.
 pub(crate) fn read(directory: &Path, copy: &Path) -> Data {
     let file = directory.join("kv.redb");
     if !file.exists() {
@@ -80,7 +82,8 @@ impl History {
         }
     }
 
-    /// What is wrong with the data. Gives each change that was made although nobody knew to `found`; from then on it is known.
+    /// What is wrong with the data. Gives each change that was made although nobody knew to
+    /// `found`; from then on it is known.
     pub(crate) fn hold(&mut self, data: &Data, mut found: impl FnMut(&Attempt)) -> Vec<String> {
         let mut differences = Vec::new();
         for (key, value) in &data.values {

@@ -1,4 +1,5 @@
-//! Holds what clients were told against the log: every answer that a client has must be in it, and nothing that nobody asked for.
+//! Holds what clients were told against the log: every answer that a client has must be in it, and
+//! nothing that nobody asked for.
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
@@ -57,7 +58,8 @@ impl<'a> Evidence<'a> {
         Self { key, ended, open, versions: versions.collect(), differences }
     }
 
-    /// Finds the record of every answer. Attempts that are answered in the log although the client does not know are told what the log says.
+    /// Finds the record of every answer. Attempts that are answered in the log although the client
+    /// does not know are told what the log says.
     pub(crate) fn hold(&mut self, attempts: &mut [Attempt], dead: Instant) {
         for attempt in attempts.iter().filter(|attempt| attempt.told != Told::Nothing) {
             if let Some(difference) = self.find(attempt) {
@@ -123,7 +125,8 @@ impl<'a> Evidence<'a> {
         };
     }
 
-    /// An attempt whose outcome nobody knows has changed the data: that it was about to be made must have been recorded.
+    /// An attempt whose outcome nobody knows has changed the data: that it was about to be made
+    /// must have been recorded.
     pub(crate) fn must_be_intended(&mut self, attempt: &Attempt) {
         let Shape { method, key, .. } = self.shape(attempt);
         match self.open.get_mut(&(method, key)) {

@@ -1,5 +1,7 @@
-//! A host that keeps an audit log is killed again and again while clients write through it. Afterwards the data, the log and what the clients were told must say the
-//! same: `PORTCULLIS_CRASH_ROUNDS` says how often, `PORTCULLIS_CRASH_SEED` repeats the choices of another run.
+//! A host that keeps an audit log is killed again and again while clients write through it.
+//! Afterwards the data, the log and what the clients were told must say the same:
+//! `PORTCULLIS_CRASH_ROUNDS` says how often, `PORTCULLIS_CRASH_SEED` repeats the choices of another
+//! run.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod clients;
@@ -237,7 +239,8 @@ impl Trial {
         self.differences.extend(differences.into_iter().map(|difference| format!("round {round}: {difference}")));
     }
 
-    /// What was left unfinished is told of by the next writer that writes anything, and nothing else is.
+    /// What was left unfinished is told of by the next writer that writes anything, and nothing
+    /// else is.
     fn hold_tails(&mut self, section: &Section) -> Option<String> {
         let mut expected = std::mem::take(&mut self.tails);
         let told = match &section.openings[..] {
@@ -247,7 +250,8 @@ impl Trial {
             _ => return Some(format!("one host, and {:?}", section.openings)),
         };
         self.sum.told += told.len() as u64;
-        // What was put aside by a writer that was killed before it had cut the log is put aside once more.
+        // What was put aside by a writer that was killed before it had cut the log is put aside
+        // once more.
         let mut told: Vec<_> = told.iter().map(|torn| Tail { bytes: torn.bytes, sha256: torn.sha256 }).collect();
         [&mut told, &mut expected].into_iter().for_each(|tails| tails.sort_by_key(|tail| tail.sha256.to_string()));
         told.dedup();

@@ -1,4 +1,5 @@
-//! What the audit log says of calls: read on from where it was read to before, each call with its outcome.
+//! What the audit log says of calls: read on from where it was read to before, each call with its
+//! outcome.
 
 use std::collections::HashMap;
 use std::fs::File;

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-/// Copies a file, or a directory without what is no part of a program (what Python derives from it, what only compilers and debuggers of
-/// JavaScript read), to a path that is made for it.
+/// Copies a file, or a directory without what is no part of a program (what Python derives from it,
+/// what only compilers and debuggers of JavaScript read), to a path that is made for it.
 pub(crate) fn copy(from: &Path, to: &Path) {
     if !from.is_dir() {
         fs::create_dir_all(to.parent().unwrap()).unwrap();

@@ -1,4 +1,5 @@
-//! A host on the library itself, for plugins that kv-host has no words for: with arguments of their own, or run by an interpreter.
+//! A host on the library itself, for plugins that kv-host has no words for: with arguments of their
+//! own, or run by an interpreter.
 
 use std::time::Duration;
 
@@ -50,7 +51,8 @@ impl Session {
     }
 }
 
-/// Runs `what` on a runtime of its own, and panics if it takes too long. Dropping the runtime's future kills what it launched.
+/// Runs `what` on a runtime of its own, and panics if it takes too long. Dropping the runtime's
+/// future kills what it launched.
 #[track_caller]
 pub(crate) fn within_limit<T>(what: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

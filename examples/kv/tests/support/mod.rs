@@ -1,4 +1,5 @@
-//! What the tests share: a place for each, programs that are run within bounds, and a look at what they left behind.
+//! What the tests share: a place for each, programs that are run within bounds, and a look at what
+//! they left behind.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
@@ -151,7 +152,8 @@ pub(crate) fn run_with_input(command: &mut Command, input: &[u8]) -> Ran {
 
 /// Runs a program, and panics if it takes longer than `limit`. An error is one of starting it.
 ///
-/// Files stand for the three streams: nothing has to be pumped, and no process that the program left behind can hold one open.
+/// Files stand for the three streams: nothing has to be pumped, and no process that the program
+/// left behind can hold one open.
 #[track_caller]
 pub(crate) fn try_run(command: &mut Command, input: &[u8], limit: Duration) -> io::Result<Ran> {
     let (mut stdout, mut stderr) = (tempfile::tempfile()?, tempfile::tempfile()?);
@@ -235,6 +237,7 @@ pub(crate) fn skip(reason: &str) {
     assert!(!required, "PORTCULLIS_REQUIRE_INTEROP=1, and {reason}");
     let name = thread::current().name().unwrap_or("a test").to_owned();
     let line = format!("SKIPPED: {name}: {}\n", reason.trim_end());
-    // Not `eprint`, which the test runner keeps to itself when a test passes. In one piece, because tests run side by side.
+    // Not `eprint`, which the test runner keeps to itself when a test passes. In one piece, because
+    // tests run side by side.
     let _ = io::stderr().write_all(line.as_bytes());
 }

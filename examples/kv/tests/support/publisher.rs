@@ -1,4 +1,5 @@
-//! Those whose word a host takes: somebody who signs manifests, with a key made for the test, and an operator who keeps a lock file.
+//! Those whose word a host takes: somebody who signs manifests, with a key made for the test, and
+//! an operator who keeps a lock file.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -46,7 +47,8 @@ pub(crate) fn manifest_of(path: &Path) -> PathBuf {
     name.into()
 }
 
-/// Writes a lock file to `path` in which `subject` was agreed to under the name `plugin`, for this machine.
+/// Writes a lock file to `path` in which `subject` was agreed to under the name `plugin`, for this
+/// machine.
 pub(crate) fn lock(path: &Path, plugin: &str, subject: Subject) {
     let mut locked = LockedPlugin::default();
     locked.artifacts = BTreeMap::from([(Platform::current(), Artifact::new(subject, None))]);

@@ -1,4 +1,5 @@
-//! Collections that do not grow with the log: the latest of many, and the first so many that differ. Say how much they left out.
+//! Collections that do not grow with the log: the latest of many, and the first so many that
+//! differ. Say how much they left out.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -39,7 +40,8 @@ impl<T, const KEPT: usize> Latest<T, KEPT> {
     }
 }
 
-/// Things that differ in what they are called, as many as fit. What does not fit is added up under no name.
+/// Things that differ in what they are called, as many as fit. What does not fit is added up under
+/// no name.
 #[derive(Debug, Clone)]
 pub(super) struct Few<K, V, const KEPT: usize> {
     kept: BTreeMap<K, V>,

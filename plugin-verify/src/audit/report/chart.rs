@@ -1,4 +1,5 @@
-//! The timeline as a picture: bars of calls, and under them a lane for each thing that is marked. Inline SVG, styled by the page.
+//! The timeline as a picture: bars of calls, and under them a lane for each thing that is marked.
+//! Inline SVG, styled by the page.
 
 use maud::{Markup, html};
 

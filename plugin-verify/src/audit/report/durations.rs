@@ -1,4 +1,5 @@
-//! How long things took, in little memory: each duration is counted in a class of its size, and read back to within 3 %.
+//! How long things took, in little memory: each duration is counted in a class of its size, and
+//! read back to within 3 %.
 
 use std::collections::BTreeMap;
 
@@ -28,7 +29,8 @@ impl Durations {
     }
 }
 
-/// Small durations have classes of their own; of others the first bits are kept, and how many follow.
+/// Small durations have classes of their own; of others the first bits are kept, and how many
+/// follow.
 fn class(micros: u64) -> u16 {
     let bits = u64::BITS - micros.leading_zeros();
     let dropped = bits.saturating_sub(PARTS + 1);

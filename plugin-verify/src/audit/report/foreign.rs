@@ -1,4 +1,5 @@
-//! Text of a log as it stands on a page: cut, without control characters, isolated from the direction of what is around it. The only way from a log onto a page.
+//! Text of a log as it stands on a page: cut, without control characters, isolated from the
+//! direction of what is around it. The only way from a log onto a page.
 
 use std::fmt;
 use std::path::Path;
@@ -22,7 +23,8 @@ impl Foreign {
     pub(super) fn cut(text: &str, length: usize) -> Self {
         let end = text.char_indices().nth(length).map(|(end, _)| end);
         let mut shown = String::new();
-        // Who wrote the log has escaped its texts: their backslashes stand for what was there, and must not be doubled.
+        // Who wrote the log has escaped its texts: their backslashes stand for what was there, and
+        // must not be doubled.
         for (number, piece) in text[..end.unwrap_or(text.len())].split('\\').enumerate() {
             shown.extend((number > 0).then_some('\\'));
             shown.push_str(&Escaped::new(piece).to_string());
@@ -48,7 +50,8 @@ impl fmt::Display for Foreign {
 }
 
 impl Render for Foreign {
-    /// In `bdi`: letters that are written from right to left are no control characters, and would order what stands beside them otherwise.
+    /// In `bdi`: letters that are written from right to left are no control characters, and would
+    /// order what stands beside them otherwise.
     fn render_to(&self, page: &mut String) {
         page.push_str("<bdi>");
         // Writing to a string does not fail.

@@ -1,4 +1,5 @@
-//! Plugins and their launches, each from its beginning to its end. Follows the latest launches only, and says so.
+//! Plugins and their launches, each from its beginning to its end. Follows the latest launches
+//! only, and says so.
 
 use std::collections::BTreeMap;
 

@@ -30,7 +30,8 @@ pub(super) fn duration(micros: u64) -> String {
     in_units(micros as f64, &[(1000.0, "µs"), (1000.0, "ms"), (60.0, "s"), (60.0, "min"), (24.0, "h"), (f64::MAX, "d")])
 }
 
-/// In the largest of these units, of which each says how many of it the next has, with three digits.
+/// In the largest of these units, of which each says how many of it the next has, with three
+/// digits.
 fn in_units(mut number: f64, units: &[(f64, &str)]) -> String {
     let (last, before) = units.split_last().unwrap_or((&(f64::MAX, ""), &[]));
     let mut unit = last.1;
@@ -54,7 +55,8 @@ pub(super) fn moment(time: &str) -> String {
     time.get(..19).unwrap_or(time).replace('T', " ")
 }
 
-/// A moment beside others that are `step` apart, all in microseconds: no more of it than tells them apart.
+/// A moment beside others that are `step` apart, all in microseconds: no more of it than tells them
+/// apart.
 pub(super) fn tick(micros: u64, step: u64) -> String {
     const SECOND: u64 = 1_000_000;
     let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1000);

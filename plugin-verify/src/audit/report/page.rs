@@ -1,4 +1,5 @@
-//! The page: its frame, its head, and the order of its parts. One file, which loads nothing and runs nothing.
+//! The page: its frame, its head, and the order of its parts. One file, which loads nothing and
+//! runs nothing.
 
 use std::path::Path;
 
@@ -40,7 +41,8 @@ pub(super) fn page(log: &Path, found: &Examination, story: &Story) -> String {
 }
 
 fn head(name: &Foreign, verdict: &str) -> Markup {
-    // Not even a style that somebody smuggled in would be applied: this one alone is allowed, by its hash.
+    // Not even a style that somebody smuggled in would be applied: this one alone is allowed, by
+    // its hash.
     let style = BASE64.encode(Digest::of(STYLE).as_bytes());
     let policy = format!("default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'");
     html! {

@@ -1,4 +1,5 @@
-//! What the good records of a log say, gathered in one pass and in memory that does not grow with the log. Draws no page.
+//! What the good records of a log say, gathered in one pass and in memory that does not grow with
+//! the log. Draws no page.
 
 use portcullis::audit::{Event, Limit, Opened, Record, Verdict, Verification, Weakened};
 

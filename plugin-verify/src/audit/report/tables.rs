@@ -1,4 +1,5 @@
-//! The parts of the page that are lists: each says what it leaves out, and is not there if there is nothing to say.
+//! The parts of the page that are lists: each says what it leaves out, and is not there if there is
+//! nothing to say.
 
 use maud::{Markup, html};
 use portcullis::audit::examine::Account;
@@ -28,7 +29,8 @@ fn part(id: &str, title: &str, said: &str, content: &Markup) -> Markup {
     }
 }
 
-/// A table, whose cells repeat their column's name for screens on which there is no room for columns.
+/// A table, whose cells repeat their column's name for screens on which there is no room for
+/// columns.
 fn table(columns: &[Column], rows: impl IntoIterator<Item = Vec<Markup>>) -> Markup {
     html! {
         table {

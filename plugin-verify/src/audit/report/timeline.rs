@@ -1,4 +1,5 @@
-//! When things happened, counted in slots of time: few enough to be drawn, however long the log is. Draws nothing.
+//! When things happened, counted in slots of time: few enough to be drawn, however long the log is.
+//! Draws nothing.
 
 use std::collections::BTreeMap;
 

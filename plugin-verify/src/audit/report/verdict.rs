@@ -1,4 +1,5 @@
-//! What the examination came to, in sentences, on top of the page. Adds nothing to what the library found.
+//! What the examination came to, in sentences, on top of the page. Adds nothing to what the library
+//! found.
 
 use maud::{Markup, html};
 use portcullis::audit::examine::{Damaged, Examination, Unfinished, Witness, WitnessFault};
@@ -69,7 +70,8 @@ fn headline(found: &Examination) -> (Tone, String) {
         (None, _, Some(_)) => "A checkpoint does not agree".into(),
         (None, Some(_), None) => "The last record is unfinished".into(),
         _ if found.origin.is_none() => "Empty".into(),
-        // Whoever can write a file can write records that follow each other. Only what is signed is more than that.
+        // Whoever can write a file can write records that follow each other. Only what is signed is
+        // more than that.
         _ if !is_signed(found) => return (Tone::Caution, "In order, and signed by nobody yet".into()),
         _ if found.is_key_trusted && found.unvouched() > 0 => {
             return (Tone::Caution, "Intact, but for an end that nobody has signed yet".into());

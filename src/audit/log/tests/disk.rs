@@ -1,4 +1,5 @@
-//! A disk that is full, loses what it was given, or has another file where the log was: what then may be told to be recorded, and what is kept.
+//! A disk that is full, loses what it was given, or has another file where the log was: what then
+//! may be told to be recorded, and what is kept.
 
 use std::os::unix::fs::FileExt as _;
 

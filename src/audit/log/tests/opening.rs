@@ -1,4 +1,5 @@
-//! Which files are opened as a log, what of a killed writer is put in order, and what is left alone.
+//! Which files are opened as a log, what of a killed writer is put in order, and what is left
+//! alone.
 
 use super::*;
 

@@ -1,4 +1,5 @@
-//! Logs whose writer was killed, or whose machine lost its power, at every place where that can happen.
+//! Logs whose writer was killed, or whose machine lost its power, at every place where that can
+//! happen.
 
 use super::*;
 use crate::verify::Digest;
@@ -113,7 +114,8 @@ fn a_current_file_that_says_of_itself_what_was_before_it_is_not_believed() {
     (0..40).for_each(|number| log.append(event(&number.to_string())).unwrap());
     log.close().unwrap();
     let kept = fs::read_to_string(place.file("checkpoint")).unwrap().lines().nth(1).unwrap().parse::<u64>().unwrap();
-    // Whoever may write to the log, and not to the checkpoint file: other records before, which nobody can look at, and others after.
+    // Whoever may write to the log, and not to the checkpoint file: other records before, which
+    // nobody can look at, and others after.
     let mut tree = Frontier::empty();
     (0..kept + 10).for_each(|number| tree.append(crate::verify::Digest::of(number.to_be_bytes())));
     let mut chain = Chain::at(tree, crate::verify::Digest::of("before"));

@@ -1,4 +1,5 @@
-//! What the writer tells those who brought something, and what it keeps of what it could not write. Writes nothing.
+//! What the writer tells those who brought something, and what it keeps of what it could not write.
+//! Writes nothing.
 
 use std::time::Instant;
 

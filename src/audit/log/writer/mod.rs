@@ -1,5 +1,6 @@
-//! The thread that writes a log. It takes all that waits, writes it at once, waits for the disk once, and tells everybody. What could not be written is taken
-//! back whole: the file, the chain, and what others were going to be told.
+//! The thread that writes a log. It takes all that waits, writes it at once, waits for the disk
+//! once, and tells everybody. What could not be written is taken back whole: the file, the chain,
+//! and what others were going to be told.
 
 mod answers;
 mod upkeep;
@@ -142,7 +143,8 @@ impl Writer {
         end
     }
 
-    /// Writes what waits, all of it or nothing, and tells everybody. Where there is no room for all of it: what has happened, or at least the outcomes.
+    /// Writes what waits, all of it or nothing, and tells everybody. Where there is no room for all
+    /// of it: what has happened, or at least the outcomes.
     fn write(&mut self, entries: Vec<Entry>) {
         self.lost += self.shared.turned_away.swap(0, Ordering::Relaxed);
         if entries.is_empty() && self.again.is_some() {
@@ -186,7 +188,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Writes the lines. The log ends with them then; or as before, or if the disk has lost more than that, before that.
+    /// Writes the lines. The log ends with them then; or as before, or if the disk has lost more
+    /// than that, before that.
     fn put_down(&mut self, lines: &Lines, durably: bool) -> Result<(), LogError> {
         let (length, is_new) = (self.file.length(), self.chain.next() < lines.chain.next());
         if let Err(error) = self.file.add(&lines.bytes, durably) {

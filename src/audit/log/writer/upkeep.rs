@@ -1,5 +1,5 @@
-//! What the writer does of itself: it vouches for the log, begins another file when one is full, waits for the disk where nobody else does, and comes to an
-//! end in order.
+//! What the writer does of itself: it vouches for the log, begins another file when one is full,
+//! waits for the disk where nobody else does, and comes to an end in order.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -53,7 +53,8 @@ impl Writer {
         }
     }
 
-    /// Records what the log says of itself, on the disk when this returns. There is room for it that nothing else may take.
+    /// Records what the log says of itself, on the disk when this returns. There is room for it
+    /// that nothing else may take.
     fn say(&mut self, event: &Event) -> Result<(), LogError> {
         let mut lines = Lines::new(&self.chain, self.owed);
         lines.add(SystemTime::now(), event);

@@ -188,7 +188,8 @@ fn messages_are_recorded_the_same_wherever_their_bytes_are_cut() {
     }
 }
 
-/// What is recorded of a single answer whose end comes so much later. Time stands still as long as somebody has something to do.
+/// What is recorded of a single answer whose end comes so much later. Time stands still as long as
+/// somebody has something to do.
 fn kinds_with_a_late_end(late_by: Duration) -> Vec<&'static str> {
     let bench = Bench::new();
     let (plugin, says) = bench.talking();
@@ -484,7 +485,8 @@ fn in_best_effort_calls_are_made_though_the_log_is_gone() {
 fn a_span_has_the_names_that_opentelemetry_has() {
     let (subscriber, seen) = spans::collecting();
     tracing::subscriber::with_default(subscriber, || {
-        // `tracing` asks once who wants to know of a span, and may have asked before, for another test that is making its first.
+        // `tracing` asks once who wants to know of a span, and may have asked before, for another
+        // test that is making its first.
         for _ in 0..100 {
             if !seen.lock().unwrap().is_empty() {
                 break;

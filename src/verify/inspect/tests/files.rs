@@ -1,4 +1,5 @@
-//! What is said about a file outside of its content: links, owners, modes, capabilities, places. And what is no file.
+//! What is said about a file outside of its content: links, owners, modes, capabilities, places.
+//! And what is no file.
 
 use std::fs::{File, Permissions, set_permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};

@@ -1,4 +1,5 @@
-//! What Go writes about a build, made by hand: with section names and stripped of them, and as far as its limits go.
+//! What Go writes about a build, made by hand: with section names and stripped of them, and as far
+//! as its limits go.
 
 use super::*;
 

@@ -1,4 +1,5 @@
-//! Files that lie about themselves: what they say is left out, with a name for what is wrong, and nothing panics.
+//! Files that lie about themselves: what they say is left out, with a name for what is wrong, and
+//! nothing panics.
 
 use std::fs::File;
 
@@ -114,7 +115,8 @@ fn as_many_headers_are_read_as_the_limits_say() {
         bytes[40..48].copy_from_slice(&word(at as u64));
         // The second is said to hold the names.
         bytes[62] = 1;
-        // A count that has no room in the header is the size of the first section (elf(5), e_shnum).
+        // A count that has no room in the header is the size of the first section (elf(5),
+        // e_shnum).
         bytes[at + 32..at + 40].copy_from_slice(&word(count as u64));
         executable(&bytes).damage
     };

@@ -1,4 +1,5 @@
-//! Inspections of files that were made for it: by hand, by a C compiler, by Go, and by damaging one of these.
+//! Inspections of files that were made for it: by hand, by a C compiler, by Go, and by damaging one
+//! of these.
 
 mod compiled;
 mod files;

@@ -186,7 +186,8 @@ fn a_manifest_that_was_agreed_to_is_missed_and_no_other_takes_its_place() {
     let publisher = Publisher::new();
     fixture.publish(&publisher, &claims());
     let agreed = digest(&fixture.manifest_path());
-    // An older program that the policy names as well, as it may for another plugin, must not get in by the loss of the manifest.
+    // An older program that the policy names as well, as it may for another plugin, must not get in
+    // by the loss of the manifest.
     let policy = || Policy::new().allow(fixture.digest).with_lock(lock_of("kv", Subject::Manifest(agreed)));
     assert_eq!(kinds(&policy().verify(fixture.plugin()).unwrap()), [SourceKind::Lock, SourceKind::Allow]);
 

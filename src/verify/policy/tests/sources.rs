@@ -284,7 +284,8 @@ fn sources_that_say_different_things_are_no_sources() {
         matches!(&refused, Refusal::Contradiction { one, other: two, .. } if *one == other && *two == fixture.digest)
     );
     assert!(refused.to_string().contains("plugins.lock says"), "{refused}");
-    // The lock file speaks of this name, so that a digest that is allowed for whatever name does not help.
+    // The lock file speaks of this name, so that a digest that is allowed for whatever name does
+    // not help.
     let lock = lock_of("kv", Subject::File(other));
     let refused = refusal(Policy::new().allow(fixture.digest).with_lock(lock).verify(fixture.plugin()));
     assert_eq!(refused, Refusal::DigestMismatch { expected: vec![other], actual: fixture.digest });

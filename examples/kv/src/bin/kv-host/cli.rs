@@ -1,4 +1,5 @@
-//! The command line: what is to be done, and with which plugin or through which socket. Reads nothing but its words.
+//! The command line: what is to be done, and with which plugin or through which socket. Reads
+//! nothing but its words.
 
 use std::path::PathBuf;
 
@@ -10,7 +11,8 @@ use crate::launch::Launch;
 
 /// Stores and fetches values through a verified plugin.
 ///
-/// Either launches the plugin for one command (`--plugin`), or uses one that `kv-host serve` keeps running (`--connect`).
+/// Either launches the plugin for one command (`--plugin`), or uses one that `kv-host serve` keeps
+/// running (`--connect`).
 #[derive(Parser)]
 #[command(after_help = "Exit status: 0 done, 1 refused or not found, 2 could not", override_usage = USAGE)]
 pub(crate) struct Arguments {

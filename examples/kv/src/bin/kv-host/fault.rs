@@ -1,4 +1,5 @@
-//! What comes instead of a result, and the exit status that it means. Foreign words are cut and escaped.
+//! What comes instead of a result, and the exit status that it means. Foreign words are cut and
+//! escaped.
 
 use std::fmt;
 
@@ -12,7 +13,8 @@ use crate::caller::{CallError, Peer};
 /// How much of a foreign message is shown.
 const MESSAGE_LIMIT: usize = 1000;
 
-/// 1 for a plugin that was refused, a source that is wrong, a key that has no value, one that has another version and a log that is not intact; 2 for everything else.
+/// 1 for a plugin that was refused, a source that is wrong, a key that has no value, one that has
+/// another version and a log that is not intact; 2 for everything else.
 pub(crate) fn status(error: &anyhow::Error) -> u8 {
     let refused = error.downcast_ref::<Error>().is_some_and(Error::is_refusal)
         || error.downcast_ref::<SourceError>().is_some_and(|error| !error.is_unreadable());
@@ -51,7 +53,8 @@ pub(crate) fn told(peer: Peer) -> impl Fn(CallError) -> anyhow::Error {
     }
 }
 
-/// What is passed on of a status: its code, the start of its message, and the one trailer that is known.
+/// What is passed on of a status: its code, the start of its message, and the one trailer that is
+/// known.
 pub(crate) fn passed_on(status: &Status) -> Status {
     let message: String = status.message().chars().take(MESSAGE_LIMIT).collect();
     let mut passed = Status::new(status.code(), message);

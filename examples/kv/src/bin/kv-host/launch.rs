@@ -25,7 +25,8 @@ pub(crate) struct Launch {
     /// The cookie that the plugin expects
     #[arg(long, value_name = "KEY=VALUE", default_value = "BASIC_PLUGIN=hello", value_parser = cookie)]
     cookie: (String, String),
-    /// The version of the application's protocol, instead of the higher one of 1 and 2 that the plugin has
+    /// The version of the application's protocol, instead of the higher one of 1 and 2 that the
+    /// plugin has
     #[arg(long, value_name = "N")]
     protocol: Option<u32>,
     /// The directory that the values are kept in

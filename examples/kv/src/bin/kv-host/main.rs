@@ -1,4 +1,5 @@
-//! The host of the example: verifies a plugin, launches it, makes one call or serves many callers, and shuts it down. Or calls one that serves.
+//! The host of the example: verifies a plugin, launches it, makes one call or serves many callers,
+//! and shuts it down. Or calls one that serves.
 
 mod audit;
 mod caller;
@@ -36,7 +37,8 @@ async fn run(arguments: Arguments) -> Result<()> {
     match (arguments.command, arguments.connect) {
         (Command::Audit { command }, _) => audit::run(arguments.launch.audit(), arguments.launch.data(), &command),
         (Command::Serve { socket }, _) => serve::run(arguments.launch, &socket).await,
-        // The value is read before anything is started: nobody should wait for a person at the keyboard.
+        // The value is read before anything is started: nobody should wait for a person at the
+        // keyboard.
         (Command::Call(command), Some(socket)) => {
             let call = Call::read(command)?;
             command::perform(&connect::caller(&socket).await?, call).await

@@ -1,4 +1,5 @@
-//! The socket that a host serves on: a file of this user alone, in a directory of this user alone. Accepts nobody; see `serve`.
+//! The socket that a host serves on: a file of this user alone, in a directory of this user alone.
+//! Accepts nobody; see `serve`.
 
 use std::fs::{self, File, Metadata};
 use std::io;
@@ -26,8 +27,8 @@ pub(crate) struct Socket {
 }
 
 impl Socket {
-    /// Listens at `path`. What is there already is replaced only if it is a socket of this user on which nobody listens. To be called within a
-    /// runtime.
+    /// Listens at `path`. What is there already is replaced only if it is a socket of this user on
+    /// which nobody listens. To be called within a runtime.
     pub(crate) fn bind(path: &Path) -> Result<Self> {
         let shown = Escaped::path(path).to_string();
         let place = match path.parent() {
@@ -72,7 +73,8 @@ fn identity(found: &Metadata) -> (u64, u64) {
     (found.dev(), found.ino())
 }
 
-/// The full path of a directory that only this user may enter, and above which nobody else can put another in its place.
+/// The full path of a directory that only this user may enter, and above which nobody else can put
+/// another in its place.
 fn private(directory: &Path) -> Result<PathBuf> {
     let shown = Escaped::path(directory).to_string();
     let directory = directory.canonicalize().with_context(|| format!("cannot use {shown} for a socket"))?;
@@ -80,7 +82,8 @@ fn private(directory: &Path) -> Result<PathBuf> {
         let found = fs::metadata(ancestor).with_context(|| format!("cannot use {shown} for a socket"))?;
         let (owner, mode) = (found.uid(), found.mode() & 0o7777);
         let is_own = owner == geteuid().as_raw();
-        // In a sticky directory only the owner of a file can rename it (unlink(2), EPERM), as in /tmp.
+        // In a sticky directory only the owner of a file can rename it (unlink(2), EPERM), as in
+        // /tmp.
         let is_open = mode & 0o022 != 0 && mode & 0o1000 == 0;
         let fine = if above == 0 { is_own && mode & 0o077 == 0 } else { (is_own || owner == 0) && !is_open };
         if !fine {
@@ -124,8 +127,8 @@ fn is_listened_on(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// The file has its mode from its first moment on: bind(2) takes it from the socket's own, and there is no need to change the umask, which all
-/// threads share.
+/// The file has its mode from its first moment on: bind(2) takes it from the socket's own, and
+/// there is no need to change the umask, which all threads share.
 fn listen(path: &Path) -> io::Result<UnixListener> {
     let socket = socket()?;
     rustix::fs::fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
@@ -134,7 +137,8 @@ fn listen(path: &Path) -> io::Result<UnixListener> {
     UnixListener::from_std(socket.into())
 }
 
-/// Does not wait, neither where connect(2) does because too many are waiting already, nor in accept(2).
+/// Does not wait, neither where connect(2) does because too many are waiting already, nor in
+/// accept(2).
 fn socket() -> rustix::io::Result<OwnedFd> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)

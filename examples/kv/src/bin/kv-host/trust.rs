@@ -41,7 +41,8 @@ pub(crate) struct Trust {
 }
 
 impl Trust {
-    /// The plugin at `path`, if everybody vouches for it. A single policy would do for many plugins, and keep what it verified.
+    /// The plugin at `path`, if everybody vouches for it. A single policy would do for many
+    /// plugins, and keep what it verified.
     pub(crate) fn verify(self, path: &Path, log: &Log) -> Result<VerifiedPlugin> {
         let policy = self.policy()?;
         let verified = match self.name {

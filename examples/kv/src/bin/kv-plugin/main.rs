@@ -1,4 +1,5 @@
-//! The plugin of the example: serves a store in the directory that it is given. Says what is served; the rest is in `service`.
+//! The plugin of the example: serves a store in the directory that it is given. Says what is
+//! served; the rest is in `service`.
 
 mod service;
 

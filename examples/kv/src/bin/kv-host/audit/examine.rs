@@ -1,4 +1,5 @@
-//! `kv-host audit`: whether the log is what this host wrote, and what it says of one key. For whoever has the secrets of the log.
+//! `kv-host audit`: whether the log is what this host wrote, and what it says of one key. For
+//! whoever has the secrets of the log.
 
 use std::io::{self, BufWriter, Write as _};
 use std::path::Path;
@@ -48,7 +49,8 @@ pub(crate) fn run(place: &Place, data: &Path, command: &AuditCommand) -> Result<
     if matches!(command, AuditCommand::Verify) {
         println!("{}: intact, {} records", Escaped::path(&path), examination.next);
         if examination.unvouched() > 0 {
-            // While a host writes, and after one was killed. The next that opens the log vouches for them.
+            // While a host writes, and after one was killed. The next that opens the log vouches
+            // for them.
             println!("  nobody vouches for the last {} of them yet", examination.unvouched());
         }
     }

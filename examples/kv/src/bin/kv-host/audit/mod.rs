@@ -1,4 +1,5 @@
-//! The audit log of the host: where it lies, how it is kept, and when it is over. What goes into it is recorded where it happens.
+//! The audit log of the host: where it lies, how it is kept, and when it is over. What goes into it
+//! is recorded where it happens.
 
 mod examine;
 
@@ -16,7 +17,8 @@ use crate::launch::directory;
 /// Where the log is, for those who write it and those who read it.
 #[derive(Args)]
 pub(crate) struct Place {
-    /// The audit log, instead of `log` in the directory `<DIR>-audit` beside that of the values. Its secrets lie beside it in `<LOG>.key`, its latest checkpoint in `<LOG>.checkpoint`
+    /// The audit log, instead of `log` in the directory `<DIR>-audit` beside that of the values.
+    /// Its secrets lie beside it in `<LOG>.key`, its latest checkpoint in `<LOG>.checkpoint`
     #[arg(long, value_name = "LOG")]
     audit: Option<PathBuf>,
 }

@@ -1,4 +1,5 @@
-//! The one place where calls are made, whatever the channel: to a plugin of either version, or to a host that serves one.
+//! The one place where calls are made, whatever the channel: to a plugin of either version, or to a
+//! host that serves one.
 
 mod channel;
 mod value;
@@ -122,8 +123,8 @@ impl<C: Calls> Caller<C> {
         Ok(self.store()?.compare_and_swap(parts).await?.into_inner().version)
     }
 
-    /// Stores a value that comes in pieces, of which `first` is the announcement: a swap where it names an expected version. Returns the new
-    /// version.
+    /// Stores a value that comes in pieces, of which `first` is the announcement: a swap where it
+    /// names an expected version. Returns the new version.
     pub(crate) async fn write(
         &self,
         first: Announcement,

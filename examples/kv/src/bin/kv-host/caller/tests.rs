@@ -1,4 +1,5 @@
-//! A caller on a channel of the test's own, which notes what each request carries and answers nothing.
+//! A caller on a channel of the test's own, which notes what each request carries and answers
+//! nothing.
 
 use std::sync::{Arc, Mutex};
 

@@ -1,4 +1,5 @@
-//! The Store service of a host: each call is made to the plugin, both ways in pieces. Keeps no value, and knows nothing of sockets.
+//! The Store service of a host: each call is made to the plugin, both ways in pieces. Keeps no
+//! value, and knows nothing of sockets.
 
 use std::time::Duration;
 
@@ -36,7 +37,8 @@ impl<C: Calls> Forward<C> {
         Self { caller, lanes: Lanes::new(), stop }
     }
 
-    /// A value from a caller to the plugin. Only the caller's own commit reaches the plugin, so that what breaks off here is never stored.
+    /// A value from a caller to the plugin. Only the caller's own commit reaches the plugin, so
+    /// that what breaks off here is never stored.
     async fn write(
         &self,
         mut parts: Streaming<WriteRequest>,

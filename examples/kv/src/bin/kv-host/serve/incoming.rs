@@ -1,4 +1,5 @@
-//! Who is let in: processes of this user and of root, so many at once, as soon as they speak HTTP/2. Knows nothing of what they ask for.
+//! Who is let in: processes of this user and of root, so many at once, as soon as they speak
+//! HTTP/2. Knows nothing of what they ask for.
 
 use std::io;
 use std::pin::Pin;
@@ -17,7 +18,8 @@ use tonic::transport::server::Connected;
 /// How many connections there may be.
 const CONNECTIONS: usize = 256;
 
-/// The first bytes of every HTTP/2 connection (RFC 9113, section 3.4), and how long a caller may take for them.
+/// The first bytes of every HTTP/2 connection (RFC 9113, section 3.4), and how long a caller may
+/// take for them.
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 const PREFACE_WAIT: Duration = Duration::from_secs(10);
 

@@ -1,7 +1,9 @@
-//! How many calls of a kind are under way to the plugin at once. The others wait here, where they cost nothing.
+//! How many calls of a kind are under way to the plugin at once. The others wait here, where they
+//! cost nothing.
 //!
-//! All calls share one connection to the plugin. What a slow caller has not taken yet stands in that connection's window (RFC 9113, section 5.2),
-//! and when the window is full nobody gets anything. So no more are let in than the window has room for.
+//! All calls share one connection to the plugin. What a slow caller has not taken yet stands in
+//! that connection's window (RFC 9113, section 5.2), and when the window is full nobody gets
+//! anything. So no more are let in than the window has room for.
 
 use std::sync::Arc;
 

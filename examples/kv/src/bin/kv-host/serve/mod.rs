@@ -25,7 +25,8 @@ use crate::launch::{Launch, shut_down};
 use crate::signals::Signals;
 use crate::socket::Socket;
 
-/// How long calls that are under way may take once the end was asked for, and once there is no plugin any more to answer them.
+/// How long calls that are under way may take once the end was asked for, and once there is no
+/// plugin any more to answer them.
 const DRAIN: Duration = Duration::from_secs(2);
 const LAST_ANSWERS: Duration = Duration::from_millis(500);
 
@@ -41,7 +42,8 @@ const PING_WAIT: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 ///
-/// When there cannot be such a socket, the plugin cannot be launched or has no Store service, or ends.
+/// When there cannot be such a socket, the plugin cannot be launched or has no Store service, or
+/// ends.
 pub(crate) async fn run(launch: Launch, socket: &Path) -> Result<()> {
     // From here on a signal leaves nothing behind.
     let mut signals = Signals::catch()?;

@@ -1,4 +1,5 @@
-//! Messages from the plugin to one caller, in a task of their own: it sees that a caller takes nothing, when nobody asks for the next message.
+//! Messages from the plugin to one caller, in a task of their own: it sees that a caller takes
+//! nothing, when nobody asks for the next message.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -29,7 +30,8 @@ pub(super) struct Relayed<T> {
     end: Option<oneshot::Receiver<Result<(), Status>>>,
 }
 
-/// Relays what comes from `source` as fast as the caller takes it. Keeps `place` no longer than the plugin is read from.
+/// Relays what comes from `source` as fast as the caller takes it. Keeps `place` no longer than the
+/// plugin is read from.
 pub(super) fn patiently<T: Send + 'static>(
     source: impl Stream<Item = Result<T, Status>> + Send + Unpin + 'static,
     place: Place,
@@ -37,7 +39,8 @@ pub(super) fn patiently<T: Send + 'static>(
     relay(MESSAGES, place, |sender| pump(source, sender))
 }
 
-/// Relays what comes from `source` as fast as it comes, until `stop`. A caller that is too slow for that is told so.
+/// Relays what comes from `source` as fast as it comes, until `stop`. A caller that is too slow for
+/// that is told so.
 pub(super) fn at_once<T: Send + 'static>(
     source: impl Stream<Item = Result<T, Status>> + Send + Unpin + 'static,
     place: Place,

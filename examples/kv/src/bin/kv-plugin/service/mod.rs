@@ -1,4 +1,5 @@
-//! What the plugin serves, over one store: the KV service of version 1 and the Store service of version 2.
+//! What the plugin serves, over one store: the KV service of version 1 and the Store service of
+//! version 2.
 
 mod kv;
 mod listing;

@@ -1,4 +1,5 @@
-//! The Store service: its calls, each as what the store does. How values come in, and listings and changes go out, is beside it.
+//! The Store service: its calls, each as what the store does. How values come in, and listings and
+//! changes go out, is beside it.
 
 use std::sync::Arc;
 

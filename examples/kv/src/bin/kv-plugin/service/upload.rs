@@ -1,4 +1,5 @@
-//! A value on its way in: announced, in pieces, committed. Whatever is not exactly that is refused before anything is stored.
+//! A value on its way in: announced, in pieces, committed. Whatever is not exactly that is refused
+//! before anything is stored.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +17,8 @@ use super::named;
 pub(super) const ROOM: usize = 4 * VALUE_LIMIT / UNIT;
 const UNIT: usize = 1024;
 
-/// How long the next piece of a value may take: room is held meanwhile. Longer than a host that passes on what others send waits for them.
+/// How long the next piece of a value may take: room is held meanwhile. Longer than a host that
+/// passes on what others send waits for them.
 const PIECE_WAIT: Duration = Duration::from_secs(60);
 
 /// A value that came whole.
@@ -29,7 +31,8 @@ pub(super) struct Upload {
     _room: OwnedSemaphorePermit,
 }
 
-/// Takes in one value. Never leaves the pieces unread for want of room: other calls on the connection would wait for them.
+/// Takes in one value. Never leaves the pieces unread for want of room: other calls on the
+/// connection would wait for them.
 pub(super) async fn receive(
     mut parts: impl Stream<Item = Result<WriteRequest, Status>> + Unpin,
     room: &Arc<Semaphore>,
@@ -67,7 +70,8 @@ fn reserve(room: &Arc<Semaphore>, size: usize) -> Result<OwnedSemaphorePermit, S
     reserved.map_err(|_| Status::resource_exhausted("too many values are on their way in"))
 }
 
-/// The end of the stream is none of its parts: a stream that was cancelled looks just like one that ended.
+/// The end of the stream is none of its parts: a stream that was cancelled looks just like one that
+/// ended.
 async fn next(parts: &mut (impl Stream<Item = Result<WriteRequest, Status>> + Unpin)) -> Result<Part, Status> {
     let next = tokio::time::timeout(PIECE_WAIT, parts.next()).await;
     let next = next.map_err(|_| Status::deadline_exceeded("the next piece of the value did not come in time"))?;

@@ -1,4 +1,5 @@
-//! Changes on their way out, to one watcher. The store never waits for it: a watcher that is too slow is told that it missed some.
+//! Changes on their way out, to one watcher. The store never waits for it: a watcher that is too
+//! slow is told that it missed some.
 
 use kv::Change;
 use kv::store_proto::change::Kind;
