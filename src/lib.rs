@@ -78,6 +78,7 @@ mod escape;
 mod handshake;
 #[cfg(feature = "_runtime")]
 mod launch;
+mod limits;
 mod private;
 #[cfg(feature = "host")]
 mod protocol;
@@ -85,6 +86,7 @@ mod protocol;
 mod rpc;
 #[expect(unsafe_code, reason = "system calls that no safe wrapper offers")]
 mod sys;
+mod timing;
 #[cfg(feature = "_runtime")]
 mod tls;
 #[cfg(feature = "_runtime")]
