@@ -74,12 +74,12 @@ mod environment;
 #[cfg(feature = "host")]
 mod error;
 mod escape;
+mod fs;
 #[cfg(feature = "_runtime")]
 mod handshake;
 #[cfg(feature = "_runtime")]
 mod launch;
 mod limits;
-mod private;
 #[cfg(feature = "host")]
 mod protocol;
 #[cfg(feature = "_runtime")]

@@ -16,24 +16,21 @@ const EDGES: [(&str, &[&str]); 18] = [
     ("sys", &[]),
     ("worker", &[]),
     ("environment", &[]),
-    ("private", &["worker"]),
-    ("verify", &["private", "sys"]),
-    ("audit", &["private", "verify", "worker"]),
+    ("fs", &["worker"]),
+    ("verify", &["fs", "sys"]),
+    ("audit", &["fs", "verify", "worker"]),
     ("sign", &["verify"]),
-    ("launch", &["environment", "private", "sys", "verify", "worker"]),
+    ("launch", &["environment", "fs", "sys", "verify", "worker"]),
     ("exec", &["environment", "sys", "verify"]),
-    ("machine", &["private", "sys", "verify"]),
+    ("machine", &["fs", "sys", "verify"]),
     ("handshake", &[]),
     ("tls", &["handshake", "verify"]),
     ("transport", &["handshake", "launch", "sys", "tls"]),
     ("rpc", &["transport"]),
     ("protocol", &[]),
     ("error", &["audit", "handshake", "launch", "rpc", "tls", "transport", "verify"]),
-    (
-        "host",
-        &["audit", "error", "handshake", "launch", "private", "protocol", "rpc", "sys", "tls", "transport", "verify"],
-    ),
-    ("plugin", &["handshake", "launch", "private", "rpc", "sys", "tls", "transport"]),
+    ("host", &["audit", "error", "handshake", "launch", "fs", "protocol", "rpc", "sys", "tls", "transport", "verify"]),
+    ("plugin", &["handshake", "launch", "fs", "rpc", "sys", "tls", "transport"]),
 ];
 
 /// What `lib.rs` offers under a short name, and where it comes from.
@@ -166,9 +163,7 @@ fn unsafe_code_is_in_one_file() {
         let uses = code.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == "unsafe");
         assert_eq!(uses, path == Path::new("src/sys.rs"), "{}", path.display());
     }
-    for stage in
-        ["exec", "machine", "private", "verify", "sign", "handshake", "tls", "transport", "rpc", "host", "plugin"]
-    {
+    for stage in ["exec", "machine", "fs", "verify", "sign", "handshake", "tls", "transport", "rpc", "host", "plugin"] {
         let contents = fs::read_to_string(root().join(format!("src/{stage}/mod.rs"))).unwrap();
         assert!(contents.contains("#![forbid(unsafe_code)]"), "{stage} does not forbid unsafe code");
     }

@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 use super::note::{NoteKeyError, NoteSigner, NoteVerifier};
 use crate::Escaped;
-use crate::private;
+use crate::fs::{PlaceFault, create, directory_of, is_trusted, trusted};
 use crate::verify::Digest;
 
 const FIRST_LINE: &str = "portcullis-audit-key/1";
@@ -122,10 +122,10 @@ impl LogKey {
         let path = path.as_ref();
         let key = Self::generate(origin)?;
         let failed = |source| LogKeyError::Io { path: path.to_path_buf(), source };
-        refuse_open_place(private::directory_of(path)).map_err(failed)?;
+        refuse_open_place(directory_of(path)).map_err(failed)?;
         // Whoever is killed meanwhile leaves nothing at `path`: half of the secrets would be in the
         // way of a log for good.
-        private::create(path, 0o600, key.text().as_bytes()).map_err(failed)?;
+        create(path, 0o600, key.text().as_bytes()).map_err(failed)?;
         Ok(key)
     }
 
@@ -151,7 +151,7 @@ impl LogKey {
         let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32;
         let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(failed)?;
         let status = file.metadata().map_err(failed)?;
-        let own = status.is_file() && private::is_trusted(status.uid());
+        let own = status.is_file() && is_trusted(status.uid());
         if !own || status.mode() & 0o077 != 0 {
             return Err(LogKeyError::Exposed {
                 path: path.to_path_buf(),
@@ -211,10 +211,10 @@ impl fmt::Debug for LogKey {
 
 /// Refuses a directory in which others could put another file under our name.
 fn refuse_open_place(directory: &Path) -> io::Result<()> {
-    match private::trusted(directory) {
+    match trusted(directory) {
         Ok(_) => Ok(()),
-        Err(private::PlaceFault::Io(error)) => Err(error),
-        Err(private::PlaceFault::Open { .. }) => Err(io::Error::new(
+        Err(PlaceFault::Io(error)) => Err(error),
+        Err(PlaceFault::Open { .. }) => Err(io::Error::new(
             io::ErrorKind::PermissionDenied,
             "others may rename what is in its directory, or above it",
         )),

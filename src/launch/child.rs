@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus};
 
 use super::cleaner;
 use super::peer::{Peer, PeerCheck};
-use crate::private::PrivateDirectory;
+use crate::fs::PrivateDirectory;
 use crate::sys;
 use crate::verify::VerifiedPlugin;
 

@@ -19,7 +19,7 @@ use super::child::{Belongings, Child};
 use super::error::{LaunchError, Step};
 use super::{Measure, Running};
 use crate::environment::Block;
-use crate::private::PrivateDirectory;
+use crate::fs::PrivateDirectory;
 use crate::sys::{self, ExecVectors};
 use crate::verify::{ExecMode, VerifiedPlugin};
 

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::LaunchError;
-use crate::private::{NameFault, PlaceFault, PrivateDirectory, refuse_name, trusted};
+use crate::fs::{NameFault, PlaceFault, PrivateDirectory, refuse_name, trusted};
 
 /// Makes a private directory below `parent`, in which nobody else may be able to rename or remove
 /// it.

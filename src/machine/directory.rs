@@ -10,7 +10,7 @@ use rustix::fs::OFlags;
 
 use super::report::Finding;
 use super::{Guarantee, shown};
-use crate::private::{Opening, PlaceFault, follow, is_trusted, refuse_name, trusted};
+use crate::fs::{Opening, PlaceFault, follow, is_trusted, refuse_name, trusted};
 use crate::verify::is_noexec;
 
 /// How many entries of a directory with plugins are looked at.

@@ -16,7 +16,7 @@ use super::image::{private_directory, same_file};
 use super::source::is_noexec;
 use super::tree::Tree;
 use super::{BundlePath, Digest, Manifest, ManifestFile};
-use crate::private::PrivateDirectory;
+use crate::fs::PrivateDirectory;
 
 /// The verified files of one plugin, in a directory that only this process's user may enter.
 /// Removed when this value is dropped.

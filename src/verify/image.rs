@@ -17,7 +17,7 @@ use super::error::Obstacle;
 use super::format;
 use super::source::{Source, is_noexec};
 use super::{Refusal, VerifyError};
-use crate::private::{PlaceFault, PrivateDirectory, is_trusted};
+use crate::fs::{PlaceFault, PrivateDirectory, is_trusted};
 use crate::sys::Mapping;
 
 /// How often it is tried to seal memory, and how long is waited in between.

@@ -17,7 +17,7 @@ use rustix::fs::OFlags;
 use super::error::LogOpenError;
 use super::file::{LogFile, beside, open};
 use crate::audit::event::{Torn, text};
-use crate::private::{directory_of, sync_directory_of};
+use crate::fs::{directory_of, sync_directory_of};
 use crate::verify::Digest;
 
 /// So many files are told of at once, the latest, so that what is told fits into a record.

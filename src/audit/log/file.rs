@@ -10,7 +10,7 @@ use rustix::fs::{CWD, FallocateFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::error::LogOpenError;
-use crate::private::sync_directory_of;
+use crate::fs::sync_directory_of;
 use crate::verify::other_than_regular;
 
 /// Room is reserved in pieces of this size.

@@ -35,7 +35,7 @@ use super::event::{Event, FORMAT, Opened, Torn};
 use super::sink::Sinks;
 use super::{Blind, Blinding, Checkpoint, LogKey, NoteVerifier};
 use crate::Escaped;
-use crate::private::{self, PlaceFault};
+use crate::fs::{PlaceFault, directory_of, trusted};
 
 /// Whether things may happen that cannot be recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -306,7 +306,7 @@ impl fmt::Debug for Log {
 fn place(path: &Path) -> Result<PathBuf, LogOpenError> {
     let failed = |source| LogOpenError::Io { path: path.to_path_buf(), source };
     let name = path.file_name().ok_or_else(|| failed(std::io::ErrorKind::InvalidInput.into()))?;
-    match private::trusted(private::directory_of(path)) {
+    match trusted(directory_of(path)) {
         Ok(directory) => Ok(directory.join(name)),
         Err(PlaceFault::Io(error)) => Err(failed(error)),
         Err(PlaceFault::Open { directory, owner, mode }) => {

@@ -7,7 +7,7 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
 use super::file::beside;
-use crate::private::directory_of;
+use crate::fs::directory_of;
 
 /// The number of a file's first record has so many digits in its name, so that names sort as
 /// numbers do.

@@ -15,7 +15,7 @@ use crate::audit::event::Torn;
 use crate::audit::examine::{Examination, Examiner, Fault, Trust, Witness, WitnessFault};
 use crate::audit::read::Lines;
 use crate::audit::{Checkpoint, LogKey};
-use crate::private::sync_directory_of;
+use crate::fs::sync_directory_of;
 
 /// A log that can be added to.
 #[derive(Debug)]

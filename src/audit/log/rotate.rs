@@ -10,7 +10,7 @@ use super::parts;
 use crate::audit::LogKey;
 use crate::audit::chain::Chain;
 use crate::audit::event::{Continued, Event, FORMAT};
-use crate::private::sync_directory_of;
+use crate::fs::sync_directory_of;
 
 /// What the next file is called until it takes its place.
 pub(super) const NEXT: &str = ".next";

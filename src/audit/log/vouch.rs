@@ -11,7 +11,7 @@ use super::settings::Hook;
 use crate::audit::chain::Chain;
 use crate::audit::event::{Event, Signed, Undelivered, text};
 use crate::audit::{Checkpoint, CheckpointError, LogKey};
-use crate::private;
+use crate::fs::replace;
 use crate::verify::open_regular;
 
 /// No checkpoint that a log of ours signs is longer, in bytes.
@@ -92,7 +92,7 @@ impl Vouching {
     pub(super) fn deliver(&mut self, vouched: Vouched, chain: &Chain) -> Checkpoint {
         (self.covered, self.size, self.since) = (chain.next(), chain.next(), None);
         if let Some(path) = &self.file
-            && let Err(error) = private::replace(path, 0o600, vouched.note.as_bytes())
+            && let Err(error) = replace(path, 0o600, vouched.note.as_bytes())
         {
             tracing::error!(%error, "a checkpoint could not be written to its file");
             self.missed += 1;

@@ -9,7 +9,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::Escaped;
-use crate::private::{self, is_trusted};
+use crate::fs::{Opening, follow, is_trusted};
 use crate::verify::linkage::{Linkage, SearchPathKind};
 
 /// More directories than any program is made to search, and more than are looked at.
@@ -58,14 +58,14 @@ pub struct SearchEntry {
 impl Outside {
     /// Looks at a directory that things are searched in.
     pub(super) fn directory(path: PathBuf) -> Self {
-        let found = private::follow(&path);
+        let found = follow(&path);
         Self::found(path, found)
     }
 
     /// Looks at a file that is used by this name: its directories, and who may write the file
     /// itself.
     pub(super) fn file(path: PathBuf) -> Self {
-        let found = private::follow(&path);
+        let found = follow(&path);
         let mut outside = Self::found(path, found);
         if outside.exposure.is_none()
             && let Ok(status) = std::fs::metadata(&outside.path)
@@ -75,7 +75,7 @@ impl Outside {
         outside
     }
 
-    fn found(path: PathBuf, found: io::Result<(bool, Option<private::Opening>)>) -> Self {
+    fn found(path: PathBuf, found: io::Result<(bool, Option<Opening>)>) -> Self {
         match found {
             Ok((exists, opening)) => Self { path, exists: Some(exists), exposure: opening.map(Exposure::from) },
             Err(_) => Self { path, exists: None, exposure: None },
@@ -91,8 +91,8 @@ impl Exposure {
     }
 }
 
-impl From<private::Opening> for Exposure {
-    fn from(opening: private::Opening) -> Self {
+impl From<Opening> for Exposure {
+    fn from(opening: Opening) -> Self {
         Self { path: opening.path, owner: opening.owner, mode: opening.mode }
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Content, Exposure, FileCapabilities, Outside, Remark, SearchEntry, remark};
 use crate::Escaped;
-use crate::private;
+use crate::fs::follow;
 use crate::verify::bytes::Bytes;
 use crate::verify::error::Obstacle;
 use crate::verify::source::Source;
@@ -120,7 +120,7 @@ impl Inspection {
     fn look(path: &Path, location: PathBuf, file: &File) -> Result<Self, InspectError> {
         let status = file.metadata().map_err(failed(path, "looking at it"))?;
         let absolute = std::path::absolute(path).map_err(failed(path, "following its path"))?;
-        let (_, opening) = private::follow(&absolute).map_err(failed(path, "following its path"))?;
+        let (_, opening) = follow(&absolute).map_err(failed(path, "following its path"))?;
         let opening = opening.map(Exposure::from);
         Ok(Self {
             path: path.to_path_buf(),

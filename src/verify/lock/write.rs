@@ -11,7 +11,7 @@ use rustix::fs::FlockOperation;
 
 use super::{Artifact, FORMAT, Lock, Subject};
 use crate::Escaped;
-use crate::private;
+use crate::fs::{self, directory_of};
 use crate::verify::form::quoted;
 use crate::verify::{Platform, SourceError};
 
@@ -55,7 +55,7 @@ impl Lock {
         let path = path.as_ref();
         let failed = |source| LockWriteError::Io { path: path.to_path_buf(), source };
         let target = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
-        let directory = File::open(private::directory_of(&target)).map_err(failed)?;
+        let directory = File::open(directory_of(&target)).map_err(failed)?;
         let locked = rustix::io::retry_on_intr(|| rustix::fs::flock(&directory, FlockOperation::LockExclusive));
         locked.map_err(|error| failed(error.into()))?;
         Ok(LockHold { _directory: directory })
@@ -93,7 +93,7 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => (path.to_path_buf(), 0o644),
         Err(error) => return Err(error),
     };
-    private::replace(&target, mode, bytes)
+    fs::replace(&target, mode, bytes)
 }
 
 fn write_artifact(text: &mut String, platform: &Platform, artifact: &Artifact) {

@@ -26,7 +26,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{LinkageRule, Place, Policy, SourceKind, TrustedKey};
-use crate::private::{Opening, follow, is_trusted};
+use crate::fs::{Opening, follow, is_trusted};
 use crate::verify::document::Document;
 use crate::verify::{Checksums, Digest, Lock, Owners, PluginName, PublicKey, SourceError, SourceFault, Version, form};
 

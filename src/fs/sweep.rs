@@ -9,8 +9,8 @@ use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::{AtFlags, CWD, FileType, FlockOperation};
 
-use super::directory::MARKER;
-use super::place::{PREFIX, RANDOM};
+use super::location::{PREFIX, RANDOM};
+use super::private_directory::MARKER;
 use super::removal::{ENTRIES, Leftover, open_directory};
 use crate::Escaped;
 

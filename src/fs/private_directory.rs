@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{CWD, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::place::{PREFIX, PlaceFault, RANDOM, trusted};
+use super::location::{PREFIX, PlaceFault, RANDOM, trusted};
 use super::removal::{self, Leftover, open_directory};
 use super::sweep::sweep_once;
 

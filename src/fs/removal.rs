@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 
-use super::directory::MARKER;
+use super::private_directory::MARKER;
 use crate::Escaped;
 use crate::worker::Worker;
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::CWD;
 use tempfile::TempDir;
 
-use super::directory::MARKER;
+use super::private_directory::MARKER;
 use super::removal::{DEPTH, empty, open_directory};
 use super::sweep::sweep;
 use super::*;

@@ -3,17 +3,17 @@
 //! nor what is put there.
 #![forbid(unsafe_code)]
 
-mod directory;
 mod durable;
-mod place;
+mod location;
+mod private_directory;
 mod removal;
 mod sweep;
 
-pub(crate) use directory::PrivateDirectory;
 #[cfg(feature = "audit")]
 pub(crate) use durable::{create, sync_directory_of};
 pub(crate) use durable::{directory_of, replace};
-pub(crate) use place::{NameFault, Opening, PlaceFault, follow, is_trusted, refuse_name, trusted};
+pub(crate) use location::{NameFault, Opening, PlaceFault, follow, is_trusted, refuse_name, trusted};
+pub(crate) use private_directory::PrivateDirectory;
 
 #[cfg(test)]
 mod tests;
