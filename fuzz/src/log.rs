@@ -5,7 +5,7 @@
 use std::ops::Range;
 use std::path::Path;
 
-use portcullis::audit::examine::{Damaged, Examination, Examiner, Trust};
+use portcullis::audit::verifier::{Damaged, Examination, Examiner, Trust};
 use portcullis::audit::read::Lines;
 use portcullis::audit::{Event, Record};
 use portcullis::verify::Digest;

@@ -100,8 +100,8 @@ pub fn a_full_disk_refuses_what_is_new_and_records_what_was_begun() {
     let log = place.path().join("after/log");
     let (examination, names) = {
         let mut names = std::collections::BTreeMap::<String, u32>::new();
-        let trust = portcullis::audit::examine::Trust::nothing().key(key(place.path()).verifier().clone());
-        let examination = portcullis::audit::examine::examine_with(&log, &trust, |_, record| {
+        let trust = portcullis::audit::verifier::Trust::nothing().key(key(place.path()).verifier().clone());
+        let examination = portcullis::audit::verifier::examine_with(&log, &trust, |_, record| {
             if let Some(name) = record.and_then(name) {
                 *names.entry(name).or_default() += 1;
             }

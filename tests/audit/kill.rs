@@ -61,8 +61,8 @@ pub fn what_was_told_to_be_recorded_survives_every_kill() {
     // Of what was not told, each writer had at most one event of each thread under way.
     assert!(names.len() <= told.len() + ROUNDS * THREADS, "{} of {}", told.len(), names.len());
     let note = std::fs::read_to_string(place.path().join("checkpoint")).unwrap();
-    let trust = portcullis::audit::examine::Trust::nothing().key(key(place.path()).verifier().clone());
-    let witnessed = portcullis::audit::examine::examine(log(place.path()), &trust.checkpoint("file", note)).unwrap();
+    let trust = portcullis::audit::verifier::Trust::nothing().key(key(place.path()).verifier().clone());
+    let witnessed = portcullis::audit::verifier::examine(log(place.path()), &trust.checkpoint("file", note)).unwrap();
     assert!(witnessed.is_intact(), "{:?}", witnessed.witnesses);
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use portcullis::audit::examine::{Examination, Trust, examine_with};
+use portcullis::audit::verifier::{Examination, Trust, examine_with};
 use portcullis::audit::{Event, Log, LogBuilder, LogKey, Record};
 
 /// This very binary, as something else.

@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 
-use portcullis::audit::examine::{Examination, Trust, examine_with};
+use portcullis::audit::verifier::{Examination, Trust, examine_with};
 use portcullis::audit::{Event, LogKey, Verdict};
 use support::serving::Serving;
 use support::{Place, digest, our_host, our_plugin, run, wrong_digest};

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use clap::Subcommand;
 use portcullis::Escaped;
 use portcullis::audit::NoteVerifier;
-use portcullis::audit::examine::Trust;
+use portcullis::audit::verifier::Trust;
 
 use crate::exit::Exit;
 

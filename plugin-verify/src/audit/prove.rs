@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use portcullis::Chain;
 use portcullis::audit::NoteVerifier;
-use portcullis::audit::examine::Trust;
+use portcullis::audit::verifier::Trust;
 use portcullis::audit::proof::{Evidence, EvidenceError};
 
 use super::{small_text, verify};

@@ -18,7 +18,7 @@ use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use portcullis::audit::examine::{Examination, examine_good};
+use portcullis::audit::verifier::{Examination, examine_good};
 use portcullis::{Chain, Escaped};
 use serde_json::Value;
 

@@ -6,7 +6,7 @@ use std::io::{self, BufWriter, Write as _};
 use std::ops::RangeInclusive;
 
 use portcullis::Chain;
-use portcullis::audit::examine::examine_with;
+use portcullis::audit::verifier::examine_with;
 use portcullis::audit::{Event, LaunchId, Record};
 use serde_json::Value;
 

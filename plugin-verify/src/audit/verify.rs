@@ -3,7 +3,7 @@
 
 use std::fmt::{self, Write as _};
 
-use portcullis::audit::examine::{Examination, Witness, examine};
+use portcullis::audit::verifier::{Examination, Witness, examine};
 use portcullis::{Chain, Escaped};
 use serde_json::{Map, Value, json};
 

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::time::SystemTime;
 
 use super::task::Done;
-use crate::audit::chain::Chain;
+use crate::audit::evidence::chain::Chain;
 use crate::audit::event::{Event, Lost};
 
 /// A fact that is not recorded yet.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::Escaped;
 use crate::audit::CheckpointError;
-use crate::audit::examine::Fault;
+use crate::audit::reader::verifier::Fault;
 
 /// A log could not be opened for writing. Nothing was written to it.
 #[derive(Debug, thiserror::Error)]

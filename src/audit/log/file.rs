@@ -10,6 +10,7 @@ use rustix::fs::{CWD, FallocateFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
 use super::error::LogOpenError;
+use crate::audit::evidence::segments::beside;
 use crate::fs::sync_directory_of;
 use crate::verify::other_than_regular;
 
@@ -272,11 +273,4 @@ impl Turn {
             Err(error) => Err(LogOpenError::Io { path, source: error.into() }),
         }
     }
-}
-
-/// The path of a file that belongs to a log: its own name and what is added to it.
-pub(super) fn beside(log: &Path, suffix: &str) -> PathBuf {
-    let mut name = log.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }

@@ -1,18 +1,16 @@
 //! A log that this process writes: [`Log`] takes events, a thread writes them. Reads back only what
 //! it takes to go on.
 
-mod aside;
 mod batch;
+mod checkpoints;
 mod error;
 mod file;
-mod parts;
 mod recover;
-mod rotate;
+#[cfg(feature = "host")]
+mod reservation;
+mod rotation;
 mod settings;
 mod task;
-mod vouch;
-#[cfg(feature = "host")]
-mod wait;
 mod writer;
 
 use std::fmt;
@@ -22,14 +20,13 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 
 pub use error::{LogError, LogOpenError};
-pub(crate) use parts::rotated;
-pub use settings::LogBuilder;
 #[cfg(feature = "host")]
-pub use wait::Owed;
+pub use reservation::Owed;
+pub use settings::LogBuilder;
 
+use self::checkpoints::Vouching;
 use self::file::Turn;
 use self::task::{Mailbox, Task};
-use self::vouch::Vouching;
 use self::writer::Writer;
 use super::event::{Event, FORMAT, Opened, Torn};
 use super::sink::Sinks;
@@ -120,7 +117,7 @@ impl Log {
                 .map_err(|directory| LogOpenError::AmongPlugins { path: path.clone(), directory })?;
         }
         let turn = Turn::take(&path)?;
-        let kept = settings.checkpoint_file.as_deref().map(|file| vouch::kept(file, &settings.key)).transpose()?;
+        let kept = settings.checkpoint_file.as_deref().map(|file| checkpoints::kept(file, &settings.key)).transpose()?;
         let mut recovered = recover::recover(&path, &settings.key, kept.flatten().as_ref())?;
         let opened = opened(&settings, std::mem::take(&mut recovered.torn));
         let LogBuilder { key, mode, rotate_at, records, interval, checkpoint_file, hook, sinks, .. } = settings;

@@ -2,20 +2,27 @@
 //! whose writer was killed. What such a writer left unfinished is put aside; anything else that is
 //! wrong is for a person to look at.
 
+use std::fs::{File, Permissions};
 use std::io::{self, BufReader, Seek as _, SeekFrom};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
+use rustix::fs::OFlags;
+
+use super::checkpoints::Kept;
 use super::error::LogOpenError;
-use super::file::{LogFile, beside};
-use super::vouch::Kept;
-use super::{aside, parts};
-use crate::audit::chain::Chain;
-use crate::audit::event::Torn;
-use crate::audit::examine::{Examination, Examiner, Fault, Trust, Witness, WitnessFault};
-use crate::audit::read::Lines;
+use super::file::{LogFile, open};
+use super::rotation;
+use crate::audit::evidence::chain::Chain;
+use crate::audit::evidence::segments::{self, beside};
+use crate::audit::event::{Torn, text};
+use crate::audit::reader::verifier::{Examination, Examiner, Fault, Trust, Witness, WitnessFault};
+use crate::audit::reader::read::Lines;
 use crate::audit::{Checkpoint, LogKey};
-use crate::fs::sync_directory_of;
+use crate::fs::{directory_of, sync_directory_of};
+use crate::verify::Digest;
 
 /// A log that can be added to.
 #[derive(Debug)]
@@ -35,8 +42,8 @@ pub(super) struct Recovered {
 pub(super) fn recover(path: &Path, key: &LogKey, kept: Option<&Kept>) -> Result<Recovered, LogOpenError> {
     let failed = |source| LogOpenError::Io { path: path.to_path_buf(), source };
     let over = kept.map(|kept| &kept.checkpoint);
-    undo_rotation(path).map_err(failed)?;
-    let older = parts::rotated(path).map_err(failed)?;
+    rotation::undo(path).map_err(failed)?;
+    let older = segments::rotated(path).map_err(failed)?;
     let Some(mut file) = LogFile::open(path)? else {
         if !older.is_empty() {
             return Err(LogOpenError::Missing { path: path.to_path_buf() });
@@ -56,9 +63,9 @@ pub(super) fn recover(path: &Path, key: &LogKey, kept: Option<&Kept>) -> Result<
         refuse_disconnected(path, first, &older, kept, key)?;
     }
     if read.whole < file.length() {
-        aside::put_aside(path, &mut file, read.whole, chain.next()).map_err(failed)?;
+        put_aside(path, &mut file, read.whole, chain.next()).map_err(failed)?;
     }
-    let torn = aside::untold(path, chain.next())?;
+    let torn = untold(path, chain.next())?;
     Ok(Recovered { file, first, chain, torn })
 }
 
@@ -93,22 +100,6 @@ fn refuse_disconnected(
     let found = examiner.finish();
     let agrees = found.damaged.is_none() && found.witnesses.iter().all(|witness| witness.fault.is_none());
     if agrees { Ok(()) } else { Err(disconnected()) }
-}
-
-/// Takes back a rotation that a killed writer began: until the next file has taken its place, the
-/// full one is the current one, and has two names.
-fn undo_rotation(path: &Path) -> io::Result<()> {
-    let Ok(current) = std::fs::symlink_metadata(path) else { return Ok(()) };
-    for (_, part) in parts::rotated(path)? {
-        let found = std::fs::symlink_metadata(&part)?;
-        if (found.dev(), found.ino()) == (current.dev(), current.ino()) {
-            std::fs::remove_file(&part)?;
-        }
-    }
-    match std::fs::remove_file(beside(path, super::rotate::NEXT)) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => sync_directory_of(path),
-    }
 }
 
 /// What was found in the current file.
@@ -151,4 +142,49 @@ fn examined(path: &Path, file: &LogFile, key: &LogKey, kept: Option<&Kept>) -> R
 fn trust(key: &LogKey, kept: Option<&Kept>) -> Trust {
     let trust = Trust::nothing().key(key.verifier().clone());
     kept.map_or(trust.clone(), |kept| trust.checkpoint("kept", &*kept.note))
+}
+
+/// So many files are told of at once, the latest, so that what is told fits into a record.
+const TOLD: usize = 32;
+
+/// Moves what lies behind `whole` into a file of its own, which is whole and on the disk before the
+/// log is cut. `next` is the number of the record that should have been there.
+pub(super) fn put_aside(log: &Path, file: &mut LogFile, whole: u64, next: u64) -> io::Result<()> {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let aside = beside(log, &format!(".torn-{next}-{}", since.as_micros()));
+    let mut copy = tempfile::Builder::new().prefix(".torn-").tempfile_in(directory_of(&aside))?;
+    copy.as_file().set_permissions(Permissions::from_mode(0o600))?;
+    let mut tail = file.file();
+    tail.seek(SeekFrom::Start(whole))?;
+    io::copy(&mut tail, &mut copy)?;
+    copy.as_file().sync_all()?;
+    copy.persist_noclobber(&aside).map_err(|error| error.error)?;
+    sync_directory_of(&aside)?;
+    file.cut(whole)?;
+    file.file().sync_all()
+}
+
+/// What was put aside in the place of record `next`, which is still to be written.
+pub(super) fn untold(log: &Path, next: u64) -> Result<Vec<Torn>, LogOpenError> {
+    let failed = |source| LogOpenError::Io { path: log.to_path_buf(), source };
+    let mut files = files(log, next).map_err(failed)?;
+    files.sort();
+    let from = files.len().saturating_sub(TOLD);
+    let opened =
+        files.drain(from..).filter_map(|path| open(&path, OFlags::RDONLY).transpose().map(|file| (path, file)));
+    opened.map(|(path, file)| file.and_then(|file| torn(&path, file).map_err(failed))).collect()
+}
+
+fn files(log: &Path, next: u64) -> io::Result<Vec<PathBuf>> {
+    let start = beside(log, &format!(".torn-{next}-"));
+    let start = start.file_name().unwrap_or_default().as_bytes();
+    let entries = std::fs::read_dir(directory_of(log))?;
+    let names = entries.map(|entry| entry.map(|entry| entry.file_name()));
+    let found = names.filter(|name| name.as_ref().map_or(true, |name| name.as_bytes().starts_with(start)));
+    found.map(|name| name.map(|name| log.with_file_name(name))).collect()
+}
+
+fn torn(path: &Path, mut file: File) -> io::Result<Torn> {
+    let name = path.file_name().unwrap_or_default();
+    Ok(Torn { bytes: file.metadata()?.len(), sha256: Digest::read(&mut file)?, file: text(name.as_bytes()) })
 }

@@ -2,17 +2,18 @@
 //! disk, so that nobody waits for them. The file is the evidence; what does not arrive here is
 //! counted, and the log says so.
 
-mod debt;
-mod outline;
 mod queue;
 #[cfg(feature = "syslog")]
 mod syslog;
 mod tracing;
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use serde::Deserialize;
 
 pub use self::tracing::{TracingSink, TracingSinkError};
 use queue::Queue;
@@ -20,7 +21,7 @@ use queue::Queue;
 pub use syslog::{SyslogSink, SyslogSinkError};
 
 use super::event::Undelivered;
-use super::record::Record;
+use super::evidence::record::Record;
 
 /// How long a sink that has got everything may take to end.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -89,6 +90,39 @@ impl Drop for Sinks {
         self.queues.iter().for_each(|queue| queue.close());
         let until = Instant::now() + PATIENCE;
         self.queues.iter().for_each(|queue| queue.finish(until));
+    }
+}
+
+/// Some members of an event, of whatever kind it is.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Outline<'a> {
+    #[serde(borrow, default, rename = "type")]
+    pub(super) kind: Cow<'a, str>,
+    #[serde(borrow, default)]
+    pub(super) launch: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    pub(super) plugin: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    pub(super) method: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    pub(super) outcome: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    pub(super) verdict: Option<Cow<'a, str>>,
+}
+
+impl<'a> Outline<'a> {
+    /// An event that has one of these members in another form shows none of them.
+    pub(super) fn of(record: &'a Record) -> Self {
+        serde_json::from_str(record.event_text()).unwrap_or_default()
+    }
+
+    /// Whether somebody should look at it: something was refused, failed, weakened or is missing.
+    pub(super) fn is_grave(&self) -> bool {
+        match &*self.kind {
+            "launch_failed" | "limit" | "lost" | "undelivered" | "weakened" => true,
+            "verification" => self.verdict.as_deref() != Some("allowed"),
+            _ => false,
+        }
     }
 }
 

@@ -8,10 +8,9 @@ use std::time::Duration;
 
 use syslog::{Facility, Formatter3164, Logger, LoggerBackend, unix_custom};
 
-use super::Sink;
-use super::outline::Outline;
+use super::{Outline, Sink};
 use crate::Escaped;
-use crate::audit::record::Record;
+use crate::audit::evidence::record::Record;
 
 /// Where syslog(3) sends to.
 const SOCKET: &str = "/dev/log";

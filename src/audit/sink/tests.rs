@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use super::queue::{BYTES, RECORDS};
 use super::*;
-use crate::audit::chain::Chain;
+use crate::audit::evidence::chain::Chain;
 use crate::audit::event::Event;
 
 /// Lines of a log, from its beginning.
@@ -152,7 +152,6 @@ fn what_waits_when_a_log_is_closed_is_still_delivered() {
 
 #[test]
 fn only_what_was_refused_failed_weakened_or_is_missing_is_grave() {
-    use super::outline::Outline;
     let line = |event: &str| {
         let (mut chain, mut lines) = (Chain::start(), Vec::new());
         let event: Event = serde_json::from_str(event).unwrap();

@@ -5,9 +5,8 @@ use std::error::Error;
 
 use tracing::Level;
 
-use super::Sink;
-use super::outline::Outline;
-use crate::audit::record::Record;
+use super::{Outline, Sink};
+use crate::audit::evidence::record::Record;
 
 /// Gives each record to the `tracing` subscriber of the process, under the target
 /// `portcullis::audit`.

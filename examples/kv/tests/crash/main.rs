@@ -23,7 +23,7 @@ use std::time::{Duration, Instant, SystemTime};
 use kv::store_proto::ListRequest;
 use portcullis::Digest;
 use portcullis::audit::LogKey;
-use portcullis::audit::examine::{Trust, examine};
+use portcullis::audit::verifier::{Trust, examine};
 use rustix::process::Signal;
 
 use crate::clients::{Attempt, Clients, Told, get_all};

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use portcullis::Digest;
-use portcullis::audit::examine::Examination;
+use portcullis::audit::verifier::Examination;
 
 use super::foreign::Foreign;
 use super::numbers::{count, moment};

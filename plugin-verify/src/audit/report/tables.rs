@@ -2,7 +2,7 @@
 //! nothing to say.
 
 use maud::{Markup, html};
-use portcullis::audit::examine::Account;
+use portcullis::audit::verifier::Account;
 
 use super::bounded::{Few, Top};
 use super::calls::Method;

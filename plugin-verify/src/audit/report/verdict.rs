@@ -2,7 +2,7 @@
 //! found.
 
 use maud::{Markup, html};
-use portcullis::audit::examine::{Damaged, Examination, Unfinished, Witness, WitnessFault};
+use portcullis::audit::verifier::{Damaged, Examination, Unfinished, Witness, WitnessFault};
 
 use super::foreign::Foreign;
 use super::numbers::{count, of};

@@ -154,11 +154,11 @@ fn a_log_that_cannot_begin_another_file_goes_on_in_the_one_that_it_has() {
     // Nor is it given a name that something else has.
     let place = Place::new();
     let log = place.builder().rotate_at(4096).open().unwrap();
-    fs::write(parts::full(&place.log(), 0), "theirs").unwrap();
+    fs::write(segments::full(&place.log(), 0), "theirs").unwrap();
     (0..40).for_each(|number| log.append(event(&number.to_string())).unwrap());
     log.close().unwrap();
     assert_eq!(
-        (place.names().len(), fs::read_to_string(parts::full(&place.log(), 0)).unwrap().as_str()),
+        (place.names().len(), fs::read_to_string(segments::full(&place.log(), 0)).unwrap().as_str()),
         (40, "theirs")
     );
 }

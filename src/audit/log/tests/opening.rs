@@ -147,7 +147,7 @@ fn a_rotation_that_a_kill_cut_short_is_taken_back() {
     let place = Place::new();
     place.open().append(event("one")).unwrap();
     // The full file has both names, and the next one is there.
-    fs::hard_link(place.log(), parts::full(&place.log(), 0)).unwrap();
+    fs::hard_link(place.log(), segments::full(&place.log(), 0)).unwrap();
     fs::copy(place.log(), place.file("log.next")).unwrap();
     place.open().append(event("two")).unwrap();
     assert_eq!(place.names(), ["one", "two"]);
@@ -158,7 +158,7 @@ fn a_rotation_that_a_kill_cut_short_is_taken_back() {
 fn a_log_whose_current_file_is_gone_is_not_begun_anew() {
     let place = Place::new();
     drop(place.open());
-    fs::rename(place.log(), parts::full(&place.log(), 0)).unwrap();
+    fs::rename(place.log(), segments::full(&place.log(), 0)).unwrap();
     assert!(matches!(place.refusal(), LogOpenError::Missing { .. }));
     assert!(!place.log().exists());
     fs::write(place.log(), "").unwrap();

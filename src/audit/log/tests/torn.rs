@@ -59,7 +59,7 @@ fn what_is_put_aside_is_there_before_the_log_is_cut() {
     file.faults.plan.lock().unwrap().cut = Some(Errno::IO);
     let whole = text[..text.len() - 1].rfind('\n').unwrap() as u64 + 1;
     let mut file = file;
-    assert!(aside::put_aside(&place.log(), &mut file, whole, 3).is_err());
+    assert!(recover::put_aside(&place.log(), &mut file, whole, 3).is_err());
     assert_eq!(place.text(), text[..text.len() - 1], "the log still has it");
     let aside = fs::read_dir(place.directory.path()).unwrap().map(|entry| entry.unwrap().path());
     let aside: Vec<_> = aside.filter(|path| path.to_string_lossy().contains("torn")).collect();
@@ -133,7 +133,7 @@ fn a_current_file_that_says_of_itself_what_was_before_it_is_not_believed() {
     fs::write(place.log(), &forged).unwrap();
     let refused = || matches!(builder().open(), Err(LogOpenError::Disconnected { kept: size, first, .. }) if (size, first) == (kept, kept + 10));
     assert!(refused(), "with the older files");
-    let older: Vec<_> = parts::rotated(&place.log()).unwrap().into_iter().map(|(_, file)| file).collect();
+    let older: Vec<_> = rotated(&place.log()).unwrap().into_iter().map(|(_, file)| file).collect();
     for file in older {
         fs::rename(&file, file.with_extension("away")).unwrap();
     }

@@ -2,8 +2,8 @@
 //! once, and tells everybody. What could not be written is taken back whole: the file, the chain,
 //! and what others were going to be told.
 
-mod answers;
-mod upkeep;
+mod completion;
+mod maintenance;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,13 +11,13 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::batch::{Entry, Fact, Lines, Measure, Waiting};
+use super::checkpoints::Vouching;
 use super::error::LogError;
 use super::file::LogFile;
 use super::recover::Recovered;
 use super::task::{Done, Mailbox, Task, tell};
-use super::vouch::Vouching;
 use super::{Mode, Shared};
-use crate::audit::chain::Chain;
+use crate::audit::evidence::chain::Chain;
 use crate::audit::event::Event;
 use crate::audit::sink::Sinks;
 

@@ -7,7 +7,7 @@ use std::time::{Instant, SystemTime};
 
 use super::*;
 use crate::Chain as Causes;
-use crate::audit::chain::Chain;
+use crate::audit::evidence::chain::Chain;
 use crate::audit::event::Event;
 
 fn record(event: &Event) -> Record {

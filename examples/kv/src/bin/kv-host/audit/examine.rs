@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 use portcullis::Escaped;
-use portcullis::audit::examine::{Examination, Trust, examine_with};
+use portcullis::audit::verifier::{Examination, Trust, examine_with};
 use portcullis::audit::{Blind, Event, LogKey, Record};
 
 use super::{Place, with_suffix};

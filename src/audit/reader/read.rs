@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, Mode, OFlags};
 
-use super::log::rotated;
-use super::record::LINE_LIMIT;
 use crate::Escaped;
+use crate::audit::evidence::record::LINE_LIMIT;
+use crate::audit::evidence::segments::rotated;
 use crate::verify::other_than_regular;
 
 /// The files of the log at `path`, in the order of their records: the full ones beside it, and then
@@ -34,7 +34,7 @@ fn full(path: &Path) -> Result<Vec<PathBuf>, ReadError> {
 /// The log may be written meanwhile. What is current now is read as the last file, also when it is
 /// full by then; and one that has both names, because its writer is just giving it the other or was
 /// killed at that, is read once.
-pub(super) fn opened(
+pub(crate) fn opened(
     path: impl AsRef<Path>,
 ) -> Result<impl Iterator<Item = Result<Lines<BufReader<File>>, ReadError>>, ReadError> {
     let path = path.as_ref();

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::*;
 use crate::audit::NoteSigner;
 use crate::audit::event::{Closed, Continued, Opened, Signed};
-use crate::audit::record::RecordFault;
+use crate::audit::evidence::record::RecordFault;
 
 const ORIGIN: &str = "example/log";
 const RECORDS: u64 = 1000;
@@ -480,7 +480,7 @@ fn a_log_that_gets_another_file_meanwhile_is_read_as_it_was() {
     let full = |first: usize| place.path().join(format!("log.{first:020}"));
     std::fs::write(full(0), written.lines[..second].concat()).unwrap();
     std::fs::write(&log, written.lines[second..third].concat()).unwrap();
-    let reading = crate::audit::read::opened(&log).unwrap();
+    let reading = crate::audit::reader::read::opened(&log).unwrap();
     std::fs::rename(&log, full(second)).unwrap();
     std::fs::write(&log, written.lines[third..].concat()).unwrap();
     let trust = trust();

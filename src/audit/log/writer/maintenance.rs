@@ -9,7 +9,7 @@ use crate::audit::event::{Closed, Event, Lost};
 use crate::audit::log::batch::Lines;
 use crate::audit::log::error::LogError;
 use crate::audit::log::task::{Done, tell};
-use crate::audit::log::{Mode, rotate};
+use crate::audit::log::{Mode, rotation};
 
 /// How long the sinks are waited for when the log is closed.
 const SINKS: Duration = Duration::from_secs(5);
@@ -81,7 +81,7 @@ impl Writer {
     /// The full file has all of its records on the disk.
     fn rotate(&mut self) {
         let room = if self.shared.mode == Mode::Required { self.owed * OUTCOME + OWN } else { 0 };
-        match rotate::rotate(&self.shared.path, self.first, &mut self.chain, &self.shared.key, room) {
+        match rotation::rotate(&self.shared.path, self.first, &mut self.chain, &self.shared.key, room) {
             Ok((file, line)) => {
                 self.sinks.offer(&line);
                 self.first = self.chain.next() - 1;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::{Account, ChainFault, Checkpoint, CheckpointError, NoteVerifier};
 use crate::Escaped;
-use crate::audit::record::{Record, RecordFault};
+use crate::audit::evidence::record::{Record, RecordFault};
 use crate::verify::Digest;
 
 /// What came of the examination of a log.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::*;
-use crate::audit::examine::Trust;
+use crate::audit::reader::verifier::Trust;
 use crate::audit::{Event, Log, LogKey, NoteVerifier};
 
 const ORIGIN: &str = "example/log";
@@ -168,7 +168,7 @@ fn what_has_another_form_is_no_proof() {
 fn nothing_is_proven_of_a_log_that_is_damaged_before_that() {
     let place = Place::new();
     let log = place.log();
-    let first = crate::audit::read::files(&log).unwrap()[0].clone();
+    let first = crate::audit::reader::read::files(&log).unwrap()[0].clone();
     let text = std::fs::read_to_string(&first).unwrap();
     std::fs::write(&first, text.replacen("\"n\":\"2\"", "\"n\":\"3\"", 1)).unwrap();
     let evidence = place.evidence();

@@ -14,9 +14,9 @@ use std::time::SystemTime;
 use serde::de::IgnoredAny;
 use sha2::{Digest as _, Sha256};
 
-use super::event::Event;
-use super::time::Time;
+use super::timestamp::Time;
 use super::tree::leaf_hash;
+use crate::audit::event::Event;
 use crate::verify::Digest;
 
 /// The longest line in bytes, without its line feed.

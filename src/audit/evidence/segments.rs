@@ -6,7 +6,6 @@ use std::io;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
-use super::file::beside;
 use crate::fs::directory_of;
 
 /// The number of a file's first record has so many digits in its name, so that names sort as
@@ -38,6 +37,13 @@ fn number(log: &[u8], entry: &OsString) -> Option<u64> {
     let digits = entry.as_bytes().strip_prefix(log)?.strip_prefix(b".")?;
     let fine = digits.len() == DIGITS && digits.iter().all(u8::is_ascii_digit);
     fine.then(|| OsString::from_vec(digits.to_vec()).into_string().ok()?.parse().ok()).flatten()
+}
+
+/// The path of a file that belongs to a log: its own name and what is added to it.
+pub(crate) fn beside(log: &Path, suffix: &str) -> PathBuf {
+    let mut name = log.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
 }
 
 #[cfg(test)]

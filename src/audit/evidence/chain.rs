@@ -3,10 +3,10 @@
 
 use std::time::SystemTime;
 
-use super::event::Event;
 use super::record::{self, Head, Record};
-use super::time::Time;
+use super::timestamp::Time;
 use super::tree::Frontier;
+use crate::audit::event::Event;
 use crate::verify::Digest;
 
 /// The end of a log, to which records can be added.

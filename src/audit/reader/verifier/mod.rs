@@ -2,22 +2,23 @@
 //! nothing missing that somebody else's checkpoint knows of. Names the first record that is not.
 //! Changes nothing.
 
-mod account;
-mod finding;
+mod report;
+mod summary;
 
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
-pub use account::{Account, OpenCall};
-pub use finding::{Damaged, Examination, Fault, Unfinished, Witness, WitnessFault};
+pub use report::{Damaged, Examination, Fault, Unfinished, Witness, WitnessFault};
+pub use summary::{Account, OpenCall};
 
-use self::finding::Good;
-use super::chain::Chain;
-use super::event::{Event, FORMAT};
+use self::report::Good;
 use super::read::{Line, Lines, ReadError, opened};
-use super::record::{Record, RecordFault};
-use super::tree::Frontier;
-use super::{ChainFault, Checkpoint, CheckpointError, NoteVerifier};
+use crate::audit::event::{Event, FORMAT};
+use crate::audit::evidence::chain::{Chain, ChainFault};
+use crate::audit::evidence::checkpoint::{Checkpoint, CheckpointError};
+use crate::audit::evidence::note::NoteVerifier;
+use crate::audit::evidence::record::{Record, RecordFault};
+use crate::audit::evidence::tree::Frontier;
 use crate::verify::Digest;
 
 /// What somebody who examines a log knows of it already.
@@ -136,13 +137,13 @@ impl<'t> Examiner<'t> {
 
     /// For whoever goes on with the log: what its records say is not added up, which takes most of
     /// the time.
-    pub(super) fn to_go_on(trust: &'t Trust) -> Self {
+    pub(crate) fn to_go_on(trust: &'t Trust) -> Self {
         Self { account: None, ..Self::new(trust) }
     }
 
     /// The number of the first record, and the place after the last good one. `None` if there is
     /// none.
-    pub(super) fn chain(&self) -> Option<(u64, Chain)> {
+    pub(crate) fn chain(&self) -> Option<(u64, Chain)> {
         self.log.as_ref().map(|log| (log.first, log.chain.clone()))
     }
 

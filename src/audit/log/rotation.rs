@@ -1,19 +1,21 @@
 //! From a full file of a log to a new one: the new one is there and says where it goes on before
 //! the full one gets its other name.
 
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::SystemTime;
 
 use super::error::LogOpenError;
-use super::file::{LogFile, beside};
-use super::parts;
+use super::file::LogFile;
 use crate::audit::LogKey;
-use crate::audit::chain::Chain;
+use crate::audit::evidence::chain::Chain;
+use crate::audit::evidence::segments::{self, beside};
 use crate::audit::event::{Continued, Event, FORMAT};
 use crate::fs::sync_directory_of;
 
 /// What the next file is called until it takes its place.
-pub(super) const NEXT: &str = ".next";
+const NEXT: &str = ".next";
 
 /// Makes the next file, which begins with the record that `chain` comes to, and gives the full one,
 /// whose first record has the number `first`, its name.
@@ -39,7 +41,7 @@ pub(super) fn rotate(
     let (mut continued, mut line) = (chain.clone(), Vec::new());
     continued.write(&mut line, SystemTime::now(), &begin(chain, key));
     file.reserve(line.len() as u64 + room).and_then(|_| file.add(&line, true)).map_err(failed)?;
-    let full = parts::full(path, first);
+    let full = segments::full(path, first);
     // A second name is never given over something, and at no time is the log without its own.
     std::fs::hard_link(path, &full).map_err(failed)?;
     // On the disk before the other: a file system may keep the later of two changes of names and
@@ -67,4 +69,20 @@ fn begin(chain: &Chain, key: &LogKey) -> Event {
         key: key.verifier().to_string(),
         tree: chain.tree().hashes().to_vec(),
     })
+}
+
+/// Takes back a rotation that a killed writer began: until the next file has taken its place, the
+/// full one is the current one, and has two names.
+pub(super) fn undo(path: &Path) -> io::Result<()> {
+    let Ok(current) = std::fs::symlink_metadata(path) else { return Ok(()) };
+    for (_, part) in segments::rotated(path)? {
+        let found = std::fs::symlink_metadata(&part)?;
+        if (found.dev(), found.ino()) == (current.dev(), current.ino()) {
+            std::fs::remove_file(&part)?;
+        }
+    }
+    match std::fs::remove_file(beside(path, NEXT)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => sync_directory_of(path),
+    }
 }

@@ -2,18 +2,19 @@
 //! checked with the key of the log and nothing else.
 
 mod consistency;
-mod evidence;
 mod inclusion;
+mod prover;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 pub use consistency::{ConsistencyProof, Consistent};
-pub use evidence::{Evidence, EvidenceError};
 pub use inclusion::{Included, InclusionProof};
+pub use prover::{Evidence, EvidenceError};
 
-use super::tree::ProofFault;
-use super::{CheckpointError, RecordFault};
+use crate::audit::evidence::checkpoint::CheckpointError;
+use crate::audit::evidence::record::RecordFault;
+use crate::audit::evidence::tree::ProofFault;
 use crate::verify::Digest;
 
 /// A proof holds a record, two checkpoints, and a hash for each time that the tree doubles.
