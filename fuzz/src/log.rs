@@ -5,8 +5,8 @@
 use std::ops::Range;
 use std::path::Path;
 
-use portcullis::audit::verifier::{Damaged, Examination, Examiner, Trust};
 use portcullis::audit::read::Lines;
+use portcullis::audit::verifier::{Damaged, Examination, Examiner, Trust};
 use portcullis::audit::{Event, Record};
 use portcullis::verify::Digest;
 

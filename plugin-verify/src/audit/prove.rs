@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use portcullis::Chain;
 use portcullis::audit::NoteVerifier;
-use portcullis::audit::verifier::Trust;
 use portcullis::audit::proof::{Evidence, EvidenceError};
+use portcullis::audit::verifier::Trust;
 
 use super::{small_text, verify};
 use crate::exit::Exit;

@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use std::time::SystemTime;
 
 use super::task::Done;
-use crate::audit::evidence::chain::Chain;
 use crate::audit::event::{Event, Lost};
+use crate::audit::evidence::chain::Chain;
 
 /// A fact that is not recorded yet.
 pub(super) struct Fact {

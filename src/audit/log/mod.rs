@@ -117,7 +117,8 @@ impl Log {
                 .map_err(|directory| LogOpenError::AmongPlugins { path: path.clone(), directory })?;
         }
         let turn = Turn::take(&path)?;
-        let kept = settings.checkpoint_file.as_deref().map(|file| checkpoints::kept(file, &settings.key)).transpose()?;
+        let kept =
+            settings.checkpoint_file.as_deref().map(|file| checkpoints::kept(file, &settings.key)).transpose()?;
         let mut recovered = recover::recover(&path, &settings.key, kept.flatten().as_ref())?;
         let opened = opened(&settings, std::mem::take(&mut recovered.torn));
         let LogBuilder { key, mode, rotate_at, records, interval, checkpoint_file, hook, sinks, .. } = settings;

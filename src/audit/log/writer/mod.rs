@@ -17,8 +17,8 @@ use super::file::LogFile;
 use super::recover::Recovered;
 use super::task::{Done, Mailbox, Task, tell};
 use super::{Mode, Shared};
-use crate::audit::evidence::chain::Chain;
 use crate::audit::event::Event;
+use crate::audit::evidence::chain::Chain;
 use crate::audit::sink::Sinks;
 
 /// There is always room for an outcome of this size, in bytes.

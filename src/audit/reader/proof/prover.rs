@@ -6,9 +6,9 @@ use std::path::Path;
 
 use super::{ConsistencyProof, InclusionProof};
 use crate::audit::event::Event;
-use crate::audit::reader::verifier::{Examination, Trust, examine_good};
-use crate::audit::reader::read::ReadError;
 use crate::audit::evidence::tree::Tree;
+use crate::audit::reader::read::ReadError;
+use crate::audit::reader::verifier::{Examination, Trust, examine_good};
 use crate::audit::{Checkpoint, CheckpointError};
 
 /// A log that was examined, and everything that it takes to prove something of it.
