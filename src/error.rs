@@ -49,7 +49,7 @@ impl Error {
             Self::Start(error) => match &error.fault {
                 StartFault::Handshake(fault) => !matches!(fault, HandshakeError::Ended { .. }),
                 StartFault::Transport(fault) => {
-                    matches!(fault, TransportError::Stranger { .. } | TransportError::NotItsSocket { .. })
+                    matches!(fault, TransportError::UnexpectedPeer { .. } | TransportError::InvalidSocket { .. })
                 }
                 StartFault::Tls(fault) => fault.is_refusal(),
                 StartFault::Rpc(_) | StartFault::Exited | StartFault::Timeout { .. } => false,

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use portcullis::machine::{Finding, Guarantee, Machine, Report, Verdict};
+use portcullis::machine::{Assessment, Guarantee, Machine, Report, Suitability};
 use serde_json::{Value, json};
 
 use crate::exit::Exit;
@@ -43,39 +43,39 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
     if let Some(directory) = &arguments.directory {
         machine = machine.with_plugin_directory(directory);
     }
-    let report = arguments.require.iter().copied().fold(machine, Machine::require).examine();
-    let exit = match report.verdict() {
-        Verdict::Enough => Exit::Success,
-        Verdict::TooLittle => Exit::Refused,
+    let report = arguments.require.iter().copied().fold(machine, Machine::require).assess();
+    let exit = match report.suitability() {
+        Suitability::Sufficient => Exit::Success,
+        Suitability::Insufficient => Exit::Refused,
         // Whatever it may be, it is not enough to go on.
         _ => Exit::Failed,
     };
     if arguments.form.json {
-        let findings = report.findings().iter().map(document).collect::<Vec<_>>();
-        return output::json("doctor", exit, [("findings", findings.into())]);
+        let assessments = report.assessments().iter().map(document).collect::<Vec<_>>();
+        return output::json("doctor", exit, [("findings", assessments.into())]);
     }
     exit.after(output::write(Table(&report, exit).to_string().as_bytes()))
 }
 
-fn document(finding: &Finding) -> Value {
+fn document(assessment: &Assessment) -> Value {
     json!({
-        "name": finding.guarantee.name(),
-        "state": finding.state.to_string(),
-        "required": finding.required,
-        "purpose": finding.guarantee.purpose(),
-        "evidence": finding.evidence,
-        "advice": finding.advice,
+        "name": assessment.guarantee.name(),
+        "state": assessment.status.to_string(),
+        "required": assessment.required,
+        "purpose": assessment.guarantee.purpose(),
+        "evidence": assessment.evidence,
+        "advice": assessment.advice,
     })
 }
 
-/// Each finding with what it is for, and what can be done about it; then the verdict.
+/// Each assessment with what it is for, and what can be done about it; then the verdict.
 struct Table<'a>(&'a Report, Exit);
 
 impl fmt::Display for Table<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for Finding { guarantee, state, required, evidence, advice, .. } in self.0.findings() {
+        for Assessment { guarantee, status, required, evidence, advice, .. } in self.0.assessments() {
             let required = if *required { "required" } else { "optional" };
-            writeln!(f, "{state:<7}  {required}  {guarantee:<18}  {evidence}")?;
+            writeln!(f, "{status:<7}  {required}  {guarantee:<18}  {evidence}")?;
             writeln!(f, "                   for  {}", guarantee.purpose())?;
             if let Some(advice) = advice {
                 writeln!(f, "                   do   {advice}")?;

@@ -93,9 +93,11 @@ pub use trail::{verify, verify_as};
 
 pub use crate::error::{Awaited, StartError, StartFault};
 pub use crate::handshake::{AddressFault, Announcement, CertificateFault, HandshakeError, LineFault, Network};
-pub use crate::launch::{Environment, EnvironmentError, EnvironmentFault, Exit, LaunchError, Measure, PeerCheck, Step};
+pub use crate::launch::{
+    Environment, EnvironmentError, EnvironmentFault, Exit, Hardening, LaunchError, PeerCheck, Step,
+};
 pub use crate::rpc::RpcError;
 #[cfg(feature = "reflection")]
-pub use crate::rpc::{Presence, Reflection, ServicesError};
+pub use crate::rpc::{ReflectionVersion, ServicePresence, ServicesError};
 pub use crate::tls::{KeyAlgorithm, TlsError};
 pub use crate::transport::TransportError;

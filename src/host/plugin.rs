@@ -11,7 +11,7 @@ use super::process::Process;
 use super::trail::Life;
 use super::{Channel, LaunchReport};
 use crate::launch::Exit;
-use crate::rpc::{self, Asked};
+use crate::rpc::{self, ExitRequest};
 use crate::transport::{self, Hangup};
 
 /// How long a plugin that did not exit when it was asked gets after SIGTERM, and how long the end
@@ -141,7 +141,7 @@ impl Plugin {
 
     /// Whether the plugin exited; not if it does not know how to be asked.
     async fn ask_and_wait(&self, patience: Duration) -> bool {
-        if rpc::ask_to_exit(self.wire()).await == Asked::Unheard {
+        if rpc::request_exit(self.wire()).await == ExitRequest::Unimplemented {
             return false;
         }
         if self.process.ended_within(patience).await.is_none() {

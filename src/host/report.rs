@@ -9,7 +9,7 @@ use crate::Escaped;
 #[cfg(feature = "audit")]
 use crate::audit::LaunchId;
 use crate::handshake::Announcement;
-use crate::launch::{Measure, PeerCheck};
+use crate::launch::{Hardening, PeerCheck};
 use crate::tls::KeyAlgorithm;
 use crate::verify::{Digest, ExecMode, Voucher};
 
@@ -56,7 +56,7 @@ pub struct LaunchReport {
     /// The names of the variables in the plugin's environment. Never their values.
     pub environment: Vec<OsString>,
     /// What was enforced on the plugin's process.
-    pub measures: Vec<Measure>,
+    pub hardening: Vec<Hardening>,
     /// How long the steps of the start took.
     pub timings: Timings,
 }
@@ -85,8 +85,8 @@ impl fmt::Display for LaunchReport {
         writeln!(f, "             plugin sha256 {}, {}", self.plugin_certificate, self.plugin_key)?;
         let names: Vec<_> = self.environment.iter().map(|name| Escaped::new(name.as_bytes()).to_string()).collect();
         writeln!(f, "environment  {}", names.join(", "))?;
-        let measures: Vec<_> = self.measures.iter().map(Measure::to_string).collect();
-        writeln!(f, "enforced     {}", measures.join(", "))?;
+        let hardening: Vec<_> = self.hardening.iter().map(Hardening::to_string).collect();
+        writeln!(f, "enforced     {}", hardening.join(", "))?;
         write!(f, "start        {}", self.timings)
     }
 }

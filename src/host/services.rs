@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::Plugin;
 use crate::Escaped;
-use crate::rpc::{self, Presence, Reflection, ServicesError};
+use crate::rpc::{self, ReflectionVersion, ServicePresence, ServicesError};
 
 /// Answered `SERVING`, or the plugin would not have become ready.
 const HEALTH: &str = "grpc.health.v1.Health";
@@ -26,7 +26,7 @@ pub enum Services {
         /// Their full names, sorted. Foreign text: show it with [`Escaped`].
         names: Vec<String>,
         /// The service that listed them, which is among them.
-        reflection: Reflection,
+        reflection: ReflectionVersion,
     },
     /// It does not list them: it has no reflection. Nothing can be told of the application's
     /// services then.
@@ -44,7 +44,7 @@ pub struct WireService {
     /// Its full name.
     pub name: &'static str,
     /// Whether the plugin has it.
-    pub presence: Presence,
+    pub presence: ServicePresence,
 }
 
 impl Plugin {
@@ -62,12 +62,12 @@ impl Plugin {
     }
 
     async fn ask_for_services(&self) -> Result<Services, ServicesError> {
-        if let Some((reflection, names)) = rpc::list(&self.wire()).await? {
+        if let Some((reflection, names)) = rpc::list_services(&self.wire()).await? {
             return Ok(Services::Listed { names, reflection });
         }
-        let mut wire = vec![WireService { name: HEALTH, presence: Presence::Offered }];
+        let mut wire = vec![WireService { name: HEALTH, presence: ServicePresence::Offered }];
         for name in WIRE {
-            wire.push(WireService { name, presence: rpc::presence(self.wire(), name).await });
+            wire.push(WireService { name, presence: rpc::probe_service(self.wire(), name).await });
         }
         Ok(Services::Unlisted { wire })
     }
@@ -94,9 +94,10 @@ mod tests {
 
     #[test]
     fn names_are_shown_on_one_line_whatever_they_are() {
-        let listed = Services::Listed { names: vec!["a.B".into(), "c\n\u{202e}".into()], reflection: Reflection::V1 };
+        let listed =
+            Services::Listed { names: vec!["a.B".into(), "c\n\u{202e}".into()], reflection: ReflectionVersion::V1 };
         assert_eq!(listed.to_string(), r"a.B, c\n\u{202e} (reflection v1)");
-        let wire = vec![WireService { name: HEALTH, presence: Presence::Offered }];
+        let wire = vec![WireService { name: HEALTH, presence: ServicePresence::Offered }];
         let unlisted = Services::Unlisted { wire };
         assert_eq!(unlisted.to_string(), "not listed, no reflection; grpc.health.v1.Health offered");
     }

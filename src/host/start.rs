@@ -18,7 +18,7 @@ use super::{LaunchReport, Plugin, Timings};
 use crate::error::{Awaited, Error, StartError, StartFault};
 use crate::fs::PrivateDirectory;
 use crate::handshake::{Agreed, Announcement, HandshakeError, Offer};
-use crate::launch::{self, LaunchError, Measure, Order, PeerCheck, Running, Step};
+use crate::launch::{self, Hardening, LaunchError, PeerCheck, Running, SpawnSpec, Step};
 use crate::tls::{Identity, Pin};
 use crate::transport::{Channel, Connection, Hangup, Session};
 use crate::verify::{Digest, ExecMode, Subject, VerifiedPlugin, Voucher};
@@ -62,7 +62,7 @@ pub(super) async fn start(ready: Ready) -> Result<Plugin, Error> {
 
 async fn launch(ready: Ready, watch: Stopwatch, deadline: Instant, trail: &Trail) -> Result<Launched, Error> {
     let identity = Identity::generate().map_err(Error::Identity)?;
-    let directory = launch::place_sockets(&ready.runtime_directory)?;
+    let directory = launch::create_socket_directory(&ready.runtime_directory)?;
     let sockets = directory.path().to_path_buf();
     let terms = Terms { protocol: ready.protocol.clone(), tcp_loopback: ready.tcp_loopback, sockets, identity };
     let facts = Facts::of(&ready.plugin);
@@ -114,10 +114,10 @@ impl Facts {
     }
 }
 
-fn order(ready: Ready, terms: &Terms, directory: PrivateDirectory) -> Result<Order, LaunchError> {
+fn order(ready: Ready, terms: &Terms, directory: PrivateDirectory) -> Result<SpawnSpec, LaunchError> {
     let environment = ready.environment.block(&protocol_variables(terms, directory.path()))?;
     let before = ready.plugin.arguments().iter().cloned();
-    Ok(Order {
+    Ok(SpawnSpec {
         arguments: [ready.name].into_iter().chain(before).chain(ready.arguments).collect(),
         plugin: ready.plugin,
         environment,
@@ -142,11 +142,11 @@ fn protocol_variables(terms: &Terms, directory: &Path) -> Vec<(String, OsString)
 
 /// Starts the process on the launcher thread. If this future is dropped meanwhile, the process is
 /// not started, or killed there.
-async fn spawn(order: Order) -> Result<Running, LaunchError> {
+async fn spawn(order: SpawnSpec) -> Result<Running, LaunchError> {
     let (sender, receiver) = oneshot::channel();
     launch::on_launcher(move || {
         if !sender.is_closed() {
-            drop(sender.send(order.start()));
+            drop(sender.send(order.spawn()));
         }
     })?;
     receiver.await.unwrap_or_else(|_| {
@@ -161,7 +161,7 @@ struct Starting {
     stdout: UnixStream,
     stderr: Output,
     environment: Vec<OsString>,
-    measures: Vec<Measure>,
+    hardening: Vec<Hardening>,
     watch: Stopwatch,
     /// How long it took to start the process.
     started_in: Duration,
@@ -187,7 +187,15 @@ impl Starting {
         let process =
             Process::watch(running.child).map_err(|source| LaunchError::Start { step: Step::ProcessHandle, source })?;
         let stderr = Output::drain("stderr", process.child().pid(), stderr, process.end());
-        Ok(Self { process, stdout, stderr, environment: running.names, measures: running.measures, watch, started_in })
+        Ok(Self {
+            process,
+            stdout,
+            stderr,
+            environment: running.names,
+            hardening: running.hardening,
+            watch,
+            started_in,
+        })
     }
 
     /// A process that was forked off the plugin could go on where the plugin ended. It is not what
@@ -229,7 +237,7 @@ impl Starting {
         let channel =
             within(deadline, Awaited::Http2, transport::channel(secured)).await?.map_err(StartFault::Transport)?;
         let http2 = self.watch.step();
-        within(deadline, Awaited::Health, rpc::check(channel.clone())).await?.map_err(StartFault::Rpc)?;
+        within(deadline, Awaited::Health, rpc::check_health(channel.clone())).await?.map_err(StartFault::Rpc)?;
         let timings = Timings {
             process: self.started_in,
             handshake_line,
@@ -262,7 +270,7 @@ impl Starting {
             plugin_certificate: met.pin.fingerprint(),
             plugin_key: met.pin.key(),
             environment: std::mem::take(&mut self.environment),
-            measures: std::mem::take(&mut self.measures),
+            hardening: std::mem::take(&mut self.hardening),
             timings: met.timings,
         }
     }
@@ -299,7 +307,7 @@ impl Launched {
         // What the plugin still writes to its standard output has no meaning, and must not block
         // it.
         let stdout = Output::drain("stdout", report.pid, stdout, process.end());
-        tokio::spawn(rpc::drain(met.channel.clone()));
+        tokio::spawn(rpc::drain_stdio(met.channel.clone()));
         let LaunchReport { pid, digest, mode, version, .. } = report;
         tracing::info!(pid, %digest, %mode, version, "a plugin is ready");
         Plugin::new(process, met.channel, met.hangup, [stderr, stdout], report, trail.live(pid))

@@ -10,8 +10,8 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus};
 
-use super::cleaner;
 use super::peer::{Peer, PeerCheck};
+use super::reaper;
 use crate::fs::PrivateDirectory;
 use crate::sys;
 use crate::verify::VerifiedPlugin;
@@ -67,13 +67,13 @@ pub(crate) struct Child {
     /// Set when the process was reaped. Held locked while the group is signalled.
     exit: Mutex<Option<Exit>>,
     /// There until the child is dropped.
-    belongings: Option<Belongings>,
+    resources: Option<Resources>,
 }
 
 /// What a process needs on disk for as long as it runs. Gone when it has ended and can no longer
 /// put anything there.
 #[derive(Debug)]
-pub(super) struct Belongings {
+pub(super) struct Resources {
     #[expect(dead_code, reason = "held, because its files are there for as long as it is")]
     pub(super) plugin: VerifiedPlugin,
     #[expect(dead_code, reason = "held, because it is there for as long as this value")]
@@ -83,8 +83,8 @@ pub(super) struct Belongings {
 impl Child {
     /// Takes hold of a process that this program has just started and nobody has reaped, and of
     /// what belongs to it.
-    pub(super) fn hold(pid: Pid, pidfd: OwnedFd, belongings: Belongings) -> Self {
-        Self { pid, pidfd: Arc::new(pidfd), exit: Mutex::new(None), belongings: Some(belongings) }
+    pub(super) fn new(pid: Pid, pidfd: OwnedFd, resources: Resources) -> Self {
+        Self { pid, pidfd: Arc::new(pidfd), exit: Mutex::new(None), resources: Some(resources) }
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -158,23 +158,23 @@ impl Child {
     /// Compares pidfds, which unlike process numbers are never used twice; where the kernel has no
     /// `SO_PEERPIDFD` or no unique inode numbers for pidfds it compares the numbers, while the
     /// process is known not to be reaped.
-    pub(crate) fn made(&self, socket: BorrowedFd<'_>) -> io::Result<Peer> {
+    pub(crate) fn is_peer_of(&self, socket: BorrowedFd<'_>) -> io::Result<Peer> {
         let (pidfd, ours) = match (sys::peer_pidfd(socket), rustix::fs::fstatfs(&*self.pidfd)?.f_type) {
             (Ok(pidfd), sys::PIDFS_MAGIC) => (pidfd, rustix::fs::fstat(&*self.pidfd)?),
-            (Ok(_), _) => return self.made_by_number(socket),
+            (Ok(_), _) => return self.is_peer_by_number(socket),
             (Err(error), _) if Errno::from_io_error(&error) == Some(Errno::NOPROTOOPT) => {
-                return self.made_by_number(socket);
+                return self.is_peer_by_number(socket);
             }
             (Err(error), _) => return Err(error),
         };
         let theirs = rustix::fs::fstat(&pidfd)?;
         match (ours.st_dev, ours.st_ino) == (theirs.st_dev, theirs.st_ino) {
             true => Ok(Peer::Child(PeerCheck::PidFd)),
-            false => Ok(Peer::Stranger(sys::peer_credentials(socket)?.pid.unsigned_abs())),
+            false => Ok(Peer::Other(sys::peer_credentials(socket)?.pid.unsigned_abs())),
         }
     }
 
-    fn made_by_number(&self, socket: BorrowedFd<'_>) -> io::Result<Peer> {
+    fn is_peer_by_number(&self, socket: BorrowedFd<'_>) -> io::Result<Peer> {
         let exit = self.lock();
         let pid = sys::peer_credentials(socket)?.pid.unsigned_abs();
         // Not even ended, so the number cannot be anybody else's; also not if something else in
@@ -182,7 +182,7 @@ impl Child {
         let running = exit.is_none() && wait(&self.pidfd, WaitIdOptions::NOWAIT)?.is_none();
         match running && pid == self.pid() {
             true => Ok(Peer::Child(PeerCheck::ProcessId)),
-            false => Ok(Peer::Stranger(pid)),
+            false => Ok(Peer::Other(pid)),
         }
     }
 
@@ -204,19 +204,19 @@ impl Drop for Child {
             let _ = rustix::event::poll(&mut end, Some(&DROP_WAIT));
         }
         if self.try_reap().is_none() {
-            cleaner::reap(Remains { pidfd: Arc::clone(&self.pidfd), _belongings: self.belongings.take() });
+            reaper::reap(Unreaped { pidfd: Arc::clone(&self.pidfd), _belongings: self.resources.take() });
         }
     }
 }
 
 /// A killed child that nobody holds any more and that is still to be reaped.
 #[derive(Debug)]
-pub(super) struct Remains {
+pub(super) struct Unreaped {
     pidfd: Arc<OwnedFd>,
-    _belongings: Option<Belongings>,
+    _belongings: Option<Resources>,
 }
 
-impl Remains {
+impl Unreaped {
     /// Whether there is nothing left to reap.
     pub(super) fn try_reap(&self) -> bool {
         !matches!(wait(&self.pidfd, WaitIdOptions::empty()), Ok(None))

@@ -64,7 +64,7 @@ pub enum LaunchError {
     #[error(
         "this process ignores SIGCHLD, so the end of a plugin would go unnoticed; give that signal its default action"
     )]
-    ChildrenIgnored,
+    SigchldIgnored,
     /// The process could not be started in time. Should it start all the same, it is killed at
     /// once.
     #[error("the plugin's process was not started in time")]

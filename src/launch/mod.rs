@@ -6,13 +6,13 @@
 //! directory.
 
 mod child;
-mod cleaner;
+mod directory;
 mod error;
+mod hardening;
 mod launcher;
-mod measure;
-mod order;
 mod peer;
-mod place;
+mod reaper;
+mod spawn;
 
 use std::ffi::OsString;
 use std::os::unix::net::UnixStream;
@@ -20,13 +20,13 @@ use std::os::unix::net::UnixStream;
 pub use crate::environment::{Environment, EnvironmentError, EnvironmentFault};
 pub use child::Exit;
 pub use error::{LaunchError, Step};
-pub use measure::Measure;
+pub use hardening::Hardening;
 pub use peer::PeerCheck;
 
 pub(crate) use child::Child;
-pub(crate) use order::{Order, Stdin};
+pub(crate) use directory::create_socket_directory;
 pub(crate) use peer::Peer;
-pub(crate) use place::place_sockets;
+pub(crate) use spawn::{SpawnSpec, Stdin};
 
 /// A plugin's process, with everything that belongs to it.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ pub(crate) struct Running {
     pub(crate) stderr: UnixStream,
     /// The names of the variables in its environment.
     pub(crate) names: Vec<OsString>,
-    pub(crate) measures: Vec<Measure>,
+    pub(crate) hardening: Vec<Hardening>,
 }
 
 /// Runs `task` on the thread from which plugins are started, one after the other.

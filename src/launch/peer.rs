@@ -7,7 +7,7 @@ use std::fmt;
 pub(crate) enum Peer {
     Child(PeerCheck),
     /// Another process, by its number (0: the kernel does not say).
-    Stranger(u32),
+    Other(u32),
 }
 
 /// How it was established that the process at the other end of the plugin's socket is the one that

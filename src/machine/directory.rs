@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
-use super::report::Finding;
+use super::report::Assessment;
 use super::{Guarantee, shown};
 use crate::fs::{Opening, PlaceFault, follow, is_trusted, refuse_name, trusted};
 use crate::verify::is_noexec;
@@ -20,7 +20,7 @@ const ENTRIES: usize = 10_000;
 const NAMED: usize = 10;
 
 /// The directory in which hosts make the private directories of launches.
-pub(super) fn of_launches(directory: &Path) -> [Finding; 2] {
+pub(super) fn of_launches(directory: &Path) -> [Assessment; 2] {
     [
         private_directory(directory),
         executable(Guarantee::PrivateCopy, directory)
@@ -29,7 +29,7 @@ pub(super) fn of_launches(directory: &Path) -> [Finding; 2] {
 }
 
 /// The directory in which plugins lie.
-pub(super) fn of_plugins(directory: &Path) -> [Finding; 2] {
+pub(super) fn of_plugins(directory: &Path) -> [Assessment; 2] {
     [
         executable(Guarantee::PluginMount, directory)
             .advise("install the plugins on a file system that is mounted without noexec"),
@@ -39,66 +39,67 @@ pub(super) fn of_plugins(directory: &Path) -> [Finding; 2] {
     ]
 }
 
-fn private_directory(directory: &Path) -> Finding {
+fn private_directory(directory: &Path) -> Assessment {
     let guarantee = Guarantee::PrivateDirectory;
     let found = match place(directory) {
-        Ok(place) => Finding::given(guarantee, format!("{} holds one", shown(&place))),
-        Err(fault) => fault.into_finding(guarantee, directory),
+        Ok(place) => Assessment::given(guarantee, format!("{} holds one", shown(&place))),
+        Err(fault) => fault.into_assessment(guarantee, directory),
     };
     found.advise("set TMPDIR to a short path that nobody but root and this user can rename anything in, or choose one in the host")
 }
 
-enum Fault {
+enum DirectoryFault {
     Found(String),
     Io(io::Error),
 }
 
-impl Fault {
-    fn into_finding(self, guarantee: Guarantee, directory: &Path) -> Finding {
+impl DirectoryFault {
+    fn into_assessment(self, guarantee: Guarantee, directory: &Path) -> Assessment {
         match self {
-            Self::Found(evidence) => Finding::missing(guarantee, evidence),
+            Self::Found(evidence) => Assessment::missing(guarantee, evidence),
             Self::Io(error) if error.kind() == io::ErrorKind::NotFound => {
-                Finding::missing(guarantee, format!("{}: {error}", shown(directory)))
+                Assessment::missing(guarantee, format!("{}: {error}", shown(directory)))
             }
-            Self::Io(error) => Finding::failed(guarantee, &shown(directory).to_string(), &error),
+            Self::Io(error) => Assessment::failed(guarantee, &shown(directory).to_string(), &error),
         }
     }
 }
 
 /// The place, after everything that a launch demands of it, a directory made there included.
-fn place(directory: &Path) -> Result<PathBuf, Fault> {
+fn place(directory: &Path) -> Result<PathBuf, DirectoryFault> {
     let place = trusted(directory).map_err(|fault| match fault {
-        PlaceFault::Open { directory, owner, mode } => Fault::Found(format!(
+        PlaceFault::Open { directory, owner, mode } => DirectoryFault::Found(format!(
             "user {owner} owns {} and its mode is {mode:04o}, so others can rename what is in it",
             shown(&directory)
         )),
-        PlaceFault::Io(error) => Fault::Io(error),
+        PlaceFault::Io(error) => DirectoryFault::Io(error),
     })?;
-    refuse_name(&place).map_err(|fault| Fault::Found(format!("{}: {fault}", shown(&place))))?;
-    tempfile::Builder::new().prefix("portcullis-examined-").tempdir_in(&place).map_err(Fault::Io)?;
+    refuse_name(&place).map_err(|fault| DirectoryFault::Found(format!("{}: {fault}", shown(&place))))?;
+    tempfile::Builder::new().prefix("portcullis-assessed-").tempdir_in(&place).map_err(DirectoryFault::Io)?;
     Ok(place)
 }
 
-fn executable(guarantee: Guarantee, directory: &Path) -> Finding {
+fn executable(guarantee: Guarantee, directory: &Path) -> Assessment {
     // Not opened for reading: that could wait, if it is no directory, and may not be allowed, if it
     // is one.
     let flags = (OFlags::PATH | OFlags::DIRECTORY).bits() as i32;
     let opened = OpenOptions::new().read(true).custom_flags(flags).open(directory);
     match opened.and_then(|directory| is_noexec(&directory)) {
-        Ok(false) => Finding::given(guarantee, format!("programs may run from the mount of {}", shown(directory))),
-        Ok(true) => Finding::missing(guarantee, format!("the mount of {} has the option noexec", shown(directory))),
-        Err(error) => Finding::unknown(guarantee, format!("{}: {error}", shown(directory))),
+        Ok(false) => Assessment::given(guarantee, format!("programs may run from the mount of {}", shown(directory))),
+        Ok(true) => Assessment::missing(guarantee, format!("the mount of {} has the option noexec", shown(directory))),
+        Err(error) => Assessment::unknown(guarantee, format!("{}: {error}", shown(directory))),
     }
 }
 
-fn plugin_directory(directory: &Path) -> Finding {
+fn plugin_directory(directory: &Path) -> Assessment {
     let guarantee = Guarantee::PluginDirectory;
     match writable_by_others(directory) {
-        Ok((faults, looked_at)) if faults.is_empty() => {
-            Finding::given(guarantee, format!("{} and {looked_at} in it are nobody else's to write", shown(directory)))
-        }
-        Ok((faults, _)) => Finding::missing(guarantee, listed(&faults)),
-        Err(error) => Finding::unknown(guarantee, format!("{}: {error}", shown(directory))),
+        Ok((faults, looked_at)) if faults.is_empty() => Assessment::given(
+            guarantee,
+            format!("{} and {looked_at} in it are nobody else's to write", shown(directory)),
+        ),
+        Ok((faults, _)) => Assessment::missing(guarantee, listed(&faults)),
+        Err(error) => Assessment::unknown(guarantee, format!("{}: {error}", shown(directory))),
     }
 }
 

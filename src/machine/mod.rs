@@ -4,9 +4,9 @@
 //! ```no_run
 //! use portcullis::machine::{Guarantee, Machine};
 //!
-//! let report = Machine::new().require(Guarantee::PeerIdentity).examine();
-//! for finding in report.findings() {
-//!     println!("{} {}: {}", finding.state, finding.guarantee, finding.evidence);
+//! let report = Machine::new().require(Guarantee::PeerIdentity).assess();
+//! for assessment in report.assessments() {
+//!     println!("{} {}: {}", assessment.status, assessment.guarantee, assessment.evidence);
 //! }
 //! ```
 #![forbid(unsafe_code)]
@@ -15,19 +15,19 @@ mod confinement;
 mod directory;
 mod guarantee;
 mod kernel;
+mod procfs;
 mod report;
-mod setting;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 pub use guarantee::{Guarantee, UnknownGuarantee};
-pub use report::{Finding, Report, State, Verdict};
+pub use report::{Assessment, GuaranteeStatus, Report, Suitability};
 
 /// This machine as this process sees it, in its namespaces and with its rights, and what is to be
 /// looked at.
 #[derive(Debug, Clone)]
-#[must_use = "nothing is looked at before `examine`"]
+#[must_use = "nothing is looked at before `assess`"]
 pub struct Machine {
     runtime_directory: PathBuf,
     plugin_directory: Option<PathBuf>,
@@ -64,26 +64,26 @@ impl Machine {
     /// Looks at everything, one guarantee after the other.
     ///
     /// Blocks for as long as the file systems of the named directories do. What could not be found
-    /// out is a finding too ([`State::Unknown`]), never an error.
-    pub fn examine(&self) -> Report {
+    /// out is a assessment too ([`GuaranteeStatus::Unknown`]), never an error.
+    pub fn assess(&self) -> Report {
         let runtime = &self.runtime_directory;
-        let mut findings = Vec::new();
-        findings.extend(kernel::findings());
-        findings.extend(directory::of_launches(runtime));
-        findings.extend(confinement::findings());
-        findings.extend(self.plugin_directory.as_deref().map(directory::of_plugins).into_iter().flatten());
-        findings.extend(self.missed(&findings));
-        for finding in &mut findings {
-            finding.required |= self.required.contains(&finding.guarantee);
+        let mut assessments = Vec::new();
+        assessments.extend(kernel::assessments());
+        assessments.extend(directory::of_launches(runtime));
+        assessments.extend(confinement::assessments());
+        assessments.extend(self.plugin_directory.as_deref().map(directory::of_plugins).into_iter().flatten());
+        assessments.extend(self.missed(&assessments));
+        for assessment in &mut assessments {
+            assessment.required |= self.required.contains(&assessment.guarantee);
         }
-        Report::new(findings)
+        Report::new(assessments)
     }
 
     /// What is required and was not looked at, because nothing to look at was named.
-    fn missed(&self, findings: &[Finding]) -> Vec<Finding> {
-        let looked_at = |guarantee: &Guarantee| findings.iter().any(|finding| finding.guarantee == *guarantee);
+    fn missed(&self, assessments: &[Assessment]) -> Vec<Assessment> {
+        let looked_at = |guarantee: &Guarantee| assessments.iter().any(|assessment| assessment.guarantee == *guarantee);
         let missed = self.required.iter().filter(|guarantee| !looked_at(guarantee));
-        missed.map(|guarantee| Finding::unknown(*guarantee, "no directory with plugins was named")).collect()
+        missed.map(|guarantee| Assessment::unknown(*guarantee, "no directory with plugins was named")).collect()
     }
 }
 
@@ -93,7 +93,7 @@ impl Default for Machine {
     }
 }
 
-/// Shows a path in the evidence of a finding.
+/// Shows a path in the evidence of a assessment.
 fn shown(path: &Path) -> crate::Escaped<'_> {
     crate::Escaped::path(path)
 }

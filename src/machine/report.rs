@@ -10,7 +10,7 @@ use super::Guarantee;
 /// Whether a machine gives something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum State {
+pub enum GuaranteeStatus {
     /// It does.
     Given,
     /// It gives less than the whole of it; the evidence says what.
@@ -21,7 +21,7 @@ pub enum State {
     Unknown,
 }
 
-impl fmt::Display for State {
+impl fmt::Display for GuaranteeStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Given => "given",
@@ -35,11 +35,11 @@ impl fmt::Display for State {
 /// One guarantee, and what was found out about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Finding {
+pub struct Assessment {
     /// What this is about.
     pub guarantee: Guarantee,
     /// Whether the machine gives it.
-    pub state: State,
+    pub status: GuaranteeStatus,
     /// Whether a launch needs it by default, or it was required by name.
     pub required: bool,
     /// What was seen. Whatever is foreign in it is escaped.
@@ -48,21 +48,21 @@ pub struct Finding {
     pub advice: Option<&'static str>,
 }
 
-impl Finding {
-    pub(super) fn new(guarantee: Guarantee, state: State, evidence: impl Into<String>) -> Self {
-        Self { guarantee, state, required: guarantee.is_required(), evidence: evidence.into(), advice: None }
+impl Assessment {
+    pub(super) fn new(guarantee: Guarantee, status: GuaranteeStatus, evidence: impl Into<String>) -> Self {
+        Self { guarantee, status, required: guarantee.is_required(), evidence: evidence.into(), advice: None }
     }
 
     pub(super) fn given(guarantee: Guarantee, evidence: impl Into<String>) -> Self {
-        Self::new(guarantee, State::Given, evidence)
+        Self::new(guarantee, GuaranteeStatus::Given, evidence)
     }
 
     pub(super) fn missing(guarantee: Guarantee, evidence: impl Into<String>) -> Self {
-        Self::new(guarantee, State::Missing, evidence)
+        Self::new(guarantee, GuaranteeStatus::Missing, evidence)
     }
 
     pub(super) fn unknown(guarantee: Guarantee, evidence: impl Into<String>) -> Self {
-        Self::new(guarantee, State::Unknown, evidence)
+        Self::new(guarantee, GuaranteeStatus::Unknown, evidence)
     }
 
     /// What could not be done: the machine does not have it or does not let this process, or it
@@ -77,15 +77,15 @@ impl Finding {
                 | Errno::OPNOTSUPP
                 | Errno::NOPROTOOPT
                 | Errno::ROFS,
-            ) => State::Missing,
-            _ => State::Unknown,
+            ) => GuaranteeStatus::Missing,
+            _ => GuaranteeStatus::Unknown,
         };
         Self::new(guarantee, state, format!("{doing}: {error}"))
     }
 
     /// Adds what can be done, where there is something to be done.
     pub(super) fn advise(mut self, advice: &'static str) -> Self {
-        if self.state != State::Given {
+        if self.status != GuaranteeStatus::Given {
             self.advice = Some(advice);
         }
         self
@@ -95,11 +95,11 @@ impl Finding {
 /// Whether a machine gives everything that is required of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Verdict {
+pub enum Suitability {
     /// It does.
-    Enough,
+    Sufficient,
     /// At least one of the required guarantees is missing, or there only in part.
-    TooLittle,
+    Insufficient,
     /// None is known to be missing, and for at least one nobody can tell.
     Unknown,
 }
@@ -107,30 +107,31 @@ pub enum Verdict {
 /// What was found out about a machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
-    findings: Vec<Finding>,
+    assessments: Vec<Assessment>,
 }
 
 impl Report {
     /// In the order of the guarantees.
-    pub(super) fn new(mut findings: Vec<Finding>) -> Self {
-        findings.sort_by_key(|finding| finding.guarantee);
-        Self { findings }
+    pub(super) fn new(mut assessments: Vec<Assessment>) -> Self {
+        assessments.sort_by_key(|assessment| assessment.guarantee);
+        Self { assessments }
     }
 
-    /// One finding for each guarantee that was looked at, in the order of [`Guarantee::ALL`].
-    pub fn findings(&self) -> &[Finding] {
-        &self.findings
+    /// One assessment for each guarantee that was looked at, in the order of [`Guarantee::ALL`].
+    pub fn assessments(&self) -> &[Assessment] {
+        &self.assessments
     }
 
     /// Whether everything that is required is given.
-    pub fn verdict(&self) -> Verdict {
-        let required = || self.findings.iter().filter(|finding| finding.required);
-        if required().any(|finding| matches!(finding.state, State::Missing | State::Partly)) {
-            Verdict::TooLittle
-        } else if required().any(|finding| finding.state == State::Unknown) {
-            Verdict::Unknown
+    pub fn suitability(&self) -> Suitability {
+        let required = || self.assessments.iter().filter(|assessment| assessment.required);
+        if required().any(|assessment| matches!(assessment.status, GuaranteeStatus::Missing | GuaranteeStatus::Partly))
+        {
+            Suitability::Insufficient
+        } else if required().any(|assessment| assessment.status == GuaranteeStatus::Unknown) {
+            Suitability::Unknown
         } else {
-            Verdict::Enough
+            Suitability::Sufficient
         }
     }
 }

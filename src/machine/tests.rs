@@ -4,17 +4,17 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, lchown, symlink};
 
-use super::report::{Finding, Report, State, Verdict};
+use super::report::{Assessment, GuaranteeStatus, Report, Suitability};
 use super::*;
 
-fn found(report: &Report, guarantee: Guarantee) -> &Finding {
-    report.findings().iter().find(|finding| finding.guarantee == guarantee).unwrap()
+fn found(report: &Report, guarantee: Guarantee) -> &Assessment {
+    report.assessments().iter().find(|assessment| assessment.guarantee == guarantee).unwrap()
 }
 
 #[test]
 fn every_guarantee_has_one_finding_in_order_and_a_name_that_finds_it() {
-    let report = Machine::new().with_plugin_directory("/").examine();
-    let guarantees: Vec<_> = report.findings().iter().map(|finding| finding.guarantee).collect();
+    let report = Machine::new().with_plugin_directory("/").assess();
+    let guarantees: Vec<_> = report.assessments().iter().map(|assessment| assessment.guarantee).collect();
     assert_eq!(guarantees, Guarantee::ALL);
     for guarantee in Guarantee::ALL {
         assert_eq!(guarantee.name().parse(), Ok(*guarantee));
@@ -24,25 +24,25 @@ fn every_guarantee_has_one_finding_in_order_and_a_name_that_finds_it() {
 
 #[test]
 fn this_machine_gives_what_the_tests_of_launches_need() {
-    let report = Machine::new().examine();
-    assert_eq!(report.verdict(), Verdict::Enough, "{report:#?}");
+    let report = Machine::new().assess();
+    assert_eq!(report.suitability(), Suitability::Sufficient, "{report:#?}");
 }
 
 #[test]
 fn what_is_missing_weighs_only_where_it_is_required() {
-    let verdict = |state: State, required: bool, other: State| {
-        let mut finding = Finding::new(Guarantee::Landlock, state, "");
-        finding.required = required;
-        Report::new(vec![finding, Finding::new(Guarantee::Kernel, other, "")]).verdict()
+    let verdict = |status: GuaranteeStatus, required: bool, other: GuaranteeStatus| {
+        let mut assessment = Assessment::new(Guarantee::Landlock, status, "");
+        assessment.required = required;
+        Report::new(vec![assessment, Assessment::new(Guarantee::Kernel, other, "")]).suitability()
     };
     for (state, required, other, expected) in [
-        (State::Missing, false, State::Given, Verdict::Enough),
-        (State::Unknown, false, State::Given, Verdict::Enough),
-        (State::Missing, true, State::Given, Verdict::TooLittle),
-        (State::Partly, true, State::Given, Verdict::TooLittle),
-        (State::Unknown, true, State::Given, Verdict::Unknown),
-        (State::Missing, true, State::Unknown, Verdict::TooLittle),
-        (State::Given, true, State::Given, Verdict::Enough),
+        (GuaranteeStatus::Missing, false, GuaranteeStatus::Given, Suitability::Sufficient),
+        (GuaranteeStatus::Unknown, false, GuaranteeStatus::Given, Suitability::Sufficient),
+        (GuaranteeStatus::Missing, true, GuaranteeStatus::Given, Suitability::Insufficient),
+        (GuaranteeStatus::Partly, true, GuaranteeStatus::Given, Suitability::Insufficient),
+        (GuaranteeStatus::Unknown, true, GuaranteeStatus::Given, Suitability::Unknown),
+        (GuaranteeStatus::Missing, true, GuaranteeStatus::Unknown, Suitability::Insufficient),
+        (GuaranteeStatus::Given, true, GuaranteeStatus::Given, Suitability::Sufficient),
     ] {
         assert_eq!(verdict(state, required, other), expected, "{state:?} {required} {other:?}");
     }
@@ -50,10 +50,10 @@ fn what_is_missing_weighs_only_where_it_is_required() {
 
 #[test]
 fn what_was_not_looked_at_is_unknown_when_it_is_required() {
-    let report = Machine::new().require(Guarantee::PluginDirectory).examine();
-    let finding = found(&report, Guarantee::PluginDirectory);
-    assert_eq!((finding.state, finding.required), (State::Unknown, true));
-    assert_eq!(report.verdict(), Verdict::Unknown);
+    let report = Machine::new().require(Guarantee::PluginDirectory).assess();
+    let assessment = found(&report, Guarantee::PluginDirectory);
+    assert_eq!((assessment.status, assessment.required), (GuaranteeStatus::Unknown, true));
+    assert_eq!(report.suitability(), Suitability::Unknown);
 }
 
 #[test]
@@ -63,14 +63,14 @@ fn whoever_else_may_write_where_plugins_lie_is_named() {
     let inner = directory.join("kv");
     fs::create_dir(&directory).unwrap();
     fs::write(&inner, "").unwrap();
-    let examined = |above: u32, mode: u32, file: u32| {
+    let assessed = |above: u32, mode: u32, file: u32| {
         for (path, mode) in [(place.path(), above), (&directory, mode), (&inner, file)] {
             fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
         }
-        found(&Machine::new().with_plugin_directory(&directory).examine(), Guarantee::PluginDirectory).clone()
+        found(&Machine::new().with_plugin_directory(&directory).assess(), Guarantee::PluginDirectory).clone()
     };
-    let given = examined(0o1777, 0o755, 0o755);
-    assert_eq!(given.state, State::Given, "{given:?}");
+    let given = assessed(0o1777, 0o755, 0o755);
+    assert_eq!(given.status, GuaranteeStatus::Given, "{given:?}");
     for (above, mode, file, named) in [
         (0o700, 0o775, 0o755, &directory),
         // Others can add a file there, though they can replace none.
@@ -78,10 +78,10 @@ fn whoever_else_may_write_where_plugins_lie_is_named() {
         (0o700, 0o755, 0o757, &inner),
         (0o770, 0o755, 0o755, &place.path().to_path_buf()),
     ] {
-        let finding = examined(above, mode, file);
-        assert_eq!(finding.state, State::Missing, "{finding:?}");
+        let assessment = assessed(above, mode, file);
+        assert_eq!(assessment.status, GuaranteeStatus::Missing, "{assessment:?}");
         let named = format!("owns {} and its mode", named.canonicalize().unwrap().display());
-        assert!(finding.evidence.contains(&named) && !finding.evidence.contains(';'), "{finding:?}");
+        assert!(assessment.evidence.contains(&named) && !assessment.evidence.contains(';'), "{assessment:?}");
     }
 }
 
@@ -94,10 +94,10 @@ fn of_a_link_among_plugins_the_target_counts() {
     fs::write(&target, "").unwrap();
     fs::set_permissions(&target, Permissions::from_mode(0o777)).unwrap();
     symlink(&target, directory.join("kv")).unwrap();
-    let state = || found(&Machine::new().with_plugin_directory(&directory).examine(), Guarantee::PluginDirectory).state;
-    assert_eq!(state(), State::Missing);
+    let state = || found(&Machine::new().with_plugin_directory(&directory).assess(), Guarantee::PluginDirectory).status;
+    assert_eq!(state(), GuaranteeStatus::Missing);
     fs::remove_file(&target).unwrap();
-    assert_eq!(state(), State::Unknown);
+    assert_eq!(state(), GuaranteeStatus::Unknown);
 }
 
 #[test]
@@ -110,13 +110,13 @@ fn a_link_among_plugins_leads_where_others_can_exchange_its_target() {
     }
     fs::write(open.join("kv"), "").unwrap();
     symlink("../open/kv", directory.join("kv")).unwrap();
-    let examined =
-        || found(&Machine::new().with_plugin_directory(&directory).examine(), Guarantee::PluginDirectory).clone();
-    assert_eq!(examined().state, State::Given);
+    let assessed =
+        || found(&Machine::new().with_plugin_directory(&directory).assess(), Guarantee::PluginDirectory).clone();
+    assert_eq!(assessed().status, GuaranteeStatus::Given);
     fs::set_permissions(&open, Permissions::from_mode(0o777)).unwrap();
-    let finding = examined();
-    assert_eq!(finding.state, State::Missing, "{finding:?}");
-    assert!(finding.evidence.contains(&format!("owns {} and its mode is 0777", open.display())), "{finding:?}");
+    let assessment = assessed();
+    assert_eq!(assessment.status, GuaranteeStatus::Missing, "{assessment:?}");
+    assert!(assessment.evidence.contains(&format!("owns {} and its mode is 0777", open.display())), "{assessment:?}");
 }
 
 #[test]
@@ -126,33 +126,33 @@ fn a_link_of_somebody_else_leads_to_no_directory_with_plugins() {
     let (directory, link) = (root.join("plugins"), root.join("link"));
     fs::create_dir(&directory).unwrap();
     symlink("plugins", &link).unwrap();
-    let examined = || found(&Machine::new().with_plugin_directory(&link).examine(), Guarantee::PluginDirectory).clone();
-    assert_eq!(examined().state, State::Given);
+    let assessed = || found(&Machine::new().with_plugin_directory(&link).assess(), Guarantee::PluginDirectory).clone();
+    assert_eq!(assessed().status, GuaranteeStatus::Given);
     if let Err(error) = lchown(&link, Some(12345), None) {
         eprintln!("SKIPPED: only root can give a link away: {error}");
         return;
     }
-    let finding = examined();
-    assert_eq!(finding.state, State::Missing, "{finding:?}");
-    assert!(finding.evidence.starts_with(&format!("user 12345 owns {} ", link.display())), "{finding:?}");
+    let assessment = assessed();
+    assert_eq!(assessment.status, GuaranteeStatus::Missing, "{assessment:?}");
+    assert!(assessment.evidence.starts_with(&format!("user 12345 owns {} ", link.display())), "{assessment:?}");
 }
 
 #[test]
 fn a_place_for_private_directories_is_tried_and_left_as_it_was() {
     let place = tempfile::tempdir().unwrap();
     let state = |directory: &Path| {
-        found(&Machine::new().with_runtime_directory(directory).examine(), Guarantee::PrivateDirectory).state
+        found(&Machine::new().with_runtime_directory(directory).assess(), Guarantee::PrivateDirectory).status
     };
-    assert_eq!(state(place.path()), State::Given);
+    assert_eq!(state(place.path()), GuaranteeStatus::Given);
     assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0);
-    assert_eq!(state(&place.path().join("none")), State::Missing);
+    assert_eq!(state(&place.path().join("none")), GuaranteeStatus::Missing);
     for name in ["x".repeat(80), "with|bar".into()] {
         let directory = place.path().join(name);
         fs::create_dir(&directory).unwrap();
-        assert_eq!(state(&directory), State::Missing);
+        assert_eq!(state(&directory), GuaranteeStatus::Missing);
     }
     fs::set_permissions(place.path(), Permissions::from_mode(0o777)).unwrap();
-    assert_eq!(state(place.path()), State::Missing);
+    assert_eq!(state(place.path()), GuaranteeStatus::Missing);
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn evidence_holds_no_control_character_and_no_endless_list() {
         fs::write(&file, "").unwrap();
         fs::set_permissions(&file, Permissions::from_mode(0o666)).unwrap();
     }
-    let report = Machine::new().with_plugin_directory(place.path()).examine();
+    let report = Machine::new().with_plugin_directory(place.path()).assess();
     let evidence = &found(&report, Guarantee::PluginDirectory).evidence;
     assert!(!evidence.contains('\u{1b}') && evidence.ends_with("; and 20 more"), "{evidence}");
 }
@@ -183,32 +183,32 @@ fn a_release_is_a_version_or_nothing() {
         ("99999999999.1", None),
         ("linux-6.1", None),
     ] {
-        assert_eq!(setting::version(release), version, "{release:?}");
+        assert_eq!(procfs::version(release), version, "{release:?}");
     }
 }
 
 #[test]
 fn fields_and_mounts_are_found_in_whatever_the_kernel_writes() {
     let status = "Name:\tx\nSeccomp_filters:\t3\nSeccomp:\t2\n";
-    assert_eq!((setting::field(status, "Seccomp"), setting::field(status, "Cpus")), (Some("2"), None));
+    assert_eq!((procfs::field(status, "Seccomp"), procfs::field(status, "Cpus")), (Some("2"), None));
     let mounts = "1 2 0:3 / /proc rw shared:1 - proc proc rw\n\
         4 2 0:5 / /sys/fs/a\\040b\\134c rw - cgroup2 none rw\n\
         broken line - cgroup2\n- \n";
-    assert_eq!(setting::mount_point(mounts, "cgroup2").as_deref(), Some("/sys/fs/a b\\c"));
-    assert_eq!(setting::mount_point("x - cgroup2", "cgroup2"), None);
-    assert_eq!(setting::mount_point(mounts, "cgroup"), None);
+    assert_eq!(procfs::mount_point(mounts, "cgroup2").as_deref(), Some("/sys/fs/a b\\c"));
+    assert_eq!(procfs::mount_point("x - cgroup2", "cgroup2"), None);
+    assert_eq!(procfs::mount_point(mounts, "cgroup"), None);
 }
 
 #[test]
 fn a_file_is_read_within_its_bound() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("setting");
-    assert_eq!(setting::number(&path).unwrap(), None);
+    assert_eq!(procfs::number(&path).unwrap(), None);
     fs::write(&path, "12\n").unwrap();
-    assert_eq!(setting::number(&path).unwrap(), Some(12));
+    assert_eq!(procfs::number(&path).unwrap(), Some(12));
     fs::write(&path, "twelve").unwrap();
-    assert!(setting::number(&path).is_err());
+    assert!(procfs::number(&path).is_err());
     fs::write(&path, b"\xff").unwrap();
-    assert!(setting::text(&path).unwrap().is_some());
-    assert!(setting::text("/dev/zero").is_err());
+    assert!(procfs::text(&path).unwrap().is_some());
+    assert!(procfs::text("/dev/zero").is_err());
 }

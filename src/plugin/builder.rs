@@ -1,5 +1,5 @@
 //! What a plugin serves, said in `main`. Calling [`builder`] already takes standard output away;
-//! nothing else happens before [`Builder::serve`].
+//! nothing else happens before [`ServeBuilder::serve`].
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -32,7 +32,7 @@ type SettingUp = std::pin::Pin<Box<dyn Future<Output = Result<Routes, BoxError>>
 /// When a host launched the program, this takes standard output for the handshake: what is printed
 /// from now on goes to standard error, so that an early `println!` breaks nothing. When a person
 /// started it, standard output stays what it is.
-pub fn builder(cookie_key: &str, cookie_value: &str) -> Builder {
+pub fn builder(cookie_key: &str, cookie_value: &str) -> ServeBuilder {
     let output = if cookie_key.is_empty() || cookie_value.is_empty() {
         Err(ServeError::Misconfigured { what: "cookie" })
     } else if std::env::var_os(cookie_key).is_none_or(|value| value != cookie_value) {
@@ -43,12 +43,12 @@ pub fn builder(cookie_key: &str, cookie_value: &str) -> Builder {
     // Asked as early as can be: should the host end right now, its number must not be taken for
     // another's.
     let parent = rustix::process::getppid();
-    Builder { output, parent, versions: BTreeMap::new(), allow_plaintext: false, drain: DRAIN }
+    ServeBuilder { output, parent, versions: BTreeMap::new(), allow_plaintext: false, drain: DRAIN }
 }
 
 /// A plugin that does not serve yet.
 #[must_use = "nothing is served before `serve`"]
-pub struct Builder {
+pub struct ServeBuilder {
     pub(super) output: Result<HandshakeOutput, ServeError>,
     pub(super) parent: Option<Pid>,
     pub(super) versions: BTreeMap<u32, Setup>,
@@ -56,7 +56,7 @@ pub struct Builder {
     pub(super) drain: Duration,
 }
 
-impl Builder {
+impl ServeBuilder {
     /// Serves these services to hosts that speak `version` of the application's protocol. Of
     /// several versions the highest that the host speaks too is set up, and only that one.
     ///
@@ -143,9 +143,9 @@ impl Builder {
     }
 }
 
-impl fmt::Debug for Builder {
+impl fmt::Debug for ServeBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder").field("versions", &self.versions.keys()).finish_non_exhaustive()
+        f.debug_struct("ServeBuilder").field("versions", &self.versions.keys()).finish_non_exhaustive()
     }
 }
 

@@ -26,7 +26,7 @@ mod launched;
 mod serve;
 mod stdout;
 
-pub use builder::{Builder, builder};
+pub use builder::{ServeBuilder, builder};
 pub use error::ServeError;
 
 pub use crate::handshake::CertificateFault;

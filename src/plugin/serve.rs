@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
 use super::ServeError;
-use super::builder::{Builder, Setup};
+use super::builder::{ServeBuilder, Setup};
 use super::host::Host;
 use super::launched::Launched;
 use crate::fs::PrivateDirectory;
@@ -20,8 +20,8 @@ use crate::rpc::{HEALTH_SERVICE, controller_service};
 use crate::tls::{self, Identity, Pin};
 use crate::transport::{self, Listener, Security};
 
-pub(super) async fn run(builder: Builder) -> Result<(), ServeError> {
-    let Builder { output, parent, mut versions, allow_plaintext, drain } = builder;
+pub(super) async fn run(builder: ServeBuilder) -> Result<(), ServeError> {
+    let ServeBuilder { output, parent, mut versions, allow_plaintext, drain } = builder;
     let mut output = output?;
     let served = versions.keys().copied().collect();
     let launched = Launched::read(|name| std::env::var_os(name), &served, allow_plaintext)?;
@@ -72,7 +72,9 @@ impl Place {
     fn choose(directory: Option<PathBuf>) -> Result<Self, ServeError> {
         match directory {
             Some(path) => Ok(Self::Hosts(path)),
-            None => launch::place_sockets(&std::env::temp_dir()).map(Self::Own).map_err(ServeError::Directory),
+            None => {
+                launch::create_socket_directory(&std::env::temp_dir()).map(Self::Own).map_err(ServeError::Directory)
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 //! How a host asks a plugin to exit (`plugin.GRPCController`), from both ends.
 
 #[cfg(feature = "host")]
-pub(crate) use self::host::{Asked, ask_to_exit};
+pub(crate) use self::host::{ExitRequest, request_exit};
 #[cfg(feature = "plugin")]
 pub(crate) use self::plugin::service;
 
@@ -15,20 +15,20 @@ mod host {
 
     /// Whether the plugin knows that it shall exit.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub(crate) enum Asked {
-        Yes,
+    pub(crate) enum ExitRequest {
+        Delivered,
         /// It has no such service.
-        Unheard,
+        Unimplemented,
     }
 
     /// Asks the plugin to exit. Has no deadline of its own.
     ///
     /// Some plugins close the connection before they answer, so every failure but one counts as
     /// having been heard.
-    pub(crate) async fn ask_to_exit(channel: Channel) -> Asked {
+    pub(crate) async fn request_exit(channel: Channel) -> ExitRequest {
         match GrpcControllerClient::new(channel).shutdown(Empty {}).await {
-            Err(status) if status.code() == Code::Unimplemented => Asked::Unheard,
-            _ => Asked::Yes,
+            Err(status) if status.code() == Code::Unimplemented => ExitRequest::Unimplemented,
+            _ => ExitRequest::Delivered,
         }
     }
 }

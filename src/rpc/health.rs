@@ -1,4 +1,4 @@
-//! Is the plugin ready? Asked of `grpc.health.v1.Health`, the first call on every connection.
+//! Is the plugin ready? ExitRequest of `grpc.health.v1.Health`, the first call on every connection.
 
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -11,7 +11,7 @@ use crate::transport::Channel;
 const LIMIT: usize = 64 * 1024;
 
 /// Succeeds when the plugin answers that it is serving. Has no deadline of its own.
-pub(crate) async fn check(channel: Channel) -> Result<(), RpcError> {
+pub(crate) async fn check_health(channel: Channel) -> Result<(), RpcError> {
     let request = HealthCheckRequest { service: HEALTH_SERVICE.into() };
     let answer = HealthClient::new(channel).max_decoding_message_size(LIMIT).check(request).await;
     match answer.map_err(|status| RpcError::health(&status))?.into_inner().status {

@@ -17,21 +17,21 @@ mod stdio;
 #[cfg(feature = "plugin")]
 pub(crate) use controller::service as controller_service;
 #[cfg(feature = "host")]
-pub(crate) use controller::{Asked, ask_to_exit};
+pub(crate) use controller::{ExitRequest, request_exit};
 #[cfg(feature = "host")]
 pub use error::RpcError;
 #[cfg(feature = "host")]
-pub(crate) use health::check;
+pub(crate) use health::check_health;
 #[cfg(feature = "reflection")]
-pub use presence::Presence;
+pub use presence::ServicePresence;
 #[cfg(feature = "reflection")]
-pub(crate) use presence::presence;
+pub(crate) use presence::probe_service;
 #[cfg(feature = "reflection")]
-pub(crate) use reflection::list;
+pub(crate) use reflection::list_services;
 #[cfg(feature = "reflection")]
-pub use reflection::{Reflection, ServicesError};
+pub use reflection::{ReflectionVersion, ServicesError};
 #[cfg(feature = "host")]
-pub(crate) use stdio::drain;
+pub(crate) use stdio::drain_stdio;
 
 /// The name under which a plugin's health is asked for.
 pub(crate) const HEALTH_SERVICE: &str = "plugin";

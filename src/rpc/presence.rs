@@ -20,7 +20,7 @@ const LIMIT: usize = 1024;
 /// Whether a plugin has a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Presence {
+pub enum ServicePresence {
     /// It has.
     Offered,
     /// It has not.
@@ -29,7 +29,7 @@ pub enum Presence {
     Unknown,
 }
 
-impl Presence {
+impl ServicePresence {
     /// Servers written in Go are the ones that say which of the two it is.
     fn told(service: &str, message: &str) -> Self {
         if message == format!("unknown method {METHOD} for service {service}") {
@@ -42,7 +42,7 @@ impl Presence {
     }
 }
 
-impl fmt::Display for Presence {
+impl fmt::Display for ServicePresence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Offered => "offered",
@@ -53,15 +53,15 @@ impl fmt::Display for Presence {
 }
 
 /// Asks for a service by its full name. Has no deadline of its own.
-pub(crate) async fn presence(channel: Channel, service: &str) -> Presence {
-    let Ok(path) = PathAndQuery::try_from(format!("/{service}/{METHOD}")) else { return Presence::Unknown };
+pub(crate) async fn probe_service(channel: Channel, service: &str) -> ServicePresence {
+    let Ok(path) = PathAndQuery::try_from(format!("/{service}/{METHOD}")) else { return ServicePresence::Unknown };
     let mut client = Grpc::new(channel).max_decoding_message_size(LIMIT);
     if client.ready().await.is_err() {
-        return Presence::Unknown;
+        return ServicePresence::Unknown;
     }
     match client.unary(Request::new(()), path, ProstCodec::<(), ()>::default()).await {
-        Err(status) if status.code() == Code::Unimplemented => Presence::told(service, status.message()),
-        _ => Presence::Unknown,
+        Err(status) if status.code() == Code::Unimplemented => ServicePresence::told(service, status.message()),
+        _ => ServicePresence::Unknown,
     }
 }
 
@@ -72,14 +72,14 @@ mod tests {
     #[test]
     fn only_the_two_answers_that_tell_are_believed() {
         for (message, expected) in [
-            ("unknown method IsThisServiceThere for service a.B", Presence::Offered),
-            ("unknown service a.B", Presence::Missing),
-            ("unknown service a.Bc", Presence::Unknown),
-            ("unknown method Other for service a.B", Presence::Unknown),
-            ("Method not found!", Presence::Unknown),
-            ("", Presence::Unknown),
+            ("unknown method IsThisServiceThere for service a.B", ServicePresence::Offered),
+            ("unknown service a.B", ServicePresence::Missing),
+            ("unknown service a.Bc", ServicePresence::Unknown),
+            ("unknown method Other for service a.B", ServicePresence::Unknown),
+            ("Method not found!", ServicePresence::Unknown),
+            ("", ServicePresence::Unknown),
         ] {
-            assert_eq!(Presence::told("a.B", message), expected, "{message:?}");
+            assert_eq!(ServicePresence::told("a.B", message), expected, "{message:?}");
         }
     }
 }

@@ -22,14 +22,14 @@ const MESSAGE: usize = 256 * 1024;
 /// The version of the reflection service that answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Reflection {
+pub enum ReflectionVersion {
     /// `grpc.reflection.v1`.
     V1,
     /// `grpc.reflection.v1alpha`, which older servers have.
     V1Alpha,
 }
 
-impl Reflection {
+impl ReflectionVersion {
     fn path(self) -> PathAndQuery {
         PathAndQuery::from_static(match self {
             Self::V1 => "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
@@ -38,7 +38,7 @@ impl Reflection {
     }
 }
 
-impl fmt::Display for Reflection {
+impl fmt::Display for ReflectionVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::V1 => "v1",
@@ -49,8 +49,10 @@ impl fmt::Display for Reflection {
 
 /// Asks for the names of the services, which come sorted. `None` if the plugin has no reflection.
 /// Has no deadline of its own.
-pub(crate) async fn list(channel: &Channel) -> Result<Option<(Reflection, Vec<String>)>, ServicesError> {
-    for version in [Reflection::V1, Reflection::V1Alpha] {
+pub(crate) async fn list_services(
+    channel: &Channel,
+) -> Result<Option<(ReflectionVersion, Vec<String>)>, ServicesError> {
+    for version in [ReflectionVersion::V1, ReflectionVersion::V1Alpha] {
         match ask(channel.clone(), version).await {
             Err(ServicesError::Status { code: Code::Unimplemented, .. }) => {}
             answer => return names(answer?).map(|names| Some((version, names))),
@@ -60,7 +62,7 @@ pub(crate) async fn list(channel: &Channel) -> Result<Option<(Reflection, Vec<St
 }
 
 /// The messages of the two versions are the same on the wire.
-async fn ask(channel: Channel, version: Reflection) -> Result<ServerReflectionResponse, ServicesError> {
+async fn ask(channel: Channel, version: ReflectionVersion) -> Result<ServerReflectionResponse, ServicesError> {
     let question = ServerReflectionRequest {
         host: String::new(),
         message_request: Some(MessageRequest::ListServices(String::new())),

@@ -16,7 +16,7 @@ const SHOWN: usize = 1024;
 ///
 /// Must run in a task of its own: some plugins answer the call only when they have something to
 /// say.
-pub(crate) async fn drain(channel: Channel) {
+pub(crate) async fn drain_stdio(channel: Channel) {
     let Ok(answer) = GrpcStdioClient::new(channel).max_decoding_message_size(LIMIT).stream_stdio(()).await else {
         return;
     };

@@ -59,11 +59,11 @@ impl Connection {
     pub(crate) async fn open(address: &Address, child: &Child) -> Result<Self, TransportError> {
         match address {
             Address::Unix(path) => {
-                let socket = its_socket(path)?;
+                let socket = open_socket(path)?;
                 // Through the descriptor: what lies at the path may be something else by now.
                 let path = format!("/proc/self/fd/{}", socket.as_raw_fd());
                 let stream = UnixStream::connect(path).await.map_err(TransportError::Connect)?;
-                let check = refuse_stranger(&stream, child)?;
+                let check = require_peer(&stream, child)?;
                 Self::through(stream.into_std(), check)
             }
             Address::Tcp(address) => {
@@ -130,20 +130,20 @@ fn server_name() -> ServerName<'static> {
 }
 
 /// Takes hold of what lies at a path, if it is a socket of this user.
-fn its_socket(path: &Path) -> Result<OwnedFd, TransportError> {
-    let not_its_socket = || TransportError::NotItsSocket { path: path.to_path_buf() };
+fn open_socket(path: &Path) -> Result<OwnedFd, TransportError> {
+    let invalid_socket = || TransportError::InvalidSocket { path: path.to_path_buf() };
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let found = rustix::fs::open(path, flags, Mode::empty()).map_err(|_| not_its_socket())?;
-    let status = rustix::fs::fstat(&found).map_err(|_| not_its_socket())?;
+    let found = rustix::fs::open(path, flags, Mode::empty()).map_err(|_| invalid_socket())?;
+    let status = rustix::fs::fstat(&found).map_err(|_| invalid_socket())?;
     let own = status.st_uid == rustix::process::geteuid().as_raw();
     let socket = FileType::from_raw_mode(status.st_mode) == FileType::Socket;
-    if own && socket { Ok(found) } else { Err(not_its_socket()) }
+    if own && socket { Ok(found) } else { Err(invalid_socket()) }
 }
 
-fn refuse_stranger(stream: &UnixStream, child: &Child) -> Result<PeerCheck, TransportError> {
-    match child.made(stream.as_fd()).map_err(TransportError::UnknownPeer)? {
+fn require_peer(stream: &UnixStream, child: &Child) -> Result<PeerCheck, TransportError> {
+    match child.is_peer_of(stream.as_fd()).map_err(TransportError::UnknownPeer)? {
         Peer::Child(check) => Ok(check),
-        Peer::Stranger(found) => Err(TransportError::Stranger { expected: child.pid(), found }),
+        Peer::Other(found) => Err(TransportError::UnexpectedPeer { expected: child.pid(), found }),
     }
 }
 

@@ -12,7 +12,7 @@ pub enum TransportError {
     /// What lies at the announced path is no socket, or belongs to another user. No connection was
     /// attempted.
     #[error("{} is no socket of the plugin's user", Escaped::path(path))]
-    NotItsSocket {
+    InvalidSocket {
         /// The path.
         path: PathBuf,
     },
@@ -21,7 +21,7 @@ pub enum TransportError {
     Connect(#[source] io::Error),
     /// Another process than the one that was launched listens there. Nothing was sent to it.
     #[error("process {found} listens at the plugin's address, not the plugin, which is process {expected}")]
-    Stranger {
+    UnexpectedPeer {
         /// The process that was launched.
         expected: u32,
         /// The process that listens; 0 if it lies outside this pid namespace.

@@ -6,9 +6,9 @@ use std::path::Path;
 use std::process::Command;
 
 use portcullis::host::{
-    Environment, EnvironmentFault, KeyAlgorithm, LaunchError, Measure, Network, PeerCheck, Plugin, StartFault, Step,
+    Environment, EnvironmentFault, Hardening, KeyAlgorithm, LaunchError, Network, PeerCheck, Plugin, StartFault, Step,
 };
-use portcullis::machine::{Guarantee, Machine, State, Verdict};
+use portcullis::machine::{Guarantee, GuaranteeStatus, Machine, Suitability};
 use portcullis::verify::ExecMode;
 use portcullis::{Digest, Error, Policy, Protocol};
 
@@ -40,7 +40,7 @@ pub fn a_plugin_is_ready_and_reported() {
         assert!(!report.timings.total().is_zero() && report.timings.total() <= called.elapsed());
         assert_ne!(report.host_certificate, report.plugin_certificate);
         assert_eq!(report.environment, VARIABLES);
-        assert!(report.measures.contains(&Measure::DiesWithHost) && report.measures.contains(&Measure::NoInput));
+        assert!(report.hardening.contains(&Hardening::DiesWithHost) && report.hardening.contains(&Hardening::NoInput));
         let shown = report.to_string();
         assert!(shown.lines().all(|line| line.as_bytes()[12] == b' ' && line.as_bytes()[13] != b' '), "{shown}");
         assert_eq!(plugin.exit(), None);
@@ -77,17 +77,17 @@ pub fn a_verified_program_in_the_place_of_what_was_launched_is_that_process() {
 /// What the examination of the machine promises is what the report of a launch says, and no more.
 pub fn the_machine_was_examined_rightly() {
     let place = Place::new();
-    let examined = Machine::new().with_runtime_directory(place.path()).examine();
+    let assessed = Machine::new().with_runtime_directory(place.path()).assess();
     let given = |guarantee: Guarantee| {
-        let finding = examined.findings().iter().find(|finding| finding.guarantee == guarantee).unwrap();
-        finding.state == State::Given
+        let assessment = assessed.assessments().iter().find(|assessment| assessment.guarantee == guarantee).unwrap();
+        assessment.status == GuaranteeStatus::Given
     };
-    assert_eq!(examined.verdict(), Verdict::Enough);
+    assert_eq!(assessed.suitability(), Suitability::Sufficient);
     run(async {
         let plugin = place.fixture(&["serve"]).launch().await.unwrap();
         let report = plugin.report();
         assert_eq!(given(Guarantee::PeerIdentity), report.peer_check == PeerCheck::PidFd);
-        assert_eq!(given(Guarantee::OrdinaryUser), report.measures.contains(&Measure::NotTraceable));
+        assert_eq!(given(Guarantee::OrdinaryUser), report.hardening.contains(&Hardening::NotTraceable));
     });
 }
 
@@ -99,7 +99,7 @@ pub fn the_running_image_has_the_verified_digest() {
             Some(digest) => assert_eq!(digest, *OWN_DIGEST),
             None => {
                 // Then the image cannot be read by this user, which is what was promised instead.
-                assert!(plugin.report().measures.contains(&Measure::NotTraceable));
+                assert!(plugin.report().hardening.contains(&Hardening::NotTraceable));
                 eprintln!("SKIPPED: only root may look at the image of an execute-only plugin");
             }
         }
@@ -127,7 +127,7 @@ pub fn others_of_the_same_user_cannot_look_into_a_plugin() {
     let place = Place::new();
     run(async {
         let plugin = place.fixture(&["serve"]).launch().await.unwrap();
-        assert!(plugin.report().measures.contains(&Measure::NotTraceable));
+        assert!(plugin.report().hardening.contains(&Hardening::NotTraceable));
         for name in ["environ", "mem", "maps", "exe", "fd/0"] {
             let path = format!("/proc/{}/{name}", plugin.pid());
             assert_eq!(fs::File::open(path).unwrap_err().kind(), std::io::ErrorKind::PermissionDenied, "{name}");

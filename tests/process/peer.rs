@@ -29,12 +29,12 @@ pub fn another_process_at_the_address_is_refused_before_a_byte_is_sent() {
     let place = Place::new();
     let fault = place.fault(&["wrap", "serve"]);
     assert!(
-        matches!(fault, StartFault::Transport(TransportError::Stranger { expected, found }) if expected != found && found != 0)
+        matches!(fault, StartFault::Transport(TransportError::UnexpectedPeer { expected, found }) if expected != found && found != 0)
     );
 
     let file = place.file("bytes");
     let fault = place.fault(&["wrap", "count-bytes", file.to_str().unwrap()]);
-    assert!(matches!(fault, StartFault::Transport(TransportError::Stranger { .. })));
+    assert!(matches!(fault, StartFault::Transport(TransportError::UnexpectedPeer { .. })));
     assert_eq!(number_in(&file), 0);
 }
 
@@ -43,7 +43,7 @@ pub fn a_link_out_of_the_directory_is_not_followed() {
     let target = place.file("elsewhere");
     let elsewhere = UnixListener::bind(&target).unwrap();
     let fault = place.fault(&["link", target.to_str().unwrap()]);
-    assert!(matches!(fault, StartFault::Transport(TransportError::NotItsSocket { .. })));
+    assert!(matches!(fault, StartFault::Transport(TransportError::InvalidSocket { .. })));
     elsewhere.set_nonblocking(true).unwrap();
     assert!(elsewhere.accept().is_err(), "somebody connected");
 }
@@ -61,7 +61,7 @@ pub fn a_linked_directory_is_not_entered() {
 pub fn what_is_no_socket_is_refused() {
     let place = Place::new();
     for fixture in [&["regular-file"][..], &["line", "1|1|unix|{DIR}/missing|grpc|{CERT}"]] {
-        assert!(matches!(place.fault(fixture), StartFault::Transport(TransportError::NotItsSocket { .. })));
+        assert!(matches!(place.fault(fixture), StartFault::Transport(TransportError::InvalidSocket { .. })));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portcullis::host::{Ending, Presence, Reflection, Services, ServicesError};
+use portcullis::host::{Ending, ReflectionVersion, ServicePresence, Services, ServicesError};
 use tonic::Code;
 
 use crate::support::{LONG, Place, eventually, run};
@@ -27,14 +27,16 @@ fn fault(how: &str) -> ServicesError {
 
 pub fn a_plugin_with_reflection_is_taken_at_its_word() {
     let services = asked(&["reflect", "names"], LONG).unwrap();
-    let Services::Listed { names, reflection: Reflection::V1, .. } = &services else { panic!("{services:?}") };
+    let Services::Listed { names, reflection: ReflectionVersion::V1, .. } = &services else { panic!("{services:?}") };
     assert_eq!(names[..], ["a.B", "c \u{1b}[31m\nforged"]);
     assert_eq!(services.to_string(), r"a.B, c \u{1b}[31m\nforged (reflection v1)");
 }
 
 pub fn the_older_reflection_is_asked_where_there_is_no_newer() {
     let services = asked(&["reflect", "old"], LONG).unwrap();
-    let Services::Listed { names, reflection: Reflection::V1Alpha, .. } = &services else { panic!("{services:?}") };
+    let Services::Listed { names, reflection: ReflectionVersion::V1Alpha, .. } = &services else {
+        panic!("{services:?}")
+    };
     assert_eq!(names[..], ["old.Service"]);
 }
 
@@ -46,8 +48,8 @@ pub fn a_plugin_without_reflection_lists_nothing_and_is_not_called() {
         let services = plugin.services(LONG).await.unwrap();
         let Services::Unlisted { wire, .. } = &services else { panic!("{services:?}") };
         let known: Vec<_> = wire.iter().map(|service| (service.name, service.presence)).collect();
-        assert_eq!(known[0], ("grpc.health.v1.Health", Presence::Offered));
-        assert!(known[1..].iter().all(|(_, presence)| *presence == Presence::Unknown), "{known:?}");
+        assert_eq!(known[0], ("grpc.health.v1.Health", ServicePresence::Offered));
+        assert!(known[1..].iter().all(|(_, presence)| *presence == ServicePresence::Unknown), "{known:?}");
         tokio::time::sleep(Duration::from_millis(300)).await;
         assert_eq!(plugin.shutdown(LONG).await.ending, Ending::Asked);
     });

@@ -10,7 +10,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use portcullis::host::{KeyAlgorithm, Reflection, Services};
+use portcullis::host::{KeyAlgorithm, ReflectionVersion, Services};
 use portcullis::{Policy, Protocol};
 use support::library::{self, Session, within_limit};
 use support::{
@@ -381,7 +381,7 @@ fn a_go_plugin_lists_its_services() {
         session.shutdown().await;
         services
     });
-    let Services::Listed { names, reflection: Reflection::V1, .. } = services else { panic!("{services:?}") };
+    let Services::Listed { names, reflection: ReflectionVersion::V1, .. } = services else { panic!("{services:?}") };
     for service in
         ["grpc.health.v1.Health", "plugin.GRPCBroker", "plugin.GRPCController", "plugin.GRPCStdio", "proto.KV"]
     {

@@ -11,7 +11,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use portcullis::Policy;
-use portcullis::host::{Ending, PeerCheck, Presence, Services};
+use portcullis::host::{Ending, PeerCheck, ServicePresence, Services};
 use portcullis::verify::{Claims, Version};
 use support::files::{change_a_byte, copy};
 use support::library::{self, Session, within_limit};
@@ -123,8 +123,8 @@ fn a_python_plugin_does_not_list_its_services() {
         services
     });
     let Services::Unlisted { wire, .. } = services else { panic!("{services:?}") };
-    assert_eq!(wire.iter().filter(|service| service.presence == Presence::Offered).count(), 1, "{wire:?}");
-    assert!(wire.iter().all(|service| service.presence != Presence::Missing), "{wire:?}");
+    assert_eq!(wire.iter().filter(|service| service.presence == ServicePresence::Offered).count(), 1, "{wire:?}");
+    assert!(wire.iter().all(|service| service.presence != ServicePresence::Missing), "{wire:?}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use portcullis::host::{
-    Exit as ProcessExit, LaunchReport, Measure, Services, ServicesError, Shutdown, StartFault, Timings,
+    Exit as ProcessExit, Hardening, LaunchReport, Services, ServicesError, Shutdown, StartFault, Timings,
 };
 use portcullis::{Chain, Error, Escaped};
 use serde_json::{Map, Value, json};
@@ -56,7 +56,7 @@ fn plugin(report: &LaunchReport) -> Value {
             "key": report.plugin_key.to_string(),
         },
         "environment": report.environment.iter().map(|name| Escaped::new(name.as_bytes()).to_string()).collect::<Vec<_>>(),
-        "enforced": report.measures.iter().map(Measure::to_string).collect::<Vec<_>>(),
+        "enforced": report.hardening.iter().map(Hardening::to_string).collect::<Vec<_>>(),
         "start_microseconds": timings(&report.timings),
     })
 }

@@ -102,7 +102,7 @@ pub(super) fn ready(report: &LaunchReport, launch: LaunchId) -> [Event; 3] {
         launch,
         pid: report.pid,
         environment: report.environment.iter().map(|name| text(name.as_bytes())).collect(),
-        measures: report.measures.iter().map(shown).collect(),
+        measures: report.hardening.iter().map(shown).collect(),
         took_us: u64::try_from(report.timings.total().as_micros()).unwrap_or(u64::MAX),
     };
     [Event::Handshake(handshake), Event::Connection(connection), Event::Ready(ready)]

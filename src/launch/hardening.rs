@@ -14,7 +14,7 @@ use super::{Child, Stdin};
 /// one of them fails does not happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Measure {
+pub enum Hardening {
     /// It has a session and a process group of its own, and no controlling terminal (setsid(2)).
     OwnSession,
     /// The kernel kills it when the host dies (prctl(2) `PR_SET_PDEATHSIG`).
@@ -38,9 +38,9 @@ pub enum Measure {
     NotTraceable,
 }
 
-impl Measure {
+impl Hardening {
     pub(super) fn taken(stdin: Stdin, child: &Child) -> Vec<Self> {
-        let mut measures = vec![
+        let mut hardening = vec![
             Self::OwnSession,
             Self::DiesWithHost,
             Self::NoNewPrivileges,
@@ -50,12 +50,12 @@ impl Measure {
             Self::SocketOutput,
         ];
         if stdin == Stdin::Null {
-            measures.push(Self::NoInput);
+            hardening.push(Self::NoInput);
         }
         if is_not_traceable(child.pid()) {
-            measures.push(Self::NotTraceable);
+            hardening.push(Self::NotTraceable);
         }
-        measures
+        hardening
     }
 }
 
@@ -103,7 +103,7 @@ fn look(environment: &Path) -> Look {
     }
 }
 
-impl fmt::Display for Measure {
+impl fmt::Display for Hardening {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::OwnSession => "own session",

@@ -8,7 +8,7 @@ use crate::fs::{NameFault, PlaceFault, PrivateDirectory, refuse_name, trusted};
 
 /// Makes a private directory below `parent`, in which nobody else may be able to rename or remove
 /// it.
-pub(crate) fn place_sockets(parent: &Path) -> Result<PrivateDirectory, LaunchError> {
+pub(crate) fn create_socket_directory(parent: &Path) -> Result<PrivateDirectory, LaunchError> {
     let failed = |source| LaunchError::Directory { path: parent.to_path_buf(), source };
     let fault = |fault| match fault {
         PlaceFault::Open { directory, owner, mode } => LaunchError::UnsafeDirectory { path: directory, owner, mode },
@@ -33,7 +33,7 @@ mod tests {
     fn a_place_where_others_may_rename_is_refused() {
         let place = tempfile::tempdir().unwrap();
         fs::set_permissions(place.path(), Permissions::from_mode(0o777)).unwrap();
-        let error = place_sockets(place.path()).unwrap_err();
+        let error = create_socket_directory(place.path()).unwrap_err();
         assert!(matches!(error, LaunchError::UnsafeDirectory { mode: 0o777, .. }), "{error:?}");
     }
 
@@ -43,7 +43,7 @@ mod tests {
         for (name, too_long) in [("x".repeat(80), true), ("with|bar".into(), false), ("with\nfeed".into(), false)] {
             let path = place.path().join(name);
             fs::create_dir(&path).unwrap();
-            match place_sockets(&path).unwrap_err() {
+            match create_socket_directory(&path).unwrap_err() {
                 LaunchError::PathTooLong { .. } => assert!(too_long),
                 LaunchError::PathCharacters { .. } => assert!(!too_long),
                 other => panic!("{other:?}"),

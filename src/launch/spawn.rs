@@ -15,9 +15,9 @@ use std::time::Duration;
 use rustix::io::Errno;
 use rustix::process::{Pid, Resource, Rlimit, Signal, WaitId, WaitIdOptions};
 
-use super::child::{Belongings, Child};
+use super::child::{Child, Resources};
 use super::error::{LaunchError, Step};
-use super::{Measure, Running};
+use super::{Hardening, Running};
 use crate::environment::Block;
 use crate::fs::PrivateDirectory;
 use crate::sys::{self, ExecVectors};
@@ -41,7 +41,7 @@ pub(crate) enum Stdin {
 
 /// One start of one plugin.
 #[derive(Debug)]
-pub(crate) struct Order {
+pub(crate) struct SpawnSpec {
     pub(crate) plugin: VerifiedPlugin,
     pub(crate) arguments: Vec<OsString>,
     pub(crate) environment: Block,
@@ -50,12 +50,12 @@ pub(crate) struct Order {
     pub(crate) directory: PrivateDirectory,
 }
 
-impl Order {
+impl SpawnSpec {
     /// Starts the process. To be called on the launcher thread only
     /// ([`on_launcher`](super::on_launcher)).
-    pub(crate) fn start(self) -> Result<Running, LaunchError> {
+    pub(crate) fn spawn(self) -> Result<Running, LaunchError> {
         if sys::ignores_children().map_err(LaunchError::start(Step::Prepare))? {
-            return Err(LaunchError::ChildrenIgnored);
+            return Err(LaunchError::SigchldIgnored);
         }
         self.plugin.image.make_execute_only().map_err(LaunchError::start(Step::Prepare))?;
         let (streams, stdout, stderr) = Streams::open(self.stdin).map_err(LaunchError::start(Step::Prepare))?;
@@ -63,9 +63,9 @@ impl Order {
         let vectors = ExecVectors::new(c_strings(self.arguments)?, self.environment.strings);
         let start = Start::prepare(&self.plugin.image.file, vectors, streams, self.working_directory)?;
         let (pid, pidfd) = start.patiently(self.plugin.mode())?;
-        let child = Child::hold(pid, pidfd, Belongings { plugin: self.plugin, directory: self.directory });
-        let measures = Measure::taken(self.stdin, &child);
-        Ok(Running { child, stdout, stderr, names, measures })
+        let child = Child::new(pid, pidfd, Resources { plugin: self.plugin, directory: self.directory });
+        let hardening = Hardening::taken(self.stdin, &child);
+        Ok(Running { child, stdout, stderr, names, hardening })
     }
 }
 
