@@ -148,7 +148,7 @@ fn generated_code_is_fresh() {
 #[test]
 fn every_file_opens_with_its_job_and_boundary() {
     let fuzz = ["fuzz/examples", "fuzz/fuzz_targets", "fuzz/src"];
-    let packages = ["src", "benches", "tests", "certs-tooling", "plugin-verify", "examples", "xtask"];
+    let packages = ["src", "benches", "tests", "certs-tooling", "cli-support", "plugin-verify", "examples", "xtask"];
     for directory in packages.into_iter().chain(fuzz) {
         for (path, text) in rust_files(directory) {
             assert!(is_generated(&path) || text.starts_with("//!"), "{} does not", path.display());
@@ -227,7 +227,7 @@ fn certs_tooling_is_not_in_the_runtimes_tree() {
 
 #[test]
 fn documents_name_tests_that_exist() {
-    let directories = ["src", "tests", "certs-tooling", "plugin-verify", "examples"];
+    let directories = ["src", "tests", "certs-tooling", "cli-support", "plugin-verify", "examples"];
     let sources: String = directories.into_iter().flat_map(rust_files).map(|(_, text)| text).collect();
     let security = fs::read_to_string(root().join("SECURITY.md")).unwrap();
     // Tests are written as `name_of_the_test`: at least three words.

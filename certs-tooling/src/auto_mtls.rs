@@ -11,15 +11,12 @@ use rcgen::{DnType, ExtendedKeyUsagePurpose, KeyUsagePurpose};
 use crate::Certificate;
 use crate::files::{self, FileError, Written};
 use crate::go_plugin;
-use crate::issue::{self, IssueError};
+use crate::issue::{self, IssueError, LOCALHOST};
 use crate::key::{KeyAlgorithm, PrivateKey};
 use crate::validity::Validity;
 
 /// What the two files are called.
 const NAME: &str = "auto-mtls";
-
-/// The name that peers ask for.
-pub(crate) const LOCALHOST: &str = "localhost";
 
 /// The dates of the runtime's own certificates.
 const BACKDATED: Duration = Duration::from_secs(60 * 60);

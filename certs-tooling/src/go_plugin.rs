@@ -15,8 +15,7 @@ use yasna::{DERWriter, DERWriterSeq, Tag};
 use zeroize::Zeroizing;
 
 use crate::Certificate;
-use crate::auto_mtls::LOCALHOST;
-use crate::issue::{self, IssueError};
+use crate::issue::{self, IssueError, LOCALHOST};
 use crate::key::{KeyError, PrivateKey};
 use crate::validity::Validity;
 

@@ -12,6 +12,9 @@ use crate::validity::{Shown, Validity};
 /// The length of a serial number. RFC 5280, section 4.1.2.2, allows up to 20 bytes.
 pub(crate) const SERIAL_LENGTH: usize = 16;
 
+/// The server name that hosts ask for during the TLS handshake of a launch.
+pub(crate) const LOCALHOST: &str = "localhost";
+
 /// A certificate's parameters with everything in them that no role decides.
 pub(crate) fn parameters(
     name: DistinguishedName,

@@ -3,8 +3,9 @@
 
 use std::path::PathBuf;
 
-use crate::exit::Exit;
-use crate::output;
+use cli_support::{Exit, OutputFormat};
+
+use crate::OUTPUT;
 use crate::trust::Trust;
 use crate::verdict::Verdict;
 
@@ -26,7 +27,7 @@ pub(crate) struct Arguments {
     trust: Trust,
 
     #[command(flatten)]
-    form: output::Form,
+    format: OutputFormat,
 
     /// The files to check
     #[arg(required = true, value_name = "FILE")]
@@ -43,12 +44,16 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
             Err(error) => Verdict::without_source(error, file),
         };
         exit = exit.and(verdict.exit());
-        if arguments.form.json {
+        if arguments.format.json {
             entries.push(verdict.entry(file).into());
         } else {
             // Whether or not anybody reads on: the exit status is about all of them.
-            exit = exit.and(verdict.pronounce(file));
+            exit = exit.and(verdict.print(file));
         }
     }
-    if arguments.form.json { output::json("check", exit, [("files", serde_json::Value::Array(entries))]) } else { exit }
+    if arguments.format.json {
+        OUTPUT.json("check", exit, [("files", serde_json::Value::Array(entries))])
+    } else {
+        exit
+    }
 }

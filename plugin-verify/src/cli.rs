@@ -1,11 +1,10 @@
 //! The command line: which verbs there are, and what is wrong with one that has none of them. Does
 //! nothing that a verb does.
 
-use clap::error::ContextValue;
 use clap::{Command, CommandFactory, Parser, Subcommand};
-use portcullis::Escaped;
+use cli_support::Exit;
 
-use crate::exit::Exit;
+use crate::OUTPUT;
 #[cfg(feature = "probe")]
 use crate::probe;
 use crate::{audit, check, completions, digest, doctor, exec, inspect, keygen, lock, man, manifest, sign};
@@ -50,40 +49,7 @@ pub(crate) fn command() -> Command {
     Cli::command()
 }
 
-/// The verb that was asked for; or how to end, when there is none and the person was told why.
+/// Parses the command line. When there is no verb to run, prints why and returns the exit.
 pub(crate) fn parse() -> Result<Verb, Exit> {
-    match Cli::try_parse() {
-        Ok(cli) => Ok(cli.verb),
-        Err(error) => Err(tell(error)),
-    }
-}
-
-/// Prints the help that was asked for, or the usage error.
-fn tell(error: clap::Error) -> Exit {
-    let is_error = error.use_stderr();
-    let written = escaped(error).print();
-    if is_error { Exit::Failed } else { Exit::Success.after(written) }
-}
-
-/// The same error with what it quotes from the command line made safe to show: a name that begins
-/// with a dash is quoted too.
-fn escaped(mut error: clap::Error) -> clap::Error {
-    let quoted: Vec<_> =
-        error.context().filter_map(|(kind, value)| escaped_value(value).map(|safe| (kind, safe))).collect();
-    for (kind, value) in quoted {
-        error.insert(kind, value);
-    }
-    error
-}
-
-fn escaped_value(value: &ContextValue) -> Option<ContextValue> {
-    match value {
-        ContextValue::String(text) => Some(ContextValue::String(Escaped::new(text).to_string())),
-        // Tips, which repeat what was given. The line breaks that they may hold are not clap's own.
-        ContextValue::StyledStrs(tips) => {
-            let safe = tips.iter().map(|tip| Escaped::new(&tip.to_string()).to_string().into());
-            Some(ContextValue::StyledStrs(safe.collect()))
-        }
-        _ => None,
-    }
+    OUTPUT.parse::<Cli>().map(|cli| cli.verb)
 }

@@ -2,9 +2,10 @@
 //! nothing.
 
 use clap_complete::{Shell, generate};
+use cli_support::{Exit, OutputFormat};
 
-use crate::exit::Exit;
-use crate::{cli, output};
+use crate::OUTPUT;
+use crate::cli;
 
 /// Print a script that completes this command line in a shell
 ///
@@ -17,7 +18,7 @@ use crate::{cli, output};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    form: output::Form,
+    format: OutputFormat,
 
     /// The shell
     #[arg(value_enum)]
@@ -26,11 +27,11 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Exit {
     let script = script(arguments.shell);
-    if arguments.form.json {
+    if arguments.format.json {
         let body = [("shell", arguments.shell.to_string().into()), ("script", script.into())];
-        return output::json("completions", Exit::Success, body);
+        return OUTPUT.json("completions", Exit::Success, body);
     }
-    Exit::Success.after(output::write(script.as_bytes()))
+    OUTPUT.print(script, Exit::Success)
 }
 
 fn script(shell: Shell) -> String {

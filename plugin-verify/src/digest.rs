@@ -4,12 +4,12 @@ use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
+use cli_support::{Exit, OutputFormat};
 use portcullis::Escaped;
 use portcullis::verify::{Checksums, Digest, Input, digest_all};
 use serde_json::{Value, json};
 
-use crate::exit::Exit;
-use crate::output;
+use crate::OUTPUT;
 use crate::progress::Progress;
 
 /// Print SHA-256 digests as sha256sum does
@@ -19,7 +19,7 @@ use crate::progress::Progress;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    form: output::Form,
+    format: OutputFormat,
 
     /// The files to read; - is standard input
     #[arg(required = true, value_name = "FILE")]
@@ -37,18 +37,18 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
         if result.is_err() {
             exit = exit.and(Exit::Failed);
         }
-        if arguments.form.json {
+        if arguments.format.json {
             entries.push(entry(name, result));
             return ControlFlow::Continue(());
         }
         let written = progress.aside(|| print(name, result));
         if written.is_err() {
-            exit = exit.after(written);
+            exit = OUTPUT.finish(exit, written);
             return ControlFlow::Break(());
         }
         ControlFlow::Continue(())
     });
-    if arguments.form.json { output::json("digest", exit, [("files", entries.into())]) } else { exit }
+    if arguments.format.json { OUTPUT.json("digest", exit, [("files", entries.into())]) } else { exit }
 }
 
 fn input(name: &Path) -> Input {
@@ -57,9 +57,9 @@ fn input(name: &Path) -> Input {
 
 fn print(name: &Path, result: io::Result<Digest>) -> io::Result<()> {
     match result {
-        Ok(digest) => output::write(&Checksums::line(&digest, name.as_os_str().as_encoded_bytes())),
+        Ok(digest) => OUTPUT.write(&Checksums::line(&digest, name.as_os_str().as_encoded_bytes())),
         Err(error) => {
-            output::complain(format_args!("{}: {error}", Escaped::path(name)));
+            OUTPUT.warn(format_args!("{}: {error}", Escaped::path(name)));
             Ok(())
         }
     }

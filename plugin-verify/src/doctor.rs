@@ -4,11 +4,11 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use cli_support::{Exit, OutputFormat};
 use portcullis::machine::{Assessment, Guarantee, Machine, Report, Suitability};
 use serde_json::{Value, json};
 
-use crate::exit::Exit;
-use crate::output::{self, Form};
+use crate::OUTPUT;
 
 /// Find out which guarantees this machine can give
 ///
@@ -35,7 +35,7 @@ pub(crate) struct Arguments {
     require: Vec<Guarantee>,
 
     #[command(flatten)]
-    form: Form,
+    format: OutputFormat,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Exit {
@@ -50,11 +50,11 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
         // Whatever it may be, it is not enough to go on.
         _ => Exit::Failed,
     };
-    if arguments.form.json {
+    if arguments.format.json {
         let assessments = report.assessments().iter().map(document).collect::<Vec<_>>();
-        return output::json("doctor", exit, [("findings", assessments.into())]);
+        return OUTPUT.json("doctor", exit, [("findings", assessments.into())]);
     }
-    exit.after(output::write(Table(&report, exit).to_string().as_bytes()))
+    OUTPUT.print(Table(&report, exit).to_string(), exit)
 }
 
 fn document(assessment: &Assessment) -> Value {

@@ -4,13 +4,12 @@
 use std::ffi::OsString;
 use std::path::Path;
 
+use cli_support::{Exit, OutputFormat, Problem};
+use portcullis::Escaped;
 use portcullis::exec::{Environment, Program};
 use portcullis::verify::VerifiedPlugin;
-use portcullis::{Chain, Escaped};
 
-use crate::exit::Exit;
-use crate::output;
-use crate::output::Form;
+use crate::OUTPUT;
 use crate::trust::Trust;
 use crate::verdict::Verdict;
 
@@ -41,7 +40,7 @@ pub(crate) struct Arguments {
     name: Option<OsString>,
 
     #[command(flatten)]
-    form: Form,
+    format: OutputFormat,
 
     /// The file to run, and the arguments that it gets, whatever they look like
     // One list, because everything after its first value is left alone: `FILE --json` is for the
@@ -65,8 +64,8 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
     };
     match verdict {
         Verdict::Verified(plugin) => execute(arguments, plugin),
-        Verdict::Refused(reason, advice) => refuse(arguments, &reason, advice),
-        Verdict::Unchecked(reason) => fail(arguments, &reason),
+        Verdict::Refused(problem) => refuse(arguments, &problem),
+        Verdict::Unchecked(problem) => fail(arguments, &problem),
     }
 }
 
@@ -80,37 +79,36 @@ fn execute(arguments: &Arguments, plugin: VerifiedPlugin) -> Exit {
     let left_out: Vec<_> =
         program.left_out().iter().map(|name| Escaped::new(name.as_encoded_bytes()).to_string()).collect();
     if !left_out.is_empty() {
-        output::complain(format_args!(
+        OUTPUT.warn(format_args!(
             "variables of a kind that can make a program load other code are not passed on: {}",
             left_out.join(", ")
         ));
     }
-    fail(arguments, &Chain::of(&program.replace()).to_string())
+    fail(arguments, &Problem::of(&program.replace()))
 }
 
-fn refuse(arguments: &Arguments, reason: &str, advice: Option<&str>) -> Exit {
-    let file = Escaped::path(arguments.file());
-    if arguments.form.json {
-        return report(arguments, Exit::Refused, reason);
+fn refuse(arguments: &Arguments, problem: &Problem) -> Exit {
+    if arguments.format.json {
+        return report(arguments, Exit::Refused, problem);
     }
-    // Not a result: on standard output the program would have spoken, and whoever reads there must
-    // not take this for its words.
-    output::complain(format_args!("{file} is refused: {reason}"));
-    if let Some(advice) = advice {
-        output::complain(format_args!("hint: {advice}"));
+    // On standard error, although it is a verdict: a reader of standard output expects the program's
+    // output there, and must not mistake this for it.
+    OUTPUT.warn(format_args!("{} is refused: {problem}", Escaped::path(arguments.file())));
+    if let Some(hint) = problem.hint() {
+        OUTPUT.hint(hint);
     }
     Exit::Refused
 }
 
-fn fail(arguments: &Arguments, reason: &str) -> Exit {
-    if arguments.form.json {
-        return report(arguments, Exit::Failed, reason);
+fn fail(arguments: &Arguments, problem: &Problem) -> Exit {
+    if arguments.format.json {
+        return report(arguments, Exit::Failed, problem);
     }
-    output::complain(reason);
+    OUTPUT.warn(problem);
     Exit::Failed
 }
 
-fn report(arguments: &Arguments, exit: Exit, reason: &str) -> Exit {
+fn report(arguments: &Arguments, exit: Exit, problem: &Problem) -> Exit {
     let file = Escaped::path(arguments.file()).to_string();
-    output::json("exec", exit, [("file", file.into()), ("reason", reason.into())])
+    OUTPUT.json("exec", exit, [("file", file.into()), ("reason", problem.to_string().into())])
 }

@@ -4,11 +4,12 @@ use std::error::Error;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
+use cli_support::{Exit, OutputFormat};
 use portcullis::sign::KeyPair;
 use portcullis::{Chain, Escaped};
 
-use crate::exit::Exit;
-use crate::{output, password};
+use crate::OUTPUT;
+use crate::password;
 
 /// Make a key to sign with
 ///
@@ -32,7 +33,7 @@ pub(crate) struct Arguments {
     dangerous_unencrypted: bool,
 
     #[command(flatten)]
-    form: output::Form,
+    format: OutputFormat,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Exit {
@@ -40,7 +41,7 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
     let public = with_suffix(arguments.out.as_os_str(), ".pub");
     let made = make(arguments).and_then(|pair| Ok(pair.write_new(&secret, &public).map(|()| pair)?));
     match made {
-        Ok(pair) if arguments.form.json => output::json(
+        Ok(pair) if arguments.format.json => OUTPUT.json(
             "keygen",
             Exit::Success,
             [
@@ -54,9 +55,9 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
             let key = pair.public_key();
             let (secret, public) = (Escaped::path(&secret), Escaped::path(&public));
             let text = format!("key    {}\npublic {key}\n       in {public}\nsecret in {secret}\n", key.id());
-            Exit::Success.after(output::write(text.as_bytes()))
+            OUTPUT.print(text, Exit::Success)
         }
-        Err(error) => output::failed("keygen", arguments.form, Chain::of(&*error)),
+        Err(error) => OUTPUT.failed("keygen", arguments.format, Chain::of(&*error)),
     }
 }
 

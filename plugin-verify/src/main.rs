@@ -9,14 +9,12 @@ mod completions;
 mod digest;
 mod doctor;
 mod exec;
-mod exit;
 mod hint;
 mod inspect;
 mod keygen;
 mod lock;
 mod man;
 mod manifest;
-mod output;
 mod password;
 mod place;
 #[cfg(feature = "probe")]
@@ -28,7 +26,12 @@ mod verdict;
 
 use std::process::ExitCode;
 
-use cli::Verb;
+use cli_support::Output;
+
+use crate::cli::Verb;
+
+/// The output streams of this program.
+const OUTPUT: Output = Output::of("plugin-verify");
 
 fn main() -> ExitCode {
     match cli::parse() {

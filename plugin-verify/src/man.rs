@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 
 use clap::Command;
 use clap_mangen::Man;
+use cli_support::{Exit, OutputFormat, Problem};
 use portcullis::Escaped;
 use serde_json::Value;
 
-use crate::exit::Exit;
-use crate::{cli, output, place};
+use crate::OUTPUT;
+use crate::{cli, place};
 
 /// Print the manual page, or write one for each verb
 ///
@@ -25,7 +26,7 @@ pub(crate) struct Arguments {
     out: Option<PathBuf>,
 
     #[command(flatten)]
-    form: output::Form,
+    format: OutputFormat,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Exit {
@@ -40,12 +41,12 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
 fn print(arguments: &Arguments, command: Command) -> Exit {
     let page = match rendered(command) {
         Ok((_, page)) => page,
-        Err(error) => return output::failed("man", arguments.form, error),
+        Err(error) => return OUTPUT.failed("man", arguments.format, Problem::new(error)),
     };
-    if arguments.form.json {
-        return output::json("man", Exit::Success, [("page", String::from_utf8_lossy(&page).into())]);
+    if arguments.format.json {
+        return OUTPUT.json("man", Exit::Success, [("page", String::from_utf8_lossy(&page).into())]);
     }
-    Exit::Success.after(output::write(&page))
+    OUTPUT.print(&page, Exit::Success)
 }
 
 fn write_all(arguments: &Arguments, command: &Command, directory: &Path) -> Exit {
@@ -59,15 +60,15 @@ fn write_all(arguments: &Arguments, command: &Command, directory: &Path) -> Exit
             Ok(path) => written.push(Escaped::path(&path).to_string()),
             Err(error) => {
                 let reason = format!("no page could be written to {}: {error}", Escaped::path(directory));
-                return output::failed("man", arguments.form, reason);
+                return OUTPUT.failed("man", arguments.format, reason);
             }
         }
     }
-    if arguments.form.json {
+    if arguments.format.json {
         let files: Vec<Value> = written.into_iter().map(Value::from).collect();
-        return output::json("man", Exit::Success, [("files", files.into())]);
+        return OUTPUT.json("man", Exit::Success, [("files", files.into())]);
     }
-    Exit::Success.after(output::write((written.join("\n") + "\n").as_bytes()))
+    OUTPUT.print(written.join("\n") + "\n", Exit::Success)
 }
 
 /// The command and everything below it.

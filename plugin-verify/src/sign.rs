@@ -6,13 +6,14 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use cli_support::{Exit, OutputFormat};
 use portcullis::sign::{KeyFile, SecretKey};
 use portcullis::{Chain, Escaped};
 use serde_json::{Value, json};
 
-use crate::exit::Exit;
+use crate::OUTPUT;
 use crate::keygen::with_suffix;
-use crate::{output, password, place};
+use crate::{password, place};
 
 /// Sign files
 ///
@@ -41,7 +42,7 @@ pub(crate) struct Arguments {
     force: bool,
 
     #[command(flatten)]
-    form: output::Form,
+    format: OutputFormat,
 
     /// The files to sign
     #[arg(required = true, value_name = "FILE")]
@@ -51,7 +52,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Exit {
     let key = match open(arguments) {
         Ok(key) => key,
-        Err(error) => return output::failed("sign", arguments.form, Chain::of(&*error)),
+        Err(error) => return OUTPUT.failed("sign", arguments.format, Chain::of(&*error)),
     };
     let mut exit = Exit::Success;
     let mut signed = Vec::new();
@@ -63,19 +64,19 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
         }
         let (name, target) = (Escaped::path(Path::new(name)), Escaped::path(&target));
         match result {
-            result if arguments.form.json => signed.push(entry(name, target, result)),
+            result if arguments.format.json => signed.push(entry(name, target, result)),
             Ok(()) => {
-                let written = output::write(format!("{name}: signed in {target}\n").as_bytes());
+                let written = OUTPUT.write(format!("{name}: signed in {target}\n"));
                 if written.is_err() {
-                    exit = exit.after(written);
+                    exit = OUTPUT.finish(exit, written);
                 }
             }
-            Err(error) => output::complain(format_args!("{name}: {}", Chain::of(&*error))),
+            Err(error) => OUTPUT.warn(format_args!("{name}: {}", Chain::of(&*error))),
         }
     }
-    if arguments.form.json {
+    if arguments.format.json {
         let id = key.public_key().id().to_string();
-        return output::json("sign", exit, [("key_id", id.into()), ("files", signed.into())]);
+        return OUTPUT.json("sign", exit, [("key_id", id.into()), ("files", signed.into())]);
     }
     exit
 }

@@ -3,69 +3,74 @@
 use std::fmt;
 use std::path::Path;
 
+use cli_support::{Exit, Problem};
 use portcullis::verify::{SourceError, Subject, VerifiedPlugin, VerifyError, Voucher};
 use portcullis::{Chain, Escaped};
 use serde_json::{Map, Value, json};
 
-use crate::exit::Exit;
-use crate::{hint, output};
+use crate::OUTPUT;
+use crate::hint;
 
-/// What is said of one file.
+/// The verdict on one file.
 #[derive(Debug)]
 pub(crate) enum Verdict {
     Verified(VerifiedPlugin),
-    /// The reason, and what a person can do about it.
-    Refused(String, Option<&'static str>),
-    Unchecked(String),
+    Refused(Problem),
+    Unchecked(Problem),
 }
 
 impl From<Result<VerifiedPlugin, VerifyError>> for Verdict {
     fn from(outcome: Result<VerifiedPlugin, VerifyError>) -> Self {
         match outcome {
             Ok(plugin) => Self::Verified(plugin),
-            Err(VerifyError::Refused { reason, .. }) => Self::Refused(reason.to_string(), hint::what_to_do(&reason)),
-            Err(VerifyError::Source { source, .. }) if !source.is_unreadable() => {
-                Self::Refused(source.to_string(), None)
+            Err(VerifyError::Refused { reason, .. }) => {
+                Self::Refused(Problem::new(&reason).with_hint(hint::what_to_do(&reason)))
             }
-            Err(error) => Self::Unchecked(Chain::of(&error).to_string()),
+            Err(VerifyError::Source { source, .. }) if !source.is_unreadable() => Self::Refused(Problem::new(source)),
+            Err(error) => Self::Unchecked(Problem::of(&error)),
         }
     }
 }
 
 impl Verdict {
-    /// Of a file when a source of truth cannot be used: one that cannot be read says nothing; one
-    /// that is wrong does not vouch for it.
+    /// The verdict on a file when a trust source cannot be used: an unreadable source leaves the file
+    /// unchecked, a source with a fault refuses it.
     pub(crate) fn without_source(error: &SourceError, file: &Path) -> Self {
         match error.is_unreadable() {
-            true => Self::Unchecked(format!("{} could not be checked: {}", Escaped::path(file), Chain::of(error))),
-            false => Self::Refused(error.to_string(), None),
+            true => Self::Unchecked(
+                format_args!("{} could not be checked: {}", Escaped::path(file), Chain::of(error)).into(),
+            ),
+            false => Self::Refused(Problem::new(error)),
         }
     }
 
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Verified(_) => Exit::Success,
-            Self::Refused(..) => Exit::Refused,
+            Self::Refused(_) => Exit::Refused,
             Self::Unchecked(_) => Exit::Failed,
         }
     }
 
-    /// Says it on standard output, and how that went.
-    pub(crate) fn pronounce(&self, file: &Path) -> Exit {
+    /// Prints the verdict. The returned exit is about the printing alone, apart from an unchecked
+    /// file, which is [`Exit::Failed`].
+    pub(crate) fn print(&self, file: &Path) -> Exit {
         let name = Escaped::path(file);
         let text = match self {
             Self::Verified(plugin) => format!("{name}: OK\n{}", Facts(plugin)),
-            Self::Refused(reason, _) => format!("{name}: REFUSED\n  {reason}\n"),
-            Self::Unchecked(reason) => {
-                output::complain(reason);
+            Self::Refused(problem) => format!("{name}: REFUSED\n  {problem}\n"),
+            Self::Unchecked(problem) => {
+                OUTPUT.warn(problem);
                 return Exit::Failed;
             }
         };
-        let written = output::write(text.as_bytes());
-        if let Self::Refused(_, Some(advice)) = self {
-            output::complain(format_args!("hint: {advice}"));
+        let written = OUTPUT.write(text);
+        if let Self::Refused(problem) = self
+            && let Some(hint) = problem.hint()
+        {
+            OUTPUT.hint(hint);
         }
-        Exit::Success.after(written)
+        OUTPUT.finish(Exit::Success, written)
     }
 
     pub(crate) fn entry(&self, file: &Path) -> Map<String, Value> {
@@ -74,12 +79,9 @@ impl Verdict {
         entry.insert("outcome".into(), self.exit().word().into());
         match self {
             Self::Verified(plugin) => entry.extend(facts(plugin)),
-            Self::Refused(reason, advice) => {
-                entry.insert("reason".into(), reason.as_str().into());
-                entry.insert("hint".into(), json!(advice));
-            }
-            Self::Unchecked(error) => {
-                entry.insert("error".into(), error.as_str().into());
+            Self::Refused(problem) | Self::Unchecked(problem) => {
+                let members = problem.members(self.exit());
+                entry.extend(members.into_iter().map(|(name, value)| (name.to_owned(), value)));
             }
         }
         entry

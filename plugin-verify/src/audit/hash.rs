@@ -4,11 +4,11 @@
 use std::io::Read as _;
 use std::path::PathBuf;
 
+use cli_support::{Exit, OutputFormat};
 use portcullis::Chain;
 use portcullis::audit::LogKey;
 
-use crate::exit::Exit;
-use crate::output::{self, Form};
+use crate::OUTPUT;
 
 /// Print the keyed hash that a value has in a log
 ///
@@ -27,13 +27,13 @@ pub(crate) struct Arguments {
     value: String,
 
     #[command(flatten)]
-    form: Form,
+    format: OutputFormat,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Exit {
     let key = match LogKey::read(&arguments.key) {
         Ok(key) => key,
-        Err(error) => return output::failed("audit hash", arguments.form, Chain::of(&error)),
+        Err(error) => return OUTPUT.failed("audit hash", arguments.format, Chain::of(&error)),
     };
     let mut blinding = key.blinding();
     if arguments.value == "-" {
@@ -45,7 +45,7 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
                 Ok(length) => blinding.update(&piece[..length]),
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) => {
-                    return output::failed("audit hash", arguments.form, format_args!("standard input: {error}"));
+                    return OUTPUT.failed("audit hash", arguments.format, format_args!("standard input: {error}"));
                 }
             }
         }
@@ -53,8 +53,8 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
         blinding.update(arguments.value.as_bytes());
     }
     let hash = blinding.finish().to_string();
-    if arguments.form.json {
-        return output::json("audit hash", Exit::Success, [("hash", hash.into())]);
+    if arguments.format.json {
+        return OUTPUT.json("audit hash", Exit::Success, [("hash", hash.into())]);
     }
-    Exit::Success.after(output::write(format!("{hash}\n").as_bytes()))
+    OUTPUT.print(format!("{hash}\n"), Exit::Success)
 }

@@ -3,11 +3,11 @@
 
 use std::path::PathBuf;
 
+use cli_support::{Exit, OutputFormat};
 use portcullis::audit::{LogKey, LogKeyError};
 use portcullis::{Chain, Escaped};
 
-use crate::exit::Exit;
-use crate::output::{self, Form};
+use crate::OUTPUT;
 
 /// Make the secrets of a new log
 ///
@@ -27,7 +27,7 @@ pub(crate) struct GenerateArguments {
     file: PathBuf,
 
     #[command(flatten)]
-    form: Form,
+    format: OutputFormat,
 }
 
 /// Print the public key of a log
@@ -40,32 +40,32 @@ pub(crate) struct ShowArguments {
     file: PathBuf,
 
     #[command(flatten)]
-    form: Form,
+    format: OutputFormat,
 }
 
 pub(crate) fn generate(arguments: &GenerateArguments) -> Exit {
     let made = LogKey::create(&arguments.file, &arguments.origin);
-    told("audit keygen", &arguments.file, arguments.form, made)
+    told("audit keygen", &arguments.file, arguments.format, made)
 }
 
 pub(crate) fn show(arguments: &ShowArguments) -> Exit {
-    told("audit key", &arguments.file, arguments.form, LogKey::read(&arguments.file))
+    told("audit key", &arguments.file, arguments.format, LogKey::read(&arguments.file))
 }
 
-fn told(verb: &'static str, file: &std::path::Path, form: Form, key: Result<LogKey, LogKeyError>) -> Exit {
+fn told(verb: &'static str, file: &std::path::Path, format: OutputFormat, key: Result<LogKey, LogKeyError>) -> Exit {
     let key = match key {
         Ok(key) => key,
-        Err(error) => return output::failed(verb, form, Chain::of(&error)),
+        Err(error) => return OUTPUT.failed(verb, format, Chain::of(&error)),
     };
     let (public, file) = (key.verifier().to_string(), Escaped::path(file).to_string());
-    if form.json {
+    if format.json {
         let origin = Escaped::new(key.origin()).to_string();
         let public = Escaped::new(&public).to_string();
-        return output::json(
+        return OUTPUT.json(
             verb,
             Exit::Success,
             [("origin", origin.into()), ("key", public.into()), ("secret_file", file.into())],
         );
     }
-    Exit::Success.after(output::write(format!("{}\n", Escaped::new(&public)).as_bytes()))
+    OUTPUT.print(format!("{}\n", Escaped::new(&public)), Exit::Success)
 }

@@ -15,11 +15,10 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
+use cli_support::Exit;
 use portcullis::Escaped;
 use portcullis::audit::NoteVerifier;
 use portcullis::audit::verifier::Trust;
-
-use crate::exit::Exit;
 
 /// Examine the audit log of a host, and prove what is in it
 ///

@@ -3,14 +3,14 @@
 
 use std::path::PathBuf;
 
+use cli_support::{Exit, OutputFormat};
 use portcullis::Escaped;
 use portcullis::audit::NoteVerifier;
 use portcullis::audit::proof::{ConsistencyProof, InclusionProof, ProofError};
 use serde_json::{Value, json};
 
 use super::{small_text, text};
-use crate::exit::Exit;
-use crate::output::{self, Form};
+use crate::OUTPUT;
 
 /// Check a proof of `audit prove`
 ///
@@ -36,22 +36,22 @@ pub(crate) struct Arguments {
     record: Option<PathBuf>,
 
     #[command(flatten)]
-    form: Form,
+    format: OutputFormat,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Exit {
-    let Arguments { form, .. } = arguments;
+    let Arguments { format, .. } = arguments;
     let record = arguments.record.as_ref().map(|path| small_text(path)).transpose();
     let (proof, record) = match (small_text(&arguments.proof), record) {
         (Ok(proof), Ok(record)) => (proof, record),
-        (Err(reason), _) | (_, Err(reason)) => return output::failed("audit check-proof", *form, reason),
+        (Err(reason), _) | (_, Err(reason)) => return OUTPUT.failed("audit check-proof", *format, reason),
     };
     match check(arguments, &proof, record.as_deref()) {
-        Ok((_, facts)) if form.json => output::json("audit check-proof", Exit::Success, [("proven", facts)]),
-        Ok((words, _)) => Exit::Success.after(output::write(words.as_bytes())),
+        Ok((_, facts)) if format.json => OUTPUT.json("audit check-proof", Exit::Success, [("proven", facts)]),
+        Ok((words, _)) => OUTPUT.print(words, Exit::Success),
         Err(error) => {
             let reason = format!("{}: it proves nothing: {error}", Escaped::path(&arguments.proof));
-            output::refused("audit check-proof", *form, reason, None)
+            OUTPUT.refused("audit check-proof", *format, reason)
         }
     }
 }

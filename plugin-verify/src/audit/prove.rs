@@ -3,14 +3,14 @@
 
 use std::path::PathBuf;
 
+use cli_support::{Exit, OutputFormat};
 use portcullis::Chain;
 use portcullis::audit::NoteVerifier;
 use portcullis::audit::proof::{Evidence, EvidenceError};
 use portcullis::audit::verifier::Trust;
 
 use super::{small_text, verify};
-use crate::exit::Exit;
-use crate::output::{self, Form};
+use crate::OUTPUT;
 
 /// Prove that a record is in a log, or that a log only grew
 ///
@@ -44,27 +44,27 @@ pub(crate) struct Arguments {
     key: Option<NoteVerifier>,
 
     #[command(flatten)]
-    form: Form,
+    format: OutputFormat,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Exit {
-    let Arguments { log, seq, key, form, .. } = arguments;
+    let Arguments { log, seq, key, format, .. } = arguments;
     let (from, to) = match (text(arguments.from.as_ref()), text(arguments.to.as_ref())) {
         (Ok(from), Ok(to)) => (from, to),
-        (Err(reason), _) | (_, Err(reason)) => return output::failed("audit prove", *form, reason),
+        (Err(reason), _) | (_, Err(reason)) => return OUTPUT.failed("audit prove", *format, reason),
     };
     let trust = key.iter().cloned().fold(Trust::nothing(), Trust::key);
     let evidence = match Evidence::collect(log, &trust, seq.as_slice()) {
         Ok(evidence) => evidence,
-        Err(error) => return output::failed("audit prove", *form, Chain::of(&error)),
+        Err(error) => return OUTPUT.failed("audit prove", *format, Chain::of(&error)),
     };
     match prove(&evidence, *seq, from.as_deref(), to.as_deref()) {
-        Ok(proof) if form.json => output::json("audit prove", Exit::Success, [("proof", proof.into())]),
-        Ok(proof) => Exit::Success.after(output::write(proof.as_bytes())),
+        Ok(proof) if format.json => OUTPUT.json("audit prove", Exit::Success, [("proof", proof.into())]),
+        Ok(proof) => OUTPUT.print(proof, Exit::Success),
         Err(error) => {
             let trouble = verify::trouble(evidence.examination());
             let reason = trouble.map_or_else(|| error.to_string(), |trouble| format!("{error}; the log: {trouble}"));
-            output::refused("audit prove", *form, reason, None)
+            OUTPUT.refused("audit prove", *format, reason)
         }
     }
 }

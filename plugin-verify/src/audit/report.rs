@@ -18,14 +18,14 @@ use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use cli_support::{Exit, OutputFormat};
 use portcullis::audit::verifier::{Examination, examine_good};
 use portcullis::{Chain, Escaped};
 use serde_json::Value;
 
 use self::story::Story;
 use super::{Subject, verify};
-use crate::exit::Exit;
-use crate::output::{self, Form};
+use crate::OUTPUT;
 use crate::place;
 
 const VERB: &str = "audit report";
@@ -55,15 +55,15 @@ pub(crate) struct Arguments {
     output: Option<PathBuf>,
 
     #[command(flatten)]
-    form: Form,
+    format: OutputFormat,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Exit {
-    report(arguments).unwrap_or_else(|reason| output::failed(VERB, arguments.form, reason))
+    report(arguments).unwrap_or_else(|reason| OUTPUT.failed(VERB, arguments.format, reason))
 }
 
 fn report(arguments: &Arguments) -> Result<Exit, String> {
-    let Arguments { subject, output: target, form } = arguments;
+    let Arguments { subject, output: target, format } = arguments;
     let trust = subject.trust()?;
     let mut story = Story::default();
     let found = examine_good(&subject.log, &trust, |record| story.take(record));
@@ -73,15 +73,15 @@ fn report(arguments: &Arguments) -> Result<Exit, String> {
         write(&page, target)?;
     }
     let exit = verify::exit(&found);
-    if form.json {
+    if format.json {
         return Ok(document(arguments, &found, page, exit));
     }
     if let Some(trouble) = verify::trouble(&found) {
-        output::complain(format_args!("the log is not intact: {trouble}"));
+        OUTPUT.warn(format_args!("the log is not intact: {trouble}"));
     }
     Ok(match target {
         Some(_) => exit,
-        None => exit.after(output::write(page.as_bytes())),
+        None => OUTPUT.print(page, exit),
     })
 }
 
@@ -94,7 +94,7 @@ fn document(arguments: &Arguments, found: &Examination, page: String, exit: Exit
         ("page", target.is_none().then_some(page).into()),
         ("examination", verify::facts(found).into()),
     ];
-    output::json(VERB, exit, body)
+    OUTPUT.json(VERB, exit, body)
 }
 
 fn write(page: &str, target: &Path) -> Result<(), String> {

@@ -5,14 +5,14 @@ use std::collections::VecDeque;
 use std::io::{self, BufWriter, Write as _};
 use std::ops::RangeInclusive;
 
+use cli_support::{Exit, OutputFormat};
 use portcullis::Chain;
 use portcullis::audit::verifier::examine_with;
 use portcullis::audit::{Event, LaunchId, Record};
 use serde_json::Value;
 
 use super::{Subject, text, verify};
-use crate::exit::Exit;
-use crate::output::{self, Form};
+use crate::OUTPUT;
 
 /// Print the records of a log
 ///
@@ -59,7 +59,7 @@ pub(crate) struct Arguments {
     last: Option<usize>,
 
     #[command(flatten)]
-    form: Form,
+    format: OutputFormat,
 }
 
 /// So many records are kept in memory, and so many bytes of them.
@@ -91,12 +91,12 @@ fn range(text: &str) -> Result<RangeInclusive<u64>, String> {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Exit {
-    let Arguments { subject, form, .. } = arguments;
+    let Arguments { subject, format, .. } = arguments;
     let trust = match subject.trust() {
         Ok(trust) => trust,
-        Err(reason) => return output::failed("audit show", *form, reason),
+        Err(reason) => return OUTPUT.failed("audit show", *format, reason),
     };
-    let mut shown = Shown::new(form.json, arguments.last);
+    let mut shown = Shown::new(format.json, arguments.last);
     let examined = examine_with(&subject.log, &trust, |_, record| {
         if let Some(record) = record.filter(|record| arguments.wants(record)) {
             shown.take(record);
@@ -104,23 +104,23 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
     });
     let examination = match examined {
         Ok(examination) => examination,
-        Err(error) => return output::failed("audit show", *form, Chain::of(&error)),
+        Err(error) => return OUTPUT.failed("audit show", *format, Chain::of(&error)),
     };
     let (exit, trouble) = (verify::exit(&examination), verify::trouble(&examination));
     let (records, is_cut, written) = shown.finish();
-    if form.json {
-        return output::json(
+    if format.json {
+        return OUTPUT.json(
             "audit show",
             exit,
             [("trouble", trouble.into()), ("is_cut", is_cut.into()), ("records", records.into())],
         );
     }
-    let exit = exit.after(written);
+    let exit = OUTPUT.finish(exit, written);
     if is_cut {
-        output::complain("more records were asked for with --last than are kept in memory");
+        OUTPUT.warn("more records were asked for with --last than are kept in memory");
     }
     if let Some(trouble) = trouble {
-        output::complain(format_args!("the log is not intact: {trouble}"));
+        OUTPUT.warn(format_args!("the log is not intact: {trouble}"));
     }
     exit
 }

@@ -3,13 +3,13 @@
 
 use std::fmt::{self, Write as _};
 
+use cli_support::{Exit, OutputFormat};
 use portcullis::audit::verifier::{Examination, Witness, examine};
 use portcullis::{Chain, Escaped};
 use serde_json::{Map, Value, json};
 
 use super::Subject;
-use crate::exit::Exit;
-use crate::output::{self, Form};
+use crate::OUTPUT;
 
 /// Examine a log: every record, every checkpoint, nothing missing that a checkpoint knows of
 ///
@@ -34,31 +34,31 @@ pub(crate) struct Arguments {
     allow_unvouched: bool,
 
     #[command(flatten)]
-    form: Form,
+    format: OutputFormat,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Exit {
-    let Arguments { subject, allow_unvouched, form } = arguments;
+    let Arguments { subject, allow_unvouched, format } = arguments;
     let trust = match subject.trust() {
         Ok(trust) => trust,
-        Err(reason) => return output::failed("audit verify", *form, reason),
+        Err(reason) => return OUTPUT.failed("audit verify", *format, reason),
     };
     let found = match examine(&subject.log, &trust) {
         Ok(found) => found,
-        Err(error) => return output::failed("audit verify", *form, Chain::of(&error)),
+        Err(error) => return OUTPUT.failed("audit verify", *format, Chain::of(&error)),
     };
     let is_vouched = *allow_unvouched || found.unvouched() == 0;
     let exit = if is_vouched { exit(&found) } else { Exit::Refused };
-    if form.json {
+    if format.json {
         let log = Escaped::path(&subject.log).to_string();
-        return output::json("audit verify", exit, [("log", Value::from(log)), ("examination", facts(&found).into())]);
+        return OUTPUT.json("audit verify", exit, [("log", Value::from(log)), ("examination", facts(&found).into())]);
     }
     let verdict = match (found.is_intact(), is_vouched) {
         (true, true) => "INTACT",
         (true, false) => "NOT VOUCHED FOR TO ITS END",
         (false, _) => "NOT INTACT",
     };
-    exit.after(output::write(format!("{}: {verdict}\n{}", Escaped::path(&subject.log), Found(&found)).as_bytes()))
+    OUTPUT.print(format!("{}: {verdict}\n{}", Escaped::path(&subject.log), Found(&found)), exit)
 }
 
 pub(crate) fn exit(found: &Examination) -> Exit {

@@ -6,12 +6,12 @@ mod json;
 use std::fmt::Write;
 use std::path::PathBuf;
 
+use cli_support::{Exit, OutputFormat};
 use portcullis::verify::{InspectError, Inspection};
 use portcullis::{Chain, Escaped};
 use serde_json::Value;
 
-use crate::exit::Exit;
-use crate::output;
+use crate::OUTPUT;
 
 /// Tell what files are, and warn of what their digests do not cover
 ///
@@ -27,7 +27,7 @@ use crate::output;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    form: output::Form,
+    format: OutputFormat,
 
     /// The files to inspect
     #[arg(required = true, value_name = "FILE")]
@@ -35,7 +35,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Exit {
-    if arguments.form.json { in_json(arguments) } else { in_text(arguments) }
+    if arguments.format.json { in_json(arguments) } else { in_text(arguments) }
 }
 
 fn in_text(arguments: &Arguments) -> Exit {
@@ -45,14 +45,14 @@ fn in_text(arguments: &Arguments) -> Exit {
         let inspection = match Inspection::of(file) {
             Ok(inspection) => inspection,
             Err(error) => {
-                output::complain(Chain::of(&error));
+                OUTPUT.warn(Chain::of(&error));
                 exit = exit.and(Exit::Failed);
                 continue;
             }
         };
-        let written = output::write(text(separator, &inspection).as_bytes());
+        let written = OUTPUT.write(text(separator, &inspection));
         if written.is_err() {
-            return exit.after(written);
+            return OUTPUT.finish(exit, written);
         }
         separator = "\n";
     }
@@ -80,5 +80,5 @@ fn in_json(arguments: &Arguments) -> Exit {
             Err(error) => json::failure(file, error),
         })
         .collect();
-    output::json("inspect", exit, [("files", files.into())])
+    OUTPUT.json("inspect", exit, [("files", files.into())])
 }

@@ -3,12 +3,12 @@
 use std::io;
 use std::path::PathBuf;
 
+use cli_support::Exit;
 use portcullis::verify::{Consent, Lock, SourceError, SourceFault};
 
 use super::fault::Fault;
 use super::offering::Offering;
 use super::{Place, shown};
-use crate::exit::Exit;
 
 const VERB: &str = "lock add";
 
@@ -43,7 +43,7 @@ pub(crate) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Exit {
-    add(arguments).unwrap_or_else(|fault| fault.report(VERB, arguments.place.form))
+    add(arguments).unwrap_or_else(|fault| fault.report(VERB, arguments.place.format))
 }
 
 fn add(arguments: &Arguments) -> Result<Exit, Fault> {

@@ -1,25 +1,24 @@
 //! Why a verb on a lock file did not do what it was asked for: refused, or not possible. Says it
 //! once, in either form.
 
-use portcullis::Chain;
+use cli_support::{Exit, OutputFormat, Problem};
 use portcullis::verify::{LockRefusal, LockWriteError, OfferError, SourceError, VerifyError};
 
-use crate::exit::Exit;
-use crate::{hint, output};
+use crate::OUTPUT;
+use crate::hint;
 
 /// Nothing was written.
 #[derive(Debug)]
 pub(super) enum Fault {
-    /// The reason, and what a person can do about it.
-    Refused(String, Option<&'static str>),
-    Failed(String),
+    Refused(Problem),
+    Failed(Problem),
 }
 
 impl Fault {
-    pub(super) fn report(self, verb: &str, form: output::Form) -> Exit {
+    pub(super) fn report(self, verb: &str, format: OutputFormat) -> Exit {
         match self {
-            Self::Refused(reason, hint) => output::refused(verb, form, reason, hint),
-            Self::Failed(reason) => output::failed(verb, form, reason),
+            Self::Refused(problem) => OUTPUT.refused(verb, format, problem),
+            Self::Failed(problem) => OUTPUT.failed(verb, format, problem),
         }
     }
 }
@@ -27,8 +26,8 @@ impl Fault {
 impl From<SourceError> for Fault {
     fn from(error: SourceError) -> Self {
         match error.is_unreadable() {
-            true => Self::Failed(Chain::of(&error).to_string()),
-            false => Self::Refused(error.to_string(), None),
+            true => Self::Failed(Problem::of(&error)),
+            false => Self::Refused(Problem::new(error)),
         }
     }
 }
@@ -45,20 +44,20 @@ impl From<OfferError> for Fault {
         };
         match error.is_refusal() {
             // The texts of its causes are part of its own.
-            true => Self::Refused(error.to_string(), advice),
-            false => Self::Failed(Chain::of(&error).to_string()),
+            true => Self::Refused(Problem::new(error).with_hint(advice)),
+            false => Self::Failed(Problem::of(&error)),
         }
     }
 }
 
 impl From<LockRefusal> for Fault {
     fn from(refusal: LockRefusal) -> Self {
-        Self::Refused(refusal.to_string(), hint::on_agreement(&refusal))
+        Self::Refused(Problem::new(&refusal).with_hint(hint::on_agreement(&refusal)))
     }
 }
 
 impl From<LockWriteError> for Fault {
     fn from(error: LockWriteError) -> Self {
-        Self::Failed(Chain::of(&error).to_string())
+        Self::Failed(Problem::of(&error))
     }
 }

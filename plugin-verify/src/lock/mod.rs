@@ -12,9 +12,7 @@ mod verify;
 use std::path::PathBuf;
 
 use clap::Subcommand;
-
-use crate::exit::Exit;
-use crate::output;
+use cli_support::{Exit, OutputFormat};
 
 /// Agree to plugins in a lock file, and check them against it
 ///
@@ -52,5 +50,5 @@ struct Place {
     lock: PathBuf,
 
     #[command(flatten)]
-    form: output::Form,
+    format: OutputFormat,
 }

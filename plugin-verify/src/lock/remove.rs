@@ -1,10 +1,10 @@
 //! `plugin-verify lock remove`: the end of an agreement. Removes no plugin from disk.
 
+use cli_support::Exit;
 use portcullis::verify::{Lock, Platform, PluginName};
 
 use super::fault::Fault;
 use super::{Place, shown};
-use crate::exit::Exit;
 
 const VERB: &str = "lock remove";
 
@@ -29,7 +29,7 @@ pub(crate) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Exit {
-    remove(arguments).unwrap_or_else(|fault| fault.report(VERB, arguments.place.form))
+    remove(arguments).unwrap_or_else(|fault| fault.report(VERB, arguments.place.format))
 }
 
 fn remove(arguments: &Arguments) -> Result<Exit, Fault> {

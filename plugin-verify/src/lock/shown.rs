@@ -2,26 +2,26 @@
 
 use std::path::Path;
 
+use cli_support::Exit;
 use portcullis::Escaped;
 use portcullis::verify::{Change, LockedPlugin, Offer, Subject};
 use serde_json::{Value, json};
 
-use crate::exit::Exit;
-use crate::output;
+use crate::OUTPUT;
 
 /// Shows what was written to the lock file, and warns of what was agreed to without being examined.
 pub(super) fn changes(verb: &str, place: &super::Place, changes: &[Change], offers: &[Offer]) -> Exit {
     let unexamined: Vec<String> = offers.iter().filter(|offer| !offer.runs_here()).map(unexamined).collect();
-    if place.form.json {
+    if place.format.json {
         let changes: Vec<Value> = changes.iter().map(document).collect();
         let body = [("lock", escaped(&place.lock)), ("changes", changes.into()), ("unexamined", unexamined.into())];
-        return output::json(verb, Exit::Success, body);
+        return OUTPUT.json(verb, Exit::Success, body);
     }
     for foreign in unexamined {
-        output::complain(format_args!("{foreign} cannot run here: only its bytes are known"));
+        OUTPUT.warn(format_args!("{foreign} cannot run here: only its bytes are known"));
     }
     let text: String = changes.iter().map(|change| format!("{change}\n")).collect();
-    Exit::Success.after(output::write(text.as_bytes()))
+    OUTPUT.print(text, Exit::Success)
 }
 
 fn unexamined(offer: &Offer) -> String {

@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
+use cli_support::Exit;
 use portcullis::verify::{Consent, Lock, Offer};
 
 use super::fault::Fault;
 use super::offering::Offering;
 use super::{Place, shown};
-use crate::exit::Exit;
 
 const VERB: &str = "lock update";
 
@@ -67,7 +67,7 @@ impl Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Exit {
-    update(arguments).unwrap_or_else(|fault| fault.report(VERB, arguments.place.form))
+    update(arguments).unwrap_or_else(|fault| fault.report(VERB, arguments.place.format))
 }
 
 fn update(arguments: &Arguments) -> Result<Exit, Fault> {

@@ -3,14 +3,14 @@
 
 use std::path::{Path, PathBuf};
 
+use cli_support::Exit;
 use portcullis::verify::{Inventory, Item, Lock, Presence};
 use portcullis::{Escaped, verify::PluginName};
 use serde_json::{Map, Value, json};
 
 use super::Place;
 use super::fault::Fault;
-use crate::exit::Exit;
-use crate::output;
+use crate::OUTPUT;
 use crate::verdict::Verdict;
 
 const VERB: &str = "lock verify";
@@ -42,7 +42,7 @@ pub(crate) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Exit {
     match inventory(arguments) {
         Ok(inventory) => show(arguments, inventory),
-        Err(fault) => fault.report(VERB, arguments.place.form),
+        Err(fault) => fault.report(VERB, arguments.place.format),
     }
 }
 
@@ -50,17 +50,17 @@ fn inventory(arguments: &Arguments) -> Result<Inventory, Fault> {
     let lock = Lock::read(&arguments.place.lock)?;
     match &arguments.directory {
         Some(directory) => Inventory::of_directory(lock, directory)
-            .map_err(|error| Fault::Failed(format!("{} could not be read: {error}", Escaped::path(directory)))),
+            .map_err(|error| Fault::Failed(format!("{} could not be read: {error}", Escaped::path(directory)).into())),
         None => Ok(Inventory::of_files(lock, arguments.files.iter().cloned())),
     }
 }
 
 fn show(arguments: &Arguments, inventory: Inventory) -> Exit {
-    let form = arguments.place.form;
+    let format = arguments.place.format;
     let Inventory { items, unknown, elsewhere, .. } = inventory;
     if items.is_empty() {
         let lock = Escaped::path(&arguments.place.lock);
-        return output::refused(VERB, form, format_args!("{lock} has no plugin for this machine"), None);
+        return OUTPUT.refused(VERB, format, format_args!("{lock} has no plugin for this machine"));
     }
     let mut exit = if unknown.is_empty() { Exit::Success } else { Exit::Refused };
     let mut plugins = Vec::new();
@@ -68,16 +68,16 @@ fn show(arguments: &Arguments, inventory: Inventory) -> Exit {
         let (path, verdict) = verdict(item);
         exit = exit.and(verdict.as_ref().map_or(Exit::Refused, |(_, verdict)| verdict.exit()));
         match &verdict {
-            verdict if form.json => plugins.push(entry(&path, verdict.as_ref()).into()),
-            Some((file, verdict)) => exit = exit.and(verdict.pronounce(file)),
+            verdict if format.json => plugins.push(entry(&path, verdict.as_ref()).into()),
+            Some((file, verdict)) => exit = exit.and(verdict.print(file)),
             None => exit = exit.and(say(&format!("{path}: MISSING\n  it is locked for this machine\n"))),
         }
     }
     let unknown: Vec<String> = unknown.iter().map(|path| Escaped::path(path).to_string()).collect();
     let elsewhere: Vec<String> = elsewhere.iter().map(ToString::to_string).collect();
-    if form.json {
+    if format.json {
         let body = [("plugins", Value::Array(plugins)), ("unknown", unknown.into()), ("elsewhere", elsewhere.into())];
-        return output::json(VERB, exit, body);
+        return OUTPUT.json(VERB, exit, body);
     }
     for path in unknown {
         exit = exit.and(say(&format!("{path}: UNKNOWN\n  the lock file does not have it for this machine\n")));
@@ -86,7 +86,7 @@ fn show(arguments: &Arguments, inventory: Inventory) -> Exit {
 }
 
 fn say(text: &str) -> Exit {
-    Exit::Success.after(output::write(text.as_bytes()))
+    OUTPUT.print(text, Exit::Success)
 }
 
 fn verdict(item: Item) -> (PluginName, Option<(PathBuf, Verdict)>) {

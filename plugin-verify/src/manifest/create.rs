@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
+use cli_support::{Exit, OutputFormat};
 use portcullis::verify::{BundlePath, Claims, Expiry, ExpiryError, Manifest, Platform, PluginName, Version};
 use portcullis::{Chain, Escaped};
 
-use crate::exit::Exit;
-use crate::{output, place};
+use crate::OUTPUT;
+use crate::place;
 
 const VERB: &str = "manifest create";
 
@@ -66,7 +67,7 @@ pub(crate) struct Arguments {
     force: bool,
 
     #[command(flatten)]
-    form: output::Form,
+    format: OutputFormat,
 
     /// The plugin, a file or a directory
     #[arg(value_name = "PATH")]
@@ -98,16 +99,16 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
         false => write(arguments, &text).map(|target| (text, Some(target))),
     });
     match described {
-        Err(error) => output::failed(VERB, arguments.form, Chain::of(&*error)),
-        Ok((text, target)) if arguments.form.json => {
+        Err(error) => OUTPUT.failed(VERB, arguments.format, Chain::of(&*error)),
+        Ok((text, target)) if arguments.format.json => {
             let file = target.map(|target| Escaped::path(&target).to_string());
             let text = to_stdout.then_some(text);
-            output::json(VERB, Exit::Success, [("manifest_file", file.into()), ("manifest", text.into())])
+            OUTPUT.json(VERB, Exit::Success, [("manifest_file", file.into()), ("manifest", text.into())])
         }
-        Ok((text, None)) => Exit::Success.after(output::write(text.as_bytes())),
+        Ok((text, None)) => OUTPUT.print(text, Exit::Success),
         Ok((_, Some(target))) => {
             let line = format!("{}: described in {}\n", Escaped::path(&arguments.path), Escaped::path(&target));
-            Exit::Success.after(output::write(line.as_bytes()))
+            OUTPUT.print(line, Exit::Success)
         }
     }
 }

@@ -5,8 +5,7 @@ mod create;
 mod verify;
 
 use clap::Subcommand;
-
-use crate::exit::Exit;
+use cli_support::Exit;
 
 /// Describe plugins in manifests, and compare them
 ///

@@ -5,15 +5,16 @@ use std::fmt::Write;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
+use cli_support::{Exit, OutputFormat, Problem};
 use portcullis::verify::{
     Difference, Manifest, ManifestError, Platform, PluginName, PublicKey, Refusal, SignedManifest, SourceError,
 };
 use portcullis::{Chain, Escaped};
 use serde_json::{Value, json};
 
-use crate::exit::Exit;
+use crate::OUTPUT;
+use crate::hint;
 use crate::trust::KeyArgument;
-use crate::{hint, output};
 
 const VERB: &str = "manifest verify";
 
@@ -52,7 +53,7 @@ pub(crate) struct Arguments {
     platform: Option<Platform>,
 
     #[command(flatten)]
-    form: output::Form,
+    format: OutputFormat,
 
     /// The plugin, a file or a directory
     #[arg(value_name = "PATH")]
@@ -62,8 +63,8 @@ pub(crate) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Exit {
     match read(arguments) {
         Ok((manifest, key)) => compare(arguments, &manifest, key),
-        Err(error) if error.is_unreadable() => output::failed(VERB, arguments.form, Chain::of(&error)),
-        Err(error) => output::refused(VERB, arguments.form, error, None),
+        Err(error) if error.is_unreadable() => OUTPUT.failed(VERB, arguments.format, Chain::of(&error)),
+        Err(error) => OUTPUT.refused(VERB, arguments.format, Problem::new(error)),
     }
 }
 
@@ -81,26 +82,26 @@ fn read(arguments: &Arguments) -> Result<(Manifest, Option<PublicKey>), SourceEr
 fn compare(arguments: &Arguments, manifest: &Manifest, key: Option<PublicKey>) -> Exit {
     let differences = match manifest.compare(&arguments.path) {
         Ok(differences) => differences,
-        Err(error @ ManifestError::Io { .. }) => return output::failed(VERB, arguments.form, Chain::of(&error)),
-        Err(error) => return output::refused(VERB, arguments.form, error, None),
+        Err(error @ ManifestError::Io { .. }) => return OUTPUT.failed(VERB, arguments.format, Chain::of(&error)),
+        Err(error) => return OUTPUT.refused(VERB, arguments.format, Problem::new(error)),
     };
     let refusal = about(arguments, manifest).err();
     let exit =
         differences.iter().fold(refusal.as_ref().map_or(Exit::Success, |_| Exit::Refused), |exit, difference| {
             exit.and(if difference.is_refusal() { Exit::Refused } else { Exit::Failed })
         });
-    if arguments.form.json {
+    if arguments.format.json {
         return document(arguments, manifest, key, &differences, refusal.as_ref(), exit);
     }
     let text = text(arguments, manifest, key, &differences, refusal.as_ref(), exit);
-    let written = output::write(text.as_bytes());
+    let written = OUTPUT.write(text);
     if key.is_none() {
-        output::complain("nobody vouches for this manifest: whoever wrote the files may have written it");
+        OUTPUT.warn("nobody vouches for this manifest: whoever wrote the files may have written it");
     }
     if let Some(advice) = refusal.as_ref().and_then(hint::what_to_do) {
-        output::complain(format_args!("hint: {advice}"));
+        OUTPUT.hint(advice);
     }
-    exit.after(written)
+    OUTPUT.finish(exit, written)
 }
 
 /// Whether the manifest is about what was asked for, and holds.
@@ -152,7 +153,7 @@ fn document(
         .iter()
         .map(|difference| json!({"kind": kind(difference), "text": difference.to_string()}))
         .collect();
-    output::json(
+    OUTPUT.json(
         VERB,
         exit,
         [

@@ -6,12 +6,12 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use cli_support::OutputFormat;
 use portcullis::Protocol;
 use portcullis::host::{Builder, Environment, Plugin, Ready};
 use portcullis::verify::VerifiedPlugin;
 
 use super::session::Fault;
-use crate::output::Form;
 use crate::trust::Trust;
 
 /// Launch a file as a plugin, show what a host sees of it, and shut it down
@@ -30,7 +30,7 @@ pub(crate) struct Arguments {
     trust: Trust,
 
     #[command(flatten)]
-    pub(super) form: Form,
+    pub(super) format: OutputFormat,
 
     /// The cookie that the plugin expects
     #[arg(long, value_name = "KEY=VALUE", default_value = "BASIC_PLUGIN=hello", value_parser = cookie)]

@@ -3,6 +3,7 @@
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
+use cli_support::Exit;
 use portcullis::host::{
     Exit as ProcessExit, Hardening, LaunchReport, Services, ServicesError, Shutdown, StartFault, Timings,
 };
@@ -11,8 +12,8 @@ use serde_json::{Map, Value, json};
 
 use super::session::{Fault, Seen};
 use super::{Arguments, ending, stage};
-use crate::exit::Exit;
-use crate::{output, verdict};
+use crate::OUTPUT;
+use crate::verdict;
 
 pub(super) fn show(arguments: &Arguments, probed: &Result<Seen, Fault>, exit: Exit) -> Exit {
     let mut body = vec![("file", Escaped::path(&arguments.file).to_string().into())];
@@ -28,7 +29,7 @@ pub(super) fn show(arguments: &Arguments, probed: &Result<Seen, Fault>, exit: Ex
         }
         Err(fault) => body.push(("error", error(fault))),
     }
-    output::json("probe", exit, body)
+    OUTPUT.json("probe", exit, body)
 }
 
 fn plugin(report: &LaunchReport) -> Value {

@@ -6,18 +6,18 @@ mod document;
 mod session;
 mod text;
 
+use cli_support::Exit;
 use portcullis::Error;
 use portcullis::host::Ending;
 
 pub(crate) use arguments::Arguments;
 
 use self::session::{Fault, Seen};
-use crate::exit::Exit;
 
 pub(crate) fn run(arguments: &Arguments) -> Exit {
     let probed = session::probe(arguments);
     let exit = verdict(&probed);
-    match arguments.form.json {
+    match arguments.format.json {
         true => document::show(arguments, &probed, exit),
         false => text::show(arguments, &probed, exit),
     }

@@ -6,11 +6,10 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
+use cli_support::Signals;
 use portcullis::host::{Ending, EnvironmentError, LaunchReport, Plugin, Services, ServicesError, Shutdown};
 use portcullis::verify::SourceError;
 use portcullis::{Chain, Error, Escaped};
-
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::Arguments;
 
@@ -85,21 +84,13 @@ pub(super) fn probe(arguments: &Arguments) -> Result<Seen, Fault> {
     let builder = arguments.builder(arguments.verify()?, environment);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Fault::Runtime)?;
     runtime.block_on(async {
+        let mut signals = Signals::catch().map_err(Fault::Runtime)?;
         tokio::select! {
             seen = async { Ok(look_at(builder.launch().await.map_err(Fault::Launch)?).await) } => seen,
-            // What is dropped then kills the plugin and removes its directory.
-            interrupted = interrupt() => Err(interrupted.map_or_else(Fault::Runtime, |()| Fault::Interrupted)),
+            // Dropping the launch kills the plugin and removes its directory.
+            () = signals.received() => Err(Fault::Interrupted),
         }
     })
-}
-
-/// Returns when this program is asked to end.
-async fn interrupt() -> io::Result<()> {
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    tokio::select! {
-        _ = interrupt.recv() => Ok(()),
-        _ = terminate.recv() => Ok(()),
-    }
 }
 
 async fn look_at(plugin: Plugin) -> Seen {

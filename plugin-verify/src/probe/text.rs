@@ -3,41 +3,42 @@
 
 use std::fmt::{self, Write};
 
+use cli_support::Exit;
 use portcullis::host::Shutdown;
 use portcullis::verify::{Refusal, VerifyError};
 use portcullis::{Error, Escaped};
 
 use super::session::{Fault, Seen};
 use super::{Arguments, ending};
-use crate::exit::Exit;
-use crate::{hint, output};
+use crate::OUTPUT;
+use crate::hint;
 
 pub(super) fn show(arguments: &Arguments, probed: &Result<Seen, Fault>, exit: Exit) -> Exit {
     let file = Escaped::path(&arguments.file);
     match probed {
         Ok(seen) => {
-            let written = output::write(format!("{file}: READY\n{}", Indented(Facts(seen))).as_bytes());
+            let written = OUTPUT.write(format!("{file}: READY\n{}", Indented(Facts(seen))));
             if let Some(trouble) = seen.trouble() {
-                output::complain(format_args!("{file}: {trouble}{}", LastWords(&seen.stderr)));
+                OUTPUT.warn(format_args!("{file}: {trouble}{}", LastWords(&seen.stderr)));
             }
-            exit.after(written)
+            OUTPUT.finish(exit, written)
         }
         Err(fault) if exit == Exit::Refused => {
             let written = match refusal(fault) {
-                Some(reason) => output::write(format!("{file}: REFUSED\n  {reason}\n").as_bytes()),
-                None => output::write(format!("{file}: REFUSED\n{}", Indented(fault)).as_bytes()),
+                Some(reason) => OUTPUT.write(format!("{file}: REFUSED\n  {reason}\n")),
+                None => OUTPUT.write(format!("{file}: REFUSED\n{}", Indented(fault))),
             };
             if let Some(advice) = refusal(fault).and_then(hint::what_to_do) {
-                output::complain(format_args!("hint: {advice}"));
+                OUTPUT.hint(advice);
             }
-            exit.after(written)
+            OUTPUT.finish(exit, written)
         }
         Err(fault @ Fault::Launch(Error::Verify(_))) => {
-            output::complain(fault);
+            OUTPUT.warn(fault);
             exit
         }
         Err(fault) => {
-            output::complain(format_args!("{file}: {fault}"));
+            OUTPUT.warn(format_args!("{file}: {fault}"));
             exit
         }
     }

@@ -5,10 +5,9 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use certs_tooling::{AutoMtls, Profile};
+use cli_support::{Body, Exit, OutputFormat};
 
-use crate::exit::Exit;
 use crate::issue;
-use crate::output::{self, Body, Form};
 
 /// Make a certificate as hosts and plugins make one for a launch
 ///
@@ -32,11 +31,11 @@ pub(crate) struct Arguments {
     field: bool,
 
     #[command(flatten)]
-    form: Form,
+    format: OutputFormat,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Exit {
-    output::tell(arguments.form, "auto-mtls", make(arguments))
+    crate::print_result(arguments.format, "auto-mtls", make(arguments))
 }
 
 fn make(arguments: &Arguments) -> Result<(String, Body), Box<dyn Error>> {

@@ -5,11 +5,11 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use certs_tooling::{Authority, Certificate, FILE_LIMIT, Inspection};
+use cli_support::{Exit, OutputFormat};
 use portcullis::{Chain, Escaped};
 use serde_json::{Value, json};
 
-use crate::exit::Exit;
-use crate::output::{self, Form};
+use crate::OUTPUT;
 
 /// Show what is in certificates
 ///
@@ -27,7 +27,7 @@ pub(crate) struct Arguments {
     files: Vec<PathBuf>,
 
     #[command(flatten)]
-    form: Form,
+    format: OutputFormat,
 }
 
 /// Print the SHA-256 of certificates and of their keys
@@ -44,24 +44,24 @@ pub(crate) struct FingerprintArguments {
     files: Vec<PathBuf>,
 
     #[command(flatten)]
-    form: Form,
+    format: OutputFormat,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Exit {
-    each("inspect", &arguments.files, arguments.form, ToString::to_string, facts)
+    each("inspect", &arguments.files, arguments.format, ToString::to_string, facts)
 }
 
 pub(crate) fn fingerprint(arguments: &FingerprintArguments) -> Exit {
     let text =
         |seen: &Inspection| format!("  sha256       {}\n  key sha256   {}\n", seen.fingerprint, seen.key_fingerprint);
-    each("fingerprint", &arguments.files, arguments.form, text, fingerprints)
+    each("fingerprint", &arguments.files, arguments.format, text, fingerprints)
 }
 
 /// Shows every certificate of every file, and goes on after those that cannot be read.
 fn each(
     verb: &str,
     files: &[PathBuf],
-    form: Form,
+    format: OutputFormat,
     text: impl Fn(&Inspection) -> String,
     json: impl Fn(&Inspection) -> Vec<(&'static str, Value)>,
 ) -> Exit {
@@ -77,7 +77,7 @@ fn each(
                     document.extend(json(&seen));
                 }
                 Err(error) => {
-                    output::complain(&error);
+                    OUTPUT.warn(&error);
                     document.push(("error", error.into()));
                     exit = Exit::Failed;
                 }
@@ -85,10 +85,10 @@ fn each(
             documents.push(document.into_iter().map(|(name, value)| (name.to_owned(), value)).collect());
         }
     }
-    if form.json {
-        return output::json(verb, exit, vec![("certificates", Value::Array(documents))]);
+    if format.json {
+        return OUTPUT.json(verb, exit, vec![("certificates", Value::Array(documents))]);
     }
-    exit.after(output::write(lines.as_bytes()))
+    OUTPUT.print(lines, exit)
 }
 
 /// The certificates of a file, each with what to call it, or why there are none.

@@ -7,10 +7,8 @@ use std::path::PathBuf;
 use certs_tooling::{
     AlternativeName, Ca, Certificate, CommonName, Identity, KeyAlgorithm, Lifetime, Request, Role, Written,
 };
+use cli_support::{Body, Exit, OutputFormat};
 use portcullis::Escaped;
-
-use crate::exit::Exit;
-use crate::output::{self, Body, Form};
 
 /// Make a private certification authority
 ///
@@ -35,7 +33,7 @@ pub(crate) struct CaArguments {
     key: KeyAlgorithm,
 
     #[command(flatten)]
-    form: Form,
+    format: OutputFormat,
 }
 
 #[derive(Debug, clap::Args)]
@@ -65,7 +63,7 @@ pub(crate) struct IdentityArguments {
     key: KeyAlgorithm,
 
     #[command(flatten)]
-    form: Form,
+    format: OutputFormat,
 }
 
 pub(crate) fn ca(arguments: &CaArguments) -> Exit {
@@ -73,12 +71,12 @@ pub(crate) fn ca(arguments: &CaArguments) -> Exit {
         let ca = Ca::new(&arguments.name, arguments.days, arguments.key)?;
         Ok(written(&ca.write(&arguments.out)?, ca.certificate()))
     };
-    output::tell(arguments.form, "ca new", made())
+    crate::print_result(arguments.format, "ca new", made())
 }
 
 pub(crate) fn identity<R: Role>(arguments: IdentityArguments) -> Exit {
-    let form = arguments.form;
-    output::tell(form, &format!("{} issue", R::NAME), issue::<R>(arguments))
+    let format = arguments.format;
+    crate::print_result(format, &format!("{} issue", R::NAME), issue::<R>(arguments))
 }
 
 fn issue<R: Role>(arguments: IdentityArguments) -> Result<(String, Body), Box<dyn Error>> {

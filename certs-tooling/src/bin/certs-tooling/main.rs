@@ -4,15 +4,19 @@
 
 mod auto_mtls;
 mod cli;
-mod exit;
 mod inspect;
 mod issue;
-mod output;
 
+use std::error::Error;
 use std::process::ExitCode;
 
 use certs_tooling::{Host, Plugin};
-use cli::Verb;
+use cli_support::{Body, Exit, Output, OutputFormat, Problem};
+
+use crate::cli::Verb;
+
+/// The output streams of this program.
+const OUTPUT: Output = Output::of("certs-tooling");
 
 fn main() -> ExitCode {
     match cli::parse() {
@@ -25,4 +29,18 @@ fn main() -> ExitCode {
         Err(exit) => exit,
     }
     .into()
+}
+
+/// Prints the one result of a verb in the requested format. A failure goes to standard error in
+/// either format.
+fn print_result(format: OutputFormat, verb: &str, result: Result<(String, Body), Box<dyn Error>>) -> Exit {
+    match result {
+        Ok((_, body)) if format.json => OUTPUT.json(verb, Exit::Success, body),
+        Ok((text, _)) => OUTPUT.print(text, Exit::Success),
+        Err(error) => {
+            let problem = Problem::of(error.as_ref());
+            OUTPUT.warn(&problem);
+            if format.json { OUTPUT.json(verb, Exit::Failed, problem.members(Exit::Failed)) } else { Exit::Failed }
+        }
+    }
 }

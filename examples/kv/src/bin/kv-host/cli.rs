@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser, Subcommand};
+use cli_support::{Exit, UsageError};
 
+use crate::OUTPUT;
 use crate::audit::AuditCommand;
 use crate::launch::Launch;
 
@@ -48,9 +50,9 @@ const USAGE: &str = "kv-host --plugin <PATH> <SOURCE>... [OPTIONS] <COMMAND>
        kv-host [--data <DIR>] [--audit <LOG>] audit <COMMAND>";
 
 impl Arguments {
-    /// Reads the command line. Ends the program if it is wrong.
-    pub(crate) fn read() -> Self {
-        let arguments = Self::parse();
+    /// Parses the command line. When there is no command to run, prints why and returns the exit.
+    pub(crate) fn read() -> Result<Self, Exit> {
+        let arguments: Self = OUTPUT.parse()?;
         let is_audit = matches!(arguments.command, Command::Audit { .. });
         let fault = match (&arguments.connect, &arguments.command) {
             (Some(_), Command::Serve { .. }) => {
@@ -62,9 +64,9 @@ impl Arguments {
             (None, _) if !is_audit && !arguments.launch.has_plugin() => {
                 "there is nobody to ask: name a plugin with --plugin, or a host that serves with --connect"
             }
-            _ => return arguments,
+            _ => return Ok(arguments),
         };
-        Self::command().error(ErrorKind::ArgumentConflict, fault).exit()
+        Err(UsageError::from(Self::command().error(ErrorKind::ArgumentConflict, fault)).print(OUTPUT))
     }
 }
 

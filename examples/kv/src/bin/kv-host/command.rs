@@ -4,6 +4,7 @@ use std::io::{self, Read, Write};
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
+use cli_support::Signals;
 use kv::VALUE_LIMIT;
 use kv::store_proto::change::Kind;
 use kv::store_proto::watch_response::Event;
@@ -12,10 +13,10 @@ use portcullis::Escaped;
 use tokio_stream::StreamExt;
 use tonic::{Status, Streaming};
 
+use crate::OUTPUT;
 use crate::caller::{Caller, Calls};
 use crate::cli::CallCommand;
 use crate::fault::{Answer, told};
-use crate::signals::Signals;
 
 /// One call, complete.
 pub(crate) enum Call {
@@ -72,10 +73,10 @@ pub(crate) async fn perform<C: Calls>(caller: &Caller<C>, call: Call) -> Result<
         }
         Call::Watch { prefix, count } => {
             // Caught before anybody is told that it listens.
-            let mut signals = Signals::catch()?;
+            let mut signals = Signals::catch().context("cannot handle signals")?;
             tokio::select! {
                 watched = watch(caller, prefix, count) => watched,
-                () = signals.ended() => Ok(()),
+                () = signals.received() => Ok(()),
             }
         }
     }
@@ -111,7 +112,7 @@ async fn watch<C: Calls>(caller: &Caller<C>, prefix: String, count: Option<u64>)
     while left > 0 {
         let Some(WatchResponse { event: Some(event) }) = next(caller, &mut changes).await? else { break };
         match event {
-            Event::Listening(from) => eprintln!("kv-host: listening for changes after version {}", from.version),
+            Event::Listening(from) => OUTPUT.warn(format_args!("listening for changes after version {}", from.version)),
             Event::Change(change) => {
                 show(&change)?;
                 left -= 1;

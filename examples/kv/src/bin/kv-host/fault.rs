@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use cli_support::Exit;
 use portcullis::verify::SourceError;
 use portcullis::{Error, Escaped};
 use tonic::{Code, Status};
@@ -13,14 +14,14 @@ use crate::caller::{CallError, Peer};
 /// How much of a foreign message is shown.
 const MESSAGE_LIMIT: usize = 1000;
 
-/// 1 for a plugin that was refused, a source that is wrong, a key that has no value, one that has
-/// another version and a log that is not intact; 2 for everything else.
-pub(crate) fn status(error: &anyhow::Error) -> u8 {
+/// [`Exit::Refused`] for a refused plugin, a trust source with a fault, a key without a value or
+/// with another version, and a log that is not intact; [`Exit::Failed`] for everything else.
+pub(crate) fn exit(error: &anyhow::Error) -> Exit {
     let refused = error.downcast_ref::<Error>().is_some_and(Error::is_refusal)
         || error.downcast_ref::<SourceError>().is_some_and(|error| !error.is_unreadable());
     let refused = refused || error.downcast_ref::<NotIntact>().is_some();
     let answered = error.downcast_ref::<Answer>().map(|answer| answer.code);
-    if refused || matches!(answered, Some(Code::NotFound | Code::Aborted)) { 1 } else { 2 }
+    if refused || matches!(answered, Some(Code::NotFound | Code::Aborted)) { Exit::Refused } else { Exit::Failed }
 }
 
 /// What the peer answered instead of a result.

@@ -9,28 +9,36 @@ mod connect;
 mod fault;
 mod launch;
 mod serve;
-mod signals;
 mod socket;
 mod trust;
 
 use std::process::ExitCode;
 
 use anyhow::Result;
+use cli_support::{Exit, Output};
 
 use crate::caller::Caller;
 use crate::cli::{Arguments, Command};
 use crate::command::Call;
 use crate::launch::{Launch, shut_down};
 
+/// The output streams of this program.
+const OUTPUT: Output = Output::of("kv-host");
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
-    match run(Arguments::read()).await {
-        Ok(()) => ExitCode::SUCCESS,
+    let arguments = match Arguments::read() {
+        Ok(arguments) => arguments,
+        Err(exit) => return exit.into(),
+    };
+    let exit = match run(arguments).await {
+        Ok(()) => Exit::Success,
         Err(error) => {
-            eprintln!("kv-host: {error:#}");
-            ExitCode::from(fault::status(&error))
+            OUTPUT.warn(format_args!("{error:#}"));
+            fault::exit(&error)
         }
-    }
+    };
+    exit.into()
 }
 
 async fn run(arguments: Arguments) -> Result<()> {

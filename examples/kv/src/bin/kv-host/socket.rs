@@ -15,6 +15,8 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::process::geteuid;
 use tokio::net::UnixListener;
 
+use crate::OUTPUT;
+
 /// How many callers may wait to be accepted.
 const BACKLOG: i32 = 128;
 
@@ -64,7 +66,7 @@ impl Drop for Socket {
         if fs::symlink_metadata(&self.path).is_ok_and(|found| identity(&found) == self.file)
             && let Err(error) = fs::remove_file(&self.path)
         {
-            eprintln!("kv-host: cannot remove {}: {error}", Escaped::path(&self.path));
+            OUTPUT.warn(format_args!("cannot remove {}: {error}", Escaped::path(&self.path)));
         }
     }
 }

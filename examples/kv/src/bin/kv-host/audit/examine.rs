@@ -11,6 +11,7 @@ use portcullis::audit::verifier::{Examination, Trust, examine_with};
 use portcullis::audit::{Blind, Event, LogKey, Record};
 
 use super::{Place, with_suffix};
+use crate::OUTPUT;
 
 #[derive(Subcommand)]
 pub(crate) enum AuditCommand {
@@ -73,7 +74,7 @@ fn refuse_damaged(path: &Path, examination: &Examination) -> Result<()> {
     }
     // The host may be writing now, and one that was killed puts this aside when it starts again.
     if examination.unfinished.is_some() {
-        eprintln!("kv-host: {path}: the last record is unfinished");
+        OUTPUT.warn(format_args!("{path}: the last record is unfinished"));
     }
     if examination.origin.is_none() {
         bail!(NotIntact(format!("{path}: it has no records")));

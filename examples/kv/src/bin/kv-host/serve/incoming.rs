@@ -15,6 +15,8 @@ use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::server::Connected;
 
+use crate::OUTPUT;
+
 /// How many connections there may be.
 const CONNECTIONS: usize = 256;
 
@@ -43,13 +45,13 @@ async fn accept_all(listener: &UnixListener, log: &Log, sender: mpsc::Sender<io:
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
-                eprintln!("kv-host: a connection could not be accepted: {error}");
+                OUTPUT.warn(format_args!("a connection could not be accepted: {error}"));
                 tokio::time::sleep(REST).await;
                 continue;
             }
         };
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-            eprintln!("kv-host: a connection was refused: there are {CONNECTIONS} already");
+            OUTPUT.warn(format_args!("a connection was refused: there are {CONNECTIONS} already"));
             continue;
         };
         let (sender, log) = (sender.clone(), log.clone());
@@ -59,7 +61,7 @@ async fn accept_all(listener: &UnixListener, log: &Log, sender: mpsc::Sender<io:
                 Ok(connection) => drop(sender.send(Ok(connection)).await),
                 // Somebody only looked whether the socket is listened on.
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
-                Err(error) => eprintln!("kv-host: a connection was refused: {error}"),
+                Err(error) => OUTPUT.warn(format_args!("a connection was refused: {error}")),
             }
         });
     }

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use cli_support::Signals;
 use kv::STORE_MESSAGE_LIMIT;
 use kv::store_proto::store_server::StoreServer;
 use portcullis::Escaped;
@@ -19,10 +20,10 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 
 use self::forward::Forward;
+use crate::OUTPUT;
 use crate::audit;
 use crate::caller::{Caller, Calls};
 use crate::launch::{Launch, shut_down};
-use crate::signals::Signals;
 use crate::socket::Socket;
 
 /// How long calls that are under way may take once the end was asked for, and once there is no
@@ -46,7 +47,7 @@ const PING_WAIT: Duration = Duration::from_secs(10);
 /// ends.
 pub(crate) async fn run(launch: Launch, socket: &Path) -> Result<()> {
     // From here on a signal leaves nothing behind.
-    let mut signals = Signals::catch()?;
+    let mut signals = Signals::catch().context("cannot handle signals")?;
     let socket = Socket::bind(socket)?;
     let log = launch.open_log()?;
     let served = launch_and_serve(launch, &socket, &log, &mut signals).await;
@@ -56,7 +57,7 @@ pub(crate) async fn run(launch: Launch, socket: &Path) -> Result<()> {
 async fn launch_and_serve(launch: Launch, socket: &Socket, log: &Log, signals: &mut Signals) -> Result<()> {
     let plugin = tokio::select! {
         plugin = launch.plugin(log) => plugin?,
-        () = signals.ended() => return Ok(()),
+        () = signals.received() => return Ok(()),
     };
     let served = serve(&Caller::to_plugin(&plugin), &plugin, socket, log, signals).await;
     shut_down(&plugin).await;
@@ -82,14 +83,14 @@ async fn serve<C: Calls>(
         .add_service(service.max_decoding_message_size(STORE_MESSAGE_LIMIT))
         .serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned());
     tokio::pin!(serving);
-    eprintln!("kv-host: serving on {}", Escaped::path(socket.path()));
+    OUTPUT.warn(format_args!("serving on {}", Escaped::path(socket.path())));
     let end = tokio::select! {
         served = &mut serving => {
             served.context("the gRPC server failed")?;
             bail!("the gRPC server ended by itself");
         }
         exit = plugin.exited() => Some(exit),
-        () = signals.ended() => None,
+        () = signals.received() => None,
     };
     stop.cancel();
     // Whoever takes longer than this is not waited for, and neither is a server that fails now.
