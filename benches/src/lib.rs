@@ -1,22 +1,26 @@
-//! What the programs and the benchmarks share: the service, the cookie, plain TLS, and plugins of a
-//! given size. Measures nothing.
+//! What the benchmark's programs share: the service and its calls, their arguments and output, the
+//! cookie, plain TLS, and plugins of a given size.
 #![forbid(unsafe_code)]
+#![allow(clippy::exhaustive_enums, clippy::exhaustive_structs, reason = "used by this package alone")]
 
+pub mod arguments;
+pub mod calls;
 mod generated;
 pub mod large;
+pub mod report;
+pub mod service;
 pub mod tls;
 
 pub use generated::bench as proto;
 
-/// The variable that a launched plugin finds in its environment.
+/// The environment variable that a launched plugin requires.
 pub const COOKIE_KEY: &str = "PORTCULLIS_BENCH";
 
-/// Its value.
+/// The value of that variable.
 pub const COOKIE_VALUE: &str = "measured";
 
 /// The version of the service.
 pub const VERSION: u32 = 1;
 
-/// The argument on which the plugin prints one line and exits: what a start costs that does nothing
-/// else.
+/// Makes the plugin print one line and exit: measures the bare start of a process.
 pub const FIRST_LINE: &str = "--first-line";

@@ -87,7 +87,8 @@ fn only(certificate: CertificateDer<'static>) -> Result<RootCertStore> {
 pub fn write_certificate(output: &mut impl Write, certificate: &CertificateDer<'_>) -> io::Result<()> {
     let length = u32::try_from(certificate.len()).map_err(io::Error::other)?;
     output.write_all(&length.to_be_bytes())?;
-    output.write_all(certificate)
+    output.write_all(certificate)?;
+    output.flush()
 }
 
 /// Reads what [`write_certificate`] wrote.

@@ -7,9 +7,8 @@ use std::fs;
 use anyhow::{Context, Result};
 
 use super::Comparison;
-use super::peers::PAIRINGS;
+use super::peers::{PAIRINGS, TONIC};
 use super::row::{Cell, Row};
-use super::scale::FLEET;
 use crate::root;
 
 const FILE: &str = "docs/performance.md";
@@ -39,36 +38,29 @@ fn markdown(comparison: &Comparison) -> String {
     line(&mut text, &["rounds".into(), comparison.rounds.to_string()]);
     text.push('\n');
     let names = PAIRINGS.map(|pairing| pairing.name());
-    line(&mut text, &[&["median (p99; times better)".to_string()], &names[..]].concat());
-    text.push_str("|---|--:|--:|--:|--:|\n");
+    let gain = "Rust with Rust over tonic".to_string();
+    line(&mut text, &[&["median (p99; times better)".to_string()], &names[..], &[gain]].concat());
+    text.push_str("|---|--:|--:|--:|--:|--:|--:|\n");
     for row in comparison.rows.iter().filter(|row| !row.is_alone()) {
         let cells = (0..row.cells.len()).map(|column| cell(row, column));
-        line(&mut text, &[row.label.clone()].into_iter().chain(cells).collect::<Vec<_>>());
+        let gain = row.gain_over_tonic().map_or_else(String::new, |gain| format!("{gain:.2}×"));
+        line(&mut text, &[row.label.clone()].into_iter().chain(cells).chain([gain]).collect::<Vec<_>>());
     }
     let limits: Vec<_> = comparison.rows.iter().filter(|row| row.is_alone()).collect();
     if !limits.is_empty() {
         text.push_str("\n| what the machine allows | median (p99) |\n|---|--:|\n");
         limits.into_iter().for_each(|row| line(&mut text, &[row.label.clone(), cell(row, 0)]));
     }
-    if !comparison.estimates.is_empty() {
-        text.push('\n');
-        line(&mut text, &[&[format!("{FLEET} plugins, on paper (each plugin)")], &names[..]].concat());
-        text.push_str("|---|--:|--:|--:|--:|\n");
-        for estimate in &comparison.estimates {
-            let show = |value: f64| estimate.unit.show(value.max(0.0));
-            let shown = estimate.lines.map(|line| {
-                line.map_or_else(String::new, |line| format!("{} ({})", show(line.at(FLEET)), show(line.slope)))
-            });
-            line(&mut text, &[&[estimate.label.to_string()], &shown[..]].concat());
-        }
-    }
     text.push('\n');
     text
 }
 
 fn cell(row: &Row, column: usize) -> String {
-    if let Cell::Cannot(why) = &row.cells[column] {
-        return format!("not possible: {why}");
+    match &row.cells[column] {
+        Cell::Measured(series) if column == TONIC && series.median().is_none() => return String::new(),
+        Cell::Cannot(_) if column == TONIC => return String::new(),
+        Cell::Cannot(why) => return format!("not possible: {why}"),
+        Cell::Measured(_) => {}
     }
     let show = |value: Option<f64>| value.map_or_else(|| "-".into(), |value| row.unit.show(value));
     let better = row.times_better(column).map_or_else(String::new, |ratio| format!("; {ratio:.1}×"));

@@ -55,9 +55,9 @@ impl Limit {
     pub(super) fn name(&self) -> String {
         match self.what {
             What::Floor(work) => format!("limit-{work}"),
-            What::Spawn(Side::Rust, false) => "limit-spawn-rust".into(),
-            What::Spawn(Side::Rust, true) => "limit-spawn-rust-large".into(),
-            What::Spawn(Side::Go, _) => "limit-spawn-go".into(),
+            What::Spawn(side, large) => {
+                format!("limit-spawn-{}{}", side.name().to_lowercase(), if large { "-large" } else { "" })
+            }
             What::LibrarySha256 => "limit-sha256-library".into(),
             What::OpensslSha256 => "limit-sha256-openssl".into(),
         }
@@ -74,9 +74,8 @@ impl Limit {
                 vec![row("1 MiB one way, bare sockets", Unit::BytesPerSecond, "messages").scaled(MEBIBYTE)]
             }
             What::Floor(_) => vec![row("1 MiB one way, bare TLS", Unit::BytesPerSecond, "messages").scaled(MEBIBYTE)],
-            What::Spawn(Side::Rust, false) => time("start of the Rust plugin's file: one line"),
-            What::Spawn(Side::Rust, true) => time("start of the Rust plugin's file of 20 MiB"),
-            What::Spawn(Side::Go, _) => time("start of the Go plugin's file: one line"),
+            What::Spawn(side, false) => time(&format!("start of the {} plugin's file: one line", side.name())),
+            What::Spawn(side, true) => time(&format!("start of the {} plugin's file of 20 MiB", side.name())),
             What::LibrarySha256 => time("SHA-256 of a file of 20 MiB, our library"),
             What::OpensslSha256 => time("SHA-256 of 20 MiB, openssl speed"),
         }

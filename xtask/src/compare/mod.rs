@@ -10,7 +10,6 @@ mod plot;
 mod process;
 mod result;
 mod row;
-mod scale;
 mod series;
 mod table;
 mod work;
@@ -50,7 +49,6 @@ struct Comparison {
     machine: Machine,
     rounds: usize,
     rows: Vec<Row>,
-    estimates: Vec<scale::Estimate>,
 }
 
 pub(crate) fn run(options: &Options) -> Result<()> {
@@ -65,8 +63,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     if options.only.is_empty() {
         rows.extend(peers.sizes()?);
     }
-    let estimates = scale::estimates(&rows);
-    let comparison = Comparison { machine, rounds, rows, estimates };
+    let comparison = Comparison { machine, rounds, rows };
     print!("{}", table::text(&comparison));
     write_files(&comparison, &place)?;
     if options.document { document::write(&comparison) } else { Ok(()) }

@@ -1,5 +1,5 @@
-//! The programs that are compared: both pairs, built for release and stripped, and both plugins
-//! once more with the size of a large one.
+//! The programs that are compared: both pairs, built for release and stripped, both plugins again
+//! with the size of a large one, and the program that makes the same calls over tonic's transport.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,11 +14,13 @@ use crate::{build_release, root};
 /// The size of the large plugins.
 pub(super) const LARGE: u64 = 20 * 1024 * 1024;
 
-/// Whose program.
+/// The library that a program is built on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
     Rust,
     Go,
+    /// tonic's own channel and server, without a launch: the alternative to our transport.
+    Tonic,
 }
 
 impl Side {
@@ -26,6 +28,7 @@ impl Side {
         match self {
             Self::Rust => "Rust",
             Self::Go => "Go",
+            Self::Tonic => "tonic",
         }
     }
 }
@@ -39,22 +42,32 @@ pub(super) struct Pairing {
 
 impl Pairing {
     pub(super) fn name(self) -> String {
-        format!("{} host, {} plugin", self.host.name(), self.plugin.name())
+        match self.host {
+            Side::Tonic => "tonic's channel and server".into(),
+            host => format!("{} host, {} plugin", host.name(), self.plugin.name()),
+        }
     }
 }
 
 /// In the order of their columns.
-pub(super) const PAIRINGS: [Pairing; 4] = [
+pub(super) const PAIRINGS: [Pairing; 5] = [
     Pairing { host: Side::Rust, plugin: Side::Rust },
     Pairing { host: Side::Rust, plugin: Side::Go },
     Pairing { host: Side::Go, plugin: Side::Rust },
     Pairing { host: Side::Go, plugin: Side::Go },
+    Pairing { host: Side::Tonic, plugin: Side::Tonic },
 ];
 
-/// The column of what everything is held against.
+/// The column of our own pair.
+pub(super) const RUST_WITH_RUST: usize = 0;
+
+/// The column that all others are compared with.
 pub(super) const GO_WITH_GO: usize = 3;
 
-/// A program, and what its file hashes to.
+/// The column of tonic's transport.
+pub(super) const TONIC: usize = 4;
+
+/// A program and the digest of its file.
 #[derive(Debug)]
 pub(super) struct Program {
     pub(super) path: PathBuf,
@@ -86,14 +99,19 @@ impl Pair {
             large_plugin: Program::at(large)?,
         })
     }
+
+    fn plugin(&self, large: bool) -> &Program {
+        if large { &self.large_plugin } else { &self.plugin }
+    }
 }
 
-/// Everything that is run.
+/// All programs of a comparison.
 #[derive(Debug)]
 pub(super) struct Peers {
     rust: Pair,
     go: Pair,
-    /// Measures what the machine allows.
+    tonic: Program,
+    /// Measures the limits of the machine.
     pub(super) floor: PathBuf,
 }
 
@@ -103,30 +121,35 @@ impl Peers {
         let (rust, go) = (place.join("rust"), place.join("go"));
         build_rust(&rust)?;
         build_go(&go)?;
-        Ok(Self { rust: Pair::at(&rust)?, go: Pair::at(&go)?, floor: rust.join("bench-floor") })
-    }
-
-    fn pair(&self, side: Side) -> &Pair {
-        match side {
-            Side::Rust => &self.rust,
-            Side::Go => &self.go,
-        }
+        Ok(Self {
+            rust: Pair::at(&rust)?,
+            go: Pair::at(&go)?,
+            tonic: Program::at(rust.join("bench-tonic"))?,
+            floor: rust.join("bench-floor"),
+        })
     }
 
     pub(super) fn host(&self, side: Side) -> &Path {
-        &self.pair(side).host.path
+        match side {
+            Side::Rust => &self.rust.host.path,
+            Side::Go => &self.go.host.path,
+            Side::Tonic => &self.tonic.path,
+        }
     }
 
     pub(super) fn plugin(&self, side: Side, large: bool) -> &Program {
-        let pair = self.pair(side);
-        if large { &pair.large_plugin } else { &pair.plugin }
+        match side {
+            Side::Rust => self.rust.plugin(large),
+            Side::Go => self.go.plugin(large),
+            Side::Tonic => &self.tonic,
+        }
     }
 
-    /// The sizes of the files. Nobody has to run for them.
+    /// The sizes of the files, of hosts and plugins only.
     pub(super) fn sizes(&self) -> Result<Vec<Row>> {
         let mut host = Row::new("size", "host's file, stripped", Unit::Bytes, "host");
         let mut plugin = Row::new("size", "plugin's file, stripped", Unit::Bytes, "plugin");
-        for (column, pairing) in PAIRINGS.into_iter().enumerate() {
+        for (column, pairing) in PAIRINGS.into_iter().enumerate().take(TONIC) {
             let size = |path: &Path| Ok::<_, anyhow::Error>(vec![fs::metadata(path)?.len() as f64]);
             let metrics = Metrics::from([
                 ("host".into(), size(self.host(pairing.host))?),
@@ -142,7 +165,7 @@ impl Peers {
 fn build_rust(place: &Path) -> Result<()> {
     let directory = build_release("bench")?;
     fs::create_dir_all(place)?;
-    for name in ["bench-host", "bench-plugin", "bench-floor"] {
+    for name in ["bench-host", "bench-plugin", "bench-floor", "bench-tonic"] {
         let stripped = place.join(name);
         let strip = Command::new("strip").arg("-o").arg(&stripped).arg(directory.join(name)).status();
         ensure!(strip.context("cannot run strip (binutils)")?.success(), "{name} cannot be stripped");
@@ -150,7 +173,7 @@ fn build_rust(place: &Path) -> Result<()> {
     Ok(())
 }
 
-/// With the flags that Go programs are usually published with.
+/// Builds with the flags that published Go programs usually have.
 fn build_go(place: &Path) -> Result<()> {
     fs::create_dir_all(place)?;
     let built = Command::new("go")

@@ -9,18 +9,12 @@ use super::row::{Cell, Row};
 pub(super) fn json(comparison: &Comparison) -> Value {
     let machine: Map<_, _> =
         comparison.machine.facts.iter().map(|(name, fact)| ((*name).into(), json!(fact))).collect();
-    let estimates = comparison.estimates.iter().map(|estimate| {
-        let lines =
-            estimate.lines.iter().map(|line| line.map(|line| json!({ "base": line.base, "slope": line.slope })));
-        json!({ "label": estimate.label, "unit": estimate.unit.name(), "lines": lines.collect::<Vec<_>>() })
-    });
     json!({
         "format": "portcullis-bench/1",
         "machine": machine,
         "rounds": comparison.rounds,
         "pairings": PAIRINGS.map(|pairing| pairing.name()),
         "rows": comparison.rows.iter().map(row).collect::<Vec<_>>(),
-        "estimates": estimates.collect::<Vec<_>>(),
     })
 }
 
@@ -41,6 +35,7 @@ fn row(row: &Row) -> Value {
         "unit": row.unit.name(),
         "more_is_better": row.unit.more_is_better(),
         "note": row.note,
+        "gain_over_tonic": row.gain_over_tonic(),
         "cells": cells.collect::<Vec<_>>(),
     })
 }

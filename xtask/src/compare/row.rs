@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 
-use super::peers::{GO_WITH_GO, PAIRINGS};
+use super::peers::{GO_WITH_GO, PAIRINGS, RUST_WITH_RUST, TONIC};
 use super::series::Series;
 
 /// Samples by the name that the host gives them.
@@ -136,9 +136,18 @@ impl Row {
 
     /// How many times better than the Go host with the Go plugin; below 1 it is worse.
     pub(super) fn times_better(&self, column: usize) -> Option<f64> {
-        let (own, go) = (self.median(column)?, self.median(GO_WITH_GO)?);
-        let ratio = if self.unit.more_is_better() { own / go } else { go / own };
-        // Nothing is no number of times better than something.
+        self.ratio(column, GO_WITH_GO)
+    }
+
+    /// How many times better our pair is than the same calls over tonic's transport.
+    pub(super) fn gain_over_tonic(&self) -> Option<f64> {
+        self.ratio(RUST_WITH_RUST, TONIC)
+    }
+
+    fn ratio(&self, column: usize, base: usize) -> Option<f64> {
+        let (own, base) = (self.median(column)?, self.median(base)?);
+        let ratio = if self.unit.more_is_better() { own / base } else { base / own };
+        // A median of zero gives no ratio.
         (ratio.is_finite() && ratio > 0.0).then_some(ratio)
     }
 }
@@ -147,7 +156,7 @@ impl Row {
 mod tests {
     use super::*;
 
-    fn row(unit: Unit, medians: [f64; 4]) -> Row {
+    fn row(unit: Unit, medians: [f64; PAIRINGS.len()]) -> Row {
         let mut row = Row::new("work", "label", unit, "metric").scaled(2.0);
         for (column, median) in medians.into_iter().enumerate() {
             row.add_round(column, &Metrics::from([("metric".into(), vec![median])])).unwrap();
@@ -157,10 +166,11 @@ mod tests {
 
     #[test]
     fn better_is_less_time_and_more_per_second() {
-        let (times, rates) =
-            (row(Unit::Microseconds, [1.0, 2.0, 4.0, 4.0]), row(Unit::PerSecond, [1.0, 2.0, 4.0, 4.0]));
+        let medians = [1.0, 2.0, 4.0, 4.0, 3.0];
+        let (times, rates) = (row(Unit::Microseconds, medians), row(Unit::PerSecond, medians));
         assert_eq!([0, 1, 3].map(|column| times.times_better(column)), [Some(4.0), Some(2.0), Some(1.0)]);
         assert_eq!([0, 1, 3].map(|column| rates.times_better(column)), [Some(0.25), Some(0.5), Some(1.0)]);
+        assert_eq!((times.gain_over_tonic(), rates.gain_over_tonic()), (Some(3.0), Some(1.0 / 3.0)));
         assert_eq!(times.median(2), Some(8.0));
     }
 

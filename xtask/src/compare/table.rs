@@ -3,9 +3,8 @@
 use std::fmt::Write;
 
 use super::Comparison;
-use super::peers::PAIRINGS;
+use super::peers::{PAIRINGS, TONIC};
 use super::row::{Cell, Row};
-use super::scale::{Estimate, FLEET};
 
 /// Said once, below the numbers.
 const LEGEND: &str = "\
@@ -31,15 +30,6 @@ pub(super) fn text(comparison: &Comparison) -> String {
         line(&mut text, format_args!("What the machine allows"));
         limits.into_iter().for_each(|row| cell(&mut text, &row.label, row, 0));
     }
-    if !comparison.estimates.is_empty() {
-        line(
-            &mut text,
-            format_args!(
-                "\n{FLEET} plugins of one host, on paper: what none takes, and what each takes, from fleets that were measured"
-            ),
-        );
-        comparison.estimates.iter().for_each(|estimate| on_paper(&mut text, estimate));
-    }
     line(&mut text, format_args!("\n{LEGEND}"));
     text
 }
@@ -52,7 +42,13 @@ fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
 fn of_pairings(text: &mut String, row: &Row) {
     line(text, format_args!("{}", row.label));
     for (column, pairing) in PAIRINGS.into_iter().enumerate() {
-        cell(text, &pairing.name(), row, column);
+        // tonic has calls only: to repeat in every other row that it cannot would hide the rest.
+        if column != TONIC || row.median(column).is_some() {
+            cell(text, &pairing.name(), row, column);
+        }
+    }
+    if let Some(gain) = row.gain_over_tonic() {
+        line(text, format_args!("  our pair is {gain:.2} times better than tonic's channel and server"));
     }
     if let Some(note) = row.note {
         line(text, format_args!("  ({note})"));
@@ -79,26 +75,4 @@ fn cell(text: &mut String, name: &str, row: &Row, column: usize) {
             series.count(),
         ),
     );
-}
-
-fn on_paper(text: &mut String, estimate: &Estimate) {
-    line(text, format_args!("{}", estimate.label));
-    for (pairing, found) in PAIRINGS.into_iter().zip(&estimate.lines) {
-        let Some(found) = found else { continue };
-        let show = |value: f64| {
-            if value < 0.0 { format!("-{}", estimate.unit.show(-value)) } else { estimate.unit.show(value) }
-        };
-        // A piece of a piece, too, is something times a thousand.
-        let slope =
-            if estimate.unit == super::row::Unit::Pieces { format!("{:.2}", found.slope) } else { show(found.slope) };
-        line(
-            text,
-            format_args!(
-                "  {:<46} {:>12} = {} + {FLEET} × {slope}",
-                pairing.name(),
-                show(found.at(FLEET)),
-                show(found.base)
-            ),
-        );
-    }
 }

@@ -158,18 +158,13 @@ fn lines(depth: Depth) -> Vec<Work> {
     vec![Work::new("log", "log", &numbers).row("lines that the plugin logs", Unit::PerSecond, "lines", 1.0)]
 }
 
-/// How many plugins the fleets have.
-pub(super) const FLEETS: [usize; 4] = [1, 10, 50, 100];
-
-/// The work of a fleet.
-pub(super) fn fleet_name(plugins: usize) -> String {
-    format!("fleet-{plugins}")
-}
+/// The number of plugins in each fleet.
+const FLEETS: [usize; 4] = [1, 10, 50, 100];
 
 fn fleets(depth: Depth) -> Vec<Work> {
     let work = |plugins: usize| {
         let load = if plugins == 1 { depth.of(2000) } else { 0 };
-        let mut work = Work::new(fleet_name(plugins), "fleet", &[("plugins", plugins), ("count", load)]);
+        let mut work = Work::new(format!("fleet-{plugins}"), "fleet", &[("plugins", plugins), ("count", load)]);
         let states: &[_] = if load > 0 { &[IDLE, LOADED] } else { &[IDLE] };
         for (name, metrics) in states {
             let of = if plugins == 1 { format!("1 plugin, {name}") } else { format!("{plugins} plugins, {name}") };

@@ -1,23 +1,24 @@
-//! Many plugins of one host, held still while somebody looks at their processes: idle, and after
-//! some work.
+//! Many plugins of one host, held still while the driver measures their processes: idle, and after
+//! some calls.
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Result;
+use bench::arguments::Arguments;
+use bench::{calls, report};
 use portcullis::Policy;
 use portcullis::host::Plugin;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::arguments::Arguments;
-use crate::{report, session};
+use crate::session;
 
-/// How many launches are under way at once.
+/// The number of launches in flight.
 const AT_ONCE: usize = 8;
 
-/// The messages of which the load has a few besides its small ones.
+/// The size and number of the large messages in the load, besides its small ones.
 const LARGE: usize = 1024 * 1024;
 const LARGE_CALLS: usize = 20;
 
@@ -40,7 +41,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
     ends.join_all().await.into_iter().collect()
 }
 
-/// As many as this process may have, which is what Go's runtime takes by itself.
+/// Raises the soft limit of descriptors to the hard limit, as Go's runtime does.
 fn allow_descriptors() -> Result<()> {
     let limit = getrlimit(Resource::Nofile);
     Ok(setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })?)
@@ -62,9 +63,9 @@ async fn launch_all(policy: &Policy, arguments: &Arc<Arguments>) -> Result<Vec<P
 async fn load(plugin: &Plugin, arguments: &Arguments) -> Result<()> {
     let mut client = session::client(plugin);
     for (calls, bytes) in [(arguments.count, arguments.bytes), (LARGE_CALLS, LARGE)] {
-        let data = session::payload(bytes);
+        let data = calls::payload(bytes);
         for _ in 0..calls {
-            session::echo(&mut client, data.clone()).await?;
+            calls::echo(&mut client, data.clone()).await?;
         }
     }
     Ok(())

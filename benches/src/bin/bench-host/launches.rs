@@ -1,19 +1,19 @@
-//! Launches: how long until the first call is answered, and how long until the plugin is gone
-//! again.
+//! Launches: the time from the launch to the first answer, and the time of a shutdown.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use bench::arguments::{Arguments, Check};
+use bench::{calls, report};
 use portcullis::Policy;
 use portcullis::host::Plugin;
 use tokio::task::JoinSet;
 
-use crate::arguments::{Arguments, Check};
-use crate::{report, session};
+use crate::session;
 
 pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
-    // Written to, or it would be no memory.
+    // Written, because the kernel allocates a page at the first write.
     let ballast = vec![1_u8; arguments.ballast << 20];
     let warm = session::warm_policy(arguments)?;
     let (mut launches, mut shutdowns) = (Vec::new(), Vec::new());
@@ -35,7 +35,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
     report::times("shutdown", &shutdowns)
 }
 
-/// Launches of one moment, each with the time from that moment until its first call was answered.
+/// Starts `at_once` launches together and returns each with its time to the first answer.
 async fn at_once(policy: Policy, arguments: Arc<Arguments>) -> Result<Vec<(Plugin, Duration)>> {
     let mut tasks = JoinSet::new();
     let started = Instant::now();
@@ -43,7 +43,7 @@ async fn at_once(policy: Policy, arguments: Arc<Arguments>) -> Result<Vec<(Plugi
         let (policy, arguments) = (policy.clone(), Arc::clone(&arguments));
         tasks.spawn(async move {
             let plugin = session::launch(&policy, &arguments).await?;
-            session::echo(&mut session::client(&plugin), session::payload(arguments.bytes)).await?;
+            calls::echo(&mut session::client(&plugin), calls::payload(arguments.bytes)).await?;
             Ok((plugin, started.elapsed()))
         });
     }

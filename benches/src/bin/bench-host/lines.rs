@@ -1,24 +1,25 @@
-//! Lines that the plugin logs, counted where an application gets them: as events of `tracing`.
+//! Lines that the plugin logs, counted where an application receives them: as `tracing` events.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use bench::arguments::Arguments;
 use bench::proto::LogRequest;
+use bench::report;
 use tokio::sync::Notify;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
-use crate::arguments::Arguments;
+use crate::session;
 use crate::session::Client;
-use crate::{report, session};
 
-/// Where the runtime says what a plugin wrote.
+/// The `tracing` target of lines that a plugin wrote.
 const TARGET: &str = "portcullis::plugin";
 
-/// A guard against lines that never come.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long to wait for the last line before the measurement fails.
+const LINES_TIMEOUT: Duration = Duration::from_secs(60);
 
 pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
     let counted = Arc::new(Counted::default());
@@ -36,7 +37,7 @@ pub(crate) async fn run(arguments: &Arguments) -> Result<()> {
     session::shut_down(plugin).await
 }
 
-/// Returns when the last of so many lines has arrived.
+/// Asks for `lines` lines and returns when the last has arrived.
 async fn log(client: &mut Client, lines: usize, counted: &Counted) -> Result<()> {
     let until = counted.lines.load(Ordering::Relaxed) + lines;
     client.log(LogRequest { lines: u32::try_from(lines)? }).await?;
@@ -45,7 +46,7 @@ async fn log(client: &mut Client, lines: usize, counted: &Counted) -> Result<()>
             counted.more.notified().await;
         }
     };
-    tokio::time::timeout(PATIENCE, arrived).await.context("not every line arrived")
+    tokio::time::timeout(LINES_TIMEOUT, arrived).await.context("not every line arrived in time")
 }
 
 #[derive(Default)]
@@ -54,7 +55,7 @@ struct Counted {
     more: Notify,
 }
 
-/// Counts the lines of plugins and ignores everything else.
+/// Counts the lines of plugins and ignores all other events.
 struct Counter(Arc<Counted>);
 
 impl Subscriber for Counter {

@@ -1,25 +1,24 @@
-//! The host that is measured. Does one work with one plugin, and prints what each part of it took
-//! as lines of JSON on standard output; the Go host takes the same arguments and prints the same
-//! lines. Judges nothing.
+//! The host that is measured. Performs one kind of work with one plugin and prints how long each
+//! part took, as lines of JSON on standard output. The Go host and `bench-tonic` accept the same
+//! arguments and print the same lines. Asserts nothing.
 //!
 //! ```text
-//! {"metric":"launch","unit":"us","samples":[4211.7,4190.2]}     what was measured
-//! {"state":"idle","pids":[4711]}                                look at these plugins now; goes on after a line on standard input
-//! {"cannot":"why"}                                              this host does no such work
+//! {"metric":"launch","unit":"us","samples":[4211.7,4190.2]}   a measurement
+//! {"state":"idle","pids":[4711]}                              measure these processes; the host
+//!                                                             continues after a line of input
+//! {"cannot":"why"}                                            the host does not support the work
 //! ```
 
-mod arguments;
-mod calls;
 mod fleet;
 mod launches;
 mod lines;
-mod report;
 mod session;
 
 use anyhow::Result;
 use clap::Parser;
 
-use arguments::{Arguments, Work};
+use bench::arguments::{Arguments, Work};
+use bench::report;
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
@@ -30,8 +29,7 @@ fn main() -> Result<()> {
     runtime.block_on(async {
         match arguments.work {
             Work::Launch => launches::run(&arguments).await,
-            Work::Unary => calls::unary(&arguments).await,
-            Work::Stream => calls::stream(&arguments).await,
+            Work::Unary | Work::Stream => session::calls(&arguments).await,
             Work::Log => lines::run(&arguments).await,
             Work::Fleet => fleet::run(&arguments).await,
         }

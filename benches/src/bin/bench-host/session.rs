@@ -1,29 +1,27 @@
-//! One plugin, verified, launched and ready to be called.
+//! One plugin: verified, launched, called and shut down.
 
 use std::time::Duration;
 
 use anyhow::Result;
-use bench::proto::Payload;
+use bench::arguments::{Arguments, Check, Work};
+use bench::calls;
 use bench::proto::bench_client::BenchClient;
-use bytes::Bytes;
 use portcullis::host::Channel;
 use portcullis::host::{Environment, Plugin};
 use portcullis::verify::VerifiedPlugin;
 use portcullis::{MESSAGE_LIMIT, Policy, Protocol};
 
-use crate::arguments::{Arguments, Check};
-
-/// As long as go-plugin waits for a plugin that was asked to exit.
+/// How long a plugin has to exit after it was asked to. The same as go-plugin's.
 const GRACE: Duration = Duration::from_secs(2);
 
 pub(crate) type Client = BenchClient<Channel>;
 
-/// A policy that allows the plugin, with nothing in its cache.
+/// A policy that allows the plugin, with an empty cache.
 pub(crate) fn policy(arguments: &Arguments) -> Policy {
     Policy::new().allow(arguments.sha256)
 }
 
-/// The same with the plugin in its cache.
+/// The same policy with the plugin in its cache.
 pub(crate) fn warm_policy(arguments: &Arguments) -> Result<Policy> {
     let policy = policy(arguments);
     policy.verify(&arguments.plugin)?;
@@ -51,20 +49,18 @@ pub(crate) fn client(plugin: &Plugin) -> Client {
     BenchClient::new(plugin.channel()).max_decoding_message_size(MESSAGE_LIMIT)
 }
 
-/// A payload as long as the arguments say.
-pub(crate) fn payload(bytes: usize) -> Bytes {
-    Bytes::from(vec![b'x'; bytes])
-}
-
-pub(crate) async fn echo(client: &mut Client, data: Bytes) -> Result<()> {
-    let length = data.len();
-    let answer = client.echo(Payload { data }).await?.into_inner();
-    anyhow::ensure!(answer.data.len() == length, "the answer is not what was sent");
-    Ok(())
+/// Launches a plugin, measures calls of it, and shuts it down.
+pub(crate) async fn calls(arguments: &Arguments) -> Result<()> {
+    let plugin = launch(&warm_policy(arguments)?, arguments).await?;
+    match arguments.work {
+        Work::Stream => calls::stream(&mut client(&plugin), arguments).await?,
+        _ => calls::unary(&client(&plugin), arguments).await?,
+    }
+    shut_down(plugin).await
 }
 
 pub(crate) async fn shut_down(plugin: Plugin) -> Result<()> {
     let shutdown = plugin.shutdown(GRACE).await;
-    anyhow::ensure!(shutdown.exit.is_some(), "the plugin does not end");
+    anyhow::ensure!(shutdown.exit.is_some(), "the plugin did not exit");
     Ok(())
 }
