@@ -96,6 +96,7 @@ mod worker;
 // The public interface is:
 #[cfg(feature = "audit")]
 pub mod audit;
+pub mod event;
 pub mod exec;
 #[cfg(feature = "host")]
 pub mod host;

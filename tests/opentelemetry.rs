@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
 use opentelemetry_sdk::logs::{InMemoryLogExporter, SdkLoggerProvider};
-use portcullis::audit::{Event, Log, LogKey, Record, TracingSink};
+use portcullis::audit::{Log, LogKey, Record, TracingSink};
+use portcullis::event::Event;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 

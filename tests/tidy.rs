@@ -12,13 +12,14 @@ use std::process::Command;
 
 /// What each stage may use of the others. Everybody may use `escape`; nobody but `host` and
 /// `plugin` composes.
-const EDGES: [(&str, &[&str]); 18] = [
+const EDGES: [(&str, &[&str]); 19] = [
     ("sys", &[]),
     ("worker", &[]),
     ("environment", &[]),
     ("fs", &["worker"]),
     ("verify", &["fs", "sys"]),
-    ("audit", &["fs", "verify", "worker"]),
+    ("event", &["verify"]),
+    ("audit", &["event", "fs", "verify", "worker"]),
     ("sign", &["verify"]),
     ("launch", &["environment", "fs", "sys", "verify", "worker"]),
     ("exec", &["environment", "sys", "verify"]),
@@ -28,8 +29,24 @@ const EDGES: [(&str, &[&str]); 18] = [
     ("transport", &["handshake", "launch", "sys", "tls"]),
     ("rpc", &["transport"]),
     ("protocol", &[]),
-    ("error", &["audit", "handshake", "launch", "rpc", "tls", "transport", "verify"]),
-    ("host", &["audit", "error", "handshake", "launch", "fs", "protocol", "rpc", "sys", "tls", "transport", "verify"]),
+    ("error", &["audit", "event", "handshake", "launch", "rpc", "tls", "transport", "verify"]),
+    (
+        "host",
+        &[
+            "audit",
+            "error",
+            "event",
+            "handshake",
+            "launch",
+            "fs",
+            "protocol",
+            "rpc",
+            "sys",
+            "tls",
+            "transport",
+            "verify",
+        ],
+    ),
     ("plugin", &["handshake", "launch", "fs", "rpc", "sys", "tls", "transport"]),
 ];
 

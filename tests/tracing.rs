@@ -2,7 +2,8 @@
 //! says so. On a process of its own, which has no subscriber.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use portcullis::audit::{Event, Log, LogKey, Record, TracingSink};
+use portcullis::audit::{Log, LogKey, Record, TracingSink};
+use portcullis::event::Event;
 
 #[test]
 fn what_no_subscriber_takes_did_not_arrive() {

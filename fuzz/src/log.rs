@@ -5,9 +5,10 @@
 use std::ops::Range;
 use std::path::Path;
 
+use portcullis::audit::Record;
 use portcullis::audit::read::Lines;
 use portcullis::audit::verifier::{Damaged, Examination, Examiner, Trust};
-use portcullis::audit::{Event, Record};
+use portcullis::event::Event;
 use portcullis::verify::Digest;
 
 use super::shown;

@@ -4,7 +4,8 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use portcullis::audit::{Blind, Checkpoint, LaunchId, NoteSigner, NoteVerifier, open_note};
+use portcullis::audit::{Checkpoint, NoteSigner, NoteVerifier, open_note};
+use portcullis::event::{KeyedHash, LaunchId};
 
 use super::shown;
 use super::trail::{ORIGIN, TRAIL, signer};
@@ -17,7 +18,7 @@ pub fn check(bytes: &[u8]) -> bool {
     let note = note(text);
     let key = read::<NoteVerifier>(text);
     let secret = secret(text);
-    note || key || secret || read::<Blind>(text) || read::<LaunchId>(text)
+    note || key || secret || read::<KeyedHash>(text) || read::<LaunchId>(text)
 }
 
 /// A note is believed if it says what was signed, whoever else is said to have signed it.

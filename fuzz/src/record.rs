@@ -1,7 +1,8 @@
 //! Records: every byte of a line counts, there is one way to write what is read, and whoever reads
 //! the line as JSON reads the same.
 
-use portcullis::audit::{Event, Record};
+use portcullis::audit::Record;
+use portcullis::event::Event;
 use portcullis::verify::Digest;
 use serde_json::Value;
 

@@ -1,17 +1,13 @@
 //! What happened, provably: events as values, and a log of them that cannot be changed unseen.
 
-mod arguments;
-mod event;
 mod evidence;
 mod log;
 mod reader;
 mod sink;
 
-pub use arguments::{Arguments, ArgumentsError};
-pub use event::*;
 pub use evidence::chain::ChainFault;
 pub use evidence::checkpoint::{Checkpoint, CheckpointError};
-pub use evidence::key::{Blind, BlindError, Blinding, LogKey, LogKeyError};
+pub use evidence::key::{KeyedHasher, LogKey, LogKeyError};
 pub use evidence::note::{NoteError, NoteKeyError, NoteSigner, NoteVerifier, open_note};
 pub use evidence::record::{Record, RecordFault};
 pub use evidence::tree;

@@ -81,7 +81,7 @@ mod trail;
 
 pub use builder::{Builder, Ready, WantsEnvironment, WantsProtocol};
 #[cfg(feature = "audit")]
-pub use calls::{CallLayer, RecordedCalls};
+pub use calls::{Arguments, ArgumentsError, CallLayer, RecordedCalls};
 pub use channel::{Channel, ResponseFuture};
 pub use plugin::{Ending, Plugin, Shutdown};
 pub use report::LaunchReport;

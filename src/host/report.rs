@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use super::Timings;
 use crate::Escaped;
 #[cfg(feature = "audit")]
-use crate::audit::LaunchId;
+use crate::event::LaunchId;
 use crate::handshake::Announcement;
 use crate::launch::{Hardening, PeerCheck};
 use crate::tls::KeyAlgorithm;

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use portcullis::audit::verifier::{Examination, Trust, examine_with};
-use portcullis::audit::{Event, Log, LogBuilder, LogKey, Record};
+use portcullis::audit::{Log, LogBuilder, LogKey, Record};
+use portcullis::event::Event;
 
 /// This very binary, as something else.
 pub fn play(role: &str, place: &Path) -> Command {

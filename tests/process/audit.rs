@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use portcullis::audit::{
-    Arguments, Blind, Call, Event, LaunchId, Log, LogError, LogKey, Messages, Record, Returned, Tally, Verdict,
-};
+use portcullis::audit::{Log, LogError, LogKey, Record};
+use portcullis::event::{Call, Event, KeyedHash, LaunchId, Messages, Returned, Tally, Verdict};
+use portcullis::host::Arguments;
 use portcullis::host::{self, Builder, Ending, Environment, Plugin, Ready};
 use portcullis::verify::VerifyError;
 use portcullis::{Error, Policy};
@@ -87,8 +87,8 @@ impl Audited {
 }
 
 impl Blinds {
-    fn of(&self, value: &[u8]) -> Blind {
-        self.0.blind(value)
+    fn of(&self, value: &[u8]) -> KeyedHash {
+        self.0.keyed_hash(value)
     }
 }
 

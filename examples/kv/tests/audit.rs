@@ -10,8 +10,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::Command;
 
+use portcullis::audit::LogKey;
 use portcullis::audit::verifier::{Examination, Trust, examine_with};
-use portcullis::audit::{Event, LogKey, Verdict};
+use portcullis::event::{Event, Verdict};
 use support::serving::Serving;
 use support::{Place, digest, our_host, our_plugin, run, wrong_digest};
 
@@ -61,8 +62,8 @@ fn every_step_of_a_call_is_recorded_and_no_value() {
         _ => None,
     });
     let arguments = &called.unwrap().arguments;
-    assert_eq!(arguments["key"], key.blind(b"greeting"));
-    assert_eq!(arguments["value"], key.blind(CANARY.as_bytes()));
+    assert_eq!(arguments["key"], key.keyed_hash(b"greeting"));
+    assert_eq!(arguments["value"], key.keyed_hash(CANARY.as_bytes()));
     let returned = events.iter().any(|event| matches!(event, Event::Returned(returned) if returned.outcome == "OK"));
     assert!(returned);
     let text = fs::read_to_string(log(&place)).unwrap();

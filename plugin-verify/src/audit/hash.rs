@@ -35,7 +35,7 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
         Ok(key) => key,
         Err(error) => return OUTPUT.failed("audit hash", arguments.format, Chain::of(&error)),
     };
-    let mut blinding = key.blinding();
+    let mut blinding = key.keyed_hasher();
     if arguments.value == "-" {
         let mut piece = vec![0; 64 * 1024];
         let mut stdin = std::io::stdin().lock();

@@ -7,8 +7,9 @@ use std::ops::RangeInclusive;
 
 use cli_support::{Exit, OutputFormat};
 use portcullis::Chain;
+use portcullis::audit::Record;
 use portcullis::audit::verifier::examine_with;
-use portcullis::audit::{Event, LaunchId, Record};
+use portcullis::event::{Event, LaunchId};
 use serde_json::Value;
 
 use super::{Subject, text, verify};

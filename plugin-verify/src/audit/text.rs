@@ -1,7 +1,8 @@
 //! A record on one line, for people. What is foreign in it is escaped.
 
 use portcullis::Escaped;
-use portcullis::audit::{Event, Record, Tally};
+use portcullis::audit::Record;
+use portcullis::event::{Event, Tally};
 use serde_json::Value;
 
 /// The record as it stands in the log: as its text, if there are numbers in it that cannot be read.

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use portcullis::audit::{Event, Log, LogKey};
+use portcullis::audit::{Log, LogKey};
+use portcullis::event::Event;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -227,11 +228,11 @@ fn a_value_is_found_by_who_has_the_secrets() {
     let kept = Kept::new();
     let key = LogKey::read(kept.file("log.key")).unwrap();
     let output = kept.run("hash --key log.key value");
-    assert_eq!(stdout(&output).trim_end(), key.blind(b"value").to_string());
+    assert_eq!(stdout(&output).trim_end(), key.keyed_hash(b"value").to_string());
     let mut child = plugin_verify(kept.directory.path(), "audit");
     child.args(["hash", "--key", "log.key", "-", "--json"]).stdin(fs::File::open(kept.file("latest")).unwrap());
     let document: Value = serde_json::from_slice(&child.output().unwrap().stdout).unwrap();
-    assert_eq!(document["hash"], key.blind(&fs::read(kept.file("latest")).unwrap()).to_string());
+    assert_eq!(document["hash"], key.keyed_hash(&fs::read(kept.file("latest")).unwrap()).to_string());
     assert_eq!(stdout(&kept.run("key log.key")).trim_end(), kept.key);
     assert_eq!(kept.json("key log.key")["origin"], "example/log");
 }

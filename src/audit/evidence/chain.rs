@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use super::record::{self, Head, Record};
 use super::timestamp::Time;
 use super::tree::Frontier;
-use crate::audit::event::Event;
+use crate::event::Event;
 use crate::verify::Digest;
 
 /// The end of a log, to which records can be added.

@@ -6,7 +6,6 @@ use std::fs::OpenOptions;
 use std::io::{self, Read as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -17,6 +16,7 @@ use zeroize::Zeroizing;
 
 use super::note::{NoteKeyError, NoteSigner, NoteVerifier};
 use crate::Escaped;
+use crate::event::KeyedHash;
 use crate::fs::{PlaceFault, create, directory_of, is_trusted, trusted};
 use crate::verify::Digest;
 
@@ -26,61 +26,33 @@ const HASH: &str = "hash ";
 const LENGTH: usize = 32;
 const FILE_LIMIT: u64 = 4096;
 
-/// A value as it appears in a log: its HMAC-SHA-256 (RFC 2104) under the key of that log. Equal
-/// values have equal hashes, and only who has the key can tell which value it is. Written
-/// `hmac-sha256:` and 64 hexadecimal digits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Blind(Digest);
-
-const PREFIX: &str = "hmac-sha256:";
-
-impl fmt::Display for Blind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{PREFIX}{}", self.0)
-    }
-}
-
-impl FromStr for Blind {
-    type Err = BlindError;
-
-    fn from_str(text: &str) -> Result<Self, BlindError> {
-        text.strip_prefix(PREFIX).and_then(|digits| digits.parse().ok()).map(Self).ok_or(BlindError)
-    }
-}
-
-/// A text is no keyed hash.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a keyed hash is written {PREFIX} and 64 hexadecimal digits")]
-#[non_exhaustive]
-pub struct BlindError;
-
 /// A value that is hidden piece by piece.
 #[derive(Clone)]
-pub struct Blinding(hmac::Context);
+pub struct KeyedHasher(hmac::Context);
 
-impl Blinding {
+impl KeyedHasher {
     /// Adds a piece of the value.
     pub fn update(&mut self, piece: &[u8]) {
         self.0.update(piece);
     }
 
     /// The hash of all pieces.
-    pub fn finish(self) -> Blind {
-        blind(&self.0.sign())
+    pub fn finish(self) -> KeyedHash {
+        keyed_hash(&self.0.sign())
     }
 }
 
-impl fmt::Debug for Blinding {
+impl fmt::Debug for KeyedHasher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Blinding").finish_non_exhaustive()
+        f.debug_struct("KeyedHasher").finish_non_exhaustive()
     }
 }
 
-fn blind(tag: &hmac::Tag) -> Blind {
+fn keyed_hash(tag: &hmac::Tag) -> KeyedHash {
     let mut bytes = [0; Digest::LENGTH];
     // HMAC-SHA-256 has as many bytes; `zip` because the type does not say so.
     bytes.iter_mut().zip(tag.as_ref()).for_each(|(to, from)| *to = *from);
-    Blind(Digest::from(bytes))
+    KeyedHash::from_hmac(bytes)
 }
 
 /// The secrets of one log. Never shown, and wiped when they are dropped; what ring holds of them is
@@ -193,13 +165,13 @@ impl LogKey {
     }
 
     /// A value as it appears in the log.
-    pub fn blind(&self, value: &[u8]) -> Blind {
-        blind(&hmac::sign(&self.key, value))
+    pub fn keyed_hash(&self, value: &[u8]) -> KeyedHash {
+        keyed_hash(&hmac::sign(&self.key, value))
     }
 
     /// The same for a value that comes in pieces.
-    pub fn blinding(&self) -> Blinding {
-        Blinding(hmac::Context::with_key(&self.key))
+    pub fn keyed_hasher(&self) -> KeyedHasher {
+        KeyedHasher(hmac::Context::with_key(&self.key))
     }
 }
 

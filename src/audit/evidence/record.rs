@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::timestamp::Time;
 use super::tree::leaf_hash;
-use crate::audit::event::Event;
+use crate::event::Event;
 use crate::verify::Digest;
 
 /// The longest line in bytes, without its line feed.

@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 use std::time::SystemTime;
 
 use super::task::Done;
-use crate::audit::event::{Event, Lost};
 use crate::audit::evidence::chain::Chain;
+use crate::event::{Event, Lost};
 
 /// A fact that is not recorded yet.
 pub(super) struct Fact {

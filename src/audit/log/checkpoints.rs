@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use super::error::LogOpenError;
 use super::settings::Hook;
-use crate::audit::event::{Event, Signed, Undelivered, text};
 use crate::audit::evidence::chain::Chain;
 use crate::audit::{Checkpoint, CheckpointError, LogKey};
+use crate::event::{Event, Signed, Undelivered, text};
 use crate::fs::replace;
 use crate::verify::open_regular;
 

@@ -28,10 +28,11 @@ use self::checkpoints::Vouching;
 use self::file::Turn;
 use self::task::{Mailbox, Task};
 use self::writer::Writer;
-use super::event::{Event, FORMAT, Opened, Torn};
 use super::sink::Sinks;
-use super::{Blind, Blinding, Checkpoint, LogKey, NoteVerifier};
+use super::{Checkpoint, KeyedHasher, LogKey, NoteVerifier};
 use crate::Escaped;
+use crate::event::KeyedHash;
+use crate::event::{Event, FORMAT, Opened, Torn};
 use crate::fs::{PlaceFault, directory_of, trusted};
 
 /// Whether things may happen that cannot be recorded.
@@ -220,13 +221,13 @@ impl Log {
     }
 
     /// A value as it appears in this log.
-    pub fn blind(&self, value: &[u8]) -> Blind {
-        self.0.shared.key.blind(value)
+    pub fn keyed_hash(&self, value: &[u8]) -> KeyedHash {
+        self.0.shared.key.keyed_hash(value)
     }
 
     /// The same for a value that comes in pieces.
-    pub fn blinding(&self) -> Blinding {
-        self.0.shared.key.blinding()
+    pub fn keyed_hasher(&self) -> KeyedHasher {
+        self.0.shared.key.keyed_hasher()
     }
 
     /// The log: an absolute path without symbolic links.

@@ -15,12 +15,12 @@ use super::checkpoints::Kept;
 use super::error::LogOpenError;
 use super::file::{LogFile, open};
 use super::rotation;
-use crate::audit::event::{Torn, text};
 use crate::audit::evidence::chain::Chain;
 use crate::audit::evidence::segments::{self, beside};
 use crate::audit::reader::read::Lines;
 use crate::audit::reader::verifier::{Examination, Examiner, Fault, Trust, Witness, WitnessFault};
 use crate::audit::{Checkpoint, LogKey};
+use crate::event::{Torn, text};
 use crate::fs::{directory_of, sync_directory_of};
 use crate::verify::Digest;
 

@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 use super::error::LogError;
 use super::task::Task;
 use super::{Log, Mode};
-use crate::audit::event::Event;
+use crate::event::Event;
 
 impl Log {
     /// Records `event`, and returns when it is on the disk. In best effort at once.

@@ -9,9 +9,9 @@ use std::time::SystemTime;
 use super::error::LogOpenError;
 use super::file::LogFile;
 use crate::audit::LogKey;
-use crate::audit::event::{Continued, Event, FORMAT};
 use crate::audit::evidence::chain::Chain;
 use crate::audit::evidence::segments::{self, beside};
+use crate::event::{Continued, Event, FORMAT};
 use crate::fs::sync_directory_of;
 
 /// What the next file is called until it takes its place.

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::error::LogError;
 use crate::audit::Checkpoint;
-use crate::audit::event::Event;
+use crate::event::Event;
 
 /// More than this does not wait, and of what has happened already not more than so many more.
 pub(super) const WAITING: usize = 64 * 1024;

@@ -20,8 +20,8 @@ use queue::Queue;
 #[cfg(feature = "syslog")]
 pub use syslog::{SyslogSink, SyslogSinkError};
 
-use super::event::Undelivered;
 use super::evidence::record::Record;
+use crate::event::Undelivered;
 
 /// How long a sink that has got everything may take to end.
 const PATIENCE: Duration = Duration::from_secs(1);

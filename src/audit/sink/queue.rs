@@ -9,8 +9,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::Sink;
-use crate::audit::event::{Undelivered, text};
 use crate::audit::evidence::record::Record;
+use crate::event::{Undelivered, text};
 use crate::{Chain, Escaped};
 
 /// How many records may wait, and how many bytes of them.

@@ -6,8 +6,8 @@ use std::time::SystemTime;
 
 use super::queue::{BYTES, RECORDS};
 use super::*;
-use crate::audit::event::Event;
 use crate::audit::evidence::chain::Chain;
+use crate::event::Event;
 
 /// Lines of a log, from its beginning.
 fn lines(count: usize) -> Vec<Vec<u8>> {

@@ -196,7 +196,7 @@ impl Answer {
 
     fn record(&mut self, ongoing: Ongoing) -> State {
         let tally = self.since.as_ref().unwrap_or(&ongoing.heard).tally();
-        self.since = Some(Tallying::new(ongoing.subject.layer.log.blinding()));
+        self.since = Some(Tallying::new(ongoing.subject.layer.log.keyed_hasher()));
         let recording = Box::pin(ongoing.messages(tally));
         State::Recording(ongoing, recording)
     }

@@ -2,6 +2,7 @@
 //! before the caller knows. Knows HTTP and gRPC's framing, and no application.
 
 mod answer;
+mod arguments;
 mod framing;
 mod ongoing;
 mod request;
@@ -23,10 +24,12 @@ use tower_service::Service;
 use tracing::{Instrument as _, Span};
 
 use self::answer::Answer;
+pub use self::arguments::{Arguments, ArgumentsError};
 use self::ongoing::{ABANDONED, Ongoing, Outcome, Subject};
 use self::request::RequestBody;
 use self::tally::Tallying;
-use crate::audit::{Arguments, Call, Event, LaunchId, Log, LogError, Tally, text};
+use crate::audit::{Log, LogError};
+use crate::event::{Call, Event, LaunchId, Tally, text};
 use crate::{Chain, Escaped, MESSAGE_LIMIT};
 
 /// Records the calls that go through a channel. [`Plugin::channel`](super::Plugin::channel) has it
@@ -73,7 +76,7 @@ impl CallLayer {
     /// The call is in the log when this returns, or is not to be made.
     async fn begin(&self, request: http::Request<Body>) -> Result<(http::Request<Body>, Ongoing), LogError> {
         let (parts, body) = request.into_parts();
-        let body = RequestBody::read_ahead(body, self.log.blinding()).await;
+        let body = RequestBody::read_ahead(body, self.log.keyed_hasher()).await;
         let (since, said) = (Instant::now(), body.said());
         let number = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
         let subject = Subject { layer: self.clone(), number, method: text(parts.uri.path()) };
@@ -83,12 +86,12 @@ impl CallLayer {
             launch: self.launch,
             call: number,
             method: subject.method.clone(),
-            arguments: arguments.map(|all| all.hidden(|value| self.log.blind(value))).unwrap_or_default(),
+            arguments: arguments.map(|all| all.hidden(|value| self.log.keyed_hash(value))).unwrap_or_default(),
             request: said.tally(),
         });
         let otherwise = subject.returned(ABANDONED, since, said.tally(), Tally::default());
         let owed = Some(self.log.intend_or(call, Some(otherwise)).await?);
-        let heard = Tallying::new(self.log.blinding());
+        let heard = Tallying::new(self.log.keyed_hasher());
         let request = http::Request::from_parts(parts, Body::new(body));
         Ok((request, Ongoing { subject, since, said, heard, owed, span }))
     }

@@ -8,7 +8,8 @@ use tracing::Span;
 use super::CallLayer;
 use super::request::Said;
 use super::tally::Tallying;
-use crate::audit::{Event, Limit, LogError, Messages, Owed, Returned, Tally};
+use crate::audit::{LogError, Owed};
+use crate::event::{Event, Limit, Messages, Returned, Tally};
 
 /// How a call ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,7 +13,8 @@ use tonic::Status;
 use tonic::body::Body;
 
 use super::tally::Tallying;
-use crate::audit::{Blinding, Tally};
+use crate::audit::KeyedHasher;
+use crate::event::Tally;
 
 /// When so much is known of a request, its next piece is not waited for. A single message comes in
 /// one piece, however large.
@@ -43,8 +44,8 @@ pub(super) struct RequestBody {
 
 impl RequestBody {
     /// Reads what the body yields without being waited for.
-    pub(super) async fn read_ahead(body: Body, blinding: Blinding) -> Self {
-        let said = Said(Arc::new(Mutex::new(Tallying::new(blinding))));
+    pub(super) async fn read_ahead(body: Body, hasher: KeyedHasher) -> Self {
+        let said = Said(Arc::new(Mutex::new(Tallying::new(hasher))));
         let mut request = Self { ahead: VecDeque::new(), ended: false, rest: body, said };
         poll_fn(|cx| {
             request.read(cx);

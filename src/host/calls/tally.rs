@@ -1,21 +1,22 @@
 //! Counts and hashes the messages that go in one direction. Keeps none of them.
 
 use super::framing::{Framing, Part};
-use crate::audit::{Blinding, Tally};
+use crate::audit::KeyedHasher;
+use crate::event::Tally;
 
 /// The messages so far.
 #[derive(Debug, Clone)]
 pub(super) struct Tallying {
     framing: Framing,
-    blinding: Blinding,
+    hasher: KeyedHasher,
     messages: u64,
     bytes: u64,
 }
 
 impl Tallying {
     /// None yet.
-    pub(super) fn new(blinding: Blinding) -> Self {
-        Self { framing: Framing::default(), blinding, messages: 0, bytes: 0 }
+    pub(super) fn new(hasher: KeyedHasher) -> Self {
+        Self { framing: Framing::default(), hasher, messages: 0, bytes: 0 }
     }
 
     /// Adds the next piece of the body.
@@ -25,7 +26,7 @@ impl Tallying {
                 Part::Begin(_) => {}
                 Part::Content(content) => {
                     self.bytes += content.len() as u64;
-                    self.blinding.update(content);
+                    self.hasher.update(content);
                 }
                 Part::End => self.messages += 1,
             }
@@ -36,7 +37,7 @@ impl Tallying {
     /// message.
     pub(super) fn tally(&self) -> Tally {
         let nothing = (self.messages, self.bytes) == (0, 0);
-        let hash = (!nothing).then(|| self.blinding.clone().finish());
+        let hash = (!nothing).then(|| self.hasher.clone().finish());
         Tally { messages: self.messages, bytes: self.bytes, hash }
     }
 }
@@ -49,19 +50,19 @@ mod tests {
     #[test]
     fn what_was_said_is_counted_and_hashed_without_what_frames_it() {
         let key = LogKey::generate("example.com/log").unwrap();
-        let mut tallying = Tallying::new(key.blinding());
+        let mut tallying = Tallying::new(key.keyed_hasher());
         assert_eq!(tallying.tally(), Tally::default());
         for piece in [&[0, 0, 0, 0, 3, b'a'][..], b"bc\0\0\0\0\0\0\0", b"\0\0\x04de"] {
             tallying.add(piece);
         }
-        assert_eq!(tallying.tally(), Tally { messages: 2, bytes: 5, hash: Some(key.blind(b"abcde")) });
+        assert_eq!(tallying.tally(), Tally { messages: 2, bytes: 5, hash: Some(key.keyed_hash(b"abcde")) });
     }
 
     #[test]
     fn an_empty_message_is_a_message() {
         let key = LogKey::generate("example.com/log").unwrap();
-        let mut tallying = Tallying::new(key.blinding());
+        let mut tallying = Tallying::new(key.keyed_hasher());
         tallying.add(&[0; 5]);
-        assert_eq!(tallying.tally(), Tally { messages: 1, bytes: 0, hash: Some(key.blind(b"")) });
+        assert_eq!(tallying.tally(), Tally { messages: 1, bytes: 0, hash: Some(key.keyed_hash(b"")) });
     }
 }

@@ -5,11 +5,12 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::time::Duration;
 
 use crate::Chain;
-use crate::audit::{
-    Connection, Event, Handshake, Image, Launch, LaunchFailed, LaunchId, Limit, Log, Ready, Verdict, Verification,
-    Weakened, text,
-};
+use crate::audit::Log;
 use crate::error::{Error, StartError, StartFault};
+use crate::event::{
+    Connection, Event, Handshake, Image, Launch, LaunchFailed, LaunchId, Limit, Ready, Verdict, Verification, Weakened,
+    text,
+};
 use crate::handshake::HandshakeError;
 use crate::host::{LaunchReport, builder};
 use crate::launch::{LaunchError, Stdin};
@@ -61,7 +62,7 @@ pub(super) fn launch(ready: &builder::Ready, log: &Log, launch: LaunchId) -> Eve
         launch,
         plugin: text(ready.plugin.path().as_os_str().as_bytes()),
         image: image(&ready.plugin),
-        arguments: arguments.map(|argument| log.blind(argument.as_bytes())).collect(),
+        arguments: arguments.map(|argument| log.keyed_hash(argument.as_bytes())).collect(),
         versions: ready.protocol.versions.iter().copied().collect(),
         timeout_ms: milliseconds(ready.start_timeout),
     })

@@ -8,8 +8,9 @@ use std::time::Duration;
 use ring::rand::{SecureRandom as _, SystemRandom};
 
 use super::facts;
-use crate::audit::{Event, Exit, LaunchId, Log, Owed, Shutdown};
+use crate::audit::{Log, Owed};
 use crate::error::Error;
+use crate::event::{Event, Exit, LaunchId, Shutdown};
 use crate::host::builder::Ready;
 use crate::host::calls::CallLayer;
 use crate::host::{Channel, Ending, LaunchReport};

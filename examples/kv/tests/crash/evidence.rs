@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use kv::store_proto::get_response::Part;
 use kv::store_proto::{DeleteRequest, DeleteResponse, Found, GetRequest, GetResponse, WriteResponse};
-use portcullis::audit::{Blind, LogKey};
+use portcullis::audit::LogKey;
+use portcullis::event::KeyedHash;
 use prost::Message;
 
 use crate::clients::{Ask, Attempt, Told};
@@ -19,8 +20,8 @@ const SERVICE: &str = "/portcullis.kv.v1.Store/";
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Shape {
     method: String,
-    key: Blind,
-    request: Option<Blind>,
+    key: KeyedHash,
+    request: Option<KeyedHash>,
 }
 
 /// The attempts of one round and the calls that the log has of it.
@@ -29,9 +30,9 @@ pub(crate) struct Evidence<'a> {
     /// The calls that no attempt was found for yet.
     ended: HashMap<Shape, Vec<Outcome>>,
     /// How many there are whose outcome is not known.
-    open: HashMap<(String, Blind), usize>,
+    open: HashMap<(String, KeyedHash), usize>,
     /// The versions that records of answers can stand for.
-    versions: HashMap<Blind, u64>,
+    versions: HashMap<KeyedHash, u64>,
     pub(crate) differences: Vec<String>,
 }
 
@@ -54,7 +55,7 @@ impl<'a> Evidence<'a> {
                 _ => *open.entry((method, key)).or_default() += 1,
             }
         }
-        let versions = changes.map(|version| (key.blind(&encoded(&[WriteResponse { version }])), version));
+        let versions = changes.map(|version| (key.keyed_hash(&encoded(&[WriteResponse { version }])), version));
         Self { key, ended, open, versions: versions.collect(), differences }
     }
 
@@ -91,7 +92,7 @@ impl<'a> Evidence<'a> {
             Told::Nothing => return None,
         };
         let (name, response) = expected;
-        let response = response.map(|response| self.key.blind(&response));
+        let response = response.map(|response| self.key.keyed_hash(&response));
         let shape = self.shape(attempt);
         let outcomes = self.ended.entry(shape).or_default();
         let fits = |outcome: &Outcome| {
@@ -145,8 +146,8 @@ impl<'a> Evidence<'a> {
         };
         Shape {
             method: method.into(),
-            key: self.key.blind(attempt.key.as_bytes()),
-            request: Some(self.key.blind(&said)),
+            key: self.key.keyed_hash(attempt.key.as_bytes()),
+            request: Some(self.key.keyed_hash(&said)),
         }
     }
 }

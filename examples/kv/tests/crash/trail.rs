@@ -7,14 +7,15 @@ use std::io::{BufReader, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use portcullis::Digest;
+use portcullis::audit::Record;
 use portcullis::audit::read::{Lines, files};
-use portcullis::audit::{Blind, Event, LaunchId, Record, Tally, Torn};
+use portcullis::event::{Event, KeyedHash, LaunchId, Tally, Torn};
 
 /// A call in the log.
 #[derive(Debug, Clone)]
 pub(crate) struct Logged {
     pub(crate) method: String,
-    pub(crate) key: Option<Blind>,
+    pub(crate) key: Option<KeyedHash>,
     pub(crate) returned: Option<Outcome>,
 }
 

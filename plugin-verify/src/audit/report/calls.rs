@@ -1,6 +1,6 @@
 //! What was called, how often, and how it went. Bounded in methods and in outcomes.
 
-use portcullis::audit::{Call, Returned};
+use portcullis::event::{Call, Returned};
 
 use super::bounded::Few;
 use super::durations::Durations;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use portcullis::audit::{Event, Image, LaunchId};
+use portcullis::event::{Event, Image, LaunchId};
 
 use super::bounded::Few;
 use super::foreign::Foreign;

@@ -1,7 +1,8 @@
 //! What the good records of a log say, gathered in one pass and in memory that does not grow with
 //! the log. Draws no page.
 
-use portcullis::audit::{Event, Limit, Opened, Record, Verdict, Verification, Weakened};
+use portcullis::audit::Record;
+use portcullis::event::{Event, Limit, Opened, Verdict, Verification, Weakened};
 
 use super::bounded::{Few, Latest};
 use super::calls::Calls;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use portcullis::audit::{Event, Verdict};
+use portcullis::event::{Event, Verdict};
 
 /// There are no more slots than this between the first and the last.
 const SLOTS: u64 = 120;

@@ -3,6 +3,7 @@
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
 use super::*;
+use crate::event::KeyedHashError;
 
 fn hex(text: &str) -> Vec<u8> {
     (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
@@ -21,7 +22,7 @@ fn published_vectors_agree() {
     ] {
         let mut secret = [0; 32];
         secret[..20].fill(byte);
-        let blind = log_key(secret).blind(&value);
+        let blind = log_key(secret).keyed_hash(&value);
         assert_eq!(blind.to_string(), format!("hmac-sha256:{expected}"));
     }
 }
@@ -29,20 +30,20 @@ fn published_vectors_agree() {
 #[test]
 fn a_value_in_pieces_has_the_hash_of_the_whole() {
     let key = log_key([3; 32]);
-    let mut pieces = key.blinding();
+    let mut pieces = key.keyed_hasher();
     pieces.update(b"va");
     pieces.update(b"");
     pieces.update(b"lue");
-    assert_eq!(pieces.finish(), key.blind(b"value"));
-    assert_ne!(key.blind(b"value"), log_key([4; 32]).blind(b"value"));
+    assert_eq!(pieces.finish(), key.keyed_hash(b"value"));
+    assert_ne!(key.keyed_hash(b"value"), log_key([4; 32]).keyed_hash(b"value"));
 }
 
 #[test]
 fn a_hash_is_read_as_it_is_written() {
-    let blind = log_key([3; 32]).blind(b"value");
+    let blind = log_key([3; 32]).keyed_hash(b"value");
     assert_eq!(blind.to_string().parse(), Ok(blind));
     for wrong in ["", "hmac-sha256:", "sha256:00", &blind.to_string()[1..], &format!("{blind}0")] {
-        assert_eq!(wrong.parse::<Blind>(), Err(BlindError), "{wrong}");
+        assert_eq!(wrong.parse::<KeyedHash>(), Err(KeyedHashError), "{wrong}");
     }
 }
 
@@ -54,9 +55,9 @@ fn secrets_are_kept_in_a_private_file_and_read_again() {
     assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o7777, 0o600);
     let read = LogKey::read(&path).unwrap();
     assert_eq!((read.verifier(), read.origin()), (made.verifier(), "example/log"));
-    assert_eq!(read.blind(b"value"), made.blind(b"value"));
+    assert_eq!(read.keyed_hash(b"value"), made.keyed_hash(b"value"));
     let other = LogKey::create(place.path().join("other"), "example/log").unwrap();
-    assert!(other.verifier() != made.verifier() && other.blind(b"value") != made.blind(b"value"));
+    assert!(other.verifier() != made.verifier() && other.keyed_hash(b"value") != made.keyed_hash(b"value"));
     let again = LogKey::create(&path, "example/log").unwrap_err();
     assert!(matches!(again, LogKeyError::Io { ref source, .. } if source.kind() == io::ErrorKind::AlreadyExists));
     assert!(matches!(LogKey::create(place.path().join("new"), "two words"), Err(LogKeyError::Key(_))));
@@ -116,7 +117,7 @@ fn another_text_holds_no_secrets() {
 #[test]
 fn secrets_are_not_shown() {
     let key = log_key(*b"this must never be printed......");
-    let shown = format!("{key:?} {:?}", key.blinding());
+    let shown = format!("{key:?} {:?}", key.keyed_hasher());
     assert!(shown.contains("example/log") && !shown.contains("never") && !shown.contains("116"), "{shown}");
 }
 
@@ -141,7 +142,7 @@ fn openssl_computes_the_same_hash_and_accepts_our_signature() {
     let arguments = ["dgst", "-sha256", "-mac", "HMAC", "-macopt", &secret, "value"];
     let Some(output) = openssl(place.path(), &arguments) else { return };
     let printed = String::from_utf8(output.stdout).unwrap();
-    let digits = key.blind(b"a value\n").to_string().replace("hmac-sha256:", "");
+    let digits = key.keyed_hash(b"a value\n").to_string().replace("hmac-sha256:", "");
     assert!(printed.trim_end().ends_with(&digits), "{printed}");
 
     let text = "example/log\n1\nroot\n";

@@ -3,7 +3,7 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use super::*;
-use crate::audit::event::Event;
+use crate::event::Event;
 
 fn line(behind_us: Option<u64>, event: &Event) -> Vec<u8> {
     let time = Time::of(UNIX_EPOCH + Duration::from_micros(1_764_053_880_123_456));

@@ -4,7 +4,7 @@
 use std::os::unix::fs::FileExt as _;
 
 use super::*;
-use crate::audit::event::Lost;
+use crate::event::Lost;
 
 /// A fact that somebody waits for.
 fn fact(done: task::Done<()>) -> Task {

@@ -16,12 +16,12 @@ use rustix::io::Errno;
 
 pub(super) use self::faults::Faults;
 use super::*;
-use crate::audit::event::Continued;
 use crate::audit::evidence::chain::Chain;
 use crate::audit::evidence::segments::{self, rotated};
 use crate::audit::evidence::tree::Frontier;
 use crate::audit::reader::verifier::Fault;
 use crate::audit::{ChainFault, Checkpoint, Record};
+use crate::event::Continued;
 
 /// A directory with a log in it, and the key of that log.
 struct Place {

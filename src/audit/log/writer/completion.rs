@@ -4,10 +4,10 @@
 use std::time::Instant;
 
 use super::{PATIENCE, Writer};
-use crate::audit::event::Event;
 use crate::audit::log::batch::{Entry, Fact, Fate, Lines};
 use crate::audit::log::error::LogError;
 use crate::audit::log::task::{Done, FACTS, FACTS_BYTES, tell};
+use crate::event::Event;
 
 impl Writer {
     /// Tells everybody what became of what they brought.

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::{OUTCOME, OWN, PATIENCE, Writer};
 use crate::audit::Checkpoint;
-use crate::audit::event::{Closed, Event, Lost};
 use crate::audit::log::batch::Lines;
 use crate::audit::log::error::LogError;
 use crate::audit::log::task::{Done, tell};
 use crate::audit::log::{Mode, rotation};
+use crate::event::{Closed, Event, Lost};
 
 /// How long the sinks are waited for when the log is closed.
 const SINKS: Duration = Duration::from_secs(5);

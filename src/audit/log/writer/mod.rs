@@ -17,9 +17,9 @@ use super::file::LogFile;
 use super::recover::Recovered;
 use super::task::{Done, Mailbox, Task, tell};
 use super::{Mode, Shared};
-use crate::audit::event::Event;
 use crate::audit::evidence::chain::Chain;
 use crate::audit::sink::Sinks;
+use crate::event::Event;
 
 /// There is always room for an outcome of this size, in bytes.
 pub(super) const OUTCOME: u64 = 4096;

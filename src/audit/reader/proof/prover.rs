@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::{ConsistencyProof, InclusionProof};
-use crate::audit::event::Event;
 use crate::audit::evidence::tree::Tree;
 use crate::audit::reader::read::ReadError;
 use crate::audit::reader::verifier::{Examination, Trust, examine_good};
 use crate::audit::{Checkpoint, CheckpointError};
+use crate::event::Event;
 
 /// A log that was examined, and everything that it takes to prove something of it.
 #[derive(Debug, Clone)]

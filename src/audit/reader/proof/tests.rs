@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::audit::reader::verifier::Trust;
-use crate::audit::{Event, Log, LogKey, NoteVerifier};
+use crate::audit::{Log, LogKey, NoteVerifier};
+use crate::event::Event;
 
 const ORIGIN: &str = "example/log";
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::audit::event::{Event, LaunchId, text};
+use crate::event::{Event, LaunchId, text};
 
 /// As many calls and launches that have no end are kept in mind.
 const OPEN: usize = 64 * 1024;

@@ -6,8 +6,8 @@ use zeroize::Zeroizing;
 
 use super::*;
 use crate::audit::NoteSigner;
-use crate::audit::event::{Closed, Continued, Opened, Signed};
 use crate::audit::evidence::record::RecordFault;
+use crate::event::{Closed, Continued, Opened, Signed};
 
 const ORIGIN: &str = "example/log";
 const RECORDS: u64 = 1000;
@@ -461,9 +461,9 @@ fn a_file_without_records_is_found_where_others_are() {
 fn names_as_long_as_lines_are_not_kept() {
     let mut account = Account::default();
     let call = |number: u64, method: String| {
-        let request = crate::audit::Tally::default();
-        let launch = crate::audit::LaunchId::new(1);
-        Some(Event::Call(crate::audit::Call { launch, call: number, method, arguments: Default::default(), request }))
+        let request = crate::event::Tally::default();
+        let launch = crate::event::LaunchId::new(1);
+        Some(Event::Call(crate::event::Call { launch, call: number, method, arguments: Default::default(), request }))
     };
     account.take(1, call(1, "m".repeat(60_000)));
     account.take(2, call(2, "/test.Kv/Get".into()));

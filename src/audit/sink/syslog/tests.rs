@@ -7,8 +7,8 @@ use std::time::{Instant, SystemTime};
 
 use super::*;
 use crate::Chain as Causes;
-use crate::audit::event::Event;
 use crate::audit::evidence::chain::Chain;
+use crate::event::Event;
 
 fn record(event: &Event) -> Record {
     let (mut chain, mut lines) = (Chain::start(), Vec::new());

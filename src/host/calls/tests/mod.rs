@@ -15,7 +15,8 @@ use tonic_prost::ProstCodec;
 
 use self::scripted::{Bench, Flood, encoded, framed, read, stream, unary};
 use crate::MESSAGE_LIMIT;
-use crate::audit::{Arguments, Event, Limit, Tally};
+use crate::event::{Event, Limit, Tally};
+use crate::host::Arguments;
 
 fn run<T>(work: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -28,7 +29,7 @@ fn get(key: &str) -> Request<String> {
 
 fn tally(bench: &Bench, messages: &[&str]) -> Tally {
     let all: Vec<u8> = messages.iter().flat_map(|text| encoded(text)).collect();
-    Tally { messages: messages.len() as u64, bytes: all.len() as u64, hash: Some(bench.log.blind(&all)) }
+    Tally { messages: messages.len() as u64, bytes: all.len() as u64, hash: Some(bench.log.keyed_hash(&all)) }
 }
 
 fn kinds(events: &[Event]) -> Vec<&'static str> {
@@ -71,7 +72,7 @@ fn arguments_are_recorded_as_keyed_hashes() {
     let mut request = get("x");
     request.extensions_mut().insert(Arguments::new().with("key", "canary").unwrap());
     run(unary(&mut bench.client(&plugin), request)).unwrap();
-    assert_eq!(bench.call().arguments, [("key".to_owned(), bench.log.blind(b"canary"))].into());
+    assert_eq!(bench.call().arguments, [("key".to_owned(), bench.log.keyed_hash(b"canary"))].into());
 }
 
 #[test]
@@ -350,7 +351,7 @@ fn the_beginning_of_a_message_without_end_is_in_the_record_too() {
     let (_, outcome) = outcome(&bench, &plugin);
     assert_eq!(outcome, "OK");
     let all = [&encoded("one")[..], b"xy"].concat();
-    let expected = Tally { messages: 1, bytes: all.len() as u64, hash: Some(bench.log.blind(&all)) };
+    let expected = Tally { messages: 1, bytes: all.len() as u64, hash: Some(bench.log.keyed_hash(&all)) };
     assert_eq!(bench.returned().response, expected);
 }
 

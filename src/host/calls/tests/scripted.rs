@@ -19,7 +19,8 @@ use tonic_prost::ProstCodec;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::audit::{Call, Event, LaunchId, Log, LogBuilder, LogKey, Messages, Record, Returned};
+use crate::audit::{Log, LogBuilder, LogKey, Record};
+use crate::event::{Call, Event, LaunchId, Messages, Returned};
 use crate::host::calls::{CallLayer, RecordedCalls};
 
 type Piece = Result<Frame<Bytes>, Status>;

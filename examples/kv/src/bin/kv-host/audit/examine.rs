@@ -8,7 +8,8 @@ use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 use portcullis::Escaped;
 use portcullis::audit::verifier::{Examination, Trust, examine_with};
-use portcullis::audit::{Blind, Event, LogKey, Record};
+use portcullis::audit::{LogKey, Record};
+use portcullis::event::{Event, KeyedHash};
 
 use super::{Place, with_suffix};
 use crate::OUTPUT;
@@ -41,7 +42,7 @@ pub(crate) fn run(place: &Place, data: &Path, command: &AuditCommand) -> Result<
     let examination = match command {
         AuditCommand::Verify => examine_with(&path, &trust, |_, _| ())?,
         AuditCommand::Show { of } => {
-            shown.of = of.as_ref().map(|of| key.blind(of.as_bytes()));
+            shown.of = of.as_ref().map(|of| key.keyed_hash(of.as_bytes()));
             examine_with(&path, &trust, |_, record| shown.take(record))?
         }
     };
@@ -84,7 +85,7 @@ fn refuse_damaged(path: &Path, examination: &Examination) -> Result<()> {
 
 /// The records of calls, printed as they come.
 struct Shown {
-    of: Option<Blind>,
+    of: Option<KeyedHash>,
     /// The calls that are about the key.
     calls: Vec<(String, u64)>,
     out: BufWriter<io::Stdout>,

@@ -14,7 +14,7 @@ use kv::store_proto::{
     Announcement, Commit, DeleteRequest, Entry, GetRequest, ListRequest, WatchRequest, WatchResponse, WriteRequest,
 };
 use kv::{CHUNK_LIMIT, KV_MESSAGE_LIMIT, STORE_MESSAGE_LIMIT, proto};
-use portcullis::audit::{Arguments, ArgumentsError};
+use portcullis::host::{Arguments, ArgumentsError};
 use portcullis::host::{Channel, Plugin};
 use tokio_stream::Stream;
 use tonic::{Request, Status, Streaming};

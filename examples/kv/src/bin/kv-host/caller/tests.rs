@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use portcullis::audit::Arguments;
+use portcullis::host::Arguments;
 use tonic::Code;
 use tonic::body::Body;
 

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::form::{as_text, list_as_text};
+use super::as_text::{as_text, list_as_text};
 use crate::verify::Digest;
 
 /// How a writer began.

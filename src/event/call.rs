@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::LaunchId;
-use super::form::{as_text, map_as_text, maybe_as_text};
-use crate::audit::Blind;
+use super::as_text::{as_text, map_as_text, maybe_as_text};
+use crate::event::KeyedHash;
 
 /// Some messages of a call, in one direction.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,7 +18,7 @@ pub struct Tally {
     pub bytes: u64,
     /// The keyed hash of all of them, one after the other.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "maybe_as_text")]
-    pub hash: Option<Blind>,
+    pub hash: Option<KeyedHash>,
 }
 
 /// A call that is about to be made. It may have reached the plugin from here on.
@@ -34,7 +34,7 @@ pub struct Call {
     pub method: String,
     /// The keyed hashes of the arguments that the application named.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "map_as_text")]
-    pub arguments: BTreeMap<String, Blind>,
+    pub arguments: BTreeMap<String, KeyedHash>,
     /// What the host had to say so far: the whole of it, unless it is a stream.
     pub request: Tally,
 }

@@ -6,8 +6,8 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use super::Blind;
 use crate::Escaped;
+use crate::event::KeyedHash;
 
 /// How many arguments a call has, and how long a name is, at most.
 const COUNT: usize = 32;
@@ -18,11 +18,11 @@ const NAME: usize = 64;
 /// hashes of their values. Nothing of them is sent to the plugin.
 ///
 /// ```
-/// use portcullis::audit::Arguments;
+/// use portcullis::host::Arguments;
 ///
 /// let arguments = Arguments::new().with("key", "db/password")?.with("user", "alice")?;
 /// // request.extensions_mut().insert(arguments);
-/// # Ok::<(), portcullis::audit::ArgumentsError>(())
+/// # Ok::<(), portcullis::host::ArgumentsError>(())
 /// ```
 ///
 /// Names stand in the log as they are, so they must not be secrets; values are wiped when this is
@@ -58,9 +58,9 @@ impl Arguments {
         Ok(self)
     }
 
-    /// The arguments as they appear in a log whose keyed hash is `blind`.
-    pub(crate) fn hidden(&self, blind: impl Fn(&[u8]) -> Blind) -> BTreeMap<String, Blind> {
-        self.0.iter().map(|(name, value)| (name.clone(), blind(value))).collect()
+    /// The arguments as they appear in a log whose keyed hash is `keyed_hash`.
+    pub(crate) fn hidden(&self, keyed_hash: impl Fn(&[u8]) -> KeyedHash) -> BTreeMap<String, KeyedHash> {
+        self.0.iter().map(|(name, value)| (name.clone(), keyed_hash(value))).collect()
     }
 }
 
@@ -106,9 +106,9 @@ mod tests {
     fn an_argument_is_its_name_and_the_keyed_hash_of_its_value() {
         let key = LogKey::generate("example.com/log").unwrap();
         let arguments = Arguments::new().with("key", "value").unwrap().with("empty", []).unwrap();
-        let hidden = arguments.hidden(|value| key.blind(value));
-        let expected = [("empty", key.blind(b"")), ("key", key.blind(b"value"))];
-        assert_eq!(hidden, expected.map(|(name, blind)| (name.to_owned(), blind)).into());
+        let hidden = arguments.hidden(|value| key.keyed_hash(value));
+        let expected = [("empty", key.keyed_hash(b"")), ("key", key.keyed_hash(b"value"))];
+        assert_eq!(hidden, expected.map(|(name, keyed_hash)| (name.to_owned(), keyed_hash)).into());
     }
 
     #[test]

@@ -7,14 +7,11 @@ pub(super) mod as_text {
 
     use serde::{Deserialize, Deserializer, Serializer, de};
 
-    pub(in crate::audit::event) fn serialize<T: Display, S: Serializer>(
-        value: &T,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
+    pub(in crate::event) fn serialize<T: Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(value)
     }
 
-    pub(in crate::audit::event) fn deserialize<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+    pub(in crate::event) fn deserialize<'de, T, D>(deserializer: D) -> Result<T, D::Error>
     where
         T: FromStr<Err: Display>,
         D: Deserializer<'de>,
@@ -30,7 +27,7 @@ pub(super) mod maybe_as_text {
 
     use serde::{Deserializer, Serializer};
 
-    pub(in crate::audit::event) fn serialize<T: Display, S: Serializer>(
+    pub(in crate::event) fn serialize<T: Display, S: Serializer>(
         value: &Option<T>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
@@ -40,7 +37,7 @@ pub(super) mod maybe_as_text {
         }
     }
 
-    pub(in crate::audit::event) fn deserialize<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+    pub(in crate::event) fn deserialize<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
     where
         T: FromStr<Err: Display>,
         D: Deserializer<'de>,
@@ -56,14 +53,14 @@ pub(super) mod list_as_text {
 
     use serde::{Deserialize, Deserializer, Serializer, de};
 
-    pub(in crate::audit::event) fn serialize<T: Display, S: Serializer>(
+    pub(in crate::event) fn serialize<T: Display, S: Serializer>(
         values: &[T],
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(values.iter().map(T::to_string))
     }
 
-    pub(in crate::audit::event) fn deserialize<'de, T, D>(deserializer: D) -> Result<Vec<T>, D::Error>
+    pub(in crate::event) fn deserialize<'de, T, D>(deserializer: D) -> Result<Vec<T>, D::Error>
     where
         T: FromStr<Err: Display>,
         D: Deserializer<'de>,
@@ -81,14 +78,14 @@ pub(super) mod map_as_text {
 
     use serde::{Deserialize, Deserializer, Serializer, de};
 
-    pub(in crate::audit::event) fn serialize<T: Display, S: Serializer>(
+    pub(in crate::event) fn serialize<T: Display, S: Serializer>(
         values: &BTreeMap<String, T>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         serializer.collect_map(values.iter().map(|(name, value)| (name, value.to_string())))
     }
 
-    pub(in crate::audit::event) fn deserialize<'de, T, D>(deserializer: D) -> Result<BTreeMap<String, T>, D::Error>
+    pub(in crate::event) fn deserialize<'de, T, D>(deserializer: D) -> Result<BTreeMap<String, T>, D::Error>
     where
         T: FromStr<Err: Display>,
         D: Deserializer<'de>,

@@ -5,8 +5,9 @@
 //! ([`FORMAT`]) a member keeps its meaning, members are added and events are added: a reader takes
 //! what it does not know for an event of another day, and goes on.
 
+mod as_text;
 mod call;
-mod form;
+mod keyed_hash;
 mod launch;
 mod log;
 mod verification;
@@ -16,6 +17,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 pub use call::{Call, Limit, Messages, Returned, Tally};
+pub use keyed_hash::{KeyedHash, KeyedHashError};
 pub use launch::{
     Connection, Exit, Handshake, Launch, LaunchFailed, LaunchId, LaunchIdError, Ready, Shutdown, Weakened,
 };

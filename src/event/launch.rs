@@ -6,8 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::Image;
-use super::form::{as_text, list_as_text};
-use crate::audit::Blind;
+use super::as_text::{as_text, list_as_text};
+use crate::event::KeyedHash;
 use crate::verify::Digest;
 
 /// One launch of a plugin: the same in every event that belongs to it, and in no other. 16
@@ -63,7 +63,7 @@ pub struct Launch {
     pub image: Image,
     /// The keyed hashes of its arguments, without the name that it is called by.
     #[serde(with = "list_as_text")]
-    pub arguments: Vec<Blind>,
+    pub arguments: Vec<KeyedHash>,
     /// The versions of the application's protocol that are offered.
     pub versions: Vec<u32>,
     /// How long it may take, in milliseconds.

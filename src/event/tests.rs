@@ -1,10 +1,10 @@
 //! Events as text.
 
 use super::*;
-use crate::audit::Blind;
+use crate::event::KeyedHash;
 use crate::verify::Digest;
 
-fn blind(digit: &str) -> Blind {
+fn keyed_hash(digit: &str) -> KeyedHash {
     format!("hmac-sha256:{}", digit.repeat(64)).parse().unwrap()
 }
 
@@ -26,7 +26,7 @@ fn image() -> Image {
 /// One of each, with everything that may be missing in it once there and once not.
 fn every_event() -> Vec<Event> {
     let (launch, pid) = (launch_id(), 7);
-    let request = Tally { messages: 1, bytes: 9, hash: Some(blind("a")) };
+    let request = Tally { messages: 1, bytes: 9, hash: Some(keyed_hash("a")) };
     let torn = Torn { bytes: 3, sha256: Digest::of("x"), file: "log.torn".into() };
     let (format, origin, key): (String, String, String) = (FORMAT.into(), "example/log".into(), "example+00+AA".into());
     let opened = |torn| Opened {
@@ -61,7 +61,7 @@ fn every_event() -> Vec<Event> {
             launch,
             plugin: "kv".into(),
             image: image(),
-            arguments: vec![blind("b")],
+            arguments: vec![keyed_hash("b")],
             versions: vec![1, 2],
             timeout_ms: 30_000,
         }),
@@ -89,7 +89,7 @@ fn every_event() -> Vec<Event> {
             launch,
             call: 4,
             method: "/proto.KV/Get".into(),
-            arguments: BTreeMap::from([("key".into(), blind("c"))]),
+            arguments: BTreeMap::from([("key".into(), keyed_hash("c"))]),
             request: request.clone(),
         }),
         Event::Messages(Messages { launch, call: 4, response: request.clone() }),

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::form::{as_text, maybe_as_text};
+use super::as_text::{as_text, maybe_as_text};
 use crate::verify::Digest;
 
 /// What a policy said.
