@@ -23,18 +23,18 @@ pub struct Channel(Way);
 
 #[derive(Clone)]
 enum Way {
-    Direct(transport::Channel),
+    Direct(transport::Http2Channel),
     #[cfg(feature = "audit")]
-    Recorded(Box<RecordedCalls<transport::Channel>>),
+    Recorded(Box<RecordedCalls<transport::Http2Channel>>),
 }
 
 impl Channel {
-    pub(super) fn direct(channel: transport::Channel) -> Self {
+    pub(super) fn direct(channel: transport::Http2Channel) -> Self {
         Self(Way::Direct(channel))
     }
 
     #[cfg(feature = "audit")]
-    pub(super) fn recorded(channel: transport::Channel, layer: &CallLayer) -> Self {
+    pub(super) fn recorded(channel: transport::Http2Channel, layer: &CallLayer) -> Self {
         Self(Way::Recorded(Box::new(tower_layer::Layer::layer(layer, channel))))
     }
 }
@@ -72,7 +72,7 @@ impl fmt::Debug for Channel {
 pub struct ResponseFuture(Call);
 
 enum Call {
-    Direct(transport::Answering),
+    Direct(transport::CallFuture),
     #[cfg(feature = "audit")]
     Recorded(Calling<Status>),
 }

@@ -12,7 +12,7 @@ use super::trail::Life;
 use super::{Channel, LaunchReport};
 use crate::launch::Exit;
 use crate::rpc::{self, ExitRequest};
-use crate::transport::{self, Hangup};
+use crate::transport::{self, DisconnectHandle};
 
 /// How long a plugin that did not exit when it was asked gets after SIGTERM, and how long the end
 /// of a killed one is waited for.
@@ -22,8 +22,8 @@ const KILL_WAIT: Duration = Duration::from_millis(400);
 /// A plugin that was launched and is ready. Dropping it kills the process and its group.
 pub struct Plugin {
     process: Process,
-    channel: transport::Channel,
-    hangup: Arc<Hangup>,
+    channel: transport::Http2Channel,
+    hangup: Arc<DisconnectHandle>,
     outputs: [Output; 2],
     report: LaunchReport,
     life: Life,
@@ -32,8 +32,8 @@ pub struct Plugin {
 impl Plugin {
     pub(super) fn new(
         process: Process,
-        channel: transport::Channel,
-        hangup: Hangup,
+        channel: transport::Http2Channel,
+        hangup: DisconnectHandle,
         outputs: [Output; 2],
         report: LaunchReport,
         life: Life,
@@ -44,7 +44,7 @@ impl Plugin {
         let (mut end, connection, life_to_end) = (process.end(), Arc::clone(&hangup), life.clone());
         tokio::spawn(async move {
             let exit = end.wait().await;
-            connection.hang_up();
+            connection.disconnect();
             life_to_end.exited(exit);
         });
         Self { process, channel, hangup, outputs, report, life }
@@ -57,7 +57,7 @@ impl Plugin {
     }
 
     /// The same for the runtime's own calls, which are not the application's and not recorded.
-    pub(super) fn wire(&self) -> transport::Channel {
+    pub(super) fn wire(&self) -> transport::Http2Channel {
         self.channel.clone()
     }
 
@@ -123,13 +123,13 @@ impl Plugin {
 
     async fn end(&self, grace: Duration) -> Ending {
         if self.exit().is_some() {
-            self.hangup.hang_up();
+            self.hangup.disconnect();
             return Ending::Exited;
         }
         if timeout(grace, self.ask_and_wait(grace / 2)).await.is_ok_and(|ended| ended) {
             return Ending::Asked;
         }
-        self.hangup.hang_up();
+        self.hangup.disconnect();
         self.process.terminate();
         if self.process.ended_within(TERMINATE_WAIT).await.is_some() {
             return Ending::Terminated;
@@ -145,7 +145,7 @@ impl Plugin {
             return false;
         }
         if self.process.ended_within(patience).await.is_none() {
-            self.hangup.hang_up();
+            self.hangup.disconnect();
             self.process.ended().await;
         }
         true
@@ -154,7 +154,7 @@ impl Plugin {
 
 impl Drop for Plugin {
     fn drop(&mut self) {
-        self.hangup.hang_up();
+        self.hangup.disconnect();
     }
 }
 

@@ -20,9 +20,9 @@ use crate::fs::PrivateDirectory;
 use crate::handshake::{Agreed, Announcement, HandshakeError, Offer};
 use crate::launch::{self, Hardening, LaunchError, PeerCheck, Running, SpawnSpec, Step};
 use crate::tls::{Identity, Pin};
-use crate::transport::{Channel, Connection, Hangup, Session};
+use crate::transport::{CheckedConnection, DisconnectHandle, Http2Channel, TlsSession};
 use crate::verify::{Digest, ExecMode, Subject, VerifiedPlugin, Voucher};
-use crate::{Protocol, rpc, tls, transport};
+use crate::{Protocol, rpc, tls};
 
 /// What go-plugin hosts send. Only plugins that listen on TCP read it.
 const PORTS: [(&str, &str); 2] = [("PLUGIN_MIN_PORT", "10000"), ("PLUGIN_MAX_PORT", "25000")];
@@ -172,10 +172,10 @@ struct Met {
     announcement: Announcement,
     pin: Pin,
     check: PeerCheck,
-    session: Session,
+    session: TlsSession,
     timings: Timings,
-    hangup: Hangup,
-    channel: Channel,
+    hangup: DisconnectHandle,
+    channel: Http2Channel,
 }
 
 impl Starting {
@@ -225,17 +225,17 @@ impl Starting {
         let pin = Pin::new(certificate).map_err(|fault| StartFault::Handshake(HandshakeError::Certificate(fault)))?;
         let config = tls::client(&terms.identity, &pin).map_err(StartFault::Tls)?;
 
-        let connection = within(deadline, Awaited::Connection, Connection::open(&address, self.process.child()))
+        let connection = within(deadline, Awaited::Connection, CheckedConnection::open(&address, self.process.child()))
             .await?
             .map_err(StartFault::Transport)?;
         let check = connection.check;
         let reached = self.watch.step();
-        let hangup = connection.hangup();
+        let hangup = connection.disconnect_handle();
         let secured = within(deadline, Awaited::Tls, connection.secure(config)).await?.map_err(StartFault::Tls)?;
         let session = secured.session.clone();
         let tls = self.watch.step();
         let channel =
-            within(deadline, Awaited::Http2, transport::channel(secured)).await?.map_err(StartFault::Transport)?;
+            within(deadline, Awaited::Http2, Http2Channel::start(secured)).await?.map_err(StartFault::Transport)?;
         let http2 = self.watch.step();
         within(deadline, Awaited::Health, rpc::check_health(channel.clone())).await?.map_err(StartFault::Rpc)?;
         let timings = Timings {

@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
-use std::io;
+use std::fs::File;
+use std::io::{self, Write};
+use std::mem::ManuallyDrop;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -13,7 +15,6 @@ use tonic::service::Routes;
 
 use super::ServeError;
 use super::serve;
-use super::stdout::HandshakeOutput;
 use crate::Chain;
 
 /// How long calls that are under way may take after the host has asked the plugin to exit.
@@ -146,6 +147,30 @@ impl ServeBuilder {
 impl fmt::Debug for ServeBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ServeBuilder").field("versions", &self.versions.keys()).finish_non_exhaustive()
+    }
+}
+
+/// Where the handshake line goes: what was standard output when the plugin started.
+///
+/// Stays open until the process ends. To a host its end is the end of the plugin, and go-plugin's
+/// hosts kill the process at once: before it could write down why it failed.
+#[derive(Debug)]
+pub(super) struct HandshakeOutput(ManuallyDrop<File>);
+
+impl HandshakeOutput {
+    /// Takes standard output for the handshake. What is printed from now on goes to standard error,
+    /// where a host takes it for log lines.
+    pub(super) fn claim() -> io::Result<Self> {
+        // Whatever was printed and not written yet must not come out in the middle of the line.
+        let _ = io::stdout().flush();
+        let output = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3)?;
+        rustix::stdio::dup2_stdout(rustix::stdio::stderr())?;
+        Ok(Self(ManuallyDrop::new(output.into())))
+    }
+
+    /// Writes the one line.
+    pub(super) fn write(&mut self, line: &[u8]) -> io::Result<()> {
+        self.0.write_all(line)
     }
 }
 

@@ -22,9 +22,7 @@
 mod builder;
 mod error;
 mod host;
-mod launched;
 mod serve;
-mod stdout;
 
 pub use builder::{ServeBuilder, builder};
 pub use error::ServeError;

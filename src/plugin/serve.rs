@@ -11,8 +11,7 @@ use tonic::service::Routes;
 
 use super::ServeError;
 use super::builder::{ServeBuilder, Setup};
-use super::host::Host;
-use super::launched::Launched;
+use super::host::{HostProcess, HostSettings};
 use crate::fs::PrivateDirectory;
 use crate::handshake::{CORE, HandshakeLine, Network};
 use crate::launch;
@@ -24,26 +23,26 @@ pub(super) async fn run(builder: ServeBuilder) -> Result<(), ServeError> {
     let ServeBuilder { output, parent, mut versions, allow_plaintext, drain } = builder;
     let mut output = output?;
     let served = versions.keys().copied().collect();
-    let launched = Launched::read(|name| std::env::var_os(name), &served, allow_plaintext)?;
-    let signals = Signals::catch()?;
-    let host = Host::hold(parent).map_err(ServeError::system("finding the host's process"))?;
-    let (security, certificate) = secure(launched.host.as_ref())?;
-    let routes = set_up(versions.remove(&launched.version)).await?;
-    let place = Place::choose(launched.directory)?;
+    let settings = HostSettings::read(|name| std::env::var_os(name), &served, allow_plaintext)?;
+    let signals = TerminationSignals::catch()?;
+    let host = HostProcess::hold(parent).map_err(ServeError::system("finding the host's process"))?;
+    let (security, certificate) = secure(settings.host.as_ref())?;
+    let routes = set_up(versions.remove(&settings.version)).await?;
+    let place = SocketDirectory::choose(settings.directory)?;
     let listener = place.listen()?;
 
     let line = HandshakeLine {
         core: CORE,
-        version: launched.version,
+        version: settings.version,
         network: Network::Unix,
         address: listener.path().as_os_str().as_bytes().to_vec(),
         protocol: b"grpc".to_vec(),
         certificate: certificate.map(Ok),
         // Plugins of ours do not multiplex, and say so to who asks.
-        multiplexing: launched.asked_multiplexing.then_some(false),
+        multiplexing: settings.asked_multiplexing.then_some(false),
     };
     output.write(&line.write()).map_err(ServeError::system("writing the handshake line"))?;
-    tracing::debug!(version = launched.version, path = ?crate::Escaped::path(listener.path()), "serving");
+    tracing::debug!(version = settings.version, path = ?crate::Escaped::path(listener.path()), "serving");
     serve(listener, security, routes, drain, signals, host).await;
     Ok(())
 }
@@ -63,15 +62,15 @@ async fn set_up(setup: Option<Setup>) -> Result<Routes, ServeError> {
 }
 
 /// Where the socket lies: where the host wants it, or in a private directory of our own.
-enum Place {
-    Hosts(PathBuf),
+enum SocketDirectory {
+    Host(PathBuf),
     Own(PrivateDirectory),
 }
 
-impl Place {
+impl SocketDirectory {
     fn choose(directory: Option<PathBuf>) -> Result<Self, ServeError> {
         match directory {
-            Some(path) => Ok(Self::Hosts(path)),
+            Some(path) => Ok(Self::Host(path)),
             None => {
                 launch::create_socket_directory(&std::env::temp_dir()).map(Self::Own).map_err(ServeError::Directory)
             }
@@ -80,7 +79,7 @@ impl Place {
 
     fn listen(&self) -> Result<Listener, ServeError> {
         let path = match self {
-            Self::Hosts(path) => path,
+            Self::Host(path) => path,
             Self::Own(directory) => directory.path(),
         };
         if path.as_os_str().as_bytes().iter().any(|byte| matches!(byte, b'|' | b'\n')) {
@@ -90,12 +89,12 @@ impl Place {
     }
 }
 
-struct Signals {
+struct TerminationSignals {
     interrupt: Signal,
     terminate: Signal,
 }
 
-impl Signals {
+impl TerminationSignals {
     fn catch() -> Result<Self, ServeError> {
         let catch = |kind| signal(kind).map_err(ServeError::system("handling signals"));
         Ok(Self { interrupt: catch(SignalKind::interrupt())?, terminate: catch(SignalKind::terminate())? })
@@ -116,8 +115,8 @@ async fn serve(
     security: Security,
     routes: Routes,
     drain: Duration,
-    mut signals: Signals,
-    host: Host,
+    mut signals: TerminationSignals,
+    host: HostProcess,
 ) {
     let shutdown = CancellationToken::new();
     let (health, health_service) = tonic_health::server::health_reporter();

@@ -11,7 +11,7 @@ mod host {
 
     use super::super::generated::controller::Empty;
     use super::super::generated::controller::grpc_controller_client::GrpcControllerClient;
-    use crate::transport::Channel;
+    use crate::transport::Http2Channel;
 
     /// Whether the plugin knows that it shall exit.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +25,7 @@ mod host {
     ///
     /// Some plugins close the connection before they answer, so every failure but one counts as
     /// having been heard.
-    pub(crate) async fn request_exit(channel: Channel) -> ExitRequest {
+    pub(crate) async fn request_exit(channel: Http2Channel) -> ExitRequest {
         match GrpcControllerClient::new(channel).shutdown(Empty {}).await {
             Err(status) if status.code() == Code::Unimplemented => ExitRequest::Unimplemented,
             _ => ExitRequest::Delivered,

@@ -8,7 +8,7 @@ use tonic::client::Grpc;
 use tonic::{Code, Request};
 use tonic_prost::ProstCodec;
 
-use crate::transport::Channel;
+use crate::transport::Http2Channel;
 
 /// A method that none of the services has. Calling one that they have could end the plugin
 /// (`Shutdown`) or take something away.
@@ -53,7 +53,7 @@ impl fmt::Display for ServicePresence {
 }
 
 /// Asks for a service by its full name. Has no deadline of its own.
-pub(crate) async fn probe_service(channel: Channel, service: &str) -> ServicePresence {
+pub(crate) async fn probe_service(channel: Http2Channel, service: &str) -> ServicePresence {
     let Ok(path) = PathAndQuery::try_from(format!("/{service}/{METHOD}")) else { return ServicePresence::Unknown };
     let mut client = Grpc::new(channel).max_decoding_message_size(LIMIT);
     if client.ready().await.is_err() {

@@ -12,7 +12,7 @@ use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 use tonic_reflection::pb::v1::{ServerReflectionRequest, ServerReflectionResponse};
 
 use crate::Escaped;
-use crate::transport::Channel;
+use crate::transport::Http2Channel;
 
 /// What is taken of an answer: names, their length in bytes, and the message that holds them.
 const NAMES: usize = 256;
@@ -50,7 +50,7 @@ impl fmt::Display for ReflectionVersion {
 /// Asks for the names of the services, which come sorted. `None` if the plugin has no reflection.
 /// Has no deadline of its own.
 pub(crate) async fn list_services(
-    channel: &Channel,
+    channel: &Http2Channel,
 ) -> Result<Option<(ReflectionVersion, Vec<String>)>, ServicesError> {
     for version in [ReflectionVersion::V1, ReflectionVersion::V1Alpha] {
         match ask(channel.clone(), version).await {
@@ -62,7 +62,7 @@ pub(crate) async fn list_services(
 }
 
 /// The messages of the two versions are the same on the wire.
-async fn ask(channel: Channel, version: ReflectionVersion) -> Result<ServerReflectionResponse, ServicesError> {
+async fn ask(channel: Http2Channel, version: ReflectionVersion) -> Result<ServerReflectionResponse, ServicesError> {
     let question = ServerReflectionRequest {
         host: String::new(),
         message_request: Some(MessageRequest::ListServices(String::new())),

@@ -3,7 +3,7 @@
 
 use super::generated::stdio::grpc_stdio_client::GrpcStdioClient;
 use crate::Escaped;
-use crate::transport::Channel;
+use crate::transport::Http2Channel;
 
 /// go-plugin sends pieces of 1 KiB.
 const LIMIT: usize = 1024 * 1024;
@@ -16,7 +16,7 @@ const SHOWN: usize = 1024;
 ///
 /// Must run in a task of its own: some plugins answer the call only when they have something to
 /// say.
-pub(crate) async fn drain_stdio(channel: Channel) {
+pub(crate) async fn drain_stdio(channel: Http2Channel) {
     let Ok(answer) = GrpcStdioClient::new(channel).max_decoding_message_size(LIMIT).stream_stdio(()).await else {
         return;
     };

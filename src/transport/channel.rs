@@ -15,10 +15,10 @@ use tonic::Status;
 use tonic::body::Body;
 use tower_service::Service;
 
-use super::answer::{Answering, broken};
-use super::connect::Secured;
+use super::connection::SecureConnection;
 use super::deadline::Deadline;
 use super::fields::strip;
+use super::response::{CallFuture, broken};
 use super::sending::Sending;
 use super::unsent::{Piece, Unsent};
 use super::{CONNECTION_WINDOW, FRAME_SIZE, HEADER_LIST_SIZE, STREAM_WINDOW, TransportError, memory};
@@ -33,22 +33,22 @@ const AGENT: HeaderValue = HeaderValue::from_static(concat!("portcullis/", env!(
 /// The others wait, and are not refused.
 const FIRST_CALLS: usize = 100;
 
-/// Starts HTTP/2 on a secured connection. To be called within the runtime that the connection is to
-/// live in.
-pub(crate) async fn channel(secured: Secured) -> Result<Channel, TransportError> {
-    Channel::over(secured.stream).await.map_err(|error| TransportError::Http2(error.into()))
-}
-
 /// Calls over one connection, for any client that tonic generates. Cheap to clone; the connection
 /// ends with the last clone and the last call.
 #[derive(Debug, Clone)]
-pub(crate) struct Channel {
+pub(crate) struct Http2Channel {
     requests: SendRequest<Piece>,
     unsent: Unsent,
     runtime: Handle,
 }
 
-impl Channel {
+impl Http2Channel {
+    /// Starts HTTP/2 on a secured connection. To be called within the runtime that the connection is to
+    /// live in.
+    pub(crate) async fn start(secured: SecureConnection) -> Result<Self, TransportError> {
+        Self::over(secured.stream).await.map_err(|error| TransportError::Http2(error.into()))
+    }
+
     pub(super) async fn over(bytes: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Result<Self, h2::Error> {
         memory::keep();
         let (requests, connection) = h2::client::Builder::new()
@@ -69,7 +69,7 @@ impl Channel {
         Ok(Self { requests, unsent: Unsent::default(), runtime })
     }
 
-    fn send(&self, request: Request<Body>) -> Result<Answering, Status> {
+    fn send(&self, request: Request<Body>) -> Result<CallFuture, Status> {
         let _here = self.runtime.enter();
         let (mut head, body) = request.into_parts();
         let deadline = Deadline::of(&head.headers);
@@ -81,22 +81,22 @@ impl Channel {
         // many of them leave in one piece.
         let (response, stream) = self.requests.clone().send_request(head, ends).map_err(broken)?;
         let sending = if ends { None } else { Sending::new(body, stream, self.unsent.clone()).start(&self.runtime) };
-        Ok(Answering::new(response, sending, deadline))
+        Ok(CallFuture::new(response, sending, deadline))
     }
 }
 
-impl Service<Request<Body>> for Channel {
+impl Service<Request<Body>> for Http2Channel {
     type Response = Response<Body>;
     type Error = Status;
-    type Future = Answering;
+    type Future = CallFuture;
 
     /// Always ready: that the connection is lost is said by the call.
     fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Body>) -> Answering {
-        self.send(request).unwrap_or_else(Answering::refused)
+    fn call(&mut self, request: Request<Body>) -> CallFuture {
+        self.send(request).unwrap_or_else(CallFuture::refused)
     }
 }
 

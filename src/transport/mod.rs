@@ -6,37 +6,37 @@
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "host")]
-mod answer;
-#[cfg(feature = "host")]
 mod channel;
 #[cfg(feature = "host")]
 mod clean;
 #[cfg(feature = "host")]
-mod connect;
+mod connection;
 mod deadline;
 mod error;
 mod fields;
 #[cfg(feature = "plugin")]
-mod listen;
+mod listener;
 mod memory;
 mod received;
+#[cfg(feature = "host")]
+mod response;
 mod sending;
 #[cfg(feature = "plugin")]
-mod serving;
+mod server;
 mod socket;
 mod unsent;
 
 #[cfg(feature = "host")]
-pub(crate) use answer::Answering;
+pub(crate) use channel::Http2Channel;
 #[cfg(feature = "host")]
-pub(crate) use channel::{Channel, channel};
-#[cfg(feature = "host")]
-pub(crate) use connect::{Connection, Hangup, Session};
+pub(crate) use connection::{CheckedConnection, DisconnectHandle, TlsSession};
 pub use error::TransportError;
 #[cfg(feature = "plugin")]
-pub(crate) use listen::{Listener, Security};
+pub(crate) use listener::{Listener, Security};
+#[cfg(feature = "host")]
+pub(crate) use response::CallFuture;
 #[cfg(feature = "plugin")]
-pub(crate) use serving::serve;
+pub(crate) use server::serve;
 
 /// The longest frame that is taken and sent. With its header of nine bytes it fills four TLS
 /// records (RFC 8446, section 5.1): fewer system calls than with HTTP/2's default of 16 KiB, and no

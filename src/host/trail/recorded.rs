@@ -128,7 +128,7 @@ struct Living {
 
 impl Life {
     /// The channel for callers.
-    pub(crate) fn channel(&self, channel: transport::Channel) -> Channel {
+    pub(crate) fn channel(&self, channel: transport::Http2Channel) -> Channel {
         match &self.0 {
             Some(living) => Channel::recorded(channel, &living.layer),
             None => Channel::direct(channel),

@@ -31,7 +31,7 @@ impl Trail {
 }
 
 impl Life {
-    pub(crate) fn channel(&self, channel: transport::Channel) -> Channel {
+    pub(crate) fn channel(&self, channel: transport::Http2Channel) -> Channel {
         Channel::direct(channel)
     }
 

@@ -9,7 +9,7 @@ use http::header::USER_AGENT;
 use tonic::body::Body;
 use tower_service::Service as _;
 
-use super::super::channel::Channel;
+use super::super::channel::Http2Channel;
 use super::peer::{Sent, connected, pipe, request, response, whole};
 use super::{next, run, settle};
 
@@ -172,7 +172,7 @@ fn calls_that_are_made_before_the_plugin_has_spoken_are_not_refused() {
         let mut few = h2::server::Builder::new();
         few.max_concurrent_streams(100);
         let (ours, theirs) = tokio::io::duplex(1024 * 1024);
-        let mut channel = Channel::over(ours).await.unwrap();
+        let mut channel = Http2Channel::over(ours).await.unwrap();
         // Before anything of the plugin's was read.
         let answers: Vec<_> = (0..150).map(|_| channel.call(request(whole("request")))).collect();
         let mut connection = few.handshake::<_, Bytes>(theirs).await.unwrap();

@@ -7,7 +7,7 @@ use tonic::Code;
 use tower_service::Service as _;
 
 use super::super::STREAM_WINDOW;
-use super::super::channel::Channel;
+use super::super::channel::Http2Channel;
 use super::peer::{request, whole};
 use super::{bytes, read, run, settle};
 
@@ -40,10 +40,10 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 type Told = JoinHandle<Result<Vec<u8>, Code>>;
 
 /// A call of a host, the plugin that has said this in it, and what will become of the call.
-async fn says(frames: &[u8]) -> (Channel, DuplexStream, Told) {
+async fn says(frames: &[u8]) -> (Http2Channel, DuplexStream, Told) {
     let (ours, mut theirs) = tokio::io::duplex(64 * 1024 * 1024);
     theirs.write_all(&frame(SETTINGS, 0, 0, &[])).await.unwrap();
-    let mut channel = Channel::over(ours).await.unwrap();
+    let mut channel = Http2Channel::over(ours).await.unwrap();
     let answer = channel.call(request(whole("request")));
     settle().await;
     let told = tokio::spawn(async move {
@@ -174,7 +174,7 @@ fn a_plugin_that_sends_more_than_it_may_breaks_its_call() {
     run(async {
         let (ours, mut plugin) = tokio::io::duplex(64 * 1024 * 1024);
         plugin.write_all(&frame(SETTINGS, 0, 0, &[])).await.unwrap();
-        let mut channel = Channel::over(ours).await.unwrap();
+        let mut channel = Http2Channel::over(ours).await.unwrap();
         let unread = channel.call(request(whole("request")));
         settle().await;
         let flood = frame(DATA, 0, CALL, &[0; 16_384]).repeat(1 + STREAM_WINDOW as usize / 16_384);

@@ -1,13 +1,13 @@
 //! What goes over the connection, and when: each end of ours against an `h2` that is not ours.
 
-mod answers;
 mod calls;
+mod deadlines;
+mod harness;
 mod hostile;
-mod late;
 mod peer;
+mod responses;
 mod sending;
-mod served;
-mod serving;
+mod server;
 
 use std::pin::Pin;
 use std::time::Duration;

@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use tonic::Status;
 use tonic::body::Body;
 
-use super::super::channel::Channel;
+use super::super::channel::Http2Channel;
 use super::settle;
 
 /// More than any test leaves unread.
@@ -52,15 +52,15 @@ impl Peer {
 }
 
 /// A channel to a plugin, when both have said all that they say at first.
-pub(super) async fn connected() -> (Channel, Peer) {
+pub(super) async fn connected() -> (Http2Channel, Peer) {
     connected_to(Builder::new()).await
 }
 
-pub(super) async fn connected_to(plugin: Builder) -> (Channel, Peer) {
+pub(super) async fn connected_to(plugin: Builder) -> (Http2Channel, Peer) {
     let (ours, theirs) = tokio::io::duplex(ROOM);
     let wire = Wire::default();
     let watched = Watched { bytes: ours, wire: wire.clone() };
-    let (channel, connection) = tokio::join!(Channel::over(watched), plugin.handshake(theirs));
+    let (channel, connection) = tokio::join!(Http2Channel::over(watched), plugin.handshake(theirs));
     let mut connection = connection.unwrap();
     let (sender, calls) = unbounded_channel();
     let task = tokio::spawn(async move {

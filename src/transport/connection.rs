@@ -31,21 +31,21 @@ const FIRST_BYTES_WAIT: Duration = Duration::from_millis(250);
 /// A connection whose other end is known to be the plugin's process, and through which nothing was
 /// sent yet.
 #[derive(Debug)]
-pub(crate) struct Connection {
+pub(crate) struct CheckedConnection {
     socket: Socket,
     pub(crate) check: PeerCheck,
 }
 
 /// A connection whose other end has proven to own the pinned certificate, and has accepted ours.
 #[derive(Debug)]
-pub(crate) struct Secured {
+pub(crate) struct SecureConnection {
     pub(super) stream: TlsStream<Socket>,
-    pub(crate) session: Session,
+    pub(crate) session: TlsSession,
 }
 
 /// What the two ends agreed on, for people.
 #[derive(Debug, Clone)]
-pub(crate) struct Session {
+pub(crate) struct TlsSession {
     /// The version of TLS.
     pub(crate) version: String,
     /// The cipher suite.
@@ -54,7 +54,7 @@ pub(crate) struct Session {
     pub(crate) alpn: String,
 }
 
-impl Connection {
+impl CheckedConnection {
     /// Connects, and makes sure that it is `child` that listens.
     pub(crate) async fn open(address: &Address, child: &Child) -> Result<Self, TransportError> {
         match address {
@@ -81,8 +81,8 @@ impl Connection {
     }
 
     /// A way to end the connection from outside, whoever uses it then.
-    pub(crate) fn hangup(&self) -> Hangup {
-        Hangup(Arc::clone(self.socket.descriptor()))
+    pub(crate) fn disconnect_handle(&self) -> DisconnectHandle {
+        DisconnectHandle(Arc::clone(self.socket.descriptor()))
     }
 
     /// Secures the connection, and waits for what the plugin says first.
@@ -90,24 +90,24 @@ impl Connection {
     /// In TLS 1.3 a client considers itself connected before the server has looked at its
     /// certificate. A refusal arrives afterwards, and if something is written first the refusal is
     /// lost in a broken pipe. Every HTTP/2 server begins with a frame of its own.
-    pub(crate) async fn secure(self, config: Arc<ClientConfig>) -> Result<Secured, TlsError> {
+    pub(crate) async fn secure(self, config: Arc<ClientConfig>) -> Result<SecureConnection, TlsError> {
         let stream = TlsConnector::from(config).connect(server_name(), self.socket).await;
         let mut stream = stream.map_err(TlsError::from_stream)?;
         let session = stream.get_ref().1;
         if session.alpn_protocol() != Some(ALPN) {
             return Err(TlsError::NoHttp2);
         }
-        let session = Session::of(session);
+        let session = TlsSession::of(session);
         let first = poll_fn(|cx| Pin::new(&mut stream).poll_fill_buf(cx).map_ok(<[u8]>::is_empty));
         match tokio::time::timeout(FIRST_BYTES_WAIT, first).await {
             Ok(Ok(true)) => Err(TlsError::Closed),
             Ok(Err(error)) => Err(TlsError::from_stream(error)),
-            Ok(Ok(false)) | Err(_) => Ok(Secured { stream, session }),
+            Ok(Ok(false)) | Err(_) => Ok(SecureConnection { stream, session }),
         }
     }
 }
 
-impl Session {
+impl TlsSession {
     fn of(session: &rustls::ClientConnection) -> Self {
         let version = match session.protocol_version() {
             Some(ProtocolVersion::TLSv1_3) => "TLS 1.3".into(),
@@ -149,10 +149,10 @@ fn require_peer(stream: &UnixStream, child: &Child) -> Result<PeerCheck, Transpo
 
 /// Ends a connection, however many channels use it.
 #[derive(Debug)]
-pub(crate) struct Hangup(Arc<OwnedFd>);
+pub(crate) struct DisconnectHandle(Arc<OwnedFd>);
 
-impl Hangup {
-    pub(crate) fn hang_up(&self) {
+impl DisconnectHandle {
+    pub(crate) fn disconnect(&self) {
         // That the other end was faster is no error.
         let _ = rustix::net::shutdown(&self.0, rustix::net::Shutdown::Both);
     }

@@ -10,7 +10,7 @@ use tonic::{Code, Status};
 use tower_service::Service as _;
 
 use super::super::STREAM_WINDOW;
-use super::super::channel::Channel;
+use super::super::channel::Http2Channel;
 use super::peer::{begin, connected, request, response, whole, with_timeout};
 use super::{next, read, run, settle};
 
@@ -133,7 +133,7 @@ fn a_call_when_the_runtime_of_the_connection_is_gone_is_unavailable() {
 fn a_plugin_that_says_goodbye_is_unavailable() {
     run(async {
         let (ours, theirs) = tokio::io::duplex(1024 * 1024);
-        let (channel, connection) = tokio::join!(Channel::over(ours), h2::server::handshake(theirs));
+        let (channel, connection) = tokio::join!(Http2Channel::over(ours), h2::server::handshake(theirs));
         let (mut channel, mut connection) = (channel.unwrap(), connection.unwrap());
         connection.abrupt_shutdown(Reason::NO_ERROR);
         assert!(connection.accept().await.is_none());

@@ -18,7 +18,7 @@ use tower_service::Service;
 
 use super::deadline::Deadline;
 use super::fields::strip;
-use super::listen::Accepted;
+use super::listener::Accepted;
 use super::received::Received;
 use super::sending::Sending;
 use super::unsent::{Piece, Unsent};

@@ -20,7 +20,7 @@ use super::sending::Rest;
 
 /// An answer to come. Dropped, it takes the request back.
 #[derive(Debug)]
-pub(crate) struct Answering(Result<Waiting, Option<Status>>);
+pub(crate) struct CallFuture(Result<Waiting, Option<Status>>);
 
 #[derive(Debug)]
 struct Waiting {
@@ -29,7 +29,7 @@ struct Waiting {
     deadline: Deadline,
 }
 
-impl Answering {
+impl CallFuture {
     pub(super) fn new(response: ResponseFuture, rest: Option<Rest>, deadline: Deadline) -> Self {
         Self(Ok(Waiting { response, rest, deadline }))
     }
@@ -40,7 +40,7 @@ impl Answering {
     }
 }
 
-impl Future for Answering {
+impl Future for CallFuture {
     type Output = Result<Response<body::Body>, Status>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {

@@ -6,8 +6,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tonic::{Code, Status};
 
 use super::super::STREAM_WINDOW;
+use super::harness::{Served, flood};
 use super::run;
-use super::served::{Served, flood};
 
 #[test]
 fn a_call_is_answered() {

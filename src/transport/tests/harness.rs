@@ -23,8 +23,8 @@ use tonic::server::NamedService;
 use tonic::service::Routes;
 use tower_service::Service;
 
-use super::super::listen::Accepted;
-use super::super::serving::serve;
+use super::super::listener::Accepted;
+use super::super::server::serve;
 use super::super::socket::Socket;
 use super::peer::pipe;
 
