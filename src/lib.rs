@@ -70,6 +70,7 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("portcullis proves what it promises with system calls that only Linux has");
 
+mod digest;
 mod environment;
 #[cfg(feature = "host")]
 mod error;
@@ -96,23 +97,24 @@ mod worker;
 // The public interface is:
 #[cfg(feature = "audit")]
 pub mod audit;
+pub mod authoring;
 pub mod event;
 pub mod exec;
 #[cfg(feature = "host")]
 pub mod host;
+pub mod inspect;
 pub mod machine;
 #[cfg(feature = "plugin")]
 pub mod plugin;
-#[cfg(feature = "sign")]
-pub mod sign;
 pub mod verify;
 
+pub use digest::{Digest, DigestError};
 #[cfg(feature = "host")]
 pub use error::Error;
 pub use escape::{Chain, Escaped};
 #[cfg(feature = "host")]
 pub use protocol::Protocol;
-pub use verify::{Digest, Policy};
+pub use verify::Policy;
 
 /// The largest gRPC message in bytes that we recommend to take: 64 MiB.
 ///

@@ -8,7 +8,8 @@ use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::Path;
 
 use portcullis::Policy;
-use portcullis::verify::{Content, Digest, Executable, GoBuild, Inspection, Linkage, LinkageRule, Script};
+use portcullis::inspect::{Content, Executable, GoBuild, Inspection, Script};
+use portcullis::verify::{Digest, Linkage, LinkageRule};
 use tempfile::NamedTempFile;
 
 use super::shown;

@@ -1,6 +1,7 @@
 //! What a person can do about a refusal. Says nothing that the refusal itself says.
 
-use portcullis::verify::{Format, LockRefusal, Refusal};
+use portcullis::authoring::LockRefusal;
+use portcullis::verify::{Format, Refusal};
 
 /// One sentence, or nothing where there is nothing to do but to heed the refusal.
 pub(crate) fn what_to_do(refusal: &Refusal) -> Option<&'static str> {

@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use cli_support::{Exit, OutputFormat};
-use portcullis::sign::KeyPair;
+use portcullis::authoring::sign::KeyPair;
 use portcullis::{Chain, Escaped};
 
 use crate::OUTPUT;

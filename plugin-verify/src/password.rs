@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use portcullis::sign::{Password, SignError};
+use portcullis::authoring::sign::{Password, SignError};
 
 /// Where to read the password of a secret key.
 #[derive(Debug, clap::Args)]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use cli_support::{Exit, OutputFormat};
-use portcullis::sign::{KeyFile, SecretKey};
+use portcullis::authoring::sign::{KeyFile, SecretKey};
 use portcullis::{Chain, Escaped};
 use serde_json::{Value, json};
 

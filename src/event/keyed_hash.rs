@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::verify::Digest;
+use crate::Digest;
 
 /// A keyed hash of a value: its HMAC-SHA-256 (RFC 2104) under the recorder's key. Equal values have
 /// equal hashes; only a holder of the key can test which value a hash belongs to. Written as

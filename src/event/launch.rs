@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::Image;
 use super::as_text::{as_text, list_as_text};
+use crate::Digest;
 use crate::event::KeyedHash;
-use crate::verify::Digest;
 
 /// One launch of a plugin: the same in every event that belongs to it, and in no other. 16
 /// hexadecimal digits.

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::as_text::{as_text, list_as_text};
-use crate::verify::Digest;
+use crate::Digest;
 
 /// How a writer began.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

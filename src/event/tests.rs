@@ -1,8 +1,8 @@
 //! Events as text.
 
 use super::*;
+use crate::Digest;
 use crate::event::KeyedHash;
-use crate::verify::Digest;
 
 fn keyed_hash(digit: &str) -> KeyedHash {
     format!("hmac-sha256:{}", digit.repeat(64)).parse().unwrap()

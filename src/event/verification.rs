@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::as_text::{as_text, maybe_as_text};
-use crate::verify::Digest;
+use crate::Digest;
 
 /// What a policy said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -134,7 +134,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!(settings.version, 2);
-        assert_eq!(settings.host.unwrap().fingerprint(), crate::verify::Digest::of(identity.certificate()));
+        assert_eq!(settings.host.unwrap().fingerprint(), crate::Digest::of(identity.certificate()));
         assert_eq!(settings.directory, Some("/run/x".into()));
         assert!(settings.asked_multiplexing);
     }

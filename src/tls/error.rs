@@ -6,7 +6,7 @@ use std::io;
 use rustls::{AlertDescription, CertificateError, InvalidMessage};
 
 use super::pin::Mismatch;
-use crate::verify::Digest;
+use crate::Digest;
 
 /// The plugin's connection could not be secured. If the plugin was started, it was killed.
 #[derive(Debug, thiserror::Error)]

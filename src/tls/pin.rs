@@ -13,8 +13,8 @@ use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, OtherEr
 
 use super::KeyAlgorithm;
 use super::provider::ALGORITHMS;
+use crate::Digest;
 use crate::handshake::CertificateFault;
-use crate::verify::Digest;
 
 /// The peer's certificate, byte for byte. Anything else is a stranger: also what this certificate
 /// signed, and a chain that ends in it.

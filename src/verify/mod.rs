@@ -5,73 +5,44 @@
 //! Available with every feature switched off but `verify`.
 #![forbid(unsafe_code)]
 
-mod batch;
-mod bundle;
-mod bytes;
-mod cache;
-mod checksums;
-mod digest;
-mod document;
-mod elf;
-mod error;
-mod expiry;
-mod form;
-mod format;
-mod image;
-mod inspect;
-mod key;
-mod linkage;
-mod lock;
-mod manifest;
-mod name;
-mod owners;
-mod policy;
-mod refusal;
-mod signature;
-mod source;
-mod source_error;
-mod tree;
+pub(crate) mod bytes;
+pub(crate) mod decision;
+pub(crate) mod sources;
 
-pub use batch::{Input, digest_all};
-pub use cache::ImageCache;
-pub use checksums::{ChecksumFault, Checksums};
-pub use digest::{Digest, DigestError};
-pub use error::VerifyError;
-pub use expiry::{Expiry, ExpiryError};
-pub use format::Format;
-pub use image::ExecMode;
-pub use inspect::{
-    Capabilities, Content, Executable, ExecutableKind, Exposure, FileCapabilities, GoBuild, GoModule, InspectError,
-    Inspection, Machine, Outside, Relro, Remark, Script, SearchEntry, StackUse,
-};
-pub use key::{KeyFault, KeyId, PublicKey};
-pub use linkage::{Linkage, SearchPath, SearchPathKind};
-pub use lock::{
-    Artifact, Candidate, Change, Consent, Inventory, Item, Lock, LockFault, LockHold, LockRefusal, LockWriteError,
-    LockedPlugin, Offer, OfferError, Presence, Subject,
-};
-pub use manifest::{
-    BundlePath, BundlePathError, Claims, Difference, Interpreter, InterpreterProgram, Manifest, ManifestError,
-    ManifestFault, ManifestFile, SignedManifest, Version,
-};
-pub use name::{NameError, Platform, PlatformError, PluginName};
-pub use owners::Owners;
-pub use policy::{
+pub use bytes::batch::{Input, digest_all};
+pub use bytes::cache::ImageCache;
+pub use bytes::format::Format;
+pub use bytes::image::ExecMode;
+pub use bytes::linkage::{Linkage, SearchPath, SearchPathKind};
+pub use bytes::owners::Owners;
+pub use decision::error::VerifyError;
+pub use decision::refusal::Refusal;
+pub use decision::{
     Decision, Finding, LinkageFault, LinkageRule, Policy, PolicyFault, Silence, SourceKind, SourceKindError,
     VerifiedPlugin, Voucher,
 };
-pub use refusal::Refusal;
-pub use signature::{Signature, SignatureFault, TrustedComment};
-pub use source_error::{SourceError, SourceFault};
+pub use sources::checksums::{ChecksumFault, Checksums};
+pub use sources::expiry::{Expiry, ExpiryError};
+pub use sources::key::{KeyFault, KeyId, PublicKey};
+pub use sources::lock::{Artifact, Lock, LockFault, LockedPlugin, Subject};
+pub use sources::manifest::{
+    BundlePath, BundlePathError, Interpreter, InterpreterProgram, Manifest, ManifestFault, ManifestFile,
+    SignedManifest, Version,
+};
+pub use sources::name::{NameError, Platform, PlatformError, PluginName};
+pub use sources::signature::{Signature, SignatureFault, TrustedComment};
+pub use sources::source_error::{SourceError, SourceFault};
 
+pub use crate::digest::{Digest, DigestError};
+
+pub(crate) use bytes::image::try_sealing;
+pub(crate) use bytes::source::is_noexec;
 #[cfg(any(feature = "audit", feature = "sign"))]
-pub(crate) use document::open_regular;
+pub(crate) use sources::document::open_regular;
 #[cfg(feature = "audit")]
-pub(crate) use document::other_than_regular;
-pub(crate) use image::try_sealing;
-pub(crate) use source::is_noexec;
+pub(crate) use sources::document::other_than_regular;
 #[cfg(feature = "sign")]
-pub(crate) use {key::UNTRUSTED, signature::is_comment};
+pub(crate) use {sources::key::UNTRUSTED, sources::signature::is_comment};
 
 #[cfg(test)]
 mod tests;

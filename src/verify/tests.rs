@@ -12,6 +12,9 @@ use std::time::{Duration, Instant};
 use rustix::fs::{CWD, FileType, Mode, XattrFlags};
 use tempfile::TempDir;
 
+use super::bytes::{image, source};
+use super::decision::error;
+use super::sources::document;
 use super::*;
 
 /// A directory with a program in it: this test itself, under another name.

@@ -11,8 +11,9 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use portcullis::Policy;
+use portcullis::authoring::Claims;
 use portcullis::host::{Ending, PeerCheck, ServicePresence, Services};
-use portcullis::verify::{Claims, Version};
+use portcullis::verify::Version;
 use support::files::{change_a_byte, copy};
 use support::library::{self, Session, within_limit};
 use support::publisher::{Publisher, manifest_of};

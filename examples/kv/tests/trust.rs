@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use portcullis::Digest;
-use portcullis::verify::{Claims, Subject, Version};
+use portcullis::authoring::Claims;
+use portcullis::verify::{Subject, Version};
 use support::publisher::{self, Publisher, manifest_of};
 use support::{Place, Ran, digest, our_host_of, our_plugin, run, wrong_digest};
 

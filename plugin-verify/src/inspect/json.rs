@@ -5,10 +5,11 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use portcullis::verify::{
+use portcullis::inspect::{
     Capabilities, Content, Executable, ExecutableKind, Exposure, FileCapabilities, GoBuild, GoModule, InspectError,
-    Inspection, Outside, Relro, SearchEntry, SearchPathKind, StackUse,
+    Inspection, Outside, Relro, SearchEntry, StackUse,
 };
+use portcullis::verify::SearchPathKind;
 use portcullis::{Chain, Escaped};
 use serde_json::{Value, json};
 

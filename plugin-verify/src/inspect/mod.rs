@@ -7,7 +7,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use cli_support::{Exit, OutputFormat};
-use portcullis::verify::{InspectError, Inspection};
+use portcullis::inspect::{InspectError, Inspection};
 use portcullis::{Chain, Escaped};
 use serde_json::Value;
 

@@ -4,7 +4,8 @@ use std::io;
 use std::path::PathBuf;
 
 use cli_support::Exit;
-use portcullis::verify::{Consent, Lock, SourceError, SourceFault};
+use portcullis::authoring::Consent;
+use portcullis::verify::{Lock, SourceError, SourceFault};
 
 use super::fault::Fault;
 use super::offering::Offering;

@@ -2,7 +2,8 @@
 //! once, in either form.
 
 use cli_support::{Exit, OutputFormat, Problem};
-use portcullis::verify::{LockRefusal, LockWriteError, OfferError, SourceError, VerifyError};
+use portcullis::authoring::{LockRefusal, LockWriteError, OfferError};
+use portcullis::verify::{SourceError, VerifyError};
 
 use crate::OUTPUT;
 use crate::hint;

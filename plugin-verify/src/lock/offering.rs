@@ -4,7 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use portcullis::verify::{Candidate, Checksums, Offer, Platform, PluginName, Version};
+use portcullis::authoring::{Candidate, Offer};
+use portcullis::verify::{Checksums, Platform, PluginName, Version};
 
 use super::fault::Fault;
 use crate::trust::KeyArgument;

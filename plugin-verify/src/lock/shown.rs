@@ -4,7 +4,8 @@ use std::path::Path;
 
 use cli_support::Exit;
 use portcullis::Escaped;
-use portcullis::verify::{Change, LockedPlugin, Offer, Subject};
+use portcullis::authoring::{Change, Offer};
+use portcullis::verify::{LockedPlugin, Subject};
 use serde_json::{Value, json};
 
 use crate::OUTPUT;

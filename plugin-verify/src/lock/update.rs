@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use cli_support::Exit;
-use portcullis::verify::{Consent, Lock, Offer};
+use portcullis::authoring::{Consent, Offer};
+use portcullis::verify::Lock;
 
 use super::fault::Fault;
 use super::offering::Offering;

@@ -4,7 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use cli_support::Exit;
-use portcullis::verify::{Inventory, Item, Lock, Presence};
+use portcullis::authoring::{Inventory, Item, Presence};
+use portcullis::verify::Lock;
 use portcullis::{Escaped, verify::PluginName};
 use serde_json::{Map, Value, json};
 

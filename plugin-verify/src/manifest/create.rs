@@ -8,7 +8,8 @@ use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
 use cli_support::{Exit, OutputFormat};
-use portcullis::verify::{BundlePath, Claims, Expiry, ExpiryError, Manifest, Platform, PluginName, Version};
+use portcullis::authoring::Claims;
+use portcullis::verify::{BundlePath, Expiry, ExpiryError, Manifest, Platform, PluginName, Version};
 use portcullis::{Chain, Escaped};
 
 use crate::OUTPUT;

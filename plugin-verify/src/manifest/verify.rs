@@ -6,9 +6,8 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use cli_support::{Exit, OutputFormat, Problem};
-use portcullis::verify::{
-    Difference, Manifest, ManifestError, Platform, PluginName, PublicKey, Refusal, SignedManifest, SourceError,
-};
+use portcullis::authoring::{Difference, ManifestError};
+use portcullis::verify::{Manifest, Platform, PluginName, PublicKey, Refusal, SignedManifest, SourceError};
 use portcullis::{Chain, Escaped};
 use serde_json::{Value, json};
 

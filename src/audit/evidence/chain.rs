@@ -6,8 +6,8 @@ use std::time::SystemTime;
 use super::record::{self, Head, Record};
 use super::timestamp::Time;
 use super::tree::Frontier;
+use crate::Digest;
 use crate::event::Event;
-use crate::verify::Digest;
 
 /// The end of a log, to which records can be added.
 #[derive(Debug, Clone, PartialEq, Eq)]

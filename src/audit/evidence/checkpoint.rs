@@ -6,8 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::note::{NoteError, NoteSigner, NoteVerifier, open_note};
+use crate::Digest;
 use crate::Escaped;
-use crate::verify::Digest;
 
 /// What a log was at one time.
 #[derive(Debug, Clone, PartialEq, Eq)]

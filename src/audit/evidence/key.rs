@@ -15,10 +15,10 @@ use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
 use super::note::{NoteKeyError, NoteSigner, NoteVerifier};
+use crate::Digest;
 use crate::Escaped;
 use crate::event::KeyedHash;
 use crate::fs::{PlaceFault, create, directory_of, is_trusted, trusted};
-use crate::verify::Digest;
 
 const FIRST_LINE: &str = "portcullis-audit-key/1";
 const SIGN: &str = "sign ";

@@ -16,8 +16,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::timestamp::Time;
 use super::tree::leaf_hash;
+use crate::Digest;
 use crate::event::Event;
-use crate::verify::Digest;
 
 /// The longest line in bytes, without its line feed.
 pub(crate) const LINE_LIMIT: usize = 64 * 1024;

@@ -4,7 +4,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::verify::Digest;
+use crate::Digest;
 
 /// The hash of one leaf: of `0x00` and its bytes.
 pub fn leaf_hash(leaf: &[u8]) -> Digest {

@@ -15,6 +15,7 @@ use super::checkpoints::Kept;
 use super::error::LogOpenError;
 use super::file::{LogFile, open};
 use super::rotation;
+use crate::Digest;
 use crate::audit::evidence::chain::Chain;
 use crate::audit::evidence::segments::{self, beside};
 use crate::audit::reader::read::Lines;
@@ -22,7 +23,6 @@ use crate::audit::reader::verifier::{Examination, Examiner, Fault, Trust, Witnes
 use crate::audit::{Checkpoint, LogKey};
 use crate::event::{Torn, text};
 use crate::fs::{directory_of, sync_directory_of};
-use crate::verify::Digest;
 
 /// A log that can be added to.
 #[derive(Debug)]

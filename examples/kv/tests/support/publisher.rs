@@ -6,9 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use minisign::KeyPair;
-use portcullis::verify::{
-    Artifact, Claims, Lock, LockedPlugin, Manifest, Platform, PublicKey, SignedManifest, Subject,
-};
+use portcullis::authoring::Claims;
+use portcullis::verify::{Artifact, Lock, LockedPlugin, Manifest, Platform, PublicKey, SignedManifest, Subject};
 
 /// Somebody who signs manifests.
 pub(crate) struct Publisher(KeyPair);

@@ -7,7 +7,7 @@ const SEED: &str = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae
 const PUBLIC: &str = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a";
 
 fn bytes(hex: &str) -> [u8; 32] {
-    *hex.parse::<crate::verify::Digest>().unwrap().as_bytes()
+    *hex.parse::<crate::Digest>().unwrap().as_bytes()
 }
 
 fn signer(name: &str, seed: u8) -> NoteSigner {

@@ -87,7 +87,7 @@ fn what_a_killed_writer_left_unfinished_is_put_aside_wherever_it_was_cut() {
             _ => None,
         });
         let [torn] = &torn.unwrap()[..] else { panic!("there is one") };
-        assert_eq!((torn.bytes, torn.sha256), (cut as u64, crate::verify::Digest::of(&last[..cut])));
+        assert_eq!((torn.bytes, torn.sha256), (cut as u64, crate::Digest::of(&last[..cut])));
         let aside = place.file(&torn.file);
         assert_eq!(fs::read_to_string(&aside).unwrap(), last[..cut]);
         assert_eq!(fs::metadata(&aside).unwrap().mode() & 0o7777, 0o600);

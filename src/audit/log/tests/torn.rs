@@ -2,7 +2,7 @@
 //! happen.
 
 use super::*;
-use crate::verify::Digest;
+use crate::Digest;
 
 /// A log with some records, as text. In memory, because it is opened very often.
 fn written() -> (Place, String) {
@@ -117,8 +117,8 @@ fn a_current_file_that_says_of_itself_what_was_before_it_is_not_believed() {
     // Whoever may write to the log, and not to the checkpoint file: other records before, which
     // nobody can look at, and others after.
     let mut tree = Frontier::empty();
-    (0..kept + 10).for_each(|number| tree.append(crate::verify::Digest::of(number.to_be_bytes())));
-    let mut chain = Chain::at(tree, crate::verify::Digest::of("before"));
+    (0..kept + 10).for_each(|number| tree.append(crate::Digest::of(number.to_be_bytes())));
+    let mut chain = Chain::at(tree, crate::Digest::of("before"));
     let continued = Continued {
         format: FORMAT.into(),
         origin: "example/log".into(),

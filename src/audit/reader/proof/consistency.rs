@@ -15,9 +15,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::{LIMIT, ProofError, hash_line, hashes};
+use crate::Digest;
 use crate::audit::evidence::tree::verify_consistency;
 use crate::audit::{Checkpoint, NoteVerifier};
-use crate::verify::Digest;
 
 const FIRST: &str = "portcullis-consistency/1";
 const OLD: &str = "old ";

@@ -8,9 +8,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::{LIMIT, ProofError, hash_line, hashes};
+use crate::Digest;
 use crate::audit::evidence::tree::{leaf_hash, verify_inclusion};
 use crate::audit::{Checkpoint, NoteVerifier, Record};
-use crate::verify::Digest;
 
 const FIRST: &str = "c2sp.org/tlog-proof@v1";
 const EXTRA: &str = "extra ";

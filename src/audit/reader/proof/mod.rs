@@ -12,10 +12,10 @@ pub use consistency::{ConsistencyProof, Consistent};
 pub use inclusion::{Included, InclusionProof};
 pub use prover::{Evidence, EvidenceError};
 
+use crate::Digest;
 use crate::audit::evidence::checkpoint::CheckpointError;
 use crate::audit::evidence::record::RecordFault;
 use crate::audit::evidence::tree::ProofFault;
-use crate::verify::Digest;
 
 /// A proof holds a record, two checkpoints, and a hash for each time that the tree doubles.
 const LIMIT: usize = 512 * 1024;

@@ -13,13 +13,13 @@ pub use summary::{Account, OpenCall};
 
 use self::report::Good;
 use super::read::{Line, Lines, ReadError, opened};
+use crate::Digest;
 use crate::audit::evidence::chain::{Chain, ChainFault};
 use crate::audit::evidence::checkpoint::{Checkpoint, CheckpointError};
 use crate::audit::evidence::note::NoteVerifier;
 use crate::audit::evidence::record::{Record, RecordFault};
 use crate::audit::evidence::tree::Frontier;
 use crate::event::{Event, FORMAT};
-use crate::verify::Digest;
 
 /// What somebody who examines a log knows of it already.
 #[derive(Debug, Clone, Default)]

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use super::{Account, ChainFault, Checkpoint, CheckpointError, NoteVerifier};
+use crate::Digest;
 use crate::Escaped;
 use crate::audit::evidence::record::{Record, RecordFault};
-use crate::verify::Digest;
 
 /// What came of the examination of a log.
 #[derive(Debug, Clone)]

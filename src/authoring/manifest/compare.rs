@@ -1,0 +1,286 @@
+//! Everything in which a plugin on disk is not what its manifest says, for whoever published it or
+//! wonders about it. Changes nothing, and makes no plugin runnable: what runs is decided by a
+//! policy, at the first difference.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use super::ManifestError;
+use crate::Escaped;
+use crate::verify::Refusal;
+use crate::verify::bytes::tree::Tree;
+use crate::verify::decision::error::Obstacle;
+use crate::verify::sources::document::open_regular;
+use crate::verify::{BundlePath, InterpreterProgram, Manifest, ManifestFile, SignedManifest};
+use crate::verify::{Digest, Platform};
+
+/// One thing in which a plugin is not what its manifest says.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Difference {
+    /// A file of the manifest is not there.
+    #[error("its file {path} is missing")]
+    #[non_exhaustive]
+    Missing {
+        /// The file.
+        path: BundlePath,
+    },
+    /// A file of the manifest, or its interpreter, has another size or digest, or is no regular
+    /// file.
+    #[error("{0}")]
+    Differs(Refusal),
+    /// Something lies there that the manifest does not name. It is neither run nor put where a
+    /// plugin could load it.
+    #[error("{} is not in the manifest", Escaped::path(path))]
+    #[non_exhaustive]
+    Extra {
+        /// Its path in the plugin.
+        path: PathBuf,
+    },
+    /// It could not be found out whether a file is what the manifest says.
+    #[error("{} could not be compared: {source}", Escaped::path(path))]
+    #[non_exhaustive]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+}
+
+impl Difference {
+    /// Whether there is a difference for certain: as against a file that could not be read.
+    pub fn is_refusal(&self) -> bool {
+        !matches!(self, Self::Unreadable { .. })
+    }
+
+    fn of(path: &Path, about: impl FnOnce(Box<Refusal>) -> Refusal, obstacle: Obstacle) -> Self {
+        let path = path.to_path_buf();
+        match obstacle {
+            Obstacle::Refusal(reason) => Self::Differs(about(Box::new(reason))),
+            Obstacle::Io { source, .. } => Self::Unreadable { path, source },
+            Obstacle::Source(error) => Self::Unreadable { path, source: io::Error::other(error) },
+        }
+    }
+}
+
+impl Manifest {
+    /// Everything in which the plugin at `path`, a file or a directory, is not what this manifest
+    /// says: nothing, if it is. The interpreter is looked at where the manifest is for this
+    /// machine.
+    ///
+    /// # Errors
+    ///
+    /// When `path` cannot be looked at, when the manifest describes a directory and it is a file,
+    /// and when a directory cannot be gone through.
+    pub fn compare(&self, path: impl AsRef<Path>) -> Result<Vec<Difference>, ManifestError> {
+        let path = path.as_ref();
+        let mut differences = if fs::metadata(path).map_err(ManifestError::io(path))?.is_dir() {
+            let mut differences = self.compare_files(path)?;
+            differences.extend(self.extra_files(path)?);
+            differences
+        } else if self.is_single_file() {
+            self.files().filter_map(|(name, file)| compare(name, *file, open_file(path)).err()).collect()
+        } else {
+            vec![Difference::Differs(Refusal::ManifestOfDirectory)]
+        };
+        if self.platform().runs_on(&Platform::current()) {
+            differences.extend(self.compare_interpreter().err());
+        }
+        Ok(differences)
+    }
+
+    fn compare_files(&self, directory: &Path) -> Result<Vec<Difference>, ManifestError> {
+        // As a policy opens them: no link is followed on the way.
+        let tree = Tree::open_anywhere(directory).map_err(|obstacle| match obstacle {
+            Obstacle::Io { source, .. } => ManifestError::io(directory)(source),
+            other => ManifestError::io(directory)(io::Error::other(other.at(directory))),
+        })?;
+        let compared = self.files().map(|(path, file)| compare(path, *file, tree.file(path.as_ref())));
+        Ok(compared.filter_map(Result::err).collect())
+    }
+
+    fn extra_files(&self, directory: &Path) -> Result<Vec<Difference>, ManifestError> {
+        let mut extra = Vec::new();
+        super::create::walk(directory, |entry, kind| {
+            let path = entry.strip_prefix(directory).unwrap_or(entry);
+            let known = path.to_str().is_some_and(|path| {
+                path == Self::INSIDE || path == SignedManifest::INSIDE || self.files.contains_key(path)
+            });
+            if !kind.is_dir() && !known {
+                extra.push(path.to_path_buf());
+            }
+            Ok(())
+        })?;
+        extra.sort_unstable();
+        Ok(extra.into_iter().map(|path| Difference::Extra { path }).collect())
+    }
+
+    fn compare_interpreter(&self) -> Result<(), Difference> {
+        let Some(InterpreterProgram::Installed { path, digest, size }) = self.interpreter().map(|it| &it.program)
+        else {
+            return Ok(());
+        };
+        let interpreter = |reason| Refusal::Interpreter { path: path.clone(), reason };
+        let refuse = |reason: Refusal| Difference::Differs(interpreter(reason.into()));
+        let found = open_file(path).and_then(|file| limited(&file, *size));
+        match found.map_err(|obstacle| Difference::of(path, interpreter, obstacle))? {
+            (Some(actual), _) if actual == *digest => Ok(()),
+            (Some(actual), _) => Err(refuse(Refusal::DigestMismatch { expected: vec![*digest], actual })),
+            (None, actual) => Err(refuse(Refusal::Size { expected: *size, actual })),
+        }
+    }
+}
+
+fn open_file(path: &Path) -> Result<File, Obstacle> {
+    let file = open_regular(path).map_err(Obstacle::io("opening it"))?;
+    file.map_err(|kind| Refusal::NotRegular { kind }.into())
+}
+
+fn compare(path: &BundlePath, expected: ManifestFile, file: Result<File, Obstacle>) -> Result<(), Difference> {
+    let within = |reason| Refusal::File { path: path.clone(), reason };
+    let found = file.and_then(|file| limited(&file, expected.size));
+    let actual = found.map_err(|obstacle| match obstacle {
+        Obstacle::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+            Difference::Missing { path: path.clone() }
+        }
+        other => Difference::of(path.as_ref(), within, other),
+    })?;
+    match actual {
+        (Some(actual), _) if actual == expected.digest => Ok(()),
+        (Some(actual), _) => {
+            let path = path.clone();
+            Err(Difference::Differs(Refusal::FileDigest { path, expected: expected.digest, actual }))
+        }
+        (None, _) => Err(Difference::Differs(Refusal::FileSize { path: path.clone(), expected: expected.size })),
+    }
+}
+
+/// The size of a file, and its digest if it has exactly this size.
+fn limited(file: &File, size: u64) -> Result<(Option<Digest>, u64), Obstacle> {
+    let length = file.metadata().map_err(Obstacle::io("looking at it"))?.len();
+    if length != size {
+        return Ok((None, length));
+    }
+    // It may grow while it is read.
+    let mut source = file.take(size.saturating_add(1));
+    let (digest, read) = Digest::stream(|buffer, _| source.read(buffer)).map_err(Obstacle::io("hashing it"))?;
+    Ok(((read == size).then_some(digest), read))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+    use crate::authoring::Claims;
+    use crate::verify::Version;
+
+    fn shown(manifest: &Manifest, path: &Path) -> Vec<String> {
+        manifest.compare(path).unwrap().iter().map(ToString::to_string).collect()
+    }
+
+    fn described(claims: &Claims, path: &Path) -> Manifest {
+        Manifest::from_bytes("m", claims.describe(path).unwrap()).unwrap()
+    }
+
+    fn claims() -> Claims {
+        Claims::new("kv".parse().unwrap(), Version::new(1, 0, 0))
+    }
+
+    #[test]
+    fn every_difference_is_named_and_not_the_first_alone() {
+        let place = tempfile::tempdir().unwrap();
+        let top = place.path();
+        fs::create_dir(top.join("lib")).unwrap();
+        for name in ["run", "lib/changed", "lib/longer", "lib/missing", "lib/linked", "lib/same"] {
+            fs::write(top.join(name), name).unwrap();
+        }
+        let manifest = described(&claims().with_program("run".parse().unwrap()), top);
+        fs::write(top.join("manifest.toml"), "the manifest itself").unwrap();
+        assert_eq!(shown(&manifest, top), [""; 0]);
+
+        fs::write(top.join("lib/changed"), "lib/CHANGED").unwrap();
+        fs::write(top.join("lib/longer"), "lib/longer!").unwrap();
+        fs::remove_file(top.join("lib/missing")).unwrap();
+        fs::rename(top.join("lib/linked"), top.join("lib/elsewhere")).unwrap();
+        symlink("elsewhere", top.join("lib/linked")).unwrap();
+        symlink("lib", top.join("extra\nlink")).unwrap();
+        let (expected, actual) = (Digest::of("lib/changed"), Digest::of("lib/CHANGED"));
+        assert_eq!(
+            shown(&manifest, top),
+            [
+                format!(
+                    "the SHA-256 of its file lib/changed is not the expected one\n  expected {expected}\n  actual   {actual}"
+                ),
+                format!("its file lib/linked: {} is a symbolic link", top.join("lib/linked").display()),
+                "its file lib/longer has not the size of 10 bytes".to_owned(),
+                "its file lib/missing is missing".to_owned(),
+                r"extra\nlink is not in the manifest".to_owned(),
+                "lib/elsewhere is not in the manifest".to_owned(),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_looked_at_is_no_difference() {
+        let place = tempfile::tempdir().unwrap();
+        let lib = place.path().join("lib");
+        fs::create_dir(&lib).unwrap();
+        fs::write(lib.join("kv"), "").unwrap();
+        let manifest = described(&claims(), place.path());
+        let difference = || manifest.compare(place.path()).unwrap().remove(0);
+        fs::remove_file(lib.join("kv")).unwrap();
+        assert!(matches!(difference(), Difference::Missing { .. }) && difference().is_refusal());
+        fs::remove_dir(&lib).unwrap();
+        fs::write(&lib, "no directory").unwrap();
+        assert!(matches!(difference(), Difference::Unreadable { .. }) && !difference().is_refusal());
+    }
+
+    #[test]
+    fn a_single_file_is_compared_wherever_it_lies() {
+        let place = tempfile::tempdir().unwrap();
+        let (kv, other) = (place.path().join("kv"), place.path().join("other"));
+        fs::write(&kv, "abc").unwrap();
+        let manifest = described(&claims(), &kv);
+        fs::rename(&kv, &other).unwrap();
+        assert_eq!(shown(&manifest, &other), [""; 0]);
+        fs::write(&other, "abd").unwrap();
+        assert_eq!(shown(&manifest, &other).len(), 1);
+        assert!(matches!(manifest.compare(&kv), Err(ManifestError::Io { .. })));
+    }
+
+    #[test]
+    fn a_file_is_no_directory_and_a_directory_without_files_lacks_them() {
+        let place = tempfile::tempdir().unwrap();
+        fs::write(place.path().join("a"), "a").unwrap();
+        fs::write(place.path().join("b"), "b").unwrap();
+        let manifest = described(&claims().with_program("a".parse().unwrap()), place.path());
+        assert_eq!(shown(&manifest, &place.path().join("a")), ["its manifest is not about a single file of that name"]);
+        let empty = tempfile::tempdir().unwrap();
+        assert_eq!(shown(&manifest, empty.path()), ["its file a is missing", "its file b is missing"]);
+    }
+
+    #[test]
+    fn the_interpreter_is_compared_too() {
+        let place = tempfile::tempdir().unwrap();
+        let (plugin, interpreter) = (place.path().join("kv"), place.path().join("interpreter"));
+        fs::create_dir(&plugin).unwrap();
+        fs::write(plugin.join("kv.py"), "pass").unwrap();
+        fs::write(&interpreter, "abc").unwrap();
+        let claims = claims().with_installed_interpreter(&interpreter, Vec::new()).unwrap();
+        assert!(matches!(claims.describe(&interpreter), Err(ManifestError::InterpreterOfFile)));
+        let manifest = described(&claims, &plugin);
+        assert_eq!(shown(&manifest, &plugin), [""; 0]);
+        for (content, expected) in [("abd", "its SHA-256 is not the expected one"), ("abcd", "it has 4 bytes, not 3")] {
+            fs::write(&interpreter, content).unwrap();
+            let shown = shown(&manifest, &plugin);
+            assert!(shown.len() == 1 && shown[0].contains(expected), "{shown:?}");
+        }
+        let foreign = described(&claims.with_platform("plan9-vax".parse().unwrap()), &plugin);
+        fs::remove_file(&interpreter).unwrap();
+        assert_eq!(shown(&foreign, &plugin), [""; 0]);
+        assert!(matches!(manifest.compare(&plugin).unwrap()[..], [Difference::Unreadable { .. }]));
+    }
+}

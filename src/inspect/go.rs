@@ -1,0 +1,168 @@
+//! What the Go toolchain writes into its programs about how they were built
+//! (`runtime/debug.BuildInfo`). Believes none of it.
+
+use object::elf;
+
+use crate::verify::bytes::elf::{Damage, Headers, Section, Segment};
+use crate::verify::bytes::view::Bytes;
+
+const MAGIC: &[u8] = b"\xff Go buildinf:";
+/// The magic, the size of a pointer, flags, and what pointers stood in before Go 1.18.
+const HEADER: usize = 32;
+/// Set where the strings follow the header, as from Go 1.18 on.
+const INLINE: u8 = 2;
+
+const VERSION_LIMIT: u64 = 1024;
+/// A program with a thousand dependencies has 200 kB of this.
+const MODULES_LIMIT: u64 = 1024 * 1024;
+const LINES_LIMIT: usize = 16 * 1024;
+/// How far into the data of a program without section names the magic is searched for. The linker
+/// puts it near the beginning.
+const SEARCH_LIMIT: u64 = 1024 * 1024;
+
+const DAMAGED: Damage = Damage("its Go build information");
+
+/// How a Go program was built, as it says itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct GoBuild {
+    /// The version of Go, such as `go1.24.1`.
+    pub version: String,
+    /// The path of the main package.
+    pub path: Option<String>,
+    /// The module that the main package is part of.
+    pub main: Option<GoModule>,
+    /// The other modules that are part of it.
+    pub dependencies: Vec<GoModule>,
+    /// The settings of the build, such as `-trimpath=true` or `vcs.revision=...`: as they are
+    /// written, so names and values with blanks are quoted.
+    pub settings: Vec<String>,
+}
+
+/// A Go module.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct GoModule {
+    /// Its path, such as `golang.org/x/sys`.
+    pub path: String,
+    /// Its version, such as `v1.2.3`, or `(devel)`.
+    pub version: String,
+    /// The checksum of its source (go.sum), where there is one.
+    pub sum: Option<String>,
+    /// The module whose source was used in its place.
+    pub replacement: Option<Box<GoModule>>,
+}
+
+impl GoBuild {
+    /// Nothing if the program was not made by Go, or before Go 1.13.
+    pub(super) fn read(
+        bytes: Bytes<'_>,
+        headers: &Headers<'_>,
+        section: Option<Section>,
+    ) -> Result<Option<Self>, Damage> {
+        let found = match section {
+            Some(section) => Some((section.offset, section.size)),
+            None => headers.segments.iter().find(|segment| is_data(segment)).map(|it| (it.offset, it.file_size)),
+        };
+        let Some((offset, size)) = found else {
+            return Ok(None);
+        };
+        let searched = bytes.find(MAGIC, offset, size.min(SEARCH_LIMIT)).map_err(|_| DAMAGED)?;
+        match searched {
+            // The toolchain aligns it; anything else is text that only looks like it.
+            Some(at) if at.wrapping_sub(offset) % 16 == 0 => Self::read_at(bytes, at).map(Some),
+            _ if section.is_some() => Err(DAMAGED),
+            _ => Ok(None),
+        }
+    }
+
+    fn read_at(bytes: Bytes<'_>, at: u64) -> Result<Self, Damage> {
+        let header = bytes.piece(at, HEADER).map_err(|_| DAMAGED)?;
+        match header.get(15) {
+            Some(flags) if flags & INLINE != 0 => {}
+            Some(_) => return Err(Damage("its Go build information is that of a Go before 1.18, which is not read")),
+            None => return Err(DAMAGED),
+        }
+        let (version, end) = string(bytes, at.saturating_add(HEADER as u64), VERSION_LIMIT)?;
+        let (modules, _) = string(bytes, end, MODULES_LIMIT)?;
+        let version = String::from_utf8(version).map_err(|_| DAMAGED)?;
+        // The toolchain puts 16 bytes on either side, by which it finds the text in memory.
+        let modules = match modules.as_slice() {
+            framed if framed.len() >= 33 && framed[framed.len() - 17] == b'\n' => &framed[16..framed.len() - 16],
+            _ => b"",
+        };
+        let modules = str::from_utf8(modules).map_err(|_| DAMAGED)?;
+        Self { version, ..Self::default() }.with_lines(modules)
+    }
+
+    fn with_lines(mut self, text: &str) -> Result<Self, Damage> {
+        // What the next line could replace.
+        let mut last: Option<GoModule> = None;
+        let mut is_main = false;
+        for (number, line) in text.lines().enumerate() {
+            let (word, rest) = line.split_once('\t').unwrap_or((line, ""));
+            if number >= LINES_LIMIT {
+                return Err(Damage("its Go build information is too long"));
+            }
+            match (word, last.as_mut()) {
+                ("=>", Some(module)) if module.replacement.is_none() => {
+                    module.replacement = Some(Box::new(GoModule::read(rest)?));
+                    continue;
+                }
+                ("=>", _) => return Err(DAMAGED),
+                _ => self.keep(last.take(), is_main),
+            }
+            match word {
+                "path" => self.path = Some(rest.to_owned()),
+                "mod" | "dep" => (last, is_main) = (Some(GoModule::read(rest)?), word == "mod"),
+                "build" => self.settings.push(rest.to_owned()),
+                // Empty lines; and a newer Go may have more to say.
+                _ => {}
+            }
+        }
+        self.keep(last, is_main);
+        Ok(self)
+    }
+
+    fn keep(&mut self, module: Option<GoModule>, is_main: bool) {
+        match module {
+            Some(module) if is_main => self.main = Some(module),
+            Some(module) => self.dependencies.push(module),
+            None => {}
+        }
+    }
+}
+
+impl GoModule {
+    fn read(columns: &str) -> Result<Self, Damage> {
+        let mut columns = columns.split('\t').map(str::to_owned);
+        match (columns.next(), columns.next(), columns.next(), columns.next()) {
+            (Some(path), Some(version), sum, None) => {
+                Ok(Self { path, version, sum: sum.filter(|sum| !sum.is_empty()), replacement: None })
+            }
+            _ => Err(DAMAGED),
+        }
+    }
+}
+
+fn is_data(segment: &Segment) -> bool {
+    segment.kind == elf::PT_LOAD && segment.flags.contains(elf::PF_W) && !segment.flags.contains(elf::PF_X)
+}
+
+/// A string that its length stands before (`encoding/binary.Uvarint`), and where it ends.
+fn string(bytes: Bytes<'_>, at: u64, limit: u64) -> Result<(Vec<u8>, u64), Damage> {
+    let head = bytes.piece(at, 10).map_err(|_| DAMAGED)?;
+    let used = head.iter().position(|byte| byte & 0x80 == 0).ok_or(DAMAGED)? + 1;
+    // In five groups of seven bits is more than any limit.
+    let groups = head.get(..used).filter(|groups| groups.len() <= 5).ok_or(DAMAGED)?;
+    let length = groups.iter().rev().fold(0_u64, |value, group| value << 7 | u64::from(group & 0x7f));
+    let start = at.saturating_add(used as u64);
+    if length > limit {
+        return Err(Damage("its Go build information is too long"));
+    }
+    let text = bytes.piece(start, length as usize).map_err(|_| DAMAGED)?;
+    if text.len() as u64 != length {
+        return Err(DAMAGED);
+    }
+    Ok((text, start.saturating_add(length)))
+}

@@ -1,0 +1,307 @@
+//! The digests of many files: computed side by side, delivered in the order in which they were
+//! asked for. Judges nothing.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::num::NonZero;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use rustix::fs::Advice;
+
+use crate::Digest;
+use crate::verify::sources::document::open_regular;
+
+/// Where the bytes of a digest come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Input {
+    /// A file, which may be a pipe or a device.
+    File(PathBuf),
+    /// Whatever this process is given.
+    StandardInput,
+}
+
+/// Computes the digests of all `inputs`, on as many threads as the machine has processors, in
+/// memory that does not grow with their sizes.
+///
+/// `deliver` gets each result as soon as all before it were delivered, on the thread of the caller;
+/// when it breaks, the rest is neither delivered nor read on. `progress` is told of bytes as they
+/// are hashed, on any thread.
+///
+/// Regular files alone are read ahead of their turn: reading a pipe or a device can mean something,
+/// so that is done one after another.
+pub fn digest_all(
+    inputs: &[Input],
+    progress: &(impl Fn(u64) + Sync),
+    mut deliver: impl FnMut(&Input, io::Result<Digest>) -> ControlFlow<()>,
+) {
+    let batch =
+        Batch { inputs, progress, state: Mutex::default(), finished: Condvar::new(), stopped: AtomicBool::new(false) };
+    thread::scope(|scope| {
+        // Whatever happens to the caller's thread, the others end.
+        let _stop = Stop(&batch.stopped);
+        let threads = thread::available_parallelism().map_or(1, NonZero::get).min(inputs.len());
+        // A thread that cannot be had is done without: the caller's own takes whatever nobody took
+        // before its turn.
+        (1..=threads).filter(|_| threads > 1).for_each(|_| {
+            let _ = thread::Builder::new().spawn_scoped(scope, || batch.work());
+        });
+        for (index, input) in inputs.iter().enumerate() {
+            let result = match batch.wait(index) {
+                Some(Outcome::Done(result)) => result,
+                Some(Outcome::InTurn) | None => batch.read(input),
+            };
+            if deliver(input, result).is_break() {
+                break;
+            }
+        }
+    });
+}
+
+struct Batch<'a, P> {
+    inputs: &'a [Input],
+    progress: &'a P,
+    state: Mutex<State>,
+    finished: Condvar,
+    stopped: AtomicBool,
+}
+
+#[derive(Default)]
+struct State {
+    /// The first input that nobody has taken.
+    next: usize,
+    /// What was computed ahead of its turn.
+    outcomes: HashMap<usize, Outcome>,
+}
+
+enum Outcome {
+    Done(io::Result<Digest>),
+    /// It is no regular file.
+    InTurn,
+}
+
+impl<P: Fn(u64) + Sync> Batch<'_, P> {
+    fn work(&self) {
+        while let Some((index, input)) = self.take() {
+            let outcome = self.read_ahead(input);
+            self.lock().outcomes.insert(index, outcome);
+            self.finished.notify_all();
+        }
+    }
+
+    fn take(&self) -> Option<(usize, &Input)> {
+        let mut state = self.lock();
+        if self.stopped.load(Ordering::Relaxed) {
+            return None;
+        }
+        let index = state.next;
+        let input = self.inputs.get(index)?;
+        state.next += 1;
+        Some((index, input))
+    }
+
+    /// What became of an input whose turn it is: nothing, where nobody had taken it, and the caller
+    /// has now.
+    fn wait(&self, index: usize) -> Option<Outcome> {
+        let mut state = self.lock();
+        loop {
+            if let Some(outcome) = state.outcomes.remove(&index) {
+                return Some(outcome);
+            }
+            if state.next <= index {
+                state.next = index + 1;
+                return None;
+            }
+            state = self.finished.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn read_ahead(&self, input: &Input) -> Outcome {
+        let Input::File(path) = input else { return Outcome::InTurn };
+        match open_regular(path) {
+            Ok(Ok(file)) => Outcome::Done(self.hash_file(file)),
+            Ok(Err(_)) => Outcome::InTurn,
+            Err(error) => Outcome::Done(Err(error)),
+        }
+    }
+
+    fn read(&self, input: &Input) -> io::Result<Digest> {
+        match input {
+            Input::File(path) => self.hash_file(File::open(path)?),
+            Input::StandardInput => self.hash(io::stdin().lock()),
+        }
+    }
+
+    fn hash_file(&self, file: File) -> io::Result<Digest> {
+        // The kernel then reads twice as far ahead while we hash (posix_fadvise(2)), which a thread
+        // of ours that reads was not faster than. It is no harm if it does not.
+        let _ = rustix::fs::fadvise(&file, 0, None, Advice::Sequential);
+        self.hash(file)
+    }
+
+    fn hash(&self, mut reader: impl Read) -> io::Result<Digest> {
+        let hashed = Digest::stream(|buffer, _| {
+            if self.stopped.load(Ordering::Relaxed) {
+                return Err(io::Error::other("nobody wants to know any more"));
+            }
+            let length = reader.read(buffer)?;
+            (self.progress)(length as u64);
+            Ok(length)
+        });
+        hashed.map(|(digest, _)| digest)
+    }
+
+    /// A panic elsewhere leaves the state as it was, so poisoning means nothing here.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct Stop<'a>(&'a AtomicBool);
+
+impl Drop for Stop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU64;
+    use std::sync::mpsc;
+
+    use rustix::fs::{CWD, FileType, Mode};
+
+    use super::*;
+
+    fn digests(inputs: &[Input]) -> Vec<Result<Digest, io::ErrorKind>> {
+        let mut digests = Vec::new();
+        digest_all(inputs, &|_| (), |input, result| {
+            assert_eq!(input, &inputs[digests.len()]);
+            digests.push(result.map_err(|error| error.kind()));
+            ControlFlow::Continue(())
+        });
+        digests
+    }
+
+    #[test]
+    fn each_result_is_that_of_its_input_in_the_order_asked_for() {
+        let place = tempfile::tempdir().unwrap();
+        let mut inputs = Vec::new();
+        let mut expected = Vec::new();
+        for number in 0..300_usize {
+            // The first is by far the largest, so the others are finished before it.
+            let content = if number == 0 { vec![0; 20_000_000] } else { vec![1; number] };
+            let path = place.path().join(number.to_string());
+            std::fs::write(&path, &content).unwrap();
+            expected.push(Ok(Digest::of(&content)));
+            inputs.push(Input::File(path));
+        }
+        inputs.push(Input::File(place.path().join("none")));
+        expected.push(Err(io::ErrorKind::NotFound));
+        inputs.push(Input::File(place.path().to_path_buf()));
+        expected.push(Err(io::ErrorKind::IsADirectory));
+        assert_eq!(digests(&inputs), expected);
+        assert_eq!(digests(&[]), []);
+    }
+
+    #[test]
+    fn what_the_caller_takes_nobody_else_does() {
+        let inputs = vec![Input::StandardInput; 3];
+        let batch = Batch {
+            inputs: &inputs,
+            progress: &|_| (),
+            state: Mutex::default(),
+            finished: Condvar::new(),
+            stopped: AtomicBool::new(false),
+        };
+        let taken = || batch.take().map(|(index, _)| index);
+        assert!(batch.wait(0).is_none());
+        assert_eq!(taken(), Some(1));
+        assert!(batch.wait(2).is_none());
+        assert_eq!(taken(), None);
+    }
+
+    #[test]
+    fn what_is_asked_for_later_is_read_ahead() {
+        if thread::available_parallelism().map_or(1, NonZero::get) == 1 {
+            eprintln!("SKIPPED: this machine has one processor");
+            return;
+        }
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("file");
+        std::fs::write(&path, "content").unwrap();
+        let caller = thread::current().id();
+        let (ahead, heard) = mpsc::channel();
+        let report = |_| {
+            if thread::current().id() != caller {
+                ahead.send(()).unwrap();
+            }
+        };
+        digest_all(&vec![Input::File(path); 2], &report, |_, _| {
+            // The caller is held up here, so that nobody but another thread can read the second.
+            heard.recv_timeout(std::time::Duration::from_secs(60)).unwrap();
+            ControlFlow::Break(())
+        });
+    }
+
+    #[test]
+    fn every_byte_is_reported_once() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("file");
+        std::fs::write(&path, vec![0; 1_000_001]).unwrap();
+        let hashed = AtomicU64::new(0);
+        let report = |bytes| {
+            hashed.fetch_add(bytes, Ordering::Relaxed);
+        };
+        digest_all(&vec![Input::File(path); 5], &report, |_, _| ControlFlow::Continue(()));
+        assert_eq!(hashed.into_inner(), 5_000_005);
+    }
+
+    #[test]
+    fn a_pipe_that_is_named_again_is_read_to_its_end_first() {
+        const TIMES: u8 = 20;
+        let place = tempfile::tempdir().unwrap();
+        let fifo = place.path().join("fifo");
+        rustix::fs::mknodat(CWD, &fifo, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+        let (delivered, next) = mpsc::channel();
+        let writer = thread::spawn({
+            let fifo = fifo.clone();
+            move || {
+                for number in 0..TIMES {
+                    std::fs::write(&fifo, [number]).unwrap();
+                    next.recv().unwrap();
+                }
+            }
+        });
+        let mut digests = Vec::new();
+        digest_all(&vec![Input::File(fifo); TIMES.into()], &|_| (), |_, result| {
+            digests.push(result.unwrap());
+            delivered.send(()).unwrap();
+            ControlFlow::Continue(())
+        });
+        assert_eq!(digests, (0..TIMES).map(|number| Digest::of([number])).collect::<Vec<_>>());
+        writer.join().unwrap();
+    }
+
+    #[test]
+    fn when_nobody_wants_to_know_nothing_is_read_on() {
+        let place = tempfile::tempdir().unwrap();
+        let (small, endless) = (place.path().join("small"), place.path().join("endless"));
+        std::fs::write(&small, "small").unwrap();
+        // It would take the better part of an hour to hash.
+        File::create(&endless).unwrap().set_len(1 << 40).unwrap();
+        let inputs = [Input::File(small), Input::File(endless.clone()), Input::File(endless)];
+        let mut delivered = 0;
+        digest_all(&inputs, &|_| (), |_, _| {
+            delivered += 1;
+            ControlFlow::Break(())
+        });
+        assert_eq!(delivered, 1);
+    }
+}

@@ -1,0 +1,147 @@
+//! A plugin that is a directory: every file of its manifest copied to a private place, hashed there
+//! and made read-only, and nothing else put beside it. Does not decide whether the manifest is to
+//! be believed.
+
+use std::collections::BTreeSet;
+use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::io::{self, Read};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+
+use crate::fs::PrivateDirectory;
+use crate::verify::Refusal;
+use crate::verify::bytes::image::{private_directory, same_file};
+use crate::verify::bytes::source::is_noexec;
+use crate::verify::bytes::tree::Tree;
+use crate::verify::decision::error::Obstacle;
+use crate::verify::{BundlePath, Digest, Manifest, ManifestFile};
+
+/// The verified files of one plugin, in a directory that only this process's user may enter.
+/// Removed when this value is dropped.
+#[derive(Debug)]
+pub(crate) struct Bundle {
+    /// In the private directory, and not that itself: nothing but the plugin's own files lies where
+    /// it looks for its modules.
+    path: PathBuf,
+    #[expect(dead_code, reason = "held, because the files are there for as long as it is")]
+    directory: PrivateDirectory,
+}
+
+/// The name of the directory with the files in the private directory.
+const NAME: &str = "plugin";
+
+impl Bundle {
+    /// Copies the files that `manifest` names from `tree` to a new directory below `parent`.
+    pub(crate) fn materialise(tree: &Tree, manifest: &Manifest, parent: &Path) -> Result<Self, Obstacle> {
+        let directory = private_directory(parent)?.removed_at_once(entries(manifest));
+        let bundle = Self { path: directory.path().join(NAME), directory };
+        make_directory(&bundle.path)?;
+        for (path, expected) in manifest.files() {
+            bundle.take(tree, path, *expected, path == manifest.program())?;
+        }
+        bundle.close(manifest).map_err(Obstacle::io("making its files read-only"))?;
+        Ok(bundle)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A file of the bundle, open for reading.
+    pub(crate) fn open(&self, path: &BundlePath) -> Result<File, Obstacle> {
+        open(&self.path.join(path)).map_err(Obstacle::io("opening its private copy"))
+    }
+
+    fn take(&self, tree: &Tree, path: &BundlePath, expected: ManifestFile, is_program: bool) -> Result<(), Obstacle> {
+        let source = tree.file(path.as_ref()).map_err(|obstacle| match obstacle {
+            Obstacle::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+                Refusal::FileMissing { path: path.clone() }.into()
+            }
+            other => other.within(path),
+        })?;
+        if is_noexec(&source).map_err(Obstacle::io("looking at its mount"))? {
+            return Err(Obstacle::from(Refusal::NoexecMount).within(path));
+        }
+        let target = self.path.join(path);
+        make_directory(target.parent().unwrap_or(&self.path))?;
+        let mode = if expected.executable || is_program { 0o500 } else { 0o400 };
+        let copied = copy(source, &target, expected.size, mode).map_err(Obstacle::io("copying its files"))?;
+        if copied.size() != expected.size {
+            return Err(Refusal::FileSize { path: path.clone(), expected: expected.size }.into());
+        }
+        let file = open(&target).map_err(Obstacle::io("opening its private copy"))?;
+        same_file(&file, &copied).map_err(Obstacle::io("finding its private copy again"))?;
+        let actual = Digest::of_file(&file).map_err(Obstacle::io("hashing its files"))?;
+        match actual == expected.digest {
+            true => Ok(()),
+            false => Err(Refusal::FileDigest { path: path.clone(), expected: expected.digest, actual }.into()),
+        }
+    }
+
+    /// Lets nothing more be put into any directory of it.
+    fn close(&self, manifest: &Manifest) -> io::Result<()> {
+        // From the inside out, although this process's user could go on either way.
+        for directory in directories(manifest).into_iter().rev() {
+            fs::set_permissions(self.path.join(directory), Permissions::from_mode(0o500))?;
+        }
+        Ok(())
+    }
+}
+
+/// How many files and directories are made for a plugin.
+fn entries(manifest: &Manifest) -> usize {
+    manifest.files().len() + directories(manifest).len()
+}
+
+/// The directories that the files of a plugin lie in, from the outside in: its own first, which has
+/// no name.
+fn directories(manifest: &Manifest) -> BTreeSet<&str> {
+    manifest.files().flat_map(|(path, _)| path.directories()).chain([""]).collect()
+}
+
+fn make_directory(path: &Path) -> Result<(), Obstacle> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(Obstacle::io("making a directory for its files"))
+}
+
+/// Writes at most one byte more than expected, and closes what was written: the limit holds for
+/// what is copied, not for what was promised.
+fn copy(source: File, target: &Path, size: u64, mode: u32) -> io::Result<fs::Metadata> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(target)?;
+    io::copy(&mut source.take(size.saturating_add(1)), &mut file)?;
+    file.set_permissions(Permissions::from_mode(mode))?;
+    file.metadata()
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).custom_flags(OFlags::NOFOLLOW.bits() as i32).open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::authoring::Claims;
+    use crate::verify::Version;
+
+    /// Every file and directory at `path`, itself too.
+    fn count(path: &Path) -> usize {
+        let inside = fs::read_dir(path).into_iter().flatten();
+        1 + inside.map(|entry| count(&entry.unwrap().path())).sum::<usize>()
+    }
+
+    #[test]
+    fn as_many_entries_are_made_as_are_removed_at_once() {
+        let place = tempfile::tempdir().unwrap();
+        let plugin = place.path().join("plugin");
+        fs::create_dir_all(plugin.join("lib/deep")).unwrap();
+        for file in ["run", "lib/module", "lib/deep/data", "lib/deep/more"] {
+            fs::write(plugin.join(file), file).unwrap();
+        }
+        let claims = Claims::new("plugin".parse().unwrap(), Version::new(1, 0, 0)).with_program("run".parse().unwrap());
+        let manifest = Manifest::from_bytes("manifest", claims.describe(&plugin).unwrap()).unwrap();
+        let bundle = Bundle::materialise(&Tree::open_anywhere(&plugin).unwrap(), &manifest, place.path()).unwrap();
+        assert_eq!((count(bundle.path()), entries(&manifest)), (7, 7));
+    }
+}

@@ -1,0 +1,212 @@
+//! The headers of an ELF file of any class and byte order, within bounds: what the kernel and the
+//! dynamic loader go by. Judges nothing.
+
+use object::Endianness;
+use object::elf;
+use object::read::elf::{Dyn, FileHeader, ProgramHeader, SectionHeader};
+use object::read::{ReadCache, ReadRef};
+
+use crate::verify::bytes::view::Cursor;
+
+/// A dynamic section is a few hundred bytes; one that is larger than this is not read.
+const DYNAMIC_LIMIT: u64 = 64 * 1024;
+
+/// The kernel takes no more bytes of program headers than this (binfmt_elf.c, `load_elf_phdrs`).
+const SEGMENTS_LIMIT: usize = 64 * 1024;
+
+/// No linker makes nearly as many sections for a program.
+const SECTIONS_LIMIT: u32 = 64 * 1024;
+
+/// The longest name of a library and the longest search path, in bytes: the longest path that the
+/// kernel takes.
+const STRING_LIMIT: u64 = 4096;
+
+/// The granularity in which segments come into memory on every machine.
+const PAGE: u64 = 4096;
+
+pub(crate) type Data<'a> = &'a ReadCache<Cursor<'a>>;
+
+/// What contradicts the rest of the file, as part of a sentence that begins "a damaged ELF file:".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Damage(pub(crate) &'static str);
+
+/// What the first bytes say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Identity {
+    /// 64 bits, not 32.
+    pub(crate) wide: bool,
+    pub(crate) endian: Endianness,
+    pub(crate) machine: elf::Machine,
+    pub(crate) kind: elf::FileType,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Segment {
+    pub(crate) kind: elf::ProgramType,
+    pub(crate) flags: elf::ProgramFlags,
+    pub(crate) offset: u64,
+    pub(crate) address: u64,
+    pub(crate) file_size: u64,
+    memory_size: u64,
+    pub(crate) align: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Section {
+    /// Where its name stands among the names.
+    pub(crate) name: u32,
+    pub(crate) kind: elf::SectionType,
+    pub(crate) offset: u64,
+    pub(crate) size: u64,
+}
+
+/// An ELF file with its segments.
+pub(crate) struct Headers<'a> {
+    pub(crate) identity: Identity,
+    pub(crate) segments: Vec<Segment>,
+    data: Data<'a>,
+}
+
+impl Identity {
+    /// Nothing if this is no ELF file, or one of a class or byte order that does not exist.
+    pub(crate) fn read(data: Data<'_>) -> Option<Self> {
+        fn read<H: FileHeader<Endian = Endianness>>(data: Data<'_>, wide: bool) -> Option<Identity> {
+            let header = H::parse(data).ok()?;
+            let endian = header.endian().ok()?;
+            Some(Identity { wide, endian, machine: header.e_machine(endian), kind: header.e_type(endian) })
+        }
+        read::<elf::FileHeader64<Endianness>>(data, true).or_else(|| read::<elf::FileHeader32<Endianness>>(data, false))
+    }
+}
+
+impl<'a> Headers<'a> {
+    pub(crate) fn read(identity: Identity, data: Data<'a>) -> Result<Self, Damage> {
+        let segments = match identity.wide {
+            true => segments::<elf::FileHeader64<Endianness>>(identity.endian, data),
+            false => segments::<elf::FileHeader32<Endianness>>(identity.endian, data),
+        };
+        Ok(Self { identity, segments: segments.ok_or(Damage("its program headers"))?, data })
+    }
+
+    /// The sections with the names that they refer to. A program runs without any.
+    pub(crate) fn sections(&self) -> Result<(Vec<Section>, u64), Damage> {
+        let sections = match self.identity.wide {
+            true => sections::<elf::FileHeader64<Endianness>>(self.identity.endian, self.data),
+            false => sections::<elf::FileHeader32<Endianness>>(self.identity.endian, self.data),
+        };
+        sections.ok_or(Damage("its section headers"))
+    }
+
+    pub(crate) fn has_segment(&self, kind: elf::ProgramType) -> bool {
+        self.segments.iter().any(|segment| segment.kind == kind)
+    }
+
+    /// The program that the kernel loads to load this one. Programs name one; libraries (nearly
+    /// all) do not.
+    pub(crate) fn interpreter(&self) -> Result<Option<&'a [u8]>, Damage> {
+        const DAMAGED: Damage = Damage("the name of its dynamic loader");
+        // The kernel takes the first one (binfmt_elf.c), and so its bounds: at least one character
+        // and the NUL, at most PATH_MAX.
+        let Some(segment) = self.segments.iter().find(|segment| segment.kind == elf::PT_INTERP) else {
+            return Ok(None);
+        };
+        if !(2..=STRING_LIMIT).contains(&segment.file_size) {
+            return Err(DAMAGED);
+        }
+        match self.data.read_bytes_at(segment.offset, segment.file_size) {
+            Ok(name @ [.., 0]) => Ok(name.split(|byte| *byte == 0).next()),
+            _ => Err(DAMAGED),
+        }
+    }
+
+    /// The entries of the dynamic section up to its end; nothing if there is no such section.
+    ///
+    /// The dynamic loader finds it by its address. Where the header names another place in the
+    /// file, readers of the file and the loader would see different things.
+    pub(crate) fn dynamic(&self) -> Result<Vec<(elf::DynamicTag, u64)>, Damage> {
+        const DAMAGED: Damage = Damage("its dynamic section");
+        let mut found = self.segments.iter().filter(|segment| segment.kind == elf::PT_DYNAMIC);
+        let Some(segment) = found.next() else {
+            return Ok(Vec::new());
+        };
+        let elsewhere = self.offset_of(segment.address) != Some(segment.offset);
+        if found.next().is_some() || segment.file_size > DYNAMIC_LIMIT || elsewhere {
+            return Err(DAMAGED);
+        }
+        let bytes = self.data.read_bytes_at(segment.offset, segment.file_size).map_err(|()| DAMAGED)?;
+        Ok(match self.identity.wide {
+            true => entries::<elf::Dyn64<Endianness>>(self.identity.endian, bytes),
+            false => entries::<elf::Dyn32<Endianness>>(self.identity.endian, bytes),
+        })
+    }
+
+    /// Where in the file lies what will be at `address`. Nothing if that is nowhere, or if two
+    /// segments lay claim to the page.
+    pub(crate) fn offset_of(&self, address: u64) -> Option<u64> {
+        let mut claims = self.segments.iter().filter(|segment| {
+            let end = segment.address.saturating_add(segment.memory_size.max(segment.file_size));
+            segment.kind == elf::PT_LOAD && (segment.address / PAGE..end.div_ceil(PAGE)).contains(&(address / PAGE))
+        });
+        let (segment, None) = (claims.next()?, claims.next()) else {
+            return None;
+        };
+        let within = address.checked_sub(segment.address).filter(|within| *within < segment.file_size)?;
+        segment.offset.checked_add(within)
+    }
+
+    /// The text from `offset` to its NUL, which comes before `end`.
+    pub(crate) fn string(&self, offset: u64, end: u64) -> Option<&'a [u8]> {
+        let end = end.min(offset.checked_add(STRING_LIMIT)?).min(self.data.len().ok()?);
+        if offset >= end {
+            return None;
+        }
+        self.data.read_bytes_at_until(offset..end, 0).ok()
+    }
+}
+
+fn segments<H: FileHeader<Endian = Endianness>>(endian: Endianness, data: Data<'_>) -> Option<Vec<Segment>> {
+    let header = H::parse(data).ok()?;
+    if usize::from(header.e_phnum(endian)) * size_of::<H::ProgramHeader>() > SEGMENTS_LIMIT {
+        return None;
+    }
+    let headers = header.program_headers(endian, data).ok()?;
+    let segment = |header: &H::ProgramHeader| Segment {
+        kind: header.p_type(endian),
+        flags: header.p_flags(endian),
+        offset: header.p_offset(endian).into(),
+        address: header.p_vaddr(endian).into(),
+        file_size: header.p_filesz(endian).into(),
+        memory_size: header.p_memsz(endian).into(),
+        align: header.p_align(endian).into(),
+    };
+    Some(headers.iter().map(segment).collect())
+}
+
+/// The sections, and where in the file their names begin.
+fn sections<H: FileHeader<Endian = Endianness>>(endian: Endianness, data: Data<'_>) -> Option<(Vec<Section>, u64)> {
+    let header = H::parse(data).ok()?;
+    if header.shnum(endian, data).ok()? > SECTIONS_LIMIT {
+        return None;
+    }
+    let headers = header.section_headers(endian, data).ok()?;
+    let section = |header: &H::SectionHeader| Section {
+        name: header.sh_name(endian),
+        kind: header.sh_type(endian),
+        offset: header.sh_offset(endian).into(),
+        size: header.sh_size(endian).into(),
+    };
+    let sections: Vec<_> = headers.iter().map(section).collect();
+    if sections.is_empty() {
+        return Some((sections, 0));
+    }
+    let names = usize::try_from(header.shstrndx(endian, data).ok()?).ok()?;
+    let names = sections.get(names)?.offset;
+    Some((sections, names))
+}
+
+fn entries<D: Dyn<Endian = Endianness>>(endian: Endianness, bytes: &[u8]) -> Vec<(elf::DynamicTag, u64)> {
+    let count = bytes.len() / size_of::<D>();
+    let (entries, _) = object::pod::slice_from_bytes::<D>(bytes, count).unwrap_or_default();
+    let pairs = entries.iter().map(|entry| (entry.tag(endian), entry.val(endian)));
+    pairs.take_while(|(tag, _)| *tag != elf::DT_NULL).collect()
+}

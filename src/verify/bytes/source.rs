@@ -1,0 +1,114 @@
+//! The file as it lies on disk: opened without side effects, and refused for everything but its
+//! content.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+
+use rustix::fs::{OFlags, StatVfsMountFlags};
+
+use crate::verify::Refusal;
+use crate::verify::decision::error::Obstacle;
+use crate::verify::sources::document::other_than_regular;
+
+/// A regular file that may be copied from: small enough, executable by its mode, without set-ID
+/// bits and file capabilities, and not on a `noexec` mount.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub(crate) file: File,
+    pub(crate) mode: u32,
+    pub(crate) owner: u32,
+    limit: u64,
+}
+
+impl Source {
+    pub(crate) fn open(path: &Path, limit: u64) -> Result<Self, Obstacle> {
+        // Looked at before it is opened, because opening a device can already do something.
+        refuse_kind(std::fs::metadata(path).map_err(Obstacle::io("looking at it"))?.file_type())?;
+        let file = OpenOptions::new()
+            .read(true)
+            // Should a FIFO or a terminal have taken its place, opening it must neither block nor
+            // take it over.
+            .custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32)
+            .open(path)
+            .map_err(Obstacle::io("opening it"))?;
+        Self::of(file, limit)
+    }
+
+    /// The same for a file that is open already.
+    pub(crate) fn of(file: File, limit: u64) -> Result<Self, Obstacle> {
+        let metadata = file.metadata().map_err(Obstacle::io("looking at it"))?;
+        refuse_kind(metadata.file_type())?;
+        let mode = metadata.mode() & 0o7777;
+        if metadata.len() > limit {
+            return Err(Refusal::TooLarge { limit }.into());
+        }
+        if mode & 0o6000 != 0 {
+            return Err(Refusal::SetId { mode }.into());
+        }
+        if mode & 0o111 == 0 {
+            return Err(Refusal::NotExecutable { mode }.into());
+        }
+        if has_capabilities(&file).map_err(Obstacle::io("reading its capabilities"))? {
+            return Err(Refusal::FileCapabilities.into());
+        }
+        if is_noexec(&file).map_err(Obstacle::io("looking at its mount"))? {
+            return Err(Refusal::NoexecMount.into());
+        }
+        Ok(Self { file, mode, owner: metadata.uid(), limit })
+    }
+
+    /// Copies the content, which may change and grow meanwhile: the limit holds for what is copied,
+    /// not for what was promised.
+    pub(crate) fn copy_to(&self, mut target: &File) -> Result<u64, Obstacle> {
+        let copied = io::copy(&mut (&self.file).take(self.limit.saturating_add(1)), &mut target)
+            .map_err(Obstacle::io("copying it"))?;
+        target.flush().map_err(Obstacle::io("copying it"))?;
+        if copied > self.limit {
+            return Err(Refusal::TooLarge { limit: self.limit }.into());
+        }
+        Ok(copied)
+    }
+}
+
+fn refuse_kind(kind: std::fs::FileType) -> Result<(), Obstacle> {
+    match other_than_regular(kind) {
+        None => Ok(()),
+        Some(kind) => Err(Refusal::NotRegular { kind }.into()),
+    }
+}
+
+fn has_capabilities(file: &File) -> io::Result<bool> {
+    match rustix::fs::fgetxattr(file, "security.capability", &mut [0_u8; 0][..]) {
+        Ok(_) => Ok(true),
+        Err(rustix::io::Errno::NODATA | rustix::io::Errno::NOTSUP) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether nothing may be executed from the mount that holds `file`.
+pub(crate) fn is_noexec(file: &File) -> io::Result<bool> {
+    Ok(rustix::fs::fstatvfs(file)?.f_flag.contains(StatVfsMountFlags::NOEXEC))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mount_that_nothing_is_executed_from_is_known_as_one() {
+        // The mounts of the kernel's own file systems are such ones nearly everywhere.
+        let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
+        let mut noexec = mounts.lines().filter_map(|line| {
+            let fields: Vec<_> = line.split(' ').collect();
+            let is_kernels = ["/proc", "/sys"].contains(fields.get(1)?);
+            (is_kernels && fields.get(3)?.split(',').any(|option| option == "noexec")).then_some(fields[1])
+        });
+        match noexec.next_back() {
+            Some(mount) => assert!(is_noexec(&File::open(mount).unwrap()).unwrap(), "{mount}"),
+            None => eprintln!("SKIPPED: neither /proc nor /sys is mounted noexec here"),
+        }
+        assert!(!is_noexec(&File::open(std::env::current_exe().unwrap()).unwrap()).unwrap());
+    }
+}

@@ -1,0 +1,383 @@
+//! A directory that plugins are taken from, held open: nothing outside it can be reached through
+//! it, and no link is followed on the way. With ownership rules, nobody else may write any step of
+//! the way either. Reads no file.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
+use rustix::io::Errno;
+
+use crate::verify::Refusal;
+use crate::verify::bytes::owners::Owners;
+use crate::verify::decision::error::Obstacle;
+
+/// How often openat2(2) is asked again when a rename elsewhere disturbed it (`EAGAIN`).
+const ATTEMPTS: u32 = 64;
+
+/// An open directory.
+#[derive(Debug)]
+pub(crate) struct Tree {
+    handle: OwnedFd,
+    path: PathBuf,
+    owners: Option<Owners>,
+}
+
+impl Tree {
+    /// Opens the directory at an absolute path, step by step from the root: each step is looked at
+    /// through the descriptor that the next one starts from, so that nothing can be exchanged in
+    /// between.
+    pub(crate) fn open(path: &Path, owners: &Owners) -> Result<Self, Obstacle> {
+        let not_absolute = || Obstacle::from(Refusal::DirectoryNotAbsolute { directory: path.to_path_buf() });
+        let mut components = path.components();
+        if components.next() != Some(Component::RootDir) {
+            return Err(not_absolute());
+        }
+        let root = rustix::fs::open("/", DIRECTORY, Mode::empty()).map_err(Obstacle::io("opening /"))?;
+        let mut tree = Self { handle: root, path: "/".into(), owners: Some(owners.clone()) };
+        tree.check(StepKind::Above)?;
+        for component in components {
+            let Component::Normal(name) = component else { return Err(not_absolute()) };
+            tree = tree.enter(name)?;
+            tree.check(StepKind::Above)?;
+        }
+        tree.check(StepKind::Within)?;
+        Ok(tree)
+    }
+
+    /// Opens a directory wherever it lies and whoever may write it.
+    pub(crate) fn open_anywhere(path: &Path) -> Result<Self, Obstacle> {
+        let handle = rustix::fs::openat(CWD, path, DIRECTORY, Mode::empty()).map_err(Obstacle::io("opening it"))?;
+        Ok(Self { handle, path: path.to_path_buf(), owners: None })
+    }
+
+    /// The path that `path` has beneath this directory: it is relative, or begins with the
+    /// directory's own path, and has no `..`.
+    pub(crate) fn beneath<'a>(&self, path: &'a Path) -> Result<&'a Path, Obstacle> {
+        let outside = || Obstacle::from(Refusal::OutsideDirectory { directory: self.path.clone() });
+        let relative = if path.is_absolute() { path.strip_prefix(&self.path).map_err(|_| outside())? } else { path };
+        let plain = relative.components().all(|step| matches!(step, Component::Normal(_)));
+        if plain && !relative.as_os_str().is_empty() { Ok(relative) } else { Err(outside()) }
+    }
+
+    /// The directory at a relative path of plain names.
+    pub(crate) fn subtree(&self, relative: &Path) -> Result<Self, Obstacle> {
+        let mut names = names(relative, &self.path)?.into_iter();
+        // A second handle to the same directory, so that every step is one of the walk.
+        let handle = self.handle.try_clone().map_err(Obstacle::io("opening it"))?;
+        let start = Self { handle, path: self.path.clone(), owners: self.owners.clone() };
+        names.try_fold(start, |tree, name| {
+            let tree = tree.enter(name)?;
+            tree.check(StepKind::Within)?;
+            Ok(tree)
+        })
+    }
+
+    /// What lies at a relative path of plain names.
+    pub(crate) fn find(&self, relative: &Path) -> Result<Found, Obstacle> {
+        let names = names(relative, &self.path)?;
+        let Some((last, above)) = names.split_last() else { return Err(outside(&self.path)) };
+        let above: PathBuf = above.iter().collect();
+        match above.as_os_str().is_empty() {
+            true => self.take(last),
+            false => self.subtree(&above)?.take(last),
+        }
+    }
+
+    /// The regular file at a relative path of plain names.
+    pub(crate) fn file(&self, relative: &Path) -> Result<File, Obstacle> {
+        match self.find(relative)? {
+            Found::File(file) => Ok(file),
+            Found::Directory(_) => Err(Refusal::NotRegular { kind: "a directory" }.into()),
+        }
+    }
+
+    /// Whether there is nothing at all under this name in the directory itself.
+    pub(crate) fn lacks(&self, name: &OsStr) -> Result<bool, Obstacle> {
+        match rustix::fs::statat(&self.handle, name, rustix::fs::AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(_) => Ok(false),
+            Err(Errno::NOENT) => Ok(true),
+            Err(error) => Err(Obstacle::io("looking for its manifest")(error)),
+        }
+    }
+
+    fn take(&self, name: &OsStr) -> Result<Found, Obstacle> {
+        // Looked at before it is opened, because opening a device can already do something.
+        let handle = self.open_step(name, OFlags::PATH | OFlags::NOFOLLOW)?;
+        let seen = File::from(handle).metadata().map_err(Obstacle::io("looking at it"))?;
+        let kind = match seen.file_type() {
+            kind if kind.is_dir() => {
+                let tree = self.enter(name)?;
+                tree.check(StepKind::Within)?;
+                return Ok(Found::Directory(tree));
+            }
+            kind if kind.is_file() => None,
+            kind if kind.is_symlink() => return Err(Refusal::Link { path: self.path.join(name) }.into()),
+            kind if kind.is_fifo() => Some("a FIFO"),
+            kind if kind.is_socket() => Some("a socket"),
+            _ => Some("a device"),
+        };
+        if let Some(kind) = kind {
+            return Err(Refusal::NotRegular { kind }.into());
+        }
+        let file = File::from(self.open_step(name, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)?);
+        let metadata = file.metadata().map_err(Obstacle::io("looking at it"))?;
+        if (metadata.dev(), metadata.ino()) != (seen.dev(), seen.ino()) {
+            let source = io::Error::other("another file took its place meanwhile");
+            return Err(Obstacle::io("opening it")(source));
+        }
+        if let Some(owners) = &self.owners {
+            owners.check(&self.path.join(name), metadata.uid(), metadata.mode())?;
+        }
+        Ok(Found::File(file))
+    }
+
+    fn enter(&self, name: &OsStr) -> Result<Self, Obstacle> {
+        let handle = self.open_step(name, DIRECTORY)?;
+        Ok(Self { handle, path: self.path.join(name), owners: self.owners.clone() })
+    }
+
+    /// One step, which leads neither up nor out nor through a link of any kind (openat2(2), Linux
+    /// 5.6).
+    fn open_step(&self, name: &OsStr, flags: OFlags) -> Result<OwnedFd, Obstacle> {
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+        // A link is opened as itself, and so can be told from what is not there.
+        let resolve = if flags.contains(OFlags::PATH) { resolve - ResolveFlags::NO_SYMLINKS } else { resolve };
+        for _ in 0..ATTEMPTS {
+            match openat2(self.handle.as_fd(), name, flags | OFlags::CLOEXEC, Mode::empty(), resolve) {
+                Ok(handle) => return Ok(handle),
+                Err(Errno::AGAIN) => {}
+                Err(Errno::LOOP) => return Err(Refusal::Link { path: self.path.join(name) }.into()),
+                Err(error) => return Err(Obstacle::io("opening it beneath its directory")(error)),
+            }
+        }
+        Err(Obstacle::io("opening it beneath its directory")(Errno::AGAIN))
+    }
+
+    fn check(&self, step: StepKind) -> Result<(), Obstacle> {
+        let Some(owners) = &self.owners else { return Ok(()) };
+        let status = rustix::fs::fstat(&self.handle).map_err(Obstacle::io("looking at its directory"))?;
+        // Above the directory it is enough that others cannot rename what is there; in a sticky
+        // directory they cannot (unlink(2)).
+        let sticky = step == StepKind::Above && status.st_mode & 0o1000 != 0;
+        let mode = if sticky { status.st_mode & !0o022 } else { status.st_mode };
+        owners.check(&self.path, status.st_uid, mode)
+    }
+}
+
+/// What a path beneath a directory leads to.
+#[derive(Debug)]
+pub(crate) enum Found {
+    File(File),
+    Directory(Tree),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum StepKind {
+    Above,
+    Within,
+}
+
+const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
+
+fn names<'a>(relative: &'a Path, directory: &Path) -> Result<Vec<&'a OsStr>, Obstacle> {
+    let name = |step| match step {
+        Component::Normal(name) => Ok(name),
+        _ => Err(outside(directory)),
+    };
+    relative.components().map(name).collect()
+}
+
+fn outside(directory: &Path) -> Obstacle {
+    Refusal::OutsideDirectory { directory: directory.to_path_buf() }.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{PermissionsExt, chown, symlink};
+    use std::os::unix::net::UnixListener;
+
+    use rustix::fs::{FileType, mknodat};
+
+    use super::*;
+
+    /// A plugin directory with `kv` and `sub/kv` in it.
+    struct Fixture {
+        _place: tempfile::TempDir,
+        directory: PathBuf,
+    }
+
+    impl Fixture {
+        fn new() -> Self {
+            let place = tempfile::tempdir().unwrap();
+            let directory = place.path().canonicalize().unwrap().join("plugins");
+            fs::create_dir_all(directory.join("sub")).unwrap();
+            for file in ["kv", "sub/kv"] {
+                fs::write(directory.join(file), file).unwrap();
+            }
+            for (path, mode) in [(".", 0o755), ("sub", 0o755), ("kv", 0o755), ("sub/kv", 0o755)] {
+                set_mode(&directory.join(path), mode);
+            }
+            Self { _place: place, directory }
+        }
+
+        fn find(&self, path: impl AsRef<Path>) -> Result<Found, Refusal> {
+            let found = Tree::open(&self.directory, &Owners::root_and_host()).and_then(|tree| {
+                let relative = tree.beneath(path.as_ref())?;
+                tree.find(relative)
+            });
+            found.map_err(|obstacle| match obstacle {
+                Obstacle::Refusal(refusal) => refusal,
+                other => panic!("{other:?}"),
+            })
+        }
+
+        fn text(&self, path: impl AsRef<Path>) -> String {
+            match self.find(path).unwrap() {
+                Found::File(file) => io::read_to_string(file).unwrap(),
+                Found::Directory(tree) => panic!("{tree:?}"),
+            }
+        }
+    }
+
+    fn set_mode(path: &Path, mode: u32) {
+        fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn what_lies_beneath_is_found_by_its_relative_and_its_full_path() {
+        let fixture = Fixture::new();
+        assert_eq!(fixture.text("kv"), "kv");
+        assert_eq!(fixture.text("sub/kv"), "sub/kv");
+        assert_eq!(fixture.text("sub//./kv"), "sub/kv");
+        assert_eq!(fixture.text(fixture.directory.join("sub/kv")), "sub/kv");
+        assert!(matches!(fixture.find("sub"), Ok(Found::Directory(_))));
+    }
+
+    #[test]
+    fn no_path_leads_out() {
+        let fixture = Fixture::new();
+        let outside = Refusal::OutsideDirectory { directory: fixture.directory.clone() };
+        let sibling = format!("{}-other/kv", fixture.directory.display());
+        let tree = Tree::open_anywhere(&fixture.directory).unwrap();
+        for path in
+            ["../kv", "sub/../kv", "sub/../../kv", "/bin/sh", "/proc/self/exe", "..", ".", "", "./../kv", &sibling]
+        {
+            assert_eq!(fixture.find(path).unwrap_err(), outside, "{path:?}");
+            assert!(tree.beneath(Path::new(path)).is_err(), "{path:?}");
+        }
+        assert_eq!(fixture.find(&fixture.directory).unwrap_err(), outside);
+    }
+
+    #[test]
+    fn no_link_is_followed_wherever_it_is_and_wherever_it_leads() {
+        let fixture = Fixture::new();
+        let link = |target: &str, name: &str| {
+            let path = fixture.directory.join(name);
+            symlink(target, &path).unwrap();
+            Refusal::Link { path }
+        };
+        let refused = link("kv", "to-kv");
+        assert_eq!(fixture.find("to-kv").unwrap_err(), refused);
+        let refused = link("/bin/sh", "out");
+        assert_eq!(fixture.find("out").unwrap_err(), refused);
+        let refused = link("/proc/self/exe", "magic");
+        assert_eq!(fixture.find("magic").unwrap_err(), refused);
+        let refused = link("sub", "to-sub");
+        assert_eq!(fixture.find("to-sub/kv").unwrap_err(), refused);
+        let refused = link("nowhere", "dangling");
+        assert_eq!(fixture.find("dangling").unwrap_err(), refused);
+    }
+
+    #[test]
+    fn a_plugin_directory_behind_a_link_is_refused_and_an_open_one_stays_itself() {
+        let fixture = Fixture::new();
+        let owners = Owners::root_and_host();
+        let tree = Tree::open(&fixture.directory, &owners).unwrap();
+        let aside = fixture.directory.with_file_name("aside");
+        fs::rename(&fixture.directory, &aside).unwrap();
+        symlink("/bin", &fixture.directory).unwrap();
+        assert!(matches!(Tree::open(&fixture.directory, &owners), Err(Obstacle::Refusal(Refusal::Link { .. }))));
+        assert_eq!(io::read_to_string(tree.file(Path::new("kv")).unwrap()).unwrap(), "kv");
+    }
+
+    #[test]
+    fn what_others_may_write_is_refused_at_every_step() {
+        let fixture = Fixture::new();
+        for (step, mode) in [("kv", 0o775), ("kv", 0o757), (".", 0o777), (".", 0o1777), ("../", 0o777)] {
+            let path = fixture.directory.join(step);
+            let before = fs::metadata(&path).unwrap().permissions();
+            set_mode(&path, mode);
+            let refusal = fixture.find("kv").unwrap_err();
+            assert!(
+                matches!(refusal, Refusal::UnsafeOwner { mode: found, .. } if found == mode),
+                "{step}: {refusal:?}"
+            );
+            fs::set_permissions(&path, before).unwrap();
+        }
+        set_mode(&fixture.directory.join("sub"), 0o770);
+        assert!(matches!(fixture.find("sub/kv"), Err(Refusal::UnsafeOwner { mode: 0o770, .. })));
+        assert_eq!(fixture.text("kv"), "kv");
+    }
+
+    #[test]
+    fn above_the_directory_sticky_is_good_enough() {
+        let fixture = Fixture::new();
+        set_mode(fixture.directory.parent().unwrap(), 0o1777);
+        assert_eq!(fixture.text("kv"), "kv");
+    }
+
+    #[test]
+    fn what_belongs_to_somebody_else_is_refused_unless_it_may() {
+        let fixture = Fixture::new();
+        let somebody = 12345;
+        if let Err(error) = chown(fixture.directory.join("kv"), Some(somebody), None) {
+            eprintln!("SKIPPED: only root can give a file away: {error}");
+            return;
+        }
+        let refusal = fixture.find("kv").unwrap_err();
+        assert!(matches!(refusal, Refusal::UnsafeOwner { owner: 12345, .. }), "{refusal:?}");
+        let tree = Tree::open(&fixture.directory, &Owners::only([0, somebody])).unwrap();
+        assert!(tree.file(Path::new("kv")).is_ok());
+        assert!(matches!(Tree::open(&fixture.directory, &Owners::only([somebody])), Err(Obstacle::Refusal(_))));
+    }
+
+    #[test]
+    fn a_mode_that_the_rule_does_not_have_is_refused() {
+        let fixture = Fixture::new();
+        set_mode(&fixture.directory.join("kv"), 0o755);
+        let closed = Owners::root_and_host().with_mode(0o7750 | 0o1005);
+        let tree = Tree::open(&fixture.directory, &closed).unwrap();
+        assert!(tree.file(Path::new("kv")).is_ok());
+        let stricter = Tree { owners: Some(Owners::root_and_host().with_mode(0o750)), ..tree };
+        assert!(stricter.file(Path::new("kv")).is_err());
+    }
+
+    #[test]
+    fn only_regular_files_are_opened_and_nothing_blocks() {
+        let fixture = Fixture::new();
+        mknodat(CWD, fixture.directory.join("fifo"), FileType::Fifo, Mode::from_raw_mode(0o700), 0).unwrap();
+        let _listener = UnixListener::bind(fixture.directory.join("socket")).unwrap();
+        assert_eq!(fixture.find("fifo").unwrap_err(), Refusal::NotRegular { kind: "a FIFO" });
+        assert_eq!(fixture.find("socket").unwrap_err(), Refusal::NotRegular { kind: "a socket" });
+        let devices = Tree::open_anywhere(Path::new("/dev")).unwrap();
+        let device = devices.find(Path::new("null"));
+        assert!(matches!(device, Err(Obstacle::Refusal(Refusal::NotRegular { kind: "a device" }))), "{device:?}");
+        // A FIFO that takes a file's place at the last moment would not block either.
+        let Ok(Found::File(file)) = fixture.find("kv") else { panic!() };
+        assert!(rustix::fs::fcntl_getfl(file).unwrap().contains(OFlags::NONBLOCK));
+    }
+
+    #[test]
+    fn a_plugin_directory_is_named_by_a_plain_absolute_path() {
+        for path in ["plugins", "", "/tmp/../tmp", "./x"] {
+            let refused = Tree::open(Path::new(path), &Owners::root_and_host());
+            assert!(matches!(refused, Err(Obstacle::Refusal(Refusal::DirectoryNotAbsolute { .. }))), "{path}");
+        }
+    }
+}

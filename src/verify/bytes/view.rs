@@ -1,0 +1,159 @@
+//! The bytes of a file or of memory, read piece by piece from where they lie. Knows no format, and
+//! leaves a file's cursor alone.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
+
+/// How much is read at once when something is searched for.
+const CHUNK: usize = 64 * 1024;
+
+/// Bytes of a length that is fixed when they are opened: what a file gains later is not seen.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bytes<'a> {
+    place: Place<'a>,
+    length: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Place<'a> {
+    File(&'a File),
+    Memory(&'a [u8]),
+}
+
+impl<'a> Bytes<'a> {
+    pub(crate) fn of_file(file: &'a File) -> io::Result<Self> {
+        Ok(Self { place: Place::File(file), length: file.metadata()?.len() })
+    }
+
+    pub(crate) fn of_memory(bytes: &'a [u8]) -> Self {
+        Self { place: Place::Memory(bytes), length: bytes.len() as u64 }
+    }
+
+    pub(crate) fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// The first `limit` bytes, or all of them when there are fewer.
+    pub(crate) fn start(&self, limit: usize) -> io::Result<Vec<u8>> {
+        self.piece(0, limit)
+    }
+
+    /// At most `limit` bytes from `offset` on; fewer where the bytes end.
+    pub(crate) fn piece(&self, offset: u64, limit: usize) -> io::Result<Vec<u8>> {
+        let left = usize::try_from(self.length.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let mut piece = Vec::with_capacity(limit.min(left));
+        Cursor { bytes: *self, position: offset }.take(limit as u64).read_to_end(&mut piece)?;
+        Ok(piece)
+    }
+
+    /// Where `needle` first stands in the `size` bytes from `offset` on, in constant memory.
+    pub(crate) fn find(&self, needle: &[u8], offset: u64, size: u64) -> io::Result<Option<u64>> {
+        let end = offset.saturating_add(size).min(self.length);
+        let mut from = offset;
+        while from < end {
+            let limit = usize::try_from(end - from).unwrap_or(CHUNK).min(CHUNK);
+            let piece = self.piece(from, limit)?;
+            if let Some(position) = piece.windows(needle.len()).position(|part| part == needle) {
+                return Ok(Some(from + position as u64));
+            }
+            // The next piece overlaps this one by what a needle that is cut in two could begin
+            // with.
+            let step = (piece.len() + 1).saturating_sub(needle.len());
+            if step == 0 {
+                return Ok(None);
+            }
+            from += step as u64;
+        }
+        Ok(None)
+    }
+
+    /// The same bytes with a cursor of their own.
+    pub(crate) fn cursor(self) -> Cursor<'a> {
+        Cursor { bytes: self, position: 0 }
+    }
+
+    fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let left = usize::try_from(self.length.saturating_sub(offset)).unwrap_or(usize::MAX);
+        let wanted = buffer.len().min(left);
+        match self.place {
+            // The kernel would not even look at an offset that no file can have (pread(2), EINVAL).
+            Place::File(_) if wanted == 0 => Ok(0),
+            Place::File(file) => file.read_at(&mut buffer[..wanted], offset),
+            Place::Memory(bytes) => {
+                let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
+                buffer[..wanted].copy_from_slice(&bytes[start..start + wanted]);
+                Ok(wanted)
+            }
+        }
+    }
+}
+
+/// Reads [`Bytes`] one after the other.
+#[derive(Debug)]
+pub(crate) struct Cursor<'a> {
+    bytes: Bytes<'a>,
+    position: u64,
+}
+
+impl Read for Cursor<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.bytes.read_at(buffer, self.position)?;
+        self.position = self.position.saturating_add(length as u64);
+        Ok(length)
+    }
+}
+
+impl Seek for Cursor<'_> {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let position = match to {
+            SeekFrom::Start(position) => Some(position),
+            SeekFrom::End(distance) => self.bytes.length.checked_add_signed(distance),
+            SeekFrom::Current(distance) => self.position.checked_add_signed(distance),
+        };
+        self.position = position.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+        Ok(self.position)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_lies_behind_the_end_wherever_that_is_asked() {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(10).unwrap();
+        for bytes in [Bytes::of_file(&file).unwrap(), Bytes::of_memory(&[0; 10])] {
+            for offset in [10, 11, u64::MAX] {
+                assert_eq!(bytes.piece(offset, 4).unwrap(), [0_u8; 0], "{offset}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_cut_in_two_by_a_piece_is_found() {
+        let mut bytes = vec![b'.'; 3 * CHUNK];
+        for position in [0, CHUNK - 3, CHUNK - 1, CHUNK, 2 * CHUNK - 5, 3 * CHUNK - 6] {
+            bytes[position..position + 6].copy_from_slice(b"needle");
+            let found = Bytes::of_memory(&bytes).find(b"needle", 0, u64::MAX).unwrap();
+            assert_eq!(found, Some(position as u64));
+            bytes[position..position + 6].fill(b'.');
+        }
+        assert_eq!(Bytes::of_memory(&bytes).find(b"needle", 0, u64::MAX).unwrap(), None);
+        assert_eq!(Bytes::of_memory(b"nee").find(b"needle", 0, 3).unwrap(), None);
+        assert_eq!(Bytes::of_memory(b"..needle").find(b"needle", 2, 5).unwrap(), None);
+        assert_eq!(Bytes::of_memory(b"..needle").find(b"needle", 2, 6).unwrap(), Some(2));
+    }
+
+    #[test]
+    fn nothing_is_read_past_the_end() {
+        let bytes = Bytes::of_memory(b"12345");
+        assert_eq!(bytes.piece(3, 10).unwrap(), b"45");
+        assert_eq!(bytes.piece(u64::MAX, 10).unwrap(), b"");
+        let mut rest = Vec::new();
+        let mut cursor = bytes.cursor();
+        cursor.seek(SeekFrom::Start(9)).unwrap();
+        assert_eq!(cursor.read_to_end(&mut rest).unwrap(), 0);
+    }
+}

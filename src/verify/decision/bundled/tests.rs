@@ -1,0 +1,27 @@
+//! What can only happen between two steps of the examination of a directory.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+
+use super::*;
+use crate::authoring::Claims;
+use crate::verify::{Policy, Version};
+
+#[test]
+fn a_program_that_changes_between_its_two_copies_is_noticed() {
+    let place = tempfile::tempdir().unwrap();
+    let plugin = place.path().join("plugin");
+    fs::create_dir(&plugin).unwrap();
+    fs::copy(std::env::current_exe().unwrap(), plugin.join("run")).unwrap();
+    let claims = Claims::new("plugin".parse().unwrap(), Version::new(1, 0, 0));
+    let manifest = Manifest::from_bytes("manifest", claims.describe(&plugin).unwrap()).unwrap();
+    let bundle = Bundle::materialise(&Tree::open_anywhere(&plugin).unwrap(), &manifest, place.path()).unwrap();
+    let policy = Policy::new();
+    let examination = Examination::new(&policy, None, &plugin);
+    let image = || examination.image_of(&manifest, &bundle, manifest.program());
+    assert!(image().is_ok());
+    let copy = bundle.path().join("run");
+    fs::set_permissions(&copy, Permissions::from_mode(0o700)).unwrap();
+    fs::OpenOptions::new().append(true).open(&copy).and_then(|file| file.set_len(1 << 20)).unwrap();
+    assert!(matches!(image(), Err(Obstacle::Refusal(Refusal::DigestMismatch { .. }))));
+}

@@ -1,0 +1,134 @@
+//! What a program may bring into its process besides its own bytes, which no digest covers. Reads
+//! no file.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+
+use crate::Escaped;
+use crate::verify::bytes::linkage::Linkage;
+
+/// A rule for how the programs of plugins are linked. Without one, anything is accepted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LinkageRule {
+    only_static: bool,
+    no_search_paths: bool,
+    libraries: Option<BTreeSet<OsString>>,
+}
+
+impl LinkageRule {
+    /// A rule that accepts anything yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Only programs that are started without a dynamic loader, so that the digest covers all code
+    /// in the process at its start.
+    pub fn only_static(mut self) -> Self {
+        self.only_static = true;
+        self
+    }
+
+    /// No search paths of a program's own (`DT_RPATH`, `DT_RUNPATH`), nor libraries that are named
+    /// by a path: libraries come from the system's directories.
+    pub fn no_search_paths(mut self) -> Self {
+        self.no_search_paths = true;
+        self
+    }
+
+    /// Only these libraries, by the names by which programs need them, such as `libc.so.6`;
+    /// auditors and filters count as libraries.
+    pub fn only_libraries<N: Into<OsString>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
+        self.libraries = Some(names.into_iter().map(Into::into).collect());
+        self
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    pub(super) fn check(&self, linkage: &Linkage) -> Result<(), LinkageFault> {
+        if self.only_static && !(linkage.is_static() && linkage.needed.is_empty()) {
+            return Err(LinkageFault::Dynamic);
+        }
+        let names = || linkage.needed.iter().chain(&linkage.auxiliary);
+        if self.no_search_paths {
+            if let Some(path) = linkage.search_paths.first() {
+                return Err(LinkageFault::SearchPath { path: path.text.clone() });
+            }
+            if let Some(path) = names().find(|name| name.as_encoded_bytes().contains(&b'/')) {
+                return Err(LinkageFault::SearchPath { path: path.clone() });
+            }
+        }
+        match self.libraries.as_ref().and_then(|libraries| names().find(|name| !libraries.contains(*name))) {
+            Some(name) => Err(LinkageFault::Library { name: name.clone() }),
+            None => Ok(()),
+        }
+    }
+}
+
+/// How a program is linked that a policy does not accept so.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LinkageFault {
+    /// A dynamic loader starts it.
+    #[error("a dynamic loader starts it, and the policy accepts static programs only")]
+    Dynamic,
+    /// It names directories or a file from which libraries are loaded.
+    #[error("it has libraries loaded from {:?}, and the policy accepts no such path", Escaped::new(path.as_encoded_bytes()))]
+    SearchPath {
+        /// The path as it is written in the program.
+        path: OsString,
+    },
+    /// It needs a library that the policy does not name.
+    #[error("it needs the library {:?}, which the policy does not name", Escaped::new(name.as_encoded_bytes()))]
+    Library {
+        /// The library's name.
+        name: OsString,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verify::bytes::linkage::{SearchPath, SearchPathKind};
+
+    #[test]
+    fn each_rule_refuses_what_it_is_about_and_nothing_else() {
+        let alone = Linkage::default();
+        let (interpreter, needed) = (Some("/lib/ld.so".into()), vec!["libc.so.6".into()]);
+        let dynamic = Linkage { interpreter, needed, ..Linkage::default() };
+        let mut searching = dynamic.clone();
+        searching.search_paths = vec![SearchPath { kind: SearchPathKind::Runpath, text: "$ORIGIN".into() }];
+        let mut by_path = dynamic.clone();
+        by_path.needed.push("./libx.so".into());
+        let mut audited = dynamic.clone();
+        audited.auxiliary.push("audit.so".into());
+        // A loader is named by nobody, and libraries are needed all the same: whoever starts it
+        // brings them in.
+        let mut odd = dynamic.clone();
+        odd.interpreter = None;
+
+        let search = |path: &str| Err(LinkageFault::SearchPath { path: path.into() });
+        let library = |name: &str| Err(LinkageFault::Library { name: name.into() });
+        let any = LinkageRule::new();
+        let only_static = LinkageRule::new().only_static();
+        let no_paths = LinkageRule::new().no_search_paths();
+        let libc = LinkageRule::new().only_libraries(["libc.so.6"]);
+        for (linkage, by_static, by_paths, by_libc) in [
+            (&alone, Ok(()), Ok(()), Ok(())),
+            (&dynamic, Err(LinkageFault::Dynamic), Ok(()), Ok(())),
+            (&searching, Err(LinkageFault::Dynamic), search("$ORIGIN"), Ok(())),
+            (&by_path, Err(LinkageFault::Dynamic), search("./libx.so"), library("./libx.so")),
+            (&audited, Err(LinkageFault::Dynamic), Ok(()), library("audit.so")),
+            (&odd, Err(LinkageFault::Dynamic), Ok(()), Ok(())),
+        ] {
+            assert_eq!(any.check(linkage), Ok(()));
+            assert_eq!(only_static.check(linkage), by_static, "{linkage:?}");
+            assert_eq!(no_paths.check(linkage), by_paths, "{linkage:?}");
+            assert_eq!(libc.check(linkage), by_libc, "{linkage:?}");
+        }
+        let none = LinkageRule::new().only_libraries([""; 0]);
+        assert_eq!(none.check(&dynamic), library("libc.so.6"));
+        assert!(!none.is_empty() && any.is_empty());
+    }
+}

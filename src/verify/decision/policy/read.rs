@@ -1,0 +1,295 @@
+//! A policy as a file: what an operator writes once for all hosts of a machine. Every path in it
+//! starts from the file's own directory.
+//!
+//! ```toml
+//! format = "portcullis-policy/1"
+//! directory = "/usr/lib/example/plugins"
+//! require = ["manifest", "lock"]
+//! lock = "plugins.lock"
+//! deny = ["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"]
+//!
+//! [[key]]
+//! minisign = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3"
+//! plugins = ["kv"]
+//!
+//! [minimum-version]
+//! kv = "1.2.0"
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::{Place, Policy, TrustedKey};
+use crate::fs::{Opening, follow, is_trusted};
+use crate::verify::sources::document::Document;
+use crate::verify::sources::form;
+use crate::verify::{Checksums, Digest, Lock, Owners, PluginName, PublicKey, SourceError, SourceFault, Version};
+use crate::verify::{LinkageRule, SourceKind};
+
+const FORMAT: &str = "portcullis-policy/1";
+
+/// The largest policy in bytes.
+const LIMIT: u64 = 1024 * 1024;
+
+/// Why the parts of a policy do not fit together.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PolicyFault {
+    /// A source is required and there is none of its kind.
+    #[error("'{kind}' is required to vouch, and the policy has no source of that kind, so nothing could ever run")]
+    RequiredSource {
+        /// The kind.
+        kind: SourceKind,
+    },
+    /// The plugin directory is not absolute.
+    #[error("the plugin directory is an absolute path without `..`")]
+    Directory,
+    /// A digest is allowed and denied.
+    #[error("{digest} is allowed and denied; take it out of one of the two")]
+    AllowedAndDenied {
+        /// The digest.
+        digest: Digest,
+    },
+    /// The mode would let others write plugins.
+    #[error("a mode that lets others write is not accepted: whoever may write a plugin decides what runs")]
+    Mode,
+    /// An owner is neither `root`, `host` nor a user id.
+    #[error("an owner is \"root\", \"host\" or the number of a user")]
+    Owner,
+    /// Private copies need a place.
+    #[error("private copies need a directory, `copies`")]
+    NoCopies,
+    /// The way of execution is not known.
+    #[error("the execution is \"sealed\", \"private-copy\" or \"dangerous-pinned-fd\"")]
+    Execution,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Form {
+    #[serde(rename = "format")]
+    _format: String,
+    directory: Spanned<PathBuf>,
+    #[serde(default)]
+    require: Vec<Spanned<WrittenKind>>,
+    #[serde(default)]
+    allow: Vec<Digest>,
+    #[serde(default)]
+    deny: Vec<Spanned<Digest>>,
+    lock: Option<PathBuf>,
+    checksums: Option<PathBuf>,
+    size_limit: Option<u64>,
+    execution: Option<Spanned<String>>,
+    copies: Option<PathBuf>,
+    #[serde(default, rename = "key")]
+    keys: Vec<KeyForm>,
+    #[serde(default)]
+    place: Option<Spanned<PlaceForm>>,
+    linkage: Option<LinkageForm>,
+    #[serde(default)]
+    minimum_version: BTreeMap<WrittenName, WrittenVersion>,
+}
+
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct WrittenKind(#[serde(deserialize_with = "form::from_text")] SourceKind);
+
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct WrittenVersion(#[serde(deserialize_with = "form::from_text")] Version);
+
+#[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+#[serde(transparent)]
+struct WrittenName(#[serde(deserialize_with = "form::from_text")] PluginName);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeyForm {
+    minisign: PublicKey,
+    plugins: Option<BTreeSet<PluginName>>,
+    /// For people.
+    #[serde(rename = "note")]
+    _note: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PlaceForm {
+    owners: Option<Vec<OwnerForm>>,
+    mode: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct LinkageForm {
+    #[serde(default)]
+    only_static: bool,
+    #[serde(default)]
+    no_search_paths: bool,
+    only_libraries: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum OwnerForm {
+    Id(u32),
+    Word(String),
+}
+
+impl Policy {
+    /// Reads the policy at `path`, and the lock file and the list of digests that it names.
+    ///
+    /// None of them may be writable by anybody but root and this process's user, nor may anybody
+    /// else be able to put another file in its place: whoever can do that decides what runs.
+    ///
+    /// # Errors
+    ///
+    /// When one of the files cannot be read, may be written by others, contradicts itself or is
+    /// malformed.
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, SourceError> {
+        let path = path.as_ref();
+        refuse_writable(path)?;
+        let document = Document::read(path, LIMIT)?;
+        let form: Form = form::read(&document, FORMAT)?;
+        let base = path.parent().unwrap_or(Path::new(""));
+        let named = |path: &Option<PathBuf>| path.as_ref().map(|path| base.join(path));
+        let (lock, checksums) = (named(&form.lock), named(&form.checksums));
+        lock.iter().chain(&checksums).try_for_each(|path| refuse_writable(path))?;
+        let lock = lock.map(Lock::read).transpose()?;
+        let checksums = checksums.map(Checksums::read).transpose()?;
+        let mut policy = build(&document, form, base)?;
+        policy.lock = lock.map(Arc::new);
+        policy.checksums = checksums.map(Arc::new);
+        Ok(policy)
+    }
+
+    /// Reads a policy from `bytes`, without the files that it names; `path` is what it is called
+    /// where something is wrong with it. For checking a policy before it is put into place.
+    ///
+    /// # Errors
+    ///
+    /// When it contradicts itself or is malformed.
+    pub fn check_bytes(path: impl Into<PathBuf>, bytes: impl Into<Vec<u8>>) -> Result<(), SourceError> {
+        let document = Document::new(path, bytes);
+        let form: Form = form::read(&document, FORMAT)?;
+        build(&document, form, Path::new("")).map(|_| ())
+    }
+}
+
+fn build(document: &Document, form: Form, base: &Path) -> Result<Policy, SourceError> {
+    let at = |offset: usize, fault: PolicyFault| document.fault(Some(document.line_of(offset)), fault);
+    if !is_plain(form.directory.get_ref()) {
+        return Err(at(form.directory.span().start, PolicyFault::Directory));
+    }
+    let mut policy = Policy::new().with_directory(form.directory.get_ref());
+    policy.allowed = form.allow.into_iter().collect();
+    for denied in form.deny {
+        if policy.allowed.contains(denied.get_ref()) {
+            return Err(at(denied.span().start, PolicyFault::AllowedAndDenied { digest: *denied.get_ref() }));
+        }
+        policy.denied.insert(denied.into_inner());
+    }
+    policy.keys =
+        form.keys.into_iter().map(|KeyForm { minisign: key, plugins, .. }| TrustedKey { key, plugins }).collect();
+    policy.minimum = form.minimum_version.into_iter().map(|(name, version)| (name.0, version.0)).collect();
+    policy.limit = form.size_limit;
+    policy.copies = form.copies.map(|copies| base.join(copies));
+    if let Some(execution) = form.execution {
+        policy.place = place(execution.get_ref(), &policy.copies).map_err(|fault| at(execution.span().start, fault))?;
+    }
+    if let Some(place) = form.place {
+        let start = place.span().start;
+        policy.owners = owners(place.into_inner()).map_err(|fault| at(start, fault))?;
+    }
+    if let Some(linkage) = form.linkage {
+        policy.linkage = rule(linkage);
+    }
+    for kind in form.require {
+        let WrittenKind(required) = kind.get_ref();
+        let is_there = match required {
+            SourceKind::Allow => !policy.allowed.is_empty(),
+            SourceKind::Lock => form.lock.is_some(),
+            SourceKind::Manifest => !policy.keys.is_empty(),
+            SourceKind::Checksums => form.checksums.is_some(),
+        };
+        if !is_there {
+            return Err(at(kind.span().start, PolicyFault::RequiredSource { kind: *required }));
+        }
+        policy.required.insert(*required);
+    }
+    let names_nothing = policy.has_no_source() && form.lock.is_none() && form.checksums.is_none();
+    if names_nothing { Err(document.fault(None, SourceFault::Empty)) } else { Ok(policy) }
+}
+
+fn is_plain(path: &Path) -> bool {
+    use std::path::Component::{Normal, RootDir};
+    let mut components = path.components();
+    components.next() == Some(RootDir) && components.all(|component| matches!(component, Normal(_)))
+}
+
+fn place(execution: &str, copies: &Option<PathBuf>) -> Result<Place, PolicyFault> {
+    match (execution, copies) {
+        ("sealed", _) => Ok(Place::Memory),
+        ("private-copy", Some(copies)) => Ok(Place::Directory(copies.clone())),
+        ("private-copy", None) => Err(PolicyFault::NoCopies),
+        ("dangerous-pinned-fd", _) => Ok(Place::WhereTheyLie),
+        _ => Err(PolicyFault::Execution),
+    }
+}
+
+fn owners(form: PlaceForm) -> Result<Owners, PolicyFault> {
+    let mut owners = Owners::root_and_host();
+    if let Some(named) = form.owners {
+        let user = |owner| match owner {
+            OwnerForm::Id(id) => Ok(id),
+            OwnerForm::Word(word) if word == "root" => Ok(0),
+            OwnerForm::Word(word) if word == "host" => Ok(rustix::process::geteuid().as_raw()),
+            OwnerForm::Word(_) => Err(PolicyFault::Owner),
+        };
+        owners = Owners::only(named.into_iter().map(user).collect::<Result<Vec<_>, _>>()?);
+    }
+    match form.mode {
+        None => Ok(owners),
+        Some(mode) if mode & !0o7777 != 0 || mode & 0o022 != 0 => Err(PolicyFault::Mode),
+        Some(mode) => Ok(owners.with_mode(mode)),
+    }
+}
+
+fn rule(form: LinkageForm) -> LinkageRule {
+    let mut rule = LinkageRule::new();
+    if form.only_static {
+        rule = rule.only_static();
+    }
+    if form.no_search_paths {
+        rule = rule.no_search_paths();
+    }
+    match form.only_libraries {
+        Some(libraries) => rule.only_libraries(libraries),
+        None => rule,
+    }
+}
+
+/// Refuses a file that somebody else may write or replace. What is found under its path afterwards
+/// is the same file then, unless root or this process's user wants it otherwise.
+fn refuse_writable(path: &Path) -> Result<(), SourceError> {
+    let unreadable = |error| SourceError::new(path, None, SourceFault::Unreadable(error));
+    let (exists, opening) = std::path::absolute(path).and_then(|path| follow(&path)).map_err(unreadable)?;
+    if !exists {
+        return Err(unreadable(io::ErrorKind::NotFound.into()));
+    }
+    if let Some(Opening { path, owner, mode }) = opening {
+        return Err(SourceError::new(path, None, SourceFault::WritableByOthers { owner, mode }));
+    }
+    let status = std::fs::metadata(path).map_err(unreadable)?;
+    let (owner, mode) = (status.uid(), status.mode() & 0o7777);
+    match is_trusted(owner) && mode & 0o022 == 0 {
+        true => Ok(()),
+        false => Err(SourceError::new(path, None, SourceFault::WritableByOthers { owner, mode })),
+    }
+}

@@ -1,0 +1,309 @@
+//! What is wrong with a plugin that was examined: one variant for each reason, with the facts that
+//! a person needs. Decides nothing.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use crate::Escaped;
+use crate::verify::bytes::format::Format;
+use crate::verify::{BundlePath, Digest, Expiry, LinkageFault, Platform, PluginName, Silence, Version, Voucher};
+
+/// What is wrong with a file that was examined.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The policy names no digest, so it allows nothing.
+    #[error("the policy names no digest, and so allows nothing")]
+    NothingAllowed,
+    /// The bytes are not those that the policy names.
+    #[error("its SHA-256 is not the expected one\n  expected {}\n  actual   {actual}", Listed(expected))]
+    #[non_exhaustive]
+    DigestMismatch {
+        /// The digests that the policy allows.
+        expected: Vec<Digest>,
+        /// The digest of the bytes that were read.
+        actual: Digest,
+    },
+    /// Only a regular file can be a plugin.
+    #[error("it is {kind}, not a regular file")]
+    NotRegular {
+        /// What it is instead.
+        kind: &'static str,
+    },
+    /// The file is larger than the policy's limit.
+    #[error("it is larger than the limit of {limit} bytes")]
+    TooLarge {
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// Nobody may execute the file.
+    #[error("its mode {mode:04o} lets nobody execute it")]
+    NotExecutable {
+        /// The permission bits.
+        mode: u32,
+    },
+    /// The file has a set-user-ID or set-group-ID bit: it is meant to run with somebody else's
+    /// rights.
+    #[error("its mode {mode:04o} has a set-user-ID or set-group-ID bit")]
+    SetId {
+        /// The permission bits.
+        mode: u32,
+    },
+    /// The file carries capabilities (capabilities(7)): it is meant to run with more rights than
+    /// its caller.
+    #[error("it carries file capabilities")]
+    FileCapabilities,
+    /// The file lies on a mount from which nothing may be executed; running a copy would circumvent
+    /// that.
+    #[error("it lies on a mount with the option noexec")]
+    NoexecMount,
+    /// The file is a script, and the digest says nothing about its interpreter.
+    #[error(
+        "it is a script for {:?}, and the digest does not cover that program; verify the interpreter and pass the script as an argument",
+        Escaped::new(interpreter)
+    )]
+    Script {
+        /// The first line after `#!`, cut after 80 bytes.
+        interpreter: String,
+    },
+    /// The file is no program for this machine.
+    #[error("it is {0}")]
+    Format(Format),
+    /// It is linked as the policy does not accept it.
+    #[error(transparent)]
+    Linkage(LinkageFault),
+    /// This machine does not execute sealed memory.
+    /// [`Policy::with_private_copy`](crate::verify::Policy::with_private_copy) is another way.
+    #[error(
+        "this machine does not execute memory (vm.memfd_noexec=2), and another way than sealed memory was not asked for"
+    )]
+    SealedExecUnavailable,
+    /// The directory for private copies is on a mount from which nothing may be executed.
+    #[error("the directory for private copies, {}, is on a mount with the option noexec", Escaped::path(directory))]
+    CopyNotExecutable {
+        /// The directory.
+        directory: PathBuf,
+    },
+    /// Others could put another file in the place of the private copy.
+    #[error(
+        "{} is no place for private copies: user {owner} owns it and its mode is {mode:04o}, so others can rename what is in it",
+        Escaped::path(directory)
+    )]
+    OpenDirectory {
+        /// The directory that was given, or one above it.
+        directory: PathBuf,
+        /// Its owner's user id.
+        owner: u32,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The policy denies the digest, whoever vouches for it.
+    #[error("the policy denies {digest}")]
+    Denied {
+        /// The digest of the plugin or of one of its files.
+        digest: Digest,
+    },
+    /// No source says that it may run.
+    #[error("nobody vouches for it{}", Silent(silent))]
+    NotVouched {
+        /// What each source of the policy has to say.
+        silent: Vec<Silence>,
+    },
+    /// A source that the policy requires does not vouch for it.
+    #[error("the policy requires '{}' to vouch for it, and {silence}", silence.kind())]
+    RequiredSource {
+        /// What that source has to say.
+        silence: Silence,
+    },
+    /// Two sources say different things of the same plugin.
+    #[error("its sources contradict each other\n  {} says {one}\n  {} says {other}", vouchers.0, vouchers.1)]
+    Contradiction {
+        /// The two.
+        vouchers: Box<(Voucher, Voucher)>,
+        /// What the first says.
+        one: Digest,
+        /// What the second says.
+        other: Digest,
+    },
+    /// The sources go by names, and the file's own is none.
+    #[error("its file name is no name of a plugin, and no other was given; the lock file and manifests go by names")]
+    Unnamed,
+    /// The manifest is about another plugin.
+    #[error("its manifest is about the plugin {found}, not {expected}")]
+    OtherPlugin {
+        /// The plugin that was asked for.
+        expected: PluginName,
+        /// The plugin that the manifest is about.
+        found: PluginName,
+    },
+    /// The manifest is about another platform.
+    #[error("its manifest is for {found}; this machine is {expected}")]
+    OtherPlatform {
+        /// This machine.
+        expected: Platform,
+        /// The platform that the manifest is about.
+        found: Platform,
+    },
+    /// The manifest holds no longer.
+    #[error("its manifest has expired on {expires}")]
+    Expired {
+        /// When it did.
+        expires: Expiry,
+    },
+    /// The version is one that must not be run any more.
+    #[error("its version {version} is below the minimum version {minimum}")]
+    Rollback {
+        /// The version.
+        version: Version,
+        /// The lowest that may be run.
+        minimum: Version,
+    },
+    /// There is a minimum version, and nobody says which version this is.
+    #[error("nobody says which version it is, and the minimum version is {minimum}")]
+    VersionUnknown {
+        /// The lowest version that may be run.
+        minimum: Version,
+    },
+    /// A manifest lies there that nobody signed.
+    #[error("nobody signed its manifest: there is no signature {}", Escaped::path(signature))]
+    Unsigned {
+        /// Where the signature would be.
+        signature: PathBuf,
+    },
+    /// The lock file agrees to a manifest, and there is none.
+    #[error("the lock file agrees to its manifest, and there is no {}", Escaped::path(path))]
+    NoManifest {
+        /// Where it would be.
+        path: PathBuf,
+    },
+    /// The manifest is not the one that was agreed to.
+    #[error("the SHA-256 of its manifest is not the expected one\n  expected {expected}\n  actual   {actual}")]
+    ManifestMismatch {
+        /// The digest that was agreed to.
+        expected: Digest,
+        /// The digest of the manifest that lies there.
+        actual: Digest,
+    },
+    /// The manifest is about a directory of files, or about another file than this one.
+    #[error("its manifest is not about a single file of that name")]
+    ManifestOfDirectory,
+    /// A file that the manifest names is not there.
+    #[error("its file {path}, which its manifest names, is not there")]
+    FileMissing {
+        /// The file.
+        path: BundlePath,
+    },
+    /// It does not have the size that its manifest says.
+    #[error("it has {actual} bytes, not {expected}")]
+    #[non_exhaustive]
+    Size {
+        /// The size that the manifest says, in bytes.
+        expected: u64,
+        /// Its own.
+        actual: u64,
+    },
+    /// A file of the plugin does not have the size that its manifest says.
+    #[error("its file {path} has not the size of {expected} bytes")]
+    FileSize {
+        /// The file.
+        path: BundlePath,
+        /// The size that the manifest says, in bytes.
+        expected: u64,
+    },
+    /// A file of the plugin is not the one that its manifest says.
+    #[error("the SHA-256 of its file {path} is not the expected one\n  expected {expected}\n  actual   {actual}")]
+    FileDigest {
+        /// The file.
+        path: BundlePath,
+        /// The digest that the manifest says.
+        expected: Digest,
+        /// The digest of the bytes that were read.
+        actual: Digest,
+    },
+    /// Something is wrong with a file of the plugin.
+    #[error("its file {path}: {reason}")]
+    File {
+        /// The file.
+        path: BundlePath,
+        /// What is wrong with it.
+        reason: Box<Refusal>,
+    },
+    /// Something is wrong with its manifest, or with the manifest's signature.
+    #[error("{}: {reason}", Escaped::path(path))]
+    Document {
+        /// The manifest or signature.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: Box<Refusal>,
+    },
+    /// The interpreter is not the one that the manifest says.
+    #[error("its interpreter {}: {reason}", Escaped::path(path))]
+    Interpreter {
+        /// The interpreter.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: Box<Refusal>,
+    },
+    /// A directory cannot be run where it lies.
+    #[error("it is a directory, which is run from verified copies only")]
+    PinnedDirectory,
+    /// The plugin directory is not named by an absolute path.
+    #[error("the plugin directory {} is not an absolute path without `..`", Escaped::path(directory))]
+    DirectoryNotAbsolute {
+        /// The directory as it was named.
+        directory: PathBuf,
+    },
+    /// It does not lie beneath the plugin directory.
+    #[error("it does not lie beneath the plugin directory {}", Escaped::path(directory))]
+    OutsideDirectory {
+        /// The plugin directory.
+        directory: PathBuf,
+    },
+    /// There is a symbolic link on the way to it.
+    #[error("{} is a symbolic link", Escaped::path(path))]
+    Link {
+        /// The link.
+        path: PathBuf,
+    },
+    /// Somebody who is not trusted owns a step of the way to it, or may write it.
+    #[error("user {owner} owns {} and its mode is {mode:04o}, which the policy does not allow", Escaped::path(path))]
+    UnsafeOwner {
+        /// The file or directory.
+        path: PathBuf,
+        /// Its owner's user id.
+        owner: u32,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// Somebody other than root and this process's user may write the file, and it was to be run
+    /// where it lies.
+    #[error("user {owner} owns it and its mode is {mode:04o}: others may write it while it runs")]
+    WritableByOthers {
+        /// The permission bits.
+        mode: u32,
+        /// The owner's user id.
+        owner: u32,
+    },
+}
+
+struct Silent<'a>(&'a [Silence]);
+
+impl fmt::Display for Silent<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|silence| write!(f, "\n  {silence}"))
+    }
+}
+
+struct Listed<'a>(&'a [Digest]);
+
+impl fmt::Display for Listed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, digest) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n        or ")?;
+            }
+            write!(f, "{digest}")?;
+        }
+        Ok(())
+    }
+}

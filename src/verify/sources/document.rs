@@ -1,0 +1,141 @@
+//! A text that decides what may run: a file of a few lines that somebody else wrote, read within a
+//! bound. Knows no format.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+
+use crate::verify::{SourceError, SourceFault};
+
+/// The bytes of a file, and the name under which faults in it are reported.
+#[derive(Debug, Clone)]
+pub(crate) struct Document {
+    path: PathBuf,
+    bytes: Vec<u8>,
+}
+
+impl Document {
+    /// Reads the regular file at `path`, which holds at most `limit` bytes.
+    pub(crate) fn read(path: &Path, limit: u64) -> Result<Self, SourceError> {
+        let fault = |fault| SourceError::new(path, None, fault);
+        let file = open_regular(path).map_err(|error| fault(SourceFault::Unreadable(error)))?;
+        let file = file.map_err(|kind| fault(SourceFault::NotRegular { kind }))?;
+        Self::read_open(file, path, limit)
+    }
+
+    /// Reads a regular file that is open already.
+    pub(crate) fn read_open(file: File, path: &Path, limit: u64) -> Result<Self, SourceError> {
+        let fault = |fault| SourceError::new(path, None, fault);
+        let mut bytes = Vec::new();
+        // What is measured is what was read, because a file may grow while it is read.
+        file.take(limit.saturating_add(1))
+            .read_to_end(&mut bytes)
+            .map_err(|error| fault(SourceFault::Unreadable(error)))?;
+        if bytes.len() as u64 > limit {
+            return Err(fault(SourceFault::TooLarge { limit }));
+        }
+        Ok(Self { path: path.to_path_buf(), bytes })
+    }
+
+    /// Bytes that are in memory already. `path` is what they are called when there is something
+    /// wrong with them.
+    pub(crate) fn new(path: impl Into<PathBuf>, bytes: impl Into<Vec<u8>>) -> Self {
+        Self { path: path.into(), bytes: bytes.into() }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// All the bytes, a byte order mark included: what a signature or a digest is about.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The bytes without the byte order mark that some editors put in front (U+FEFF).
+    pub(crate) fn content(&self) -> &[u8] {
+        self.bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&self.bytes)
+    }
+
+    /// The content as text.
+    pub(crate) fn text(&self) -> Result<&str, SourceError> {
+        let content = self.content();
+        str::from_utf8(content)
+            .map_err(|error| self.fault(Some(line_of(content, error.valid_up_to())), SourceFault::NotUtf8))
+    }
+
+    /// A fault in this document, at a line that is counted from one, or of the whole of it.
+    pub(crate) fn fault(&self, line: Option<usize>, fault: impl Into<SourceFault>) -> SourceError {
+        SourceError::new(&self.path, line, fault.into())
+    }
+
+    /// The line, counted from one, of a place in the content.
+    pub(crate) fn line_of(&self, offset: usize) -> usize {
+        line_of(self.content(), offset)
+    }
+}
+
+fn line_of(content: &[u8], offset: usize) -> usize {
+    content[..offset.min(content.len())].iter().filter(|byte| **byte == b'\n').count() + 1
+}
+
+/// Opens a regular file without side effects, or says what it is instead.
+pub(crate) fn open_regular(path: &Path) -> io::Result<Result<File, &'static str>> {
+    // Looked at before it is opened, because opening a device can already do something.
+    if let Some(kind) = other_than_regular(std::fs::metadata(path)?.file_type()) {
+        return Ok(Err(kind));
+    }
+    // Should a FIFO or a terminal have taken its place, opening it must neither block nor take it
+    // over.
+    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32;
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    Ok(match other_than_regular(file.metadata()?.file_type()) {
+        Some(kind) => Err(kind),
+        None => Ok(file),
+    })
+}
+
+/// What something is that is no regular file.
+pub(crate) fn other_than_regular(kind: std::fs::FileType) -> Option<&'static str> {
+    match kind {
+        kind if kind.is_file() => None,
+        kind if kind.is_dir() => Some("a directory"),
+        kind if kind.is_fifo() => Some("a FIFO"),
+        kind if kind.is_socket() => Some("a socket"),
+        kind if kind.is_symlink() => Some("a symbolic link"),
+        // Linux knows no other kinds than these and devices (inode(7)).
+        _ => Some("a device"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_regular_file_within_the_limit_is_read() {
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("file");
+        std::fs::write(&file, "12345").unwrap();
+        assert_eq!(Document::read(&file, 5).unwrap().bytes(), b"12345");
+        let refused = |path: &Path| Document::read(path, 4).unwrap_err().fault;
+        assert!(matches!(refused(&file), SourceFault::TooLarge { limit: 4 }));
+        assert!(matches!(refused(place.path()), SourceFault::NotRegular { kind: "a directory" }));
+        assert!(matches!(refused(Path::new("/dev/zero")), SourceFault::NotRegular { kind: "a device" }));
+        let missing = Document::read(&place.path().join("none"), 4).unwrap_err();
+        assert!(matches!(missing.fault, SourceFault::Unreadable(_)));
+        let cause = std::error::Error::source(&missing).unwrap().downcast_ref::<io::Error>().unwrap();
+        assert_eq!(cause.kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_content_and_a_fault_names_its_line() {
+        let document = Document::new("list", b"\xef\xbb\xbfone\ntwo\xff\n");
+        assert_eq!(document.content(), b"one\ntwo\xff\n");
+        assert_eq!(document.text().unwrap_err().to_string(), "list:2: it is not UTF-8");
+        assert_eq!(document.line_of(usize::MAX), 3);
+    }
+}

@@ -1,0 +1,233 @@
+//! Public keys of publishers, as minisign(1) writes them. Knows who may sign; not what a signature
+//! looks like, nor any secret.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+
+use crate::Escaped;
+use crate::verify::SourceError;
+use crate::verify::sources::document::Document;
+
+/// What the first line of a key file or a signature begins with.
+pub(crate) const UNTRUSTED: &str = "untrusted comment: ";
+
+/// The largest key file that is read in bytes.
+const LIMIT: u64 = 4096;
+
+/// Two bytes of algorithm, eight of id, 32 of key.
+const LENGTH: usize = 42;
+
+/// What a secret key has instead: with the derivation, the salt, the seed and a checksum.
+const SECRET_LENGTH: usize = 158;
+
+/// The public key of somebody whose signatures are believed: Ed25519, in the form of minisign(1).
+///
+/// Written as the one line of base64 that minisign prints, and equal to another when id and key
+/// are: the comment in a key file is anybody's, and is not kept.
+///
+/// ```
+/// use portcullis::verify::PublicKey;
+/// let key: PublicKey = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3".parse()?;
+/// assert_eq!(key.id().to_string(), "E7620F1842B4E81F");
+/// # Ok::<(), portcullis::verify::KeyFault>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PublicKey([u8; LENGTH]);
+
+impl PublicKey {
+    /// Reads a key file, `minisign.pub`: a line of untrusted comment, which may be missing, and the
+    /// line with the key.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError`] when the file cannot be read, is larger than 4 KiB, or holds anything else
+    /// ([`KeyFault`]).
+    pub fn read(path: impl AsRef<Path>) -> Result<Self, SourceError> {
+        Self::parse(&Document::read(path.as_ref(), LIMIT)?)
+    }
+
+    /// Reads a key file from `bytes`; `path` is what it is called where something is wrong with it.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    pub fn from_bytes(path: impl Into<PathBuf>, bytes: impl Into<Vec<u8>>) -> Result<Self, SourceError> {
+        Self::parse(&Document::new(path, bytes))
+    }
+
+    pub(crate) fn parse(document: &Document) -> Result<Self, SourceError> {
+        let mut lines = (1..).zip(document.text()?.lines()).peekable();
+        lines.next_if(|(_, line)| line.starts_with(UNTRUSTED));
+        let Some((number, line)) = lines.next() else { return Err(document.fault(None, KeyFault::Missing)) };
+        let key = line.parse().map_err(|fault: KeyFault| document.fault(Some(number), fault))?;
+        match lines.next() {
+            Some((number, _)) => Err(document.fault(Some(number), KeyFault::Trailing)),
+            None => Ok(key),
+        }
+    }
+
+    /// The number under which signatures name the key. It is chosen freely by whoever made the key,
+    /// and identifies nobody.
+    pub fn id(&self) -> KeyId {
+        let mut id = [0; 8];
+        id.copy_from_slice(&self.0[2..10]);
+        KeyId::from_bytes(id)
+    }
+}
+
+impl FromStr for PublicKey {
+    type Err = KeyFault;
+
+    fn from_str(text: &str) -> Result<Self, KeyFault> {
+        let bytes = BASE64.decode(text).map_err(|_| KeyFault::Encoding)?;
+        if bytes.len() == SECRET_LENGTH {
+            return Err(KeyFault::Secret);
+        }
+        let found = bytes.len();
+        let bytes: [u8; LENGTH] = bytes.try_into().map_err(|_| KeyFault::Length { found })?;
+        if bytes[..2] != *b"Ed" {
+            return Err(KeyFault::Algorithm { found: [bytes[0], bytes[1]] });
+        }
+        Ok(Self(bytes))
+    }
+}
+
+impl fmt::Display for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&BASE64.encode(self.0))
+    }
+}
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PublicKey({self})")
+    }
+}
+
+/// The number of a key, written as minisign(1) writes it: upper-case hexadecimal digits, here
+/// always all 16 of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyId(u64);
+
+impl KeyId {
+    pub(crate) fn from_bytes(bytes: [u8; 8]) -> Self {
+        Self(u64::from_le_bytes(bytes))
+    }
+}
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016X}", self.0)
+    }
+}
+
+/// Why a text is not a [`PublicKey`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyFault {
+    /// There is no key in the file.
+    #[error("there is no public key in it")]
+    Missing,
+    /// Something follows the key.
+    #[error("a public key was complete before this line; one file holds one key")]
+    Trailing,
+    /// It is no base64, or not the one way of writing its bytes.
+    #[error("it is not the base64 of a public key, as minisign writes it")]
+    Encoding,
+    /// It has another length than a public key.
+    #[error("it is {found} bytes long; a public key of minisign is {LENGTH}")]
+    Length {
+        /// The length in bytes.
+        found: usize,
+    },
+    /// It is a secret key, which belongs to nobody but its owner.
+    #[error("it is a secret key; name the public key instead, and consider whether this one is still secret")]
+    Secret,
+    /// It is for another algorithm than Ed25519.
+    #[error("it is a key for the algorithm {:?}; only 'Ed' is known, Ed25519", Escaped::new(found))]
+    Algorithm {
+        /// The two bytes that name the algorithm.
+        found: [u8; 2],
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verify::SourceFault;
+
+    const KEY: &str = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3";
+
+    fn encoded(bytes: &[u8]) -> String {
+        BASE64.encode(bytes)
+    }
+
+    #[test]
+    fn a_key_is_written_as_it_was_read_and_named_by_its_id() {
+        let key: PublicKey = KEY.parse().unwrap();
+        assert_eq!((key.to_string().as_str(), key.id().to_string().as_str()), (KEY, "E7620F1842B4E81F"));
+        assert_eq!(format!("{key:?}"), format!("PublicKey({KEY})"));
+    }
+
+    #[test]
+    fn the_comment_of_a_key_file_is_optional_and_says_nothing() {
+        let key: PublicKey = KEY.parse().unwrap();
+        for text in [
+            format!("untrusted comment: minisign public key 0000000000000000\n{KEY}\n"),
+            format!("untrusted comment: \r\n{KEY}\r\n"),
+            format!("{KEY}\n"),
+            format!("\u{feff}{KEY}"),
+        ] {
+            assert_eq!(PublicKey::from_bytes("k.pub", text).unwrap(), key);
+        }
+    }
+
+    #[test]
+    fn everything_else_is_refused_with_its_line() {
+        let comment = "untrusted comment: key";
+        for (text, expected) in [
+            (String::new(), "k.pub: there is no public key in it"),
+            (format!("{comment}\n"), "k.pub: there is no public key in it"),
+            (
+                format!("{comment}\n{comment}\n{KEY}\n"),
+                "k.pub:2: it is not the base64 of a public key, as minisign writes it",
+            ),
+            (format!("comment\n{KEY}\n"), "k.pub:1: it is not the base64 of a public key, as minisign writes it"),
+            (format!(" {KEY}\n"), "k.pub:1: it is not the base64 of a public key, as minisign writes it"),
+            (format!("{KEY}\n\n"), "k.pub:2: a public key was complete before this line; one file holds one key"),
+            (
+                format!("{comment}\n{KEY}\n{KEY}\n"),
+                "k.pub:3: a public key was complete before this line; one file holds one key",
+            ),
+        ] {
+            let error = PublicKey::from_bytes("k.pub", text.as_str()).unwrap_err();
+            assert_eq!(error.to_string(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn other_bytes_than_those_of_a_public_key_are_refused_by_what_they_are() {
+        let bytes = BASE64.decode(KEY).unwrap();
+        assert_eq!(encoded(&bytes[..41]).parse::<PublicKey>(), Err(KeyFault::Length { found: 41 }));
+        assert_eq!(encoded(&[0; SECRET_LENGTH]).parse::<PublicKey>(), Err(KeyFault::Secret));
+        for algorithm in [*b"ED", *b"\x1b\n"] {
+            let other = [&algorithm[..], &bytes[2..]].concat();
+            assert_eq!(encoded(&other).parse::<PublicKey>(), Err(KeyFault::Algorithm { found: algorithm }));
+        }
+    }
+
+    #[test]
+    fn a_key_file_over_the_limit_is_not_read() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("k.pub");
+        let comment = "x".repeat(4096 - UNTRUSTED.len() - KEY.len() - 1);
+        std::fs::write(&path, format!("{UNTRUSTED}{comment}\n{KEY}")).unwrap();
+        assert_eq!(PublicKey::read(&path).unwrap().to_string(), KEY);
+        std::fs::write(&path, format!("{UNTRUSTED}{comment}x\n{KEY}")).unwrap();
+        assert!(matches!(PublicKey::read(&path).unwrap_err().fault, SourceFault::TooLarge { limit: 4096 }));
+    }
+}

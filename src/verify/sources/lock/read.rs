@@ -1,0 +1,144 @@
+//! From text to a [`Lock`]: what each key means, and what must fit together. Looks at no plugin.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::{Artifact, FORMAT, Lock, LockedPlugin, Subject};
+use crate::verify::sources::document::Document;
+use crate::verify::sources::form;
+use crate::verify::{Digest, Platform, PluginName, PublicKey, SourceError, SourceFault, Version};
+
+/// The longest note in characters.
+const NOTE: usize = 500;
+
+/// Why a lock file is not one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LockFault {
+    /// A plugin is there twice.
+    #[error("the plugin {name} is there a second time")]
+    Plugin {
+        /// Its name.
+        name: PluginName,
+    },
+    /// A plugin has two artifacts for one platform.
+    #[error("the plugin {name} has a second artifact for {platform}")]
+    Platform {
+        /// The plugin.
+        name: PluginName,
+        /// The platform.
+        platform: Platform,
+    },
+    /// A plugin without artifacts.
+    #[error("the plugin {name} has no artifact, so nothing of it may run")]
+    NoArtifact {
+        /// The plugin.
+        name: PluginName,
+    },
+    /// An artifact must be either a file or a manifest.
+    #[error("an artifact has either a sha256 or a manifest, not both and not neither")]
+    Subject,
+    /// The version that was agreed to is below the lowest that may be.
+    #[error("the version that was agreed to is below the minimum version {minimum}")]
+    Minimum {
+        /// The lowest that may be.
+        minimum: Version,
+    },
+    /// A note is too long, or more than a line.
+    #[error("a note is one line of at most {NOTE} characters, without control characters")]
+    Note,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Form {
+    #[serde(rename = "format")]
+    _format: String,
+    #[serde(default, rename = "plugin")]
+    plugins: Vec<Spanned<PluginForm>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct PluginForm {
+    name: PluginName,
+    version: Option<WrittenVersion>,
+    minimum_version: Option<WrittenVersion>,
+    note: Option<String>,
+    #[serde(default, rename = "artifact")]
+    artifacts: Vec<Spanned<ArtifactForm>>,
+}
+
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct WrittenVersion(#[serde(deserialize_with = "form::from_text")] Version);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct ArtifactForm {
+    platform: Platform,
+    sha256: Option<Digest>,
+    manifest: Option<Digest>,
+    vouched_by: Option<PublicKey>,
+}
+
+pub(super) fn parse(document: &Document) -> Result<Lock, SourceError> {
+    let form: Form = form::read(document, FORMAT)?;
+    let mut lock = Lock::new(document.path());
+    for entry in form.plugins {
+        let offset = entry.span().start;
+        let (name, plugin) = plugin(document, offset, entry.into_inner())?;
+        if lock.plugins.insert(name.clone(), plugin).is_some() {
+            return Err(at(document, offset, LockFault::Plugin { name }));
+        }
+    }
+    match lock.plugins.is_empty() {
+        true => Err(document.fault(None, SourceFault::Empty)),
+        false => Ok(lock),
+    }
+}
+
+fn at(document: &Document, offset: usize, fault: LockFault) -> SourceError {
+    document.fault(Some(document.line_of(offset)), fault)
+}
+
+fn plugin(document: &Document, offset: usize, written: PluginForm) -> Result<(PluginName, LockedPlugin), SourceError> {
+    let PluginForm { name, version, minimum_version, note, artifacts } = written;
+    let mut plugin = LockedPlugin {
+        version: version.map(|written| written.0),
+        minimum_version: minimum_version.map(|written| written.0),
+        note,
+        artifacts: BTreeMap::new(),
+    };
+    for entry in artifacts {
+        let offset = entry.span().start;
+        let ArtifactForm { platform, sha256, manifest, vouched_by } = entry.into_inner();
+        let subject = match (sha256, manifest) {
+            (Some(digest), None) => Subject::File(digest),
+            (None, Some(digest)) => Subject::Manifest(digest),
+            _ => return Err(at(document, offset, LockFault::Subject)),
+        };
+        if plugin.artifacts.insert(platform.clone(), Artifact { subject, vouched_by }).is_some() {
+            return Err(at(document, offset, LockFault::Platform { name, platform }));
+        }
+    }
+    match fault(&name, &plugin) {
+        None => Ok((name, plugin)),
+        Some(fault) => Err(at(document, offset, fault)),
+    }
+}
+
+pub(crate) fn fault(name: &PluginName, plugin: &LockedPlugin) -> Option<LockFault> {
+    if plugin.artifacts.is_empty() {
+        return Some(LockFault::NoArtifact { name: name.clone() });
+    }
+    if plugin.note.as_ref().is_some_and(|note| note.chars().count() > NOTE || note.chars().any(char::is_control)) {
+        return Some(LockFault::Note);
+    }
+    match (&plugin.version, &plugin.minimum_version) {
+        (Some(version), Some(minimum)) if version < minimum => Some(LockFault::Minimum { minimum: minimum.clone() }),
+        _ => None,
+    }
+}

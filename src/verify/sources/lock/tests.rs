@@ -1,0 +1,163 @@
+//! What a lock file says when it is read, and that it is written whole.
+
+use std::fs::Permissions;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+use super::*;
+use crate::authoring::{LockRefusal, LockWriteError};
+use crate::verify::SourceFault;
+
+const KEY: &str = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3";
+const DIGEST: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+
+fn head() -> String {
+    format!("format = \"{FORMAT}\"\n")
+}
+
+fn artifact(platform: &str) -> String {
+    format!("[[plugin.artifact]]\nplatform = \"{platform}\"\nsha256 = \"{DIGEST}\"\n")
+}
+
+fn plugin(name: &str) -> String {
+    format!("[[plugin]]\nname = \"{name}\"\n")
+}
+
+fn name(text: &str) -> PluginName {
+    text.parse().unwrap()
+}
+
+fn locked() -> Lock {
+    let mut lock = Lock::new("plugins.lock");
+    let digest: Digest = DIGEST.parse().unwrap();
+    let vouched = Artifact::new(Subject::File(digest), Some(KEY.parse().unwrap()));
+    let kv = LockedPlugin {
+        version: Some(Version::new(1, 2, 0)),
+        minimum_version: Some(Version::new(1, 0, 0)),
+        note: Some("asked for by \"ops\"".into()),
+        artifacts: BTreeMap::from([
+            (Platform::current(), vouched),
+            ("plan9-vax".parse().unwrap(), Artifact::new(Subject::Manifest(digest), None)),
+        ]),
+    };
+    let any = BTreeMap::from([(Platform::any(), Artifact::new(Subject::File(digest), None))]);
+    lock.insert(name("zip"), LockedPlugin { artifacts: any, ..LockedPlugin::default() });
+    lock.insert(name("kv"), kv);
+    lock
+}
+
+#[test]
+fn what_is_written_is_read_back_and_sorted() {
+    let lock = locked();
+    let text = lock.to_text();
+    assert_eq!(Lock::from_bytes("plugins.lock", text.as_bytes()).unwrap(), lock);
+    let names: Vec<_> = text.lines().filter(|line| line.starts_with("name")).collect();
+    assert_eq!(names, ["name = \"kv\"", "name = \"zip\""]);
+    assert_eq!(Lock::from_bytes("plugins.lock", text.as_bytes()).unwrap().to_text(), text);
+}
+
+#[test]
+fn an_artifact_is_for_a_platform_or_for_any() {
+    let lock = locked();
+    let here = Platform::current();
+    assert!(lock.artifact(&name("kv"), &here).unwrap().vouched_by.is_some());
+    assert!(lock.artifact(&name("kv"), &"linux-other".parse().unwrap()).is_none());
+    assert!(lock.artifact(&name("zip"), &here).is_some());
+    assert!(lock.artifact(&name("none"), &here).is_none());
+}
+
+#[test]
+fn what_is_ambiguous_or_empty_is_refused_with_its_line() {
+    let kv = plugin("kv");
+    let any = artifact("any");
+    for (text, line, expected) in [
+        (String::new(), None, "it names nothing, and so vouches for nothing"),
+        (head(), None, "it names nothing, and so vouches for nothing"),
+        (head() + &kv, Some(2), "the plugin kv has no artifact, so nothing of it may run"),
+        (head() + &kv + &any + &kv + &any, Some(7), "the plugin kv is there a second time"),
+        (head() + &kv + &any + &any, Some(7), "the plugin kv has a second artifact for any"),
+        (
+            head() + &kv + "[[plugin.artifact]]\nplatform = \"any\"\n",
+            Some(4),
+            "an artifact has either a sha256 or a manifest, not both and not neither",
+        ),
+        (
+            head() + &kv + &any + &format!("manifest = \"{DIGEST}\"\n"),
+            Some(4),
+            "an artifact has either a sha256 or a manifest, not both and not neither",
+        ),
+        (
+            head() + &kv + "version = \"1.0.0\"\nminimum-version = \"1.0.1\"\n" + &any,
+            Some(2),
+            "the version that was agreed to is below the minimum version 1.0.1",
+        ),
+        (
+            head() + &kv + "note = \"a\\nb\"\n" + &any,
+            Some(2),
+            "a note is one line of at most 500 characters, without control characters",
+        ),
+    ] {
+        let error = Lock::from_bytes("lock", text.as_bytes()).unwrap_err();
+        assert_eq!((error.line, error.fault.to_string().as_str()), (line, expected), "{text}");
+    }
+    for broken in ["unknown = 1", "sha256 = \"abc\"", "vouched-by = \"abc\"", "x = [", "platform = \"any\""] {
+        let error = Lock::from_bytes("lock", head() + &kv + &any + broken).unwrap_err();
+        assert!(matches!(error.fault, SourceFault::Toml { .. }), "{broken}: {error}");
+        assert!(error.line.is_some(), "{broken}");
+    }
+}
+
+#[test]
+fn writing_replaces_the_whole_or_nothing() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("plugins.lock");
+    let lock = Lock { path: path.clone(), ..locked() };
+    lock.write().unwrap();
+    assert_eq!(Lock::read(&path).unwrap(), lock);
+    assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o644);
+    std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    lock.write().unwrap();
+    assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+    assert!(matches!(Lock::new(&path).write(), Err(LockWriteError::Malformed(_))));
+    assert_eq!(Lock::read(&path).unwrap(), lock);
+    assert_eq!(std::fs::read_dir(place.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn changes_wait_for_one_another_and_none_is_lost() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("plugins.lock");
+    std::thread::scope(|scope| {
+        for number in 0..8 {
+            let path = &path;
+            scope.spawn(move || {
+                let _turn = Lock::hold(path).unwrap();
+                let mut lock = Lock::read(path).unwrap_or_else(|_| Lock::new(path));
+                let artifacts =
+                    BTreeMap::from([(Platform::any(), Artifact::new(Subject::File(Digest::of("x")), None))]);
+                lock.insert(name(&format!("plugin-{number}")), LockedPlugin { artifacts, ..LockedPlugin::default() });
+                lock.write().unwrap();
+            });
+        }
+    });
+    assert_eq!(Lock::read(&path).unwrap().plugins().len(), 8);
+}
+
+#[test]
+fn a_refusal_names_the_keys_that_vouched_and_the_one_that_vouches_now() {
+    // Three keys that differ in their number alone, which stands behind the name of the algorithm.
+    let [one, two, other]: [PublicKey; 3] = ["Qf6", "Qg6", "Qh6"].map(|id| KEY.replace("Qf6", id).parse().unwrap());
+    let refused = |locked: &[PublicKey], offered| {
+        LockRefusal::OtherSigner { name: name("kv"), locked: locked.to_vec(), offered }.to_string()
+    };
+    assert_eq!(
+        refused(&[one, two], Some(other)),
+        format!(
+            "kv was vouched for by key {} or {}, and this is vouched for by key {}",
+            one.id(),
+            two.id(),
+            other.id()
+        )
+    );
+    let nobody = format!("kv was vouched for by key {}, and this is vouched for by nobody", one.id());
+    assert_eq!(refused(&[one], None), nobody);
+}

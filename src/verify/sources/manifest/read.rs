@@ -1,0 +1,204 @@
+//! From text to a [`Manifest`]: what each key means, and what must fit together. Looks at no file
+//! but the manifest.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::{BundlePath, Interpreter, InterpreterProgram, Manifest, ManifestFile, Version};
+use crate::verify::sources::document::Document;
+use crate::verify::sources::form;
+use crate::verify::{Digest, Expiry, Platform, PluginName, SourceError, SourceFault};
+
+pub(crate) const FORMAT: &str = "portcullis-manifest/1";
+
+/// How many arguments an interpreter may be given by a manifest, and how long one may be.
+const ARGUMENTS: usize = 64;
+const ARGUMENT: usize = 4096;
+
+/// Why the parts of a manifest do not fit together.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ManifestFault {
+    /// Two entries are about the same file.
+    #[error("{path} is named a second time")]
+    Duplicate {
+        /// The file.
+        path: BundlePath,
+    },
+    /// A path names a file and a directory.
+    #[error("{path} cannot be a file, because other files lie in it")]
+    FileAndDirectory {
+        /// The path.
+        path: BundlePath,
+    },
+    /// A file has the name of the manifest itself.
+    #[error("{} is the manifest's own name", Manifest::INSIDE)]
+    NamesItself,
+    /// The program is not among the files.
+    #[error("the program {path} is not among the files")]
+    NoProgram {
+        /// The program.
+        path: BundlePath,
+    },
+    /// The interpreter is not among the files.
+    #[error("the interpreter {path} is not among the files")]
+    NoInterpreter {
+        /// The interpreter.
+        path: BundlePath,
+    },
+    /// The path of an interpreter is neither absolute nor a path in the bundle.
+    #[error("the interpreter's path is neither absolute and plain nor that of a file of the plugin")]
+    InterpreterPath,
+    /// An installed interpreter without digest or size.
+    #[error("an interpreter with an absolute path needs its sha256 and its size")]
+    InterpreterUnpinned,
+    /// A bundled interpreter with a digest of its own.
+    #[error("an interpreter that is a file of the plugin has its sha256 and size there, and not here")]
+    InterpreterTwice,
+    /// Too many arguments, or one that no program can be given.
+    #[error("an interpreter takes at most {ARGUMENTS} arguments of at most {ARGUMENT} bytes, without NUL")]
+    Arguments,
+    /// The manifest's own version is one that it says must not be run.
+    #[error("the minimum version {minimum} is above the version of the manifest itself")]
+    Minimum {
+        /// The lowest that may be run.
+        minimum: Version,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Form {
+    #[serde(rename = "format")]
+    _format: String,
+    name: PluginName,
+    #[serde(deserialize_with = "form::from_text")]
+    version: Version,
+    platform: Platform,
+    #[serde(default)]
+    minimum_version: Option<Spanned<WrittenVersion>>,
+    #[serde(default)]
+    expires: Option<Expiry>,
+    program: Spanned<BundlePath>,
+    #[serde(default)]
+    interpreter: Option<Spanned<InterpreterForm>>,
+    #[serde(default, rename = "file")]
+    files: Vec<Spanned<FileForm>>,
+}
+
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct WrittenVersion(#[serde(deserialize_with = "form::from_text")] Version);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct InterpreterForm {
+    path: String,
+    sha256: Option<Digest>,
+    size: Option<u64>,
+    #[serde(default)]
+    arguments: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileForm {
+    path: BundlePath,
+    sha256: Digest,
+    size: u64,
+    #[serde(default)]
+    executable: bool,
+}
+
+pub(super) fn read(document: &Document) -> Result<Manifest, SourceError> {
+    let form: Form = form::read(document, FORMAT)?;
+    let files = files(document, form.files)?;
+    let at = |offset: usize, fault: ManifestFault| document.fault(Some(document.line_of(offset)), fault);
+    let start = form.program.span().start;
+    let program = form.program.into_inner();
+    if !files.contains_key(&program) {
+        return Err(at(start, ManifestFault::NoProgram { path: program }));
+    }
+    let interpreter = match form.interpreter {
+        None => None,
+        Some(written) => {
+            let start = written.span().start;
+            Some(interpreter(written.into_inner(), &files).map_err(|fault| at(start, fault))?)
+        }
+    };
+    if let Some(minimum) = form.minimum_version.as_ref().filter(|minimum| minimum.get_ref().0 > form.version) {
+        let fault = ManifestFault::Minimum { minimum: minimum.get_ref().0.clone() };
+        return Err(at(minimum.span().start, fault));
+    }
+    Ok(Manifest {
+        path: document.path().to_path_buf(),
+        digest: Digest::of(document.bytes()),
+        name: form.name,
+        version: form.version,
+        platform: form.platform,
+        minimum: form.minimum_version.map(|minimum| minimum.into_inner().0),
+        expires: form.expires,
+        program,
+        interpreter,
+        files,
+    })
+}
+
+fn files(
+    document: &Document,
+    written: Vec<Spanned<FileForm>>,
+) -> Result<BTreeMap<BundlePath, ManifestFile>, SourceError> {
+    // A line is looked up only where there is a fault: each look goes through the document.
+    let at = |offset: usize, fault: ManifestFault| document.fault(Some(document.line_of(offset)), fault);
+    let mut files = BTreeMap::new();
+    let mut offsets = BTreeMap::new();
+    for entry in written {
+        let offset = entry.span().start;
+        let FileForm { path, sha256, size, executable } = entry.into_inner();
+        if path.as_str() == Manifest::INSIDE {
+            return Err(at(offset, ManifestFault::NamesItself));
+        }
+        offsets.insert(path.clone(), offset);
+        if files.insert(path.clone(), ManifestFile { digest: sha256, size, executable }).is_some() {
+            return Err(at(offset, ManifestFault::Duplicate { path }));
+        }
+    }
+    if files.is_empty() {
+        return Err(document.fault(None, SourceFault::Empty));
+    }
+    let shared = files.keys().flat_map(BundlePath::directories).find_map(|above| offsets.get_key_value(above));
+    match shared {
+        None => Ok(files),
+        Some((path, offset)) => Err(at(*offset, ManifestFault::FileAndDirectory { path: path.clone() })),
+    }
+}
+
+fn interpreter(
+    written: InterpreterForm,
+    files: &BTreeMap<BundlePath, ManifestFile>,
+) -> Result<Interpreter, ManifestFault> {
+    let InterpreterForm { path, sha256, size, arguments } = written;
+    if arguments.len() > ARGUMENTS || arguments.iter().any(|one| one.len() > ARGUMENT || one.contains('\0')) {
+        return Err(ManifestFault::Arguments);
+    }
+    let program = match (path.strip_prefix('/'), sha256, size) {
+        // What follows the first slash obeys the same rules as a path in the bundle.
+        (Some(rest), Some(digest), Some(size)) => {
+            rest.parse::<BundlePath>().map_err(|_| ManifestFault::InterpreterPath)?;
+            InterpreterProgram::Installed { path: PathBuf::from(path), digest, size }
+        }
+        (Some(_), _, _) => return Err(ManifestFault::InterpreterUnpinned),
+        (None, None, None) => {
+            let path: BundlePath = path.parse().map_err(|_| ManifestFault::InterpreterPath)?;
+            if !files.contains_key(&path) {
+                return Err(ManifestFault::NoInterpreter { path });
+            }
+            InterpreterProgram::Bundled(path)
+        }
+        (None, _, _) => return Err(ManifestFault::InterpreterTwice),
+    };
+    Ok(Interpreter { program, arguments })
+}
