@@ -12,6 +12,7 @@ mod exec;
 mod hint;
 mod inspect;
 mod keygen;
+mod limits;
 mod lock;
 mod man;
 mod manifest;
@@ -20,7 +21,10 @@ mod place;
 #[cfg(feature = "probe")]
 mod probe;
 mod progress;
+#[cfg(feature = "report")]
+mod report;
 mod sign;
+mod timing;
 mod trust;
 mod verdict;
 

@@ -14,6 +14,7 @@ pub(crate) fn write(bytes: &[u8], target: &Path, replace: bool) -> io::Result<()
 }
 
 /// The same for what this user alone may read.
+#[cfg(feature = "report")]
 pub(crate) fn write_private(bytes: &[u8], target: &Path, replace: bool) -> io::Result<()> {
     write_as(0o600, bytes, target, replace)
 }

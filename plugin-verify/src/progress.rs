@@ -3,12 +3,11 @@
 
 use std::path::Path;
 use std::sync::Once;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// What takes less than this is over before a person wonders.
-const PATIENCE: Duration = Duration::from_millis(500);
+use crate::timing::PROGRESS_BAR_DELAY;
 
 /// A bar on standard error.
 pub(crate) struct Progress {
@@ -34,7 +33,7 @@ impl Progress {
     /// standard error is no terminal, it never does.
     pub(crate) fn add(&self, bytes: u64) {
         self.bar.inc(bytes);
-        if self.since.elapsed() > PATIENCE {
+        if self.since.elapsed() > PROGRESS_BAR_DELAY {
             self.shown.call_once(|| {
                 self.bar.set_draw_target(ProgressDrawTarget::stderr());
                 self.bar.tick();

@@ -8,4 +8,8 @@ fn texts() {
     if cfg!(not(feature = "probe")) {
         cases.skip("tests/cmd/*probe*.toml");
     }
+    if cfg!(not(feature = "report")) {
+        cases.skip("tests/cmd/help-audit-report.toml");
+        cases.skip("tests/cmd/help-audit.toml");
+    }
 }

@@ -5,10 +5,9 @@ mod hash;
 mod key;
 mod proof;
 mod prove;
-mod report;
 mod show;
-mod text;
-mod verify;
+pub(crate) mod text;
+pub(crate) mod verify;
 
 use std::fs::File;
 use std::io::Read as _;
@@ -19,6 +18,10 @@ use cli_support::Exit;
 use portcullis::Escaped;
 use portcullis::audit::NoteVerifier;
 use portcullis::audit::verifier::Trust;
+
+use crate::limits::AUDIT_TEXT_BYTES;
+#[cfg(feature = "report")]
+use crate::report;
 
 /// Examine the audit log of a host, and prove what is in it
 ///
@@ -36,6 +39,7 @@ pub(crate) struct Arguments {
 enum Verb {
     Verify(verify::Arguments),
     Show(show::Arguments),
+    #[cfg(feature = "report")]
     Report(report::Arguments),
     Prove(prove::Arguments),
     CheckProof(proof::Arguments),
@@ -48,6 +52,7 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
     match &arguments.verb {
         Verb::Verify(arguments) => verify::run(arguments),
         Verb::Show(arguments) => show::run(arguments),
+        #[cfg(feature = "report")]
         Verb::Report(arguments) => report::run(arguments),
         Verb::Prove(arguments) => prove::run(arguments),
         Verb::CheckProof(arguments) => proof::run(arguments),
@@ -86,16 +91,15 @@ impl Subject {
 
 /// A text that somebody else wrote, of at most a megabyte; `-` is standard input.
 pub(crate) fn small_text(path: &Path) -> Result<String, String> {
-    const LIMIT: u64 = 1024 * 1024;
     let failed = |error: std::io::Error| format!("{}: {error}", Escaped::path(path));
     let mut bytes = Vec::new();
     if path == Path::new("-") {
-        std::io::stdin().lock().take(LIMIT + 1).read_to_end(&mut bytes).map_err(failed)?;
+        std::io::stdin().lock().take(AUDIT_TEXT_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
     } else {
-        File::open(path).map_err(failed)?.take(LIMIT + 1).read_to_end(&mut bytes).map_err(failed)?;
+        File::open(path).map_err(failed)?.take(AUDIT_TEXT_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
     }
-    if bytes.len() as u64 > LIMIT {
-        return Err(format!("{}: it is longer than {LIMIT} bytes", Escaped::path(path)));
+    if bytes.len() as u64 > AUDIT_TEXT_BYTES {
+        return Err(format!("{}: it is longer than {AUDIT_TEXT_BYTES} bytes", Escaped::path(path)));
     }
     String::from_utf8(bytes).map_err(|_| format!("{}: it is not UTF-8", Escaped::path(path)))
 }

@@ -14,6 +14,7 @@ use serde_json::Value;
 
 use super::{Subject, text, verify};
 use crate::OUTPUT;
+use crate::limits::{KEPT_RECORD_BYTES, KEPT_RECORDS};
 
 /// Print the records of a log
 ///
@@ -62,10 +63,6 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     format: OutputFormat,
 }
-
-/// So many records are kept in memory, and so many bytes of them.
-const LIMIT: usize = 100_000;
-const BYTES: usize = 64 * 1024 * 1024;
 
 fn launch(text: &str) -> Result<String, String> {
     let digits = (1..=16).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
@@ -182,7 +179,7 @@ impl Shown {
                 self.bytes += record.line().len();
                 self.kept.push_back(record.clone());
                 let asked = last.unwrap_or(usize::MAX);
-                while self.kept.len() > asked.min(LIMIT) || self.bytes > BYTES {
+                while self.kept.len() > asked.min(KEPT_RECORDS) || self.bytes > KEPT_RECORD_BYTES {
                     self.is_cut |= self.kept.len() <= asked;
                     self.bytes -= self.kept.pop_front().map_or(self.bytes, |record| record.line().len());
                 }
@@ -232,11 +229,11 @@ mod tests {
         let small = record("x");
         assert_eq!(kept(Some(3), 5, &small), (3, false));
         assert_eq!(kept(Some(7), 5, &small), (5, false));
-        assert_eq!(kept(None, LIMIT + 1, &small), (LIMIT, true));
-        assert_eq!(kept(Some(LIMIT + 9), LIMIT + 1, &small), (LIMIT, true));
-        assert_eq!(kept(Some(LIMIT), LIMIT + 1, &small), (LIMIT, false));
+        assert_eq!(kept(None, KEPT_RECORDS + 1, &small), (KEPT_RECORDS, true));
+        assert_eq!(kept(Some(KEPT_RECORDS + 9), KEPT_RECORDS + 1, &small), (KEPT_RECORDS, true));
+        assert_eq!(kept(Some(KEPT_RECORDS), KEPT_RECORDS + 1, &small), (KEPT_RECORDS, false));
         let large = record(&"x".repeat(60_000));
-        let most = BYTES / large.line().len();
+        let most = KEPT_RECORD_BYTES / large.line().len();
         assert_eq!(kept(None, most, &large), (most, false));
         assert_eq!(kept(None, most + 5, &large), (most, true));
         assert_eq!(kept(Some(most + 1), most + 5, &large), (most, true));

@@ -5,6 +5,8 @@ use portcullis::audit::Record;
 use portcullis::event::{Event, Tally};
 use serde_json::Value;
 
+use crate::limits::{SHORT_HASH_CHARACTERS, UNKNOWN_EVENT_CHARACTERS};
+
 /// The record as it stands in the log: as its text, if there are numbers in it that cannot be read.
 pub(crate) fn value(record: &Record) -> Value {
     serde_json::from_str(record.line()).unwrap_or_else(|_| shown(record.line()).into())
@@ -16,7 +18,8 @@ pub(crate) fn line(record: &Record) -> String {
     let kind = event.as_ref().map_or("?", Event::kind);
     let launch =
         event.as_ref().and_then(Event::launch).map_or_else(|| "-".repeat(8), |launch| short(&launch.to_string()));
-    let told = event.as_ref().map_or_else(|| record.event_text().chars().take(200).collect(), told);
+    let told =
+        event.as_ref().map_or_else(|| record.event_text().chars().take(UNKNOWN_EVENT_CHARACTERS).collect(), told);
     format!("{:>8} {} {kind:<13} {launch} {}", record.seq(), record.time(), shown(&told))
 }
 
@@ -28,7 +31,7 @@ fn shown(text: &str) -> String {
 
 /// Enough to tell things apart by.
 fn short(text: &str) -> String {
-    text.chars().take(8).collect()
+    text.chars().take(SHORT_HASH_CHARACTERS).collect()
 }
 
 /// What matters of an event. Foreign text in it is not escaped yet.

@@ -4,7 +4,6 @@ use std::ffi::OsString;
 use std::fmt;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::time::Duration;
 
 use cli_support::Signals;
 use portcullis::host::{Ending, EnvironmentError, LaunchReport, Plugin, Services, ServicesError, Shutdown};
@@ -12,16 +11,7 @@ use portcullis::verify::SourceError;
 use portcullis::{Chain, Error, Escaped};
 
 use super::Arguments;
-
-/// How long the plugin may take to tell its services.
-const SERVICES_LIMIT: Duration = Duration::from_secs(5);
-
-/// How long it may take to exit when it is asked to.
-const GRACE: Duration = Duration::from_secs(2);
-
-/// How long the end of a plugin that broke off its answer is waited for, so that it is seen as an
-/// end of its own.
-const END_WAIT: Duration = Duration::from_millis(500);
+use crate::timing::{CRASH_WAIT, LIST_SERVICES_TIMEOUT, SHUTDOWN_GRACE};
 
 /// What was seen of a plugin that became ready. It has ended, or was killed.
 #[derive(Debug)]
@@ -94,11 +84,11 @@ pub(super) fn probe(arguments: &Arguments) -> Result<Seen, Fault> {
 }
 
 async fn look_at(plugin: Plugin) -> Seen {
-    let services = plugin.services(SERVICES_LIMIT).await;
+    let services = plugin.services(LIST_SERVICES_TIMEOUT).await;
     if matches!(services, Err(ServicesError::Status { .. })) {
         // It is asked to exit next, whether it has ended or not.
-        let _ = tokio::time::timeout(END_WAIT, plugin.exited()).await;
+        let _ = tokio::time::timeout(CRASH_WAIT, plugin.exited()).await;
     }
-    let shutdown = plugin.shutdown(GRACE).await;
+    let shutdown = plugin.shutdown(SHUTDOWN_GRACE).await;
     Seen { report: plugin.report().clone(), services, shutdown, stderr: plugin.stderr_tail() }
 }

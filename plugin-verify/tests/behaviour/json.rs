@@ -121,7 +121,8 @@ fn command(place: &TempDir, line: &str) -> Command {
 #[test]
 fn every_failure_is_one_document_with_the_verb_and_the_outcome() {
     let fixture = fixture();
-    for (line, exit) in FAILURES {
+    let is_built = |line: &str| cfg!(feature = "report") || !line.starts_with("audit report");
+    for (line, exit) in FAILURES.iter().filter(|(line, _)| is_built(line)) {
         let output = command(&fixture.directory, line).output().unwrap();
         assert_eq!(output.status.code(), Some(*exit), "{line}: {output:?}");
         // Anything before or after the one document is an error of the parser.

@@ -14,6 +14,7 @@ mod keys;
 mod lock;
 mod machine;
 mod manifest;
+#[cfg(feature = "report")]
 mod report;
 mod streams;
 mod trail;

@@ -9,16 +9,16 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use portcullis::Digest;
 use portcullis::audit::verifier::Examination;
 
-use super::foreign::Foreign;
 use super::numbers::{count, moment};
-use super::story::Story;
+use super::summary::LogSummary;
+use super::untrusted::UntrustedText;
 use super::{chart, tables, verdict};
 
 const STYLE: &str = include_str!("style.css");
 
-pub(super) fn page(log: &Path, found: &Examination, story: &Story) -> String {
-    let file = Foreign::path(log);
-    let name = found.origin.as_deref().map_or_else(|| file.clone(), Foreign::new);
+pub(super) fn page(log: &Path, found: &Examination, summary: &LogSummary) -> String {
+    let file = UntrustedText::path(log);
+    let name = found.origin.as_deref().map_or_else(|| file.clone(), UntrustedText::new);
     let body = html! {
         (DOCTYPE)
         html lang="en" {
@@ -31,7 +31,7 @@ pub(super) fn page(log: &Path, found: &Examination, story: &Story) -> String {
                 }
                 main {
                     (verdict::verdict(found))
-                    @if found.next > found.first { (glance(found, story)) (parts(found, story)) }
+                    @if found.next > found.first { (glance(found, summary)) (parts(found, summary)) }
                 }
                 (footer(found))
             }
@@ -40,7 +40,7 @@ pub(super) fn page(log: &Path, found: &Examination, story: &Story) -> String {
     body.into_string()
 }
 
-fn head(name: &Foreign, verdict: &str) -> Markup {
+fn head(name: &UntrustedText, verdict: &str) -> Markup {
     // Not even a style that somebody smuggled in would be applied: this one alone is allowed, by
     // its hash.
     let style = BASE64.encode(Digest::of(STYLE).as_bytes());
@@ -65,19 +65,19 @@ fn period(found: &Examination) -> Option<String> {
 }
 
 /// The numbers that say where to look.
-fn glance(found: &Examination, story: &Story) -> Markup {
+fn glance(found: &Examination, summary: &LogSummary) -> Markup {
     let open = found.account.open_calls().count() as u64;
-    let weakened = story.weakened.values().map(|weakening| weakening.count).sum();
-    let limits = story.limits.values().map(|reached| reached.count).sum();
+    let weakened = summary.weakened.values().map(|weakening| weakening.count).sum();
+    let limits = summary.limits.values().map(|reached| reached.count).sum();
     let plain = [
         (found.next - found.first, "record", "records"),
-        (story.launches.total(), "launch", "launches"),
-        (story.calls.begun, "call", "calls"),
+        (summary.launches.total(), "launch", "launches"),
+        (summary.calls.begun, "call", "calls"),
     ];
     let grave = [
-        (story.calls.failed, "failed call", "failed calls"),
+        (summary.calls.failed, "failed call", "failed calls"),
         (open, "call without outcome", "calls without outcome"),
-        (story.refusals.total(), "refused or failed to start", "refused or failed to start"),
+        (summary.refusals.total(), "refused or failed to start", "refused or failed to start"),
         (weakened, "guarantee weakened", "guarantees weakened"),
         (limits, "limit reached", "limits reached"),
     ];
@@ -93,21 +93,21 @@ fn glance(found: &Examination, story: &Story) -> Markup {
     }
 }
 
-fn parts(found: &Examination, story: &Story) -> Markup {
+fn parts(found: &Examination, summary: &LogSummary) -> Markup {
     html! {
-        (chart::part(&story.timeline))
-        (tables::refusals(story))
-        (tables::weakened(story))
-        (tables::limits(story))
+        (chart::part(&summary.timeline))
+        (tables::refusals(summary))
+        (tables::weakened(summary))
+        (tables::limits(summary))
         (tables::without_outcome(&found.account))
-        (tables::missing(story))
-        (tables::plugins(story))
-        (tables::launches(story))
-        (tables::methods(story))
-        (tables::applications(story))
-        (tables::writers(story))
+        (tables::missing(summary))
+        (tables::plugins(summary))
+        (tables::launches(summary))
+        (tables::methods(summary))
+        (tables::applications(summary))
+        (tables::writers(summary))
         (tables::kinds(&found.account))
-        (tables::last(story))
+        (tables::last(summary))
     }
 }
 

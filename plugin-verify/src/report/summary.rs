@@ -4,72 +4,73 @@
 use portcullis::audit::Record;
 use portcullis::event::{Event, Limit, Opened, Verdict, Verification, Weakened};
 
-use super::bounded::{Few, Latest};
+use super::bounded::{RingLog, TopN};
 use super::calls::Calls;
-use super::foreign::Foreign;
-use super::launches::Launches;
 use super::numbers;
+use super::processes::Launches;
 use super::timeline::Timeline;
+use super::untrusted::UntrustedText;
 use crate::audit::text;
+use crate::limits::report::{
+    COUNTED_NAMES, KEPT_FAILED_STARTS, KEPT_LOSSES, KEPT_RECORDS, KEPT_WRITERS, LISTED_TORN_TAILS, NAME_CHARACTERS,
+    WORD_CHARACTERS,
+};
 
 #[derive(Debug, Default)]
-pub(super) struct Story {
-    pub(super) writers: Latest<Writer, 50>,
-    pub(super) missing: Latest<Missing, 50>,
-    pub(super) refusals: Latest<Refused, 100>,
+pub(super) struct LogSummary {
+    pub(super) writers: RingLog<Writer, KEPT_WRITERS>,
+    pub(super) missing: RingLog<MissingRecords, KEPT_LOSSES>,
+    pub(super) refusals: RingLog<FailedStart, KEPT_FAILED_STARTS>,
     /// By the method that was used, and what on.
-    pub(super) weakened: Few<(Foreign, Foreign), Weakening, 200>,
-    pub(super) limits: Few<Foreign, Reached, 200>,
+    pub(super) weakened: TopN<(UntrustedText, UntrustedText), Weakening, COUNTED_NAMES>,
+    pub(super) limits: TopN<UntrustedText, LimitHits, COUNTED_NAMES>,
     pub(super) launches: Launches,
     pub(super) calls: Calls,
-    pub(super) applications: Few<Foreign, u64, 200>,
+    pub(super) applications: TopN<UntrustedText, u64, COUNTED_NAMES>,
     pub(super) timeline: Timeline,
-    pub(super) last: Latest<Row, 200>,
+    pub(super) last: RingLog<RecordRow, KEPT_RECORDS>,
 }
-
-/// Of what was put aside before one writer, so much is shown.
-const TORN: usize = 8;
 
 /// A writer that opened the log.
 #[derive(Debug)]
 pub(super) struct Writer {
     pub(super) time: String,
-    pub(super) program: Foreign,
+    pub(super) program: UntrustedText,
     pub(super) pid: u32,
-    pub(super) mode: Foreign,
+    pub(super) mode: UntrustedText,
     /// How many bytes of a record that was never finished were put aside, and where.
-    pub(super) torn: Vec<(u64, Foreign)>,
+    pub(super) torn: Vec<(u64, UntrustedText)>,
 }
 
 /// Something that is not where it should be.
 #[derive(Debug)]
-pub(super) struct Missing {
+pub(super) struct MissingRecords {
     pub(super) seq: u64,
     pub(super) time: String,
     pub(super) what: String,
-    pub(super) why: Foreign,
+    pub(super) why: UntrustedText,
 }
 
 /// A plugin that did not come to run.
 #[derive(Debug)]
-pub(super) struct Refused {
+pub(super) struct FailedStart {
     pub(super) seq: u64,
     pub(super) time: String,
     pub(super) what: &'static str,
-    pub(super) plugin: Option<Foreign>,
-    pub(super) reason: Foreign,
+    pub(super) plugin: Option<UntrustedText>,
+    pub(super) reason: UntrustedText,
 }
 
 /// How often a guarantee was given up, and for which plugin the last time.
 #[derive(Debug, Default)]
 pub(super) struct Weakening {
     pub(super) count: u64,
-    pub(super) plugin: Option<Foreign>,
+    pub(super) plugin: Option<UntrustedText>,
 }
 
 /// How often a limit was reached, and by how much.
 #[derive(Debug, Default)]
-pub(super) struct Reached {
+pub(super) struct LimitHits {
     pub(super) count: u64,
     pub(super) allowed: u64,
     pub(super) found: Option<u64>,
@@ -78,26 +79,29 @@ pub(super) struct Reached {
 
 /// A record as it stands in a table.
 #[derive(Debug)]
-pub(super) struct Row {
+pub(super) struct RecordRow {
     pub(super) seq: u64,
     pub(super) time: String,
     pub(super) kind: &'static str,
-    pub(super) text: Foreign,
+    pub(super) text: UntrustedText,
     /// Whether somebody should look at it.
-    pub(super) is_grave: bool,
+    pub(super) is_alert: bool,
 }
 
-impl Story {
+impl LogSummary {
     pub(super) fn take(&mut self, record: &Record) {
         let (event, time) = (record.event(), record.time());
         self.timeline.take(numbers::micros(record.written()), event.as_ref());
         let known = event.as_ref();
-        self.last.push(Row {
+        self.last.push(RecordRow {
             seq: record.seq(),
             time: time.clone(),
             kind: known.map_or("unknown", Event::kind),
-            text: known.map_or_else(|| Foreign::new(record.event_text()), |event| Foreign::new(&text::told(event))),
-            is_grave: known.is_some_and(is_grave),
+            text: known.map_or_else(
+                || UntrustedText::new(record.event_text()),
+                |event| UntrustedText::new(&text::told(event)),
+            ),
+            is_alert: known.is_some_and(is_alert),
         });
         if let Some(event) = event {
             self.launches.take(record.seq(), &time, &event);
@@ -120,30 +124,30 @@ impl Story {
             Event::LaunchFailed(it) => {
                 let what = if it.refused { "launch refused" } else { "launch failed" };
                 let plugin = self.launches.plugin_of(it.launch).cloned();
-                self.refusals.push(Refused { seq, time, what, plugin, reason: Foreign::new(&it.reason) });
+                self.refusals.push(FailedStart { seq, time, what, plugin, reason: UntrustedText::new(&it.reason) });
             }
             Event::Weakened(it) => self.weakened(&it),
             Event::Limit(it) => self.limit(time, &it),
             Event::Call(it) => self.calls.begin(&it),
             Event::Returned(it) => self.calls.end(&it),
-            Event::Application(it) => *self.applications.entry(Foreign::new(&it.name)) += 1,
+            Event::Application(it) => *self.applications.entry(UntrustedText::new(&it.name)) += 1,
             _ => {}
         }
     }
 
     fn missing(&mut self, seq: u64, time: String, what: String, why: &str) {
-        self.missing.push(Missing { seq, time, what, why: Foreign::new(why) });
+        self.missing.push(MissingRecords { seq, time, what, why: UntrustedText::new(why) });
     }
 
     fn weakened(&mut self, it: &Weakened) {
-        let on = it.on.as_deref().map(Foreign::new).unwrap_or_default();
-        let weakening = self.weakened.entry((Foreign::new(&it.switch), on));
+        let on = it.on.as_deref().map(UntrustedText::new).unwrap_or_default();
+        let weakening = self.weakened.entry((UntrustedText::new(&it.switch), on));
         weakening.count += 1;
         weakening.plugin = self.launches.plugin_of(it.launch).cloned();
     }
 
     fn limit(&mut self, time: String, it: &Limit) {
-        let reached = self.limits.entry(Foreign::new(&it.limit));
+        let reached = self.limits.entry(UntrustedText::new(&it.limit));
         reached.count += 1;
         reached.allowed = it.allowed;
         reached.found = reached.found.max(it.found);
@@ -151,8 +155,10 @@ impl Story {
     }
 
     fn opened(&mut self, time: String, it: &Opened) {
-        let torn = it.torn.iter().take(TORN).map(|torn| (torn.bytes, Foreign::new(&torn.file))).collect();
-        let (program, mode) = (Foreign::cut(&it.writer, 80), Foreign::cut(&it.mode, 40));
+        let torn =
+            it.torn.iter().take(LISTED_TORN_TAILS).map(|torn| (torn.bytes, UntrustedText::new(&torn.file))).collect();
+        let (program, mode) =
+            (UntrustedText::cut(&it.writer, NAME_CHARACTERS), UntrustedText::cut(&it.mode, WORD_CHARACTERS));
         self.writers.push(Writer { time, program, pid: it.pid, mode, torn });
     }
 
@@ -162,13 +168,13 @@ impl Story {
             Verdict::Unchecked => "not checked",
             _ => "refused",
         };
-        let plugin = Some(Foreign::new(&it.plugin));
-        let reason = Foreign::new(it.reason.as_deref().unwrap_or("no reason is recorded"));
-        self.refusals.push(Refused { seq, time, what, plugin, reason });
+        let plugin = Some(UntrustedText::new(&it.plugin));
+        let reason = UntrustedText::new(it.reason.as_deref().unwrap_or("no reason is recorded"));
+        self.refusals.push(FailedStart { seq, time, what, plugin, reason });
     }
 }
 
-fn is_grave(event: &Event) -> bool {
+fn is_alert(event: &Event) -> bool {
     match event {
         Event::LaunchFailed(_) | Event::Limit(_) | Event::Lost(_) | Event::Undelivered(_) | Event::Weakened(_) => true,
         Event::Verification(it) => it.verdict != Verdict::Allowed,

@@ -5,21 +5,18 @@ use std::collections::BTreeMap;
 
 use portcullis::event::{Event, Image, LaunchId};
 
-use super::bounded::Few;
-use super::foreign::Foreign;
-
-/// As many launches are followed, and plugins told apart.
-const FOLLOWED: usize = 4096;
-const PLUGINS: usize = 500;
+use super::bounded::TopN;
+use super::untrusted::UntrustedText;
+use crate::limits::report::{COUNTED_PLUGINS, FOLLOWED_LAUNCHES, LISTED_ATTESTATIONS, NAME_CHARACTERS};
 
 /// A plugin as it was named, and the digest of what ran.
-pub(super) type PluginKey = (Foreign, String);
+pub(super) type PluginKey = (UntrustedText, String);
 
 #[derive(Debug, Default)]
 pub(super) struct Launches {
-    plugins: Few<PluginKey, Plugin, PLUGINS>,
+    plugins: TopN<PluginKey, Plugin, COUNTED_PLUGINS>,
     /// By the number of their record.
-    lives: BTreeMap<u64, Life>,
+    histories: BTreeMap<u64, ProcessHistory>,
     /// Which record the launch was begun in that has this name now.
     names: BTreeMap<LaunchId, u64>,
     total: u64,
@@ -29,9 +26,9 @@ pub(super) struct Launches {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Plugin {
     pub(super) size: u64,
-    pub(super) mode: Foreign,
+    pub(super) mode: UntrustedText,
     pub(super) manifest: Option<String>,
-    pub(super) vouchers: Vec<Foreign>,
+    pub(super) vouchers: Vec<UntrustedText>,
     pub(super) launches: u64,
     pub(super) failed: u64,
     pub(super) ended: u64,
@@ -41,18 +38,18 @@ pub(super) struct Plugin {
 
 /// One launch.
 #[derive(Debug)]
-pub(super) struct Life {
+pub(super) struct ProcessHistory {
     pub(super) id: LaunchId,
     pub(super) time: String,
     pub(super) plugin: PluginKey,
     pub(super) is_ready: bool,
     pub(super) calls: u64,
     /// Why it came to nothing, and whether it was refused.
-    pub(super) failure: Option<(bool, Foreign)>,
+    pub(super) failure: Option<(bool, UntrustedText)>,
     /// How its process ended.
-    pub(super) exit: Option<Foreign>,
+    pub(super) exit: Option<UntrustedText>,
     /// What it took to end it.
-    pub(super) ending: Option<Foreign>,
+    pub(super) ending: Option<UntrustedText>,
 }
 
 impl Launches {
@@ -67,7 +64,7 @@ impl Launches {
                 let plugin = self.plugin(&it.plugin, &it.image);
                 self.total += 1;
                 self.names.insert(it.launch, seq);
-                self.lives.insert(seq, Life::new(it.launch, time, plugin));
+                self.histories.insert(seq, ProcessHistory::new(it.launch, time, plugin));
                 self.forget();
             }
             _ => self.go_on(event),
@@ -75,43 +72,45 @@ impl Launches {
     }
 
     fn go_on(&mut self, event: &Event) {
-        let Some(life) = event.launch().and_then(|id| self.names.get(&id)).and_then(|seq| self.lives.get_mut(seq))
+        let Some(history) =
+            event.launch().and_then(|id| self.names.get(&id)).and_then(|seq| self.histories.get_mut(seq))
         else {
             return;
         };
         match event {
-            Event::Ready(_) => life.is_ready = true,
-            Event::Call(_) => life.calls += 1,
+            Event::Ready(_) => history.is_ready = true,
+            Event::Call(_) => history.calls += 1,
             Event::LaunchFailed(it) => {
-                life.failure = Some((it.refused, Foreign::new(&it.reason)));
-                life.exit = it.exit.as_deref().map(Foreign::new).or(life.exit.take());
+                history.failure = Some((it.refused, UntrustedText::new(&it.reason)));
+                history.exit = it.exit.as_deref().map(UntrustedText::new).or(history.exit.take());
             }
-            Event::Exit(it) => life.exit = Some(Foreign::new(&it.exit)),
-            Event::Shutdown(it) => life.ending = Some(Foreign::new(&it.ending)),
+            Event::Exit(it) => history.exit = Some(UntrustedText::new(&it.exit)),
+            Event::Shutdown(it) => history.ending = Some(UntrustedText::new(&it.ending)),
             _ => {}
         }
     }
 
     fn plugin(&mut self, name: &str, image: &Image) -> PluginKey {
-        let key = (Foreign::new(name), image.sha256.to_string());
+        let key = (UntrustedText::new(name), image.sha256.to_string());
         let plugin = self.plugins.entry(key.clone());
         plugin.size = image.size;
-        plugin.mode = Foreign::cut(&image.mode, 80);
+        plugin.mode = UntrustedText::cut(&image.mode, NAME_CHARACTERS);
         plugin.manifest = image.manifest.map(|digest| digest.to_string());
-        plugin.vouchers = image.vouchers.iter().take(8).map(|voucher| Foreign::new(voucher)).collect();
+        plugin.vouchers =
+            image.vouchers.iter().take(LISTED_ATTESTATIONS).map(|voucher| UntrustedText::new(voucher)).collect();
         key
     }
 
     /// Lets go of the oldest launch, if there are too many.
     fn forget(&mut self) {
-        if self.lives.len() <= FOLLOWED {
+        if self.histories.len() <= FOLLOWED_LAUNCHES {
             return;
         }
-        if let Some((seq, life)) = self.lives.pop_first() {
-            if self.names.get(&life.id) == Some(&seq) {
-                self.names.remove(&life.id);
+        if let Some((seq, history)) = self.histories.pop_first() {
+            if self.names.get(&history.id) == Some(&seq) {
+                self.names.remove(&history.id);
             }
-            life.count(self.plugins.entry(life.plugin.clone()));
+            history.count(self.plugins.entry(history.plugin.clone()));
         }
     }
 
@@ -120,27 +119,27 @@ impl Launches {
     }
 
     /// The plugin of a launch that is followed.
-    pub(super) fn plugin_of(&self, id: LaunchId) -> Option<&Foreign> {
-        let life = self.names.get(&id).and_then(|seq| self.lives.get(seq));
-        life.map(|life| &life.plugin.0)
+    pub(super) fn plugin_of(&self, id: LaunchId) -> Option<&UntrustedText> {
+        let history = self.names.get(&id).and_then(|seq| self.histories.get(seq));
+        history.map(|history| &history.plugin.0)
     }
 
     /// The latest launches, the oldest of them first.
-    pub(super) fn latest(&self, shown: usize) -> impl Iterator<Item = &Life> {
-        self.lives.values().skip(self.lives.len().saturating_sub(shown))
+    pub(super) fn latest(&self, shown: usize) -> impl Iterator<Item = &ProcessHistory> {
+        self.histories.values().skip(self.histories.len().saturating_sub(shown))
     }
 
     /// The plugins, with what became of their launches.
-    pub(super) fn plugins(&self) -> Few<PluginKey, Plugin, PLUGINS> {
+    pub(super) fn plugins(&self) -> TopN<PluginKey, Plugin, COUNTED_PLUGINS> {
         let mut plugins = self.plugins.clone();
-        for life in self.lives.values() {
-            life.count(plugins.entry(life.plugin.clone()));
+        for history in self.histories.values() {
+            history.count(plugins.entry(history.plugin.clone()));
         }
         plugins
     }
 }
 
-impl Life {
+impl ProcessHistory {
     fn new(id: LaunchId, time: &str, plugin: PluginKey) -> Self {
         let time = time.to_owned();
         Self { id, time, plugin, is_ready: false, calls: 0, failure: None, exit: None, ending: None }
@@ -186,19 +185,22 @@ mod tests {
         let plugins = launches.plugins();
         let plugin = plugins.values().next().unwrap();
         assert_eq!((plugin.launches, plugin.ended, plugin.failed, plugin.open), (3, 1, 1, 1));
-        assert_eq!(launches.latest(2).map(|life| life.id).collect::<Vec<_>>(), [LaunchId::new(1), LaunchId::new(2)]);
+        assert_eq!(
+            launches.latest(2).map(|history| history.id).collect::<Vec<_>>(),
+            [LaunchId::new(1), LaunchId::new(2)]
+        );
     }
 
     #[test]
     fn the_oldest_launches_are_let_go_of_and_still_counted() {
         let mut launches = Launches::default();
-        for number in 0..FOLLOWED + 10 {
+        for number in 0..FOLLOWED_LAUNCHES + 10 {
             launches.take(number as u64, "now", &launch(number));
         }
         let plugins = launches.plugins();
         let plugin = plugins.values().next().unwrap();
-        assert_eq!((launches.lives.len(), launches.names.len()), (FOLLOWED, FOLLOWED));
-        assert_eq!((plugin.launches, launches.total()), (FOLLOWED as u64 + 10, FOLLOWED as u64 + 10));
+        assert_eq!((launches.histories.len(), launches.names.len()), (FOLLOWED_LAUNCHES, FOLLOWED_LAUNCHES));
+        assert_eq!((plugin.launches, launches.total()), (FOLLOWED_LAUNCHES as u64 + 10, FOLLOWED_LAUNCHES as u64 + 10));
         assert!(launches.plugin_of(LaunchId::new(3)).is_none() && launches.plugin_of(LaunchId::new(10)).is_some());
     }
 }

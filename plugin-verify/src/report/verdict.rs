@@ -4,18 +4,19 @@
 use maud::{Markup, html};
 use portcullis::audit::verifier::{Damaged, Examination, Unfinished, Witness, WitnessFault};
 
-use super::foreign::Foreign;
 use super::numbers::{count, of};
+use super::untrusted::UntrustedText;
+use crate::limits::report::{CHECKPOINT_ROWS, KEY_CHARACTERS};
 
 /// How a verdict looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Tone {
+enum Severity {
     Good,
     Caution,
     Bad,
 }
 
-impl Tone {
+impl Severity {
     fn class(self) -> &'static str {
         match self {
             Self::Good => "verdict good",
@@ -35,10 +36,10 @@ impl Tone {
 }
 
 pub(super) fn verdict(found: &Examination) -> Markup {
-    let (tone, headline) = headline(found);
+    let (severity, headline) = headline(found);
     html! {
-        section class=(tone.class()) aria-labelledby="verdict" {
-            h2 #verdict { span .sign aria-hidden="true" { (tone.sign()) } (headline) }
+        section class=(severity.class()) aria-labelledby="verdict" {
+            h2 #verdict { span .sign aria-hidden="true" { (severity.sign()) } (headline) }
             @if let Some(damaged) = &found.damaged { (damage(damaged)) }
             @if let Some(unfinished) = &found.unfinished { (tail(unfinished)) }
             @if found.is_intact() { (intact(found)) }
@@ -48,7 +49,7 @@ pub(super) fn verdict(found: &Examination) -> Markup {
             @if found.first > 0 {
                 p { "The records before number " (count(found.first)) " were moved away, and were not examined." }
             }
-            @for witness in found.witnesses.iter().take(20) { (witnessed(witness)) }
+            @for witness in found.witnesses.iter().take(CHECKPOINT_ROWS) { (witnessed(witness)) }
             @if found.witnesses.is_empty() && found.origin.is_some() {
                 p .aside { "No checkpoint that was kept elsewhere was given: whether records were cut off at the end cannot be told." }
             }
@@ -62,7 +63,7 @@ pub(super) fn words(found: &Examination) -> String {
     headline(found).1
 }
 
-fn headline(found: &Examination) -> (Tone, String) {
+fn headline(found: &Examination) -> (Severity, String) {
     let disagrees = found.witnesses.iter().find_map(|witness| witness.fault.as_ref());
     let headline = match (&found.damaged, &found.unfinished, disagrees) {
         (Some(damaged), _, _) => format!("Damaged at record {}", count(damaged.seq)),
@@ -72,14 +73,14 @@ fn headline(found: &Examination) -> (Tone, String) {
         _ if found.origin.is_none() => "Empty".into(),
         // Whoever can write a file can write records that follow each other. Only what is signed is
         // more than that.
-        _ if !is_signed(found) => return (Tone::Caution, "In order, and signed by nobody yet".into()),
+        _ if !is_signed(found) => return (Severity::Caution, "In order, and signed by nobody yet".into()),
         _ if found.is_key_trusted && found.unvouched() > 0 => {
-            return (Tone::Caution, "Intact, but for an end that nobody has signed yet".into());
+            return (Severity::Caution, "Intact, but for an end that nobody has signed yet".into());
         }
-        _ if found.is_key_trusted => return (Tone::Good, "Intact".into()),
-        _ => return (Tone::Caution, "Agrees with itself".into()),
+        _ if found.is_key_trusted => return (Severity::Good, "Intact".into()),
+        _ => return (Severity::Caution, "Agrees with itself".into()),
     };
-    (Tone::Bad, headline)
+    (Severity::Bad, headline)
 }
 
 /// Whether anybody stands behind the records with a signature.
@@ -114,12 +115,12 @@ fn intact(found: &Examination) -> Markup {
 }
 
 fn damage(damaged: &Damaged) -> Markup {
-    let file = Foreign::path(&damaged.file);
+    let file = UntrustedText::path(&damaged.file);
     html! {
         p {
             "What should be record " strong { (count(damaged.seq)) } " is at line " strong { (count(damaged.line)) }
             " of " code { (file) } ", byte " (count(damaged.offset)) ": "
-            strong { (Foreign::new(&damaged.fault.to_string())) } "."
+            strong { (UntrustedText::new(&damaged.fault.to_string())) } "."
         }
         p {
             @match damaged.vouched {
@@ -132,7 +133,7 @@ fn damage(damaged: &Damaged) -> Markup {
 }
 
 fn tail(unfinished: &Unfinished) -> Markup {
-    let file = Foreign::path(&unfinished.file);
+    let file = UntrustedText::path(&unfinished.file);
     html! {
         p {
             "Line " strong { (count(unfinished.line)) } " of " code { (file) } " has no end. Its writer was killed, or writes now. "
@@ -148,9 +149,9 @@ fn witnessed(witness: &Witness) -> Markup {
                 Some(_) => { strong { "Disagrees: " } }
                 None => { "Agrees: " }
             }
-            "the checkpoint " code { (Foreign::new(&witness.name)) }
+            "the checkpoint " code { (UntrustedText::new(&witness.name)) }
             @if let Some(checkpoint) = &witness.checkpoint { " over " (of(checkpoint.size, "record", "records")) }
-            @if let Some(fault) = &witness.fault { ": " (Foreign::new(&fault.to_string())) }
+            @if let Some(fault) = &witness.fault { ": " (UntrustedText::new(&fault.to_string())) }
             "."
         }
     }
@@ -164,7 +165,7 @@ fn facts(found: &Examination) -> Markup {
         dl .facts {
             dt { "Key" }
             dd {
-                code { (Foreign::cut(&key.to_string(), 400)) } " "
+                code { (UntrustedText::cut(&key.to_string(), KEY_CHARACTERS)) } " "
                 span .aside { @if found.is_key_trusted { "asked for" } @else { "named by the log itself" } }
             }
             dt { "Vouched for" }

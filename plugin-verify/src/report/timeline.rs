@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 
 use portcullis::event::{Event, Verdict};
 
-/// There are no more slots than this between the first and the last.
-const SLOTS: u64 = 120;
+use crate::limits::report::TIMELINE_SLOTS;
 
 /// How long a slot can be, in microseconds. Each length goes into the next.
 const MILLISECOND: u64 = 1000;
@@ -92,7 +91,7 @@ impl Timeline {
                 slot.marks[lane as usize] += 1;
             }
         }
-        while self.span() > SLOTS && self.length + 1 < LENGTHS.len() {
+        while self.span() > TIMELINE_SLOTS && self.length + 1 < LENGTHS.len() {
             self.lengthen();
         }
     }
@@ -152,7 +151,7 @@ mod tests {
         let year_9999 = 253_402_300_799_999_999;
         for times in [&[][..], &[5], &[7 * HOUR, 3, 5 * DAY], &[0, year_9999], &[year_9999, 1, 2 * SECOND]] {
             let timeline = counted(times);
-            assert!(timeline.span() <= SLOTS, "{times:?}");
+            assert!(timeline.span() <= TIMELINE_SLOTS, "{times:?}");
             let marks: u64 = timeline.slots().map(|(_, slot)| slot.marks[Lane::Limits as usize]).sum();
             assert_eq!(marks, times.len() as u64);
         }

@@ -5,18 +5,18 @@ use std::collections::{BTreeMap, VecDeque};
 
 /// The latest things of a kind, and how many there were.
 #[derive(Debug)]
-pub(super) struct Latest<T, const KEPT: usize> {
+pub(super) struct RingLog<T, const KEPT: usize> {
     kept: VecDeque<T>,
     total: u64,
 }
 
-impl<T, const KEPT: usize> Default for Latest<T, KEPT> {
+impl<T, const KEPT: usize> Default for RingLog<T, KEPT> {
     fn default() -> Self {
         Self { kept: VecDeque::new(), total: 0 }
     }
 }
 
-impl<T, const KEPT: usize> Latest<T, KEPT> {
+impl<T, const KEPT: usize> RingLog<T, KEPT> {
     pub(super) fn push(&mut self, thing: T) {
         self.total += 1;
         self.kept.push_back(thing);
@@ -43,19 +43,19 @@ impl<T, const KEPT: usize> Latest<T, KEPT> {
 /// Things that differ in what they are called, as many as fit. What does not fit is added up under
 /// no name.
 #[derive(Debug, Clone)]
-pub(super) struct Few<K, V, const KEPT: usize> {
+pub(super) struct TopN<K, V, const KEPT: usize> {
     kept: BTreeMap<K, V>,
     rest: V,
     is_full: bool,
 }
 
-impl<K, V: Default, const KEPT: usize> Default for Few<K, V, KEPT> {
+impl<K, V: Default, const KEPT: usize> Default for TopN<K, V, KEPT> {
     fn default() -> Self {
         Self { kept: BTreeMap::new(), rest: V::default(), is_full: false }
     }
 }
 
-impl<K: Ord, V: Default, const KEPT: usize> Few<K, V, KEPT> {
+impl<K: Ord, V: Default, const KEPT: usize> TopN<K, V, KEPT> {
     pub(super) fn entry(&mut self, key: K) -> &mut V {
         if self.kept.len() >= KEPT && !self.kept.contains_key(&key) {
             self.is_full = true;
@@ -79,18 +79,18 @@ impl<K: Ord, V: Default, const KEPT: usize> Few<K, V, KEPT> {
     }
 
     /// The `shown` things with the largest `weight`, those first.
-    pub(super) fn top(&self, shown: usize, weight: impl Fn(&V) -> u64) -> Top<'_, K, V> {
+    pub(super) fn top(&self, shown: usize, weight: impl Fn(&V) -> u64) -> Ranking<'_, K, V> {
         let mut rows: Vec<_> = self.kept.iter().collect();
         // Stable: what weighs the same stays in the order of its names.
         rows.sort_by_key(|(_, value)| std::cmp::Reverse(weight(value)));
         let left_out = rows.len().saturating_sub(shown);
         rows.truncate(shown);
-        Top { rows, left_out, is_more: self.is_full }
+        Ranking { rows, left_out, is_more: self.is_full }
     }
 }
 
-/// A part of [`Few`].
-pub(super) struct Top<'a, K, V> {
+/// A part of [`TopN`].
+pub(super) struct Ranking<'a, K, V> {
     pub(super) rows: Vec<(&'a K, &'a V)>,
     /// How many more there are.
     pub(super) left_out: usize,
@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn the_latest_are_kept_and_all_are_counted() {
-        let mut latest = Latest::<_, 3>::default();
+        let mut latest = RingLog::<_, 3>::default();
         (0..10).for_each(|number| latest.push(number));
         assert_eq!(
             (latest.iter().copied().collect::<Vec<_>>(), latest.total(), latest.left_out()),
@@ -114,12 +114,12 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_added_up_and_the_heaviest_come_first() {
-        let mut few = Few::<u32, u64, 3>::default();
+        let mut counts = TopN::<u32, u64, 3>::default();
         for key in [5, 1, 1, 3, 3, 3, 7, 8, 1] {
-            *few.entry(key) += 1;
+            *counts.entry(key) += 1;
         }
-        let top = few.top(2, |count| *count);
+        let top = counts.top(2, |count| *count);
         assert_eq!((top.rows, top.left_out, top.is_more), (vec![(&1, &3), (&3, &3)], 1, true));
-        assert_eq!((few.values().sum::<u64>(), few.len()), (9, 4));
+        assert_eq!((counts.values().sum::<u64>(), counts.len()), (9, 4));
     }
 }

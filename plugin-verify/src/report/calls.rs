@@ -1,18 +1,57 @@
-//! How long things took, in little memory: each duration is counted in a class of its size, and
-//! read back to within 3 %.
+//! What was called, how often, and how it went. Bounded in methods and in outcomes.
 
 use std::collections::BTreeMap;
+
+use portcullis::event::{Call, Returned};
+
+use super::bounded::TopN;
+use super::untrusted::UntrustedText;
+use crate::limits::report::{COUNTED_METHODS, COUNTED_OUTCOMES, WORD_CHARACTERS};
+
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    pub(super) methods: TopN<UntrustedText, MethodCalls, COUNTED_METHODS>,
+    pub(super) begun: u64,
+    /// Those with another outcome than `OK`.
+    pub(super) failed: u64,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct MethodCalls {
+    pub(super) begun: u64,
+    pub(super) outcomes: TopN<UntrustedText, u64, COUNTED_OUTCOMES>,
+    pub(super) took: DurationHistogram,
+    /// Bytes that the host sent, and that the plugin did.
+    pub(super) request: u64,
+    pub(super) response: u64,
+}
+
+impl Calls {
+    pub(super) fn begin(&mut self, call: &Call) {
+        self.begun += 1;
+        self.methods.entry(UntrustedText::new(&call.method)).begun += 1;
+    }
+
+    pub(super) fn end(&mut self, returned: &Returned) {
+        self.failed += u64::from(returned.outcome != "OK");
+        let method = self.methods.entry(UntrustedText::new(&returned.method));
+        *method.outcomes.entry(UntrustedText::cut(&returned.outcome, WORD_CHARACTERS)) += 1;
+        method.took.add(returned.took_us);
+        method.request = method.request.saturating_add(returned.request.bytes);
+        method.response = method.response.saturating_add(returned.response.bytes);
+    }
+}
 
 /// Each doubling is divided into so many classes.
 const PARTS: u32 = 5;
 
 #[derive(Debug, Default)]
-pub(super) struct Durations {
+pub(super) struct DurationHistogram {
     classes: BTreeMap<u16, u64>,
     count: u64,
 }
 
-impl Durations {
+impl DurationHistogram {
     pub(super) fn add(&mut self, micros: u64) {
         *self.classes.entry(class(micros)).or_default() += 1;
         self.count += 1;
@@ -60,7 +99,7 @@ mod tests {
 
     #[test]
     fn half_and_nearly_all() {
-        let mut durations = Durations::default();
+        let mut durations = DurationHistogram::default();
         assert_eq!(durations.percentile(50), None);
         (1..=50).for_each(|micros| durations.add(micros));
         assert_eq!((durations.percentile(50), durations.percentile(99)), (Some(25), Some(50)));

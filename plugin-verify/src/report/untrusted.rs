@@ -7,16 +7,15 @@ use std::path::Path;
 use maud::{Escaper, Render};
 use portcullis::Escaped;
 
-/// As many characters of a text are shown.
-const LENGTH: usize = 240;
+use crate::limits::report::TEXT_CHARACTERS;
 
-/// Foreign text that can be shown.
+/// UntrustedText text that can be shown.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Foreign(String);
+pub(super) struct UntrustedText(String);
 
-impl Foreign {
+impl UntrustedText {
     pub(super) fn new(text: &str) -> Self {
-        Self::cut(text, LENGTH)
+        Self::cut(text, TEXT_CHARACTERS)
     }
 
     /// No more than `length` characters of it.
@@ -43,13 +42,13 @@ impl Foreign {
     }
 }
 
-impl fmt::Display for Foreign {
+impl fmt::Display for UntrustedText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl Render for Foreign {
+impl Render for UntrustedText {
     /// In `bdi`: letters that are written from right to left are no control characters, and would
     /// order what stands beside them otherwise.
     fn render_to(&self, page: &mut String) {
@@ -73,14 +72,14 @@ mod tests {
             (r"was \u{1b} before", r"<bdi>was \u{1b} before</bdi>"),
             ("שלום", "<bdi>שלום</bdi>"),
         ] {
-            assert_eq!(Foreign::new(text).render().into_string(), shown);
+            assert_eq!(UntrustedText::new(text).render().into_string(), shown);
         }
     }
 
     #[test]
     fn a_long_text_is_cut_between_characters() {
-        assert_eq!(Foreign::cut("ääää", 3).as_str(), "äää…");
-        assert_eq!(Foreign::cut("äää", 3).as_str(), "äää");
-        assert_eq!(Foreign::new(&"x".repeat(1 << 16)).as_str().chars().count(), LENGTH + 1);
+        assert_eq!(UntrustedText::cut("ääää", 3).as_str(), "äää…");
+        assert_eq!(UntrustedText::cut("äää", 3).as_str(), "äää");
+        assert_eq!(UntrustedText::new(&"x".repeat(1 << 16)).as_str().chars().count(), TEXT_CHARACTERS + 1);
     }
 }

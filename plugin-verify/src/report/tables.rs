@@ -4,17 +4,13 @@
 use maud::{Markup, html};
 use portcullis::audit::verifier::Account;
 
-use super::bounded::{Few, Top};
-use super::calls::Method;
-use super::foreign::Foreign;
-use super::launches::{Life, Plugin, PluginKey};
+use super::bounded::{Ranking, TopN};
+use super::calls::MethodCalls;
 use super::numbers::{count, duration, moment, of, size};
-use super::story::{Row, Story};
-
-/// As many rows a list has.
-const ROWS: usize = 50;
-const PLUGINS: usize = 30;
-const LIVES: usize = 100;
+use super::processes::{Plugin, PluginKey, ProcessHistory};
+use super::summary::{LogSummary, RecordRow};
+use super::untrusted::UntrustedText;
+use crate::limits::report::{LAUNCH_ROWS, OUTCOME_ROWS, PLUGIN_ROWS, ROWS};
 
 /// The name of a column, and what its cells look like.
 type Column = (&'static str, &'static str);
@@ -54,7 +50,7 @@ fn more(left_out: u64, is_more: bool, what: &str) -> Markup {
     }
 }
 
-fn more_of<K, V>(top: &Top<'_, K, V>, what: &str) -> Markup {
+fn more_of<K, V>(top: &Ranking<'_, K, V>, what: &str) -> Markup {
     more(top.left_out as u64, top.is_more, what)
 }
 
@@ -62,19 +58,19 @@ fn plain(text: impl AsRef<str>) -> Markup {
     html! { (text.as_ref()) }
 }
 
-fn foreign(text: &Foreign) -> Markup {
+fn foreign(text: &UntrustedText) -> Markup {
     html! { (text) }
 }
 
-fn code(text: &Foreign) -> Markup {
+fn code(text: &UntrustedText) -> Markup {
     html! { code { (text) } }
 }
 
-fn maybe(text: Option<&Foreign>) -> Markup {
+fn maybe(text: Option<&UntrustedText>) -> Markup {
     html! { @match text { Some(text) => { (text) } None => { "–" } } }
 }
 
-/// The time of a record: the day in a softer tone.
+/// The time of a record: the day in a softer severity.
 fn time(time: &str) -> Markup {
     let moment = moment(time);
     html! {
@@ -85,8 +81,8 @@ fn time(time: &str) -> Markup {
     }
 }
 
-pub(super) fn refusals(story: &Story) -> Markup {
-    let refusals = &story.refusals;
+pub(super) fn refusals(summary: &LogSummary) -> Markup {
+    let refusals = &summary.refusals;
     if refusals.total() == 0 {
         return Markup::default();
     }
@@ -99,11 +95,11 @@ pub(super) fn refusals(story: &Story) -> Markup {
     part("refusals", "Refusals and failed launches", "", &content)
 }
 
-pub(super) fn weakened(story: &Story) -> Markup {
-    if story.weakened.is_empty() {
+pub(super) fn weakened(summary: &LogSummary) -> Markup {
+    if summary.weakened.is_empty() {
         return Markup::default();
     }
-    let top = story.weakened.top(ROWS, |weakening| weakening.count);
+    let top = summary.weakened.top(ROWS, |weakening| weakening.count);
     let columns = [("Asked for with", "code"), ("On", "name"), ("Last plugin", "name"), ("Times", "number")];
     let rows = top.rows.iter().map(|((switch, on), weakening)| {
         let on = Some(on).filter(|on| !on.as_str().is_empty());
@@ -113,11 +109,11 @@ pub(super) fn weakened(story: &Story) -> Markup {
     part("weakened", "Weakened guarantees", "What the host gave up, because it was asked to.", &content)
 }
 
-pub(super) fn limits(story: &Story) -> Markup {
-    if story.limits.is_empty() {
+pub(super) fn limits(summary: &LogSummary) -> Markup {
+    if summary.limits.is_empty() {
         return Markup::default();
     }
-    let top = story.limits.top(ROWS, |reached| reached.count);
+    let top = summary.limits.top(ROWS, |reached| reached.count);
     let columns =
         [("Limit", "name"), ("Allowed", "number"), ("Largest", "number"), ("Last time", "time"), ("Times", "number")];
     let rows = top.rows.iter().map(|(limit, reached)| {
@@ -143,7 +139,7 @@ pub(super) fn without_outcome(account: &Account) -> Markup {
     let columns = [("Record", "number"), ("Method", "code"), ("Launch", "code"), ("Call", "number")];
     let rows = calls.iter().take(ROWS).map(|(launch, call, open)| {
         let launch = html! { code { (launch.to_string()) } };
-        vec![plain(count(open.seq)), code(&Foreign::new(&open.method)), launch, plain(count(*call))]
+        vec![plain(count(open.seq)), code(&UntrustedText::new(&open.method)), launch, plain(count(*call))]
     });
     let left_out = calls.len().saturating_sub(ROWS) as u64;
     let content = html! { (table(&columns, rows)) (more(left_out, account.is_cut, "calls")) };
@@ -151,8 +147,8 @@ pub(super) fn without_outcome(account: &Account) -> Markup {
     part("open", "Calls without outcome", said, &content)
 }
 
-pub(super) fn missing(story: &Story) -> Markup {
-    let missing = &story.missing;
+pub(super) fn missing(summary: &LogSummary) -> Markup {
+    let missing = &summary.missing;
     if missing.total() == 0 {
         return Markup::default();
     }
@@ -162,12 +158,12 @@ pub(super) fn missing(story: &Story) -> Markup {
     part("missing", "Lost and undelivered", "", &content)
 }
 
-pub(super) fn plugins(story: &Story) -> Markup {
-    let plugins = story.launches.plugins();
+pub(super) fn plugins(summary: &LogSummary) -> Markup {
+    let plugins = summary.launches.plugins();
     if plugins.is_empty() {
         return Markup::default();
     }
-    let top = plugins.top(PLUGINS, |plugin| plugin.launches);
+    let top = plugins.top(PLUGIN_ROWS, |plugin| plugin.launches);
     let content = html! {
         div .plugins { @for (key, plugin) in &top.rows { (card(key, plugin)) } }
         (more_of(&top, "plugins"))
@@ -204,32 +200,32 @@ fn became(plugin: &Plugin) -> String {
     parts.map(|(number, what)| format!("{} {what}", count(number))).collect::<Vec<_>>().join(", ")
 }
 
-pub(super) fn launches(story: &Story) -> Markup {
-    let total = story.launches.total();
+pub(super) fn launches(summary: &LogSummary) -> Markup {
+    let total = summary.launches.total();
     if total == 0 {
         return Markup::default();
     }
     let columns = [("Time", "time"), ("Launch", "code"), ("Plugin", "name"), ("Calls", "number"), ("End", "text")];
-    let rows = story.launches.latest(LIVES).map(|life| {
-        let id = html! { code { (life.id.to_string()) } };
-        vec![time(&life.time), id, foreign(&life.plugin.0), plain(count(life.calls)), end(life)]
+    let rows = summary.launches.latest(LAUNCH_ROWS).map(|history| {
+        let id = html! { code { (history.id.to_string()) } };
+        vec![time(&history.time), id, foreign(&history.plugin.0), plain(count(history.calls)), end(history)]
     });
-    let left_out = total.saturating_sub(LIVES as u64);
+    let left_out = total.saturating_sub(LAUNCH_ROWS as u64);
     let content = html! { (table(&columns, rows)) (more(left_out, false, "before them")) };
     part("launches", "Launches", "", &content)
 }
 
-fn end(life: &Life) -> Markup {
+fn end(history: &ProcessHistory) -> Markup {
     html! {
-        @if let Some((refused, reason)) = &life.failure {
+        @if let Some((refused, reason)) = &history.failure {
             span .tag { @if *refused { "refused" } @else { "failed" } } " " (reason)
-            @if let Some(exit) = &life.exit { ", " (exit) }
-        } @else if let Some(exit) = &life.exit {
+            @if let Some(exit) = &history.exit { ", " (exit) }
+        } @else if let Some(exit) = &history.exit {
             (exit)
-            @if let Some(ending) = &life.ending { span .aside { " · " (ending) } }
-        } @else if let Some(ending) = &life.ending {
+            @if let Some(ending) = &history.ending { span .aside { " · " (ending) } }
+        } @else if let Some(ending) = &history.ending {
             (ending)
-        } @else if life.is_ready {
+        } @else if history.is_ready {
             span .aside { "ready, and no end in the log" }
         } @else {
             span .aside { "neither ready nor ended in the log" }
@@ -237,8 +233,8 @@ fn end(life: &Life) -> Markup {
     }
 }
 
-pub(super) fn methods(story: &Story) -> Markup {
-    let methods = &story.calls.methods;
+pub(super) fn methods(summary: &LogSummary) -> Markup {
+    let methods = &summary.calls.methods;
     if methods.is_empty() {
         return Markup::default();
     }
@@ -259,12 +255,12 @@ pub(super) fn methods(story: &Story) -> Markup {
     });
     let content = html! { (table(&columns, rows)) (more_of(&top, "methods")) };
     let said =
-        format!("{} of {}.", of(story.calls.begun, "call", "calls"), of(methods.len() as u64, "method", "methods"));
+        format!("{} of {}.", of(summary.calls.begun, "call", "calls"), of(methods.len() as u64, "method", "methods"));
     part("methods", "Calls", &said, &content)
 }
 
-fn outcomes(method: &Method) -> Markup {
-    let top = method.outcomes.top(6, |count| *count);
+fn outcomes(method: &MethodCalls) -> Markup {
+    let top = method.outcomes.top(OUTCOME_ROWS, |count| *count);
     html! {
         ul .outcomes {
             @for (outcome, number) in &top.rows {
@@ -275,28 +271,28 @@ fn outcomes(method: &Method) -> Markup {
     }
 }
 
-pub(super) fn applications(story: &Story) -> Markup {
-    counted("applications", "Events of the application", "Event", &story.applications, "events")
+pub(super) fn applications(summary: &LogSummary) -> Markup {
+    counted("applications", "Events of the application", "Event", &summary.applications, "events")
 }
 
 fn counted<const KEPT: usize>(
     id: &str,
     title: &str,
     name: &'static str,
-    few: &Few<Foreign, u64, KEPT>,
+    counts: &TopN<UntrustedText, u64, KEPT>,
     what: &str,
 ) -> Markup {
-    if few.is_empty() {
+    if counts.is_empty() {
         return Markup::default();
     }
-    let top = few.top(ROWS, |count| *count);
+    let top = counts.top(ROWS, |count| *count);
     let rows = top.rows.iter().map(|(name, number)| vec![foreign(name), plain(count(**number))]);
     let content = html! { (table(&[(name, "name"), ("Times", "number")], rows)) (more_of(&top, what)) };
     part(id, title, "", &content)
 }
 
-pub(super) fn writers(story: &Story) -> Markup {
-    let writers = &story.writers;
+pub(super) fn writers(summary: &LogSummary) -> Markup {
+    let writers = &summary.writers;
     if writers.total() == 0 {
         return Markup::default();
     }
@@ -324,8 +320,8 @@ pub(super) fn kinds(account: &Account) -> Markup {
     }
 }
 
-pub(super) fn last(story: &Story) -> Markup {
-    let last = &story.last;
+pub(super) fn last(summary: &LogSummary) -> Markup {
+    let last = &summary.last;
     let columns = [("Record", "number"), ("Time", "time"), ("Kind", "word"), ("What", "text")];
     let rows = last.iter().map(row);
     let left_out = last.left_out();
@@ -336,7 +332,7 @@ pub(super) fn last(story: &Story) -> Markup {
     part("last", "Records", &said, &table(&columns, rows))
 }
 
-fn row(it: &Row) -> Vec<Markup> {
-    let kind = html! { @if it.is_grave { span .tag { (it.kind) } } @else { (it.kind) } };
+fn row(it: &RecordRow) -> Vec<Markup> {
+    let kind = html! { @if it.is_alert { span .tag { (it.kind) } } @else { (it.kind) } };
     vec![plain(count(it.seq)), time(&it.time), kind, foreign(&it.text)]
 }

@@ -4,14 +4,13 @@
 mod bounded;
 mod calls;
 mod chart;
-mod durations;
-mod foreign;
-mod launches;
 mod numbers;
 mod page;
-mod story;
+mod processes;
+mod summary;
 mod tables;
 mod timeline;
+mod untrusted;
 mod verdict;
 
 use std::fs::{self, File};
@@ -23,9 +22,10 @@ use portcullis::audit::verifier::{Examination, examine_good};
 use portcullis::{Chain, Escaped};
 use serde_json::Value;
 
-use self::story::Story;
-use super::{Subject, verify};
+use self::summary::LogSummary;
+
 use crate::OUTPUT;
+use crate::audit::{Subject, verify};
 use crate::place;
 
 const VERB: &str = "audit report";
@@ -65,10 +65,10 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
 fn report(arguments: &Arguments) -> Result<Exit, String> {
     let Arguments { subject, output: target, format } = arguments;
     let trust = subject.trust()?;
-    let mut story = Story::default();
-    let found = examine_good(&subject.log, &trust, |record| story.take(record));
+    let mut summary = LogSummary::default();
+    let found = examine_good(&subject.log, &trust, |record| summary.take(record));
     let found = found.map_err(|error| Chain::of(&error).to_string())?;
-    let page = page::page(&subject.log, &found, &story);
+    let page = page::page(&subject.log, &found, &summary);
     if let Some(target) = target {
         write(&page, target)?;
     }
