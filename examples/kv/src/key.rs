@@ -1,43 +1,42 @@
-//! What values are kept under. Knows nothing of where they are kept.
+//! Keys, as validated text. Does not know the store.
 
 use std::fmt;
 
-/// The longest key in bytes.
-pub const KEY_LIMIT: usize = 4096;
+use crate::limits::KEY_BYTES;
 
-/// A key: text of 1 to [`KEY_LIMIT`] bytes.
+/// A key: UTF-8 text of 1 to [`KEY_BYTES`] bytes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key(String);
 
-/// Why a text is no key.
+/// Why a text cannot be a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum KeyFault {
-    /// It is empty.
+pub enum KeyError {
+    /// The text is empty.
     #[error("the key is empty")]
     Empty,
-    /// It has more than [`KEY_LIMIT`] bytes.
-    #[error("the key has {length} bytes, more than {KEY_LIMIT}")]
+    /// The text is longer than [`KEY_BYTES`].
+    #[error("the key is {length} bytes long, at most {KEY_BYTES} are allowed")]
     TooLong {
-        /// How many it has.
+        /// The length of the text in bytes.
         length: usize,
     },
 }
 
 impl Key {
-    /// Its text.
+    /// The text of the key.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
 impl TryFrom<String> for Key {
-    type Error = KeyFault;
+    type Error = KeyError;
 
-    fn try_from(text: String) -> Result<Self, KeyFault> {
+    fn try_from(text: String) -> Result<Self, KeyError> {
         match text.len() {
-            0 => Err(KeyFault::Empty),
-            length if length > KEY_LIMIT => Err(KeyFault::TooLong { length }),
+            0 => Err(KeyError::Empty),
+            length if length > KEY_BYTES => Err(KeyError::TooLong { length }),
             _ => Ok(Self(text)),
         }
     }
@@ -54,13 +53,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_has_1_to_4096_bytes() {
-        for length in [1, KEY_LIMIT] {
+    fn key_has_1_to_4096_bytes() {
+        for length in [1, KEY_BYTES] {
             assert_eq!(Key::try_from("k".repeat(length)).unwrap().as_str().len(), length);
         }
-        assert_eq!(Key::try_from(String::new()), Err(KeyFault::Empty));
-        // Bytes, not characters.
-        let length = KEY_LIMIT + 2;
-        assert_eq!(Key::try_from("ž".repeat(length / 2)), Err(KeyFault::TooLong { length }));
+        assert_eq!(Key::try_from(String::new()), Err(KeyError::Empty));
+        // The limit counts bytes, not characters.
+        let length = KEY_BYTES + 2;
+        assert_eq!(Key::try_from("ž".repeat(length / 2)), Err(KeyError::TooLong { length }));
     }
 }

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 
-use kv::VALUE_LIMIT;
+use kv::limits::VALUE_BYTES;
 use support::{Place, Ran, digest, names, our_host, our_plugin, run, run_with_input, wrong_digest};
 
 /// Our host with our plugin, which is what it should be.
@@ -56,7 +56,7 @@ fn an_empty_value_is_a_value() {
 #[test]
 fn the_largest_value_goes_both_ways() {
     let place = Place::new();
-    let value = support::binary(VALUE_LIMIT);
+    let value = support::binary(VALUE_BYTES);
     put(&place, "large", &value).exits_with(0);
     get(&place, "large").exits_with(0).prints(&value);
 }
@@ -64,9 +64,9 @@ fn the_largest_value_goes_both_ways() {
 #[test]
 fn a_larger_value_is_refused_before_anything_starts() {
     let place = Place::new();
-    put(&place, "large", &vec![0; VALUE_LIMIT + 1])
+    put(&place, "large", &vec![0; VALUE_BYTES + 1])
         .exits_with(2)
-        .explains(&[&format!("longer than {VALUE_LIMIT} bytes")]);
+        .explains(&[&format!("longer than {VALUE_BYTES} bytes")]);
     assert!(!place.has_a_store());
 }
 

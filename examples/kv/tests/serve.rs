@@ -10,7 +10,8 @@ use std::path::PathBuf;
 use kv::store_proto::get_response::Part as GetPart;
 use kv::store_proto::store_client::StoreClient;
 use kv::store_proto::{DeleteRequest, GetRequest, WatchRequest};
-use kv::{VALUE_LIMIT, VERSION_TRAILER};
+use kv::VERSION_TRAILER;
+use kv::limits::VALUE_BYTES;
 use rustix::process::Signal;
 use support::library::within_limit;
 use support::parts::{announcement, chunk, commit};
@@ -29,7 +30,7 @@ fn each_command_goes_through_the_socket() {
     serving.call(&["get", "--with-version", "a"]).exits_with(0).prints("1\n1");
     serving.call(&["cas", "a", "--expect", "1", "2"]).exits_with(0).prints("2\n");
     let ran = serving.call(&["cas", "a", "--expect", "1", "3"]).exits_with(1);
-    ran.explains(&["the host answered: the key has version 2, where version 1 was expected (Aborted)"]);
+    ran.explains(&["the host returned Aborted: the key has version 2, expected version 1"]);
     serving.call(&["list"]).exits_with(0).prints("2\t1\ta\n");
     serving.call(&["delete", "a"]).exits_with(0);
     serving.call(&["delete", "a"]).exits_with(1);
@@ -41,7 +42,7 @@ fn each_command_goes_through_the_socket() {
 fn the_largest_value_goes_both_ways_and_the_host_never_has_it_whole() {
     let place = Place::new();
     let serving = Serving::start(&place);
-    let value = support::binary(VALUE_LIMIT);
+    let value = support::binary(VALUE_BYTES);
     run_with_input(serving.caller().args(["put", "large", "-"]), &value).exits_with(0);
     serving.call(&["get", "large"]).exits_with(0).prints(&value);
     let peak = peak_memory(serving.pid());
@@ -54,8 +55,8 @@ fn a_value_over_the_limit_is_refused_and_nothing_is_changed() {
     let serving = Serving::start(&place);
     within_limit(async {
         let mut client = client(serving.socket()).await;
-        let rest = std::iter::repeat_n(chunk(&[0; 65536]), VALUE_LIMIT / 65536).chain([chunk(b"1"), commit()]);
-        let parts = std::iter::once(announcement("a", VALUE_LIMIT + 1, None)).chain(rest);
+        let rest = std::iter::repeat_n(chunk(&[0; 65536]), VALUE_BYTES / 65536).chain([chunk(b"1"), commit()]);
+        let parts = std::iter::once(announcement("a", VALUE_BYTES + 1, None)).chain(rest);
         let refused = client.put(tokio_stream::iter(parts)).await.unwrap_err();
         assert_eq!(refused.code(), Code::InvalidArgument, "{refused}");
         assert!(refused.message().contains("longer than 67108864 bytes"), "{refused}");
@@ -72,13 +73,13 @@ fn a_value_that_is_not_what_was_announced_is_refused_and_nothing_is_changed() {
     within_limit(async {
         let mut client = client(serving.socket()).await;
         let cases = [
-            (vec![announcement("a", 3, None), chunk(b"ne"), commit()], "shorter than was announced"),
-            (vec![announcement("a", 3, None), chunk(b"newer"), commit()], "longer than was announced"),
+            (vec![announcement("a", 3, None), chunk(b"ne"), commit()], "shorter than announced"),
+            (vec![announcement("a", 3, None), chunk(b"newer"), commit()], "longer than announced"),
             // It ended in good order, and never said that this was all.
-            (vec![announcement("a", 3, None), chunk(b"new")], "not committed"),
-            (vec![announcement("a", 3, None)], "not committed"),
-            (vec![chunk(b"new"), commit()], "before it was announced"),
-            (vec![announcement("a", 3, Some(1)), chunk(b"new"), commit()], "a put expects no version"),
+            (vec![announcement("a", 3, None), chunk(b"new")], "without a commit"),
+            (vec![announcement("a", 3, None)], "without a commit"),
+            (vec![chunk(b"new"), commit()], "does not announce a value"),
+            (vec![announcement("a", 3, Some(1)), chunk(b"new"), commit()], "`expected_version` must not be set in a put"),
         ];
         for (parts, fault) in cases {
             let refused = client.put(tokio_stream::iter(parts)).await.unwrap_err();
@@ -87,7 +88,7 @@ fn a_value_that_is_not_what_was_announced_is_refused_and_nothing_is_changed() {
         }
         let parts = [announcement("a", 3, None), chunk(b"new"), commit()];
         let refused = client.compare_and_swap(tokio_stream::iter(parts)).await.unwrap_err();
-        assert!(refused.message().contains("no version is expected"), "{refused}");
+        assert!(refused.message().contains("`expected_version` must be set in a swap"), "{refused}");
     });
     serving.call(&["get", "--with-version", "a"]).exits_with(0).prints("1\nold");
 }

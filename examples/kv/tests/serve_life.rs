@@ -31,7 +31,7 @@ fn signals_end_it_in_good_order() {
         assert_eq!(status, Some(0), "{said}");
         assert!(!socket.exists());
         place.assert_nothing_is_left();
-        run(caller(&socket).args(["get", "a"])).exits_with(2).explains(&["no host serves on"]);
+        run(caller(&socket).args(["get", "a"])).exits_with(2).explains(&["cannot connect to a host"]);
         Serving::start(&place).call(&["get", "a"]).exits_with(0).prints("1");
     }
 }
@@ -102,7 +102,7 @@ fn the_end_of_the_plugin_is_its_end_and_is_2() {
 fn a_second_host_does_not_take_the_socket() {
     let place = Place::new();
     let serving = Serving::start(&place);
-    run(&mut Serving::command(&place, &[])).exits_with(2).explains(&["another host serves there"]);
+    run(&mut Serving::command(&place, &[])).exits_with(2).explains(&["another host serves on it"]);
     serving.call(&["put", "a", "1"]).exits_with(0);
 }
 
@@ -115,7 +115,7 @@ fn the_socket_of_a_host_that_was_killed_is_replaced() {
     serving.signal(Signal::KILL);
     assert_eq!(serving.ended().0, None);
     assert!(fs::symlink_metadata(&socket).unwrap().file_type().is_socket());
-    run(caller(&socket).args(["get", "a"])).exits_with(2).explains(&["no host serves on", "refused"]);
+    run(caller(&socket).args(["get", "a"])).exits_with(2).explains(&["cannot connect to a host", "refused"]);
     // Its plugin dies with it, and lets go of the store.
     place.assert_no_process_is_left();
     Serving::start(&place).call(&["get", "a"]).exits_with(0).prints("1");
@@ -126,7 +126,7 @@ fn a_socket_is_refused_before_the_plugin_is_launched() {
     let place = Place::new();
     let mut host = Serving::command(&place, &[]);
     fs::set_permissions(place.path().join("run"), Permissions::from_mode(0o755)).unwrap();
-    run(&mut host).exits_with(2).explains(&["is no place for a socket", "mode 0755) is not yours with mode 0700"]);
+    run(&mut host).exits_with(2).explains(&["cannot create a socket in", "mode 0755, expected your user and mode 0700"]);
     assert!(!place.has_a_store());
 }
 
@@ -165,7 +165,7 @@ fn another_user_is_refused() {
     other.args(["--reuid=12345", "--regid=12345", "--clear-groups"]).arg(program);
     let ran = run(other.arg("--connect").arg(serving.socket()).args(["get", "a"])).exits_with(2).prints("");
     drop(ran);
-    serving.says("a connection was refused: it is another user's, 12345");
+    serving.says("refused a connection: the peer runs as user 12345");
     serving.call(&["get", "a"]).exits_with(0).prints("1");
 }
 

@@ -7,7 +7,7 @@ mod support;
 use std::io::Read;
 use std::process::{Command, Stdio};
 
-use kv::VALUE_LIMIT;
+use kv::limits::VALUE_BYTES;
 use support::serving::{peak_memory, read_but};
 use support::{Place, Ran, digest, our_host, our_plugin, run, run_with_input};
 
@@ -64,9 +64,9 @@ fn a_swap_with_another_version_is_1_and_changes_nothing() {
     call(&place, &["cas", "a", "--expect", "0", "first"]).exits_with(0).prints("1\n");
     call(&place, &["cas", "a", "--expect", "1", "second"]).exits_with(0).prints("2\n");
     let ran = call(&place, &["cas", "a", "--expect", "1", "third"]).exits_with(1).prints("");
-    ran.explains(&["the key has version 2, where version 1 was expected", "Aborted"]);
+    ran.explains(&["the key has version 2, expected version 1", "Aborted"]);
     let ran = call(&place, &["cas", "b", "--expect", "1", "third"]).exits_with(1);
-    ran.explains(&["the key has no value, where version 1 was expected"]);
+    ran.explains(&["the key has no value, expected version 1"]);
     call(&place, &["get", "--with-version", "a"]).exits_with(0).prints("2\nsecond");
     call(&place, &["get", "b"]).exits_with(1);
 }
@@ -91,7 +91,7 @@ fn version_1_has_the_same_values_and_only_get_and_put() {
         [&["delete", "a"], &["list"], &["cas", "a", "--expect", "2", "3"], &["watch"], &["get", "--with-version", "a"]];
     for command in other {
         let ran = call(&place, &[&["--protocol", "1"], command].concat()).exits_with(2).prints("");
-        ran.explains(&["this plugin speaks version 1, which has only get and put"]);
+        ran.explains(&["the plugin speaks protocol version 1, which has only get and put"]);
     }
     call(&place, &["list"]).exits_with(0).prints("2\t1\ta\n");
     place.assert_nothing_is_left();
@@ -100,7 +100,7 @@ fn version_1_has_the_same_values_and_only_get_and_put() {
 #[test]
 fn the_largest_value_goes_both_ways_in_one_message_of_version_1() {
     let place = Place::new();
-    let value = support::binary(VALUE_LIMIT);
+    let value = support::binary(VALUE_BYTES);
     run_with_input(host(&place).args(["--protocol", "1", "put", "large", "-"]), &value).exits_with(0);
     call(&place, &["--protocol", "1", "get", "large"]).exits_with(0).prints(&value);
 }
@@ -110,11 +110,11 @@ fn the_largest_value_goes_both_ways_in_one_message_of_version_1() {
 #[test]
 fn a_host_that_gets_a_large_value_never_has_it_whole() {
     let place = Place::new();
-    let value = support::binary(VALUE_LIMIT);
+    let value = support::binary(VALUE_BYTES);
     run_with_input(host(&place).args(["put", "large", "-"]), &value).exits_with(0);
     let mut child = host(&place).args(["get", "large"]).stdout(Stdio::piped()).spawn().unwrap();
     let mut output = child.stdout.take().unwrap();
-    let mut read = read_but(&mut output, VALUE_LIMIT, 1 << 20);
+    let mut read = read_but(&mut output, VALUE_BYTES, 1 << 20);
     let peak = peak_memory(child.id());
     output.read_to_end(&mut read).unwrap();
     assert!(child.wait().unwrap().success());
@@ -127,7 +127,7 @@ fn a_key_that_is_too_long_is_2() {
     let place = Place::new();
     let key = "k".repeat(4097);
     for command in [&["put", &key, "1"][..], &["get", &key], &["delete", &key], &["cas", &key, "--expect", "0", "1"]] {
-        call(&place, command).exits_with(2).explains(&["4097 bytes, more than 4096", "InvalidArgument"]);
+        call(&place, command).exits_with(2).explains(&["4097 bytes long, at most 4096", "InvalidArgument"]);
     }
     let key = "k".repeat(4096);
     call(&place, &["put", &key, "1"]).exits_with(0);

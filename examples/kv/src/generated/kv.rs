@@ -98,7 +98,7 @@ pub mod kv_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
-        /// The value of a key; NOT_FOUND where it has none.
+        /// Returns the value of a key, or NOT_FOUND if the key has no value.
         pub async fn get(
             &mut self,
             request: impl tonic::IntoRequest<super::GetRequest>,
@@ -117,7 +117,7 @@ pub mod kv_client {
             req.extensions_mut().insert(GrpcMethod::new("proto.KV", "Get"));
             self.inner.unary(req, path, codec).await
         }
-        /// Stores a value, durably when this returns.
+        /// Stores a value. The value is on disk when the call returns.
         pub async fn put(
             &mut self,
             request: impl tonic::IntoRequest<super::PutRequest>,
@@ -151,12 +151,12 @@ pub mod kv_server {
     /// Generated trait containing gRPC methods that should be implemented for use with KvServer.
     #[async_trait]
     pub trait Kv: std::marker::Send + std::marker::Sync + 'static {
-        /// The value of a key; NOT_FOUND where it has none.
+        /// Returns the value of a key, or NOT_FOUND if the key has no value.
         async fn get(
             &self,
             request: tonic::Request<super::GetRequest>,
         ) -> std::result::Result<tonic::Response<super::GetResponse>, tonic::Status>;
-        /// Stores a value, durably when this returns.
+        /// Stores a value. The value is on disk when the call returns.
         async fn put(
             &self,
             request: tonic::Request<super::PutRequest>,

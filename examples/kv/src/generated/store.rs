@@ -13,7 +13,7 @@ pub struct GetResponse {
 pub mod get_response {
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
     pub enum Part {
-        /// The first message, and only that.
+        /// The first message, and only the first.
         #[prost(message, tag = "1")]
         Found(super::Found),
         #[prost(bytes, tag = "2")]
@@ -37,12 +37,12 @@ pub struct WriteRequest {
 pub mod write_request {
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
     pub enum Part {
-        /// The first message, and only that.
+        /// The first message, and only the first.
         #[prost(message, tag = "1")]
         Announcement(super::Announcement),
         #[prost(bytes, tag = "2")]
         Chunk(::prost::bytes::Bytes),
-        /// The last message: a stream that ends without it was broken off.
+        /// The last message. A stream that ends without it was interrupted.
         #[prost(message, tag = "3")]
         Commit(super::Commit),
     }
@@ -54,7 +54,7 @@ pub struct Announcement {
     /// In bytes.
     #[prost(uint64, tag = "2")]
     pub size: u64,
-    /// The version that the key must have, 0 for none. For CompareAndSwap, which needs it, and for nothing else.
+    /// The version that the key must have, 0 for no value. CompareAndSwap requires it, Put rejects it.
     #[prost(uint64, optional, tag = "3")]
     pub expected_version: ::core::option::Option<u64>,
 }
@@ -62,7 +62,7 @@ pub struct Announcement {
 pub struct Commit {}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WriteResponse {
-    /// The version that the key has now.
+    /// The new version of the key.
     #[prost(uint64, tag = "1")]
     pub version: u64,
 }
@@ -73,16 +73,16 @@ pub struct DeleteRequest {
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct DeleteResponse {
-    /// Whether there was anything to take away.
+    /// Whether the key had a value.
     #[prost(bool, tag = "1")]
     pub existed: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListRequest {
-    /// What the keys start with; empty for all of them.
+    /// Selects the keys that start with it; empty selects all.
     #[prost(string, tag = "1")]
     pub prefix: ::prost::alloc::string::String,
-    /// How many entries at most; 0 for all of them.
+    /// The largest number of entries to return; 0 for no limit.
     #[prost(uint64, tag = "2")]
     pub limit: u64,
 }
@@ -98,7 +98,7 @@ pub struct Entry {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WatchRequest {
-    /// What the keys start with; empty for all of them.
+    /// Selects the keys that start with it; empty selects all.
     #[prost(string, tag = "1")]
     pub prefix: ::prost::alloc::string::String,
 }
@@ -111,7 +111,7 @@ pub struct WatchResponse {
 pub mod watch_response {
     #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
     pub enum Event {
-        /// The first message, and only that.
+        /// The first message, and only the first.
         #[prost(message, tag = "1")]
         Listening(super::Listening),
         #[prost(message, tag = "2")]
@@ -120,7 +120,7 @@ pub mod watch_response {
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Listening {
-    /// Every later change will be told.
+    /// The stream reports every change after this version.
     #[prost(uint64, tag = "1")]
     pub version: u64,
 }
@@ -130,10 +130,10 @@ pub struct Change {
     pub kind: i32,
     #[prost(string, tag = "2")]
     pub key: ::prost::alloc::string::String,
-    /// That the key has now, or that the end of its value has.
+    /// The number of this change.
     #[prost(uint64, tag = "3")]
     pub version: u64,
-    /// Of the value in bytes; 0 where it was taken away.
+    /// The size of the new value in bytes; 0 for a deletion.
     #[prost(uint64, tag = "4")]
     pub size: u64,
 }
@@ -259,7 +259,8 @@ pub mod store_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
-        /// A value: first what there is to come, then its chunks. NOT_FOUND where the key has none.
+        /// Returns a value: first its version and size, then its chunks. Fails with NOT_FOUND if the key
+        /// has no value.
         pub async fn get(
             &mut self,
             request: impl tonic::IntoRequest<super::GetRequest>,
@@ -284,7 +285,8 @@ pub mod store_client {
                 .insert(GrpcMethod::new("portcullis.kv.v1.Store", "Get"));
             self.inner.server_streaming(req, path, codec).await
         }
-        /// Stores a value, durably when this returns. Nothing is changed unless `commit` comes after exactly the bytes that were announced.
+        /// Stores a value. The value is on disk when the call returns. Nothing changes unless `commit`
+        /// follows exactly the announced number of bytes.
         pub async fn put(
             &mut self,
             request: impl tonic::IntoStreamingRequest<Message = super::WriteRequest>,
@@ -306,8 +308,8 @@ pub mod store_client {
                 .insert(GrpcMethod::new("portcullis.kv.v1.Store", "Put"));
             self.inner.client_streaming(req, path, codec).await
         }
-        /// The same if the key has the expected version still. ABORTED where it has not; the trailer `kv-version` then holds the one that it has,
-        /// 0 for none.
+        /// Stores a value if the key still has the expected version. Otherwise fails with ABORTED; the
+        /// trailer `kv-version` then holds the current version, 0 if the key has no value.
         pub async fn compare_and_swap(
             &mut self,
             request: impl tonic::IntoStreamingRequest<Message = super::WriteRequest>,
@@ -329,7 +331,7 @@ pub mod store_client {
                 .insert(GrpcMethod::new("portcullis.kv.v1.Store", "CompareAndSwap"));
             self.inner.client_streaming(req, path, codec).await
         }
-        /// Takes a value away, durably when this returns.
+        /// Deletes a value. The deletion is on disk when the call returns.
         pub async fn delete(
             &mut self,
             request: impl tonic::IntoRequest<super::DeleteRequest>,
@@ -351,7 +353,7 @@ pub mod store_client {
                 .insert(GrpcMethod::new("portcullis.kv.v1.Store", "Delete"));
             self.inner.unary(req, path, codec).await
         }
-        /// What there was at one moment, in the order of the keys' bytes.
+        /// Lists the entries of one consistent snapshot, ordered by the bytes of their keys.
         pub async fn list(
             &mut self,
             request: impl tonic::IntoRequest<super::ListRequest>,
@@ -376,8 +378,9 @@ pub mod store_client {
                 .insert(GrpcMethod::new("portcullis.kv.v1.Store", "List"));
             self.inner.server_streaming(req, path, codec).await
         }
-        /// Changes from now on, in their order. The first message says from when on. RESOURCE_EXHAUSTED ends it for who reads too slowly and has
-        /// missed changes: list, and watch again.
+        /// Streams changes in their order. The first message names the version after which they start.
+        /// A receiver that is too slow and has lost changes gets RESOURCE_EXHAUSTED: list, and watch
+        /// again.
         pub async fn watch(
             &mut self,
             request: impl tonic::IntoRequest<super::WatchRequest>,
@@ -423,23 +426,25 @@ pub mod store_server {
             >
             + std::marker::Send
             + 'static;
-        /// A value: first what there is to come, then its chunks. NOT_FOUND where the key has none.
+        /// Returns a value: first its version and size, then its chunks. Fails with NOT_FOUND if the key
+        /// has no value.
         async fn get(
             &self,
             request: tonic::Request<super::GetRequest>,
         ) -> std::result::Result<tonic::Response<Self::GetStream>, tonic::Status>;
-        /// Stores a value, durably when this returns. Nothing is changed unless `commit` comes after exactly the bytes that were announced.
+        /// Stores a value. The value is on disk when the call returns. Nothing changes unless `commit`
+        /// follows exactly the announced number of bytes.
         async fn put(
             &self,
             request: tonic::Request<tonic::Streaming<super::WriteRequest>>,
         ) -> std::result::Result<tonic::Response<super::WriteResponse>, tonic::Status>;
-        /// The same if the key has the expected version still. ABORTED where it has not; the trailer `kv-version` then holds the one that it has,
-        /// 0 for none.
+        /// Stores a value if the key still has the expected version. Otherwise fails with ABORTED; the
+        /// trailer `kv-version` then holds the current version, 0 if the key has no value.
         async fn compare_and_swap(
             &self,
             request: tonic::Request<tonic::Streaming<super::WriteRequest>>,
         ) -> std::result::Result<tonic::Response<super::WriteResponse>, tonic::Status>;
-        /// Takes a value away, durably when this returns.
+        /// Deletes a value. The deletion is on disk when the call returns.
         async fn delete(
             &self,
             request: tonic::Request<super::DeleteRequest>,
@@ -450,7 +455,7 @@ pub mod store_server {
             >
             + std::marker::Send
             + 'static;
-        /// What there was at one moment, in the order of the keys' bytes.
+        /// Lists the entries of one consistent snapshot, ordered by the bytes of their keys.
         async fn list(
             &self,
             request: tonic::Request<super::ListRequest>,
@@ -461,8 +466,9 @@ pub mod store_server {
             >
             + std::marker::Send
             + 'static;
-        /// Changes from now on, in their order. The first message says from when on. RESOURCE_EXHAUSTED ends it for who reads too slowly and has
-        /// missed changes: list, and watch again.
+        /// Streams changes in their order. The first message names the version after which they start.
+        /// A receiver that is too slow and has lost changes gets RESOURCE_EXHAUSTED: list, and watch
+        /// again.
         async fn watch(
             &self,
             request: tonic::Request<super::WatchRequest>,

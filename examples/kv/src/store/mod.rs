@@ -1,55 +1,48 @@
-//! Where the values are kept: one redb database in one directory. Knows nothing of gRPC, and waits
-//! only for the disk.
+//! The store: values, versions and changes in one redb database file. Calls block on the disk and
+//! on each other; gRPC is outside.
 
-mod layout;
-mod listing;
+mod schema;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use redb::{Database, ReadableDatabase, ReadableTable, WriteTransaction};
+use redb::{Database, Range, ReadableDatabase, ReadableTable, WriteTransaction};
 use tokio::sync::broadcast;
 
-use self::layout::{CHANGES, COUNTERS, ENTRIES, FIRST_VERSION, VALUES};
-pub use self::listing::{Entry, Listing};
+use self::schema::{CHANGES, COUNTERS, ENTRIES, FIRST_VERSION, VALUES};
 use crate::Key;
+use crate::limits::{CHANGE_BACKLOG, STORE_CACHE_BYTES};
 
-/// How much of the file is kept in memory.
-const CACHE: usize = 128 * 1024 * 1024;
-
-/// How many changes a watcher may be behind before it misses one.
-const BACKLOG: usize = 1024;
-
-/// Why the store failed.
+/// Why an operation of the store failed.
 pub type StoreError = redb::Error;
 
-/// Values by key, on disk, and a version for each. What was changed is durable when the call
-/// returns. Cheap to clone.
+/// Versioned values by key, on disk. A change is durable when its call returns. Cheap to clone.
 #[derive(Clone)]
 pub struct Store(Arc<Shared>);
 
 struct Shared {
     database: Database,
-    /// Whoever holds it changes the store and tells of it: changes are told in their order.
+    /// Held from the start of a change until receivers have it. Without it, two changes could
+    /// commit in one order and reach receivers in the other.
     changes: Mutex<broadcast::Sender<Change>>,
 }
 
-/// A value as it was at one moment.
+/// A value with its version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Value {
-    /// The number of the change that put it.
+    /// The number of the change that stored the value.
     pub version: u64,
-    /// The value itself.
+    /// The bytes of the value.
     pub bytes: Bytes,
 }
 
-/// A key does not have the version that was expected. Nothing was changed.
+/// The key does not have the expected version. Nothing was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Mismatch {
-    /// The version that it has, 0 for none.
+    /// The current version of the key, 0 if it has no value.
     pub current: u64,
 }
 
@@ -57,32 +50,51 @@ pub struct Mismatch {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Change {
-    /// The key whose value was put or taken away.
+    /// The key whose value was stored or deleted.
     pub key: Arc<str>,
     /// The number of the change.
     pub version: u64,
-    /// The size of the new value in bytes; `None` if it was taken away.
+    /// The size of the new value in bytes; `None` for a deletion.
     pub size: Option<u64>,
 }
 
+/// One key of a listing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Entry {
+    /// The key.
+    pub key: String,
+    /// The version of its value.
+    pub version: u64,
+    /// The size of its value in bytes.
+    pub size: u64,
+}
+
+/// A snapshot of the keys with one prefix, ordered by their bytes. Later changes do not show.
+pub struct Listing {
+    entries: Range<'static, &'static str, (u64, u64)>,
+    prefix: String,
+    left: u64,
+}
+
 impl Store {
-    /// Opens the store in `directory`, which must exist, and makes it if it is not there. Values
-    /// that were put before there were versions count as version 1.
+    /// Opens the store in `directory`, which must exist, and creates the file if it is missing.
+    /// Values that were stored before versions existed get version 1.
     ///
     /// # Errors
     ///
-    /// When the file cannot be opened or is damaged, or another process has it open.
+    /// If the file cannot be opened, is damaged, or is open in another process.
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
-        let database = Database::builder().set_cache_size(CACHE).create(directory.join("kv.redb"))?;
-        layout::prepare(&database)?;
-        Ok(Self(Arc::new(Shared { database, changes: Mutex::new(broadcast::Sender::new(BACKLOG)) })))
+        let database = Database::builder().set_cache_size(STORE_CACHE_BYTES).create(directory.join("kv.redb"))?;
+        schema::prepare(&database)?;
+        Ok(Self(Arc::new(Shared { database, changes: Mutex::new(broadcast::Sender::new(CHANGE_BACKLOG)) })))
     }
 
-    /// The value of `key`, if it has one.
+    /// Returns the value of `key`, or `None` if it has none.
     ///
     /// # Errors
     ///
-    /// When the file cannot be read.
+    /// If the file cannot be read.
     pub fn get(&self, key: &Key) -> Result<Option<Value>, StoreError> {
         let transaction = self.0.database.begin_read()?;
         let Some(value) = transaction.open_table(VALUES)?.get(key.as_str())? else { return Ok(None) };
@@ -91,21 +103,21 @@ impl Store {
         Ok(Some(Value { version, bytes: Bytes::copy_from_slice(value.value()) }))
     }
 
-    /// Gives `key` a value, durably, and returns its version.
+    /// Stores a value durably and returns its version.
     ///
     /// # Errors
     ///
-    /// When the file cannot be written; the old value is still there then.
+    /// If the file cannot be written. The old value is then unchanged.
     pub fn put(&self, key: &Key, value: &[u8]) -> Result<u64, StoreError> {
         self.change(key, Some(value), |transaction, _| next_version(transaction))
     }
 
-    /// Gives `key` a value if the version that it has is `expected`, 0 for none. Returns the new
+    /// Stores a value if the version of `key` is `expected`, 0 for no value. Returns the new
     /// version.
     ///
     /// # Errors
     ///
-    /// When the file cannot be read or written; the old value is still there then.
+    /// If the file cannot be read or written. The old value is then unchanged.
     pub fn compare_and_swap(
         &self,
         key: &Key,
@@ -117,11 +129,11 @@ impl Store {
         })
     }
 
-    /// Takes the value of `key` away, durably. Returns whether there was one.
+    /// Deletes the value of `key` durably. Returns whether there was one.
     ///
     /// # Errors
     ///
-    /// When the file cannot be read or written; the value is still there then.
+    /// If the file cannot be read or written. The value is then unchanged.
     pub fn delete(&self, key: &Key) -> Result<bool, StoreError> {
         let deleted = self.change(key, None, |transaction, current| match current {
             0 => Ok(None),
@@ -130,37 +142,42 @@ impl Store {
         Ok(deleted.is_some())
     }
 
-    /// The keys that start with `prefix`, at most `limit` of them, as they are now.
+    /// Lists at most `limit` keys that start with `prefix`, as of now.
     ///
     /// # Errors
     ///
-    /// When the file cannot be read.
+    /// If the file cannot be read.
     pub fn list(&self, prefix: &str, limit: u64) -> Result<Listing, StoreError> {
         let entries = self.0.database.begin_read()?.open_table(ENTRIES)?;
-        Ok(Listing::new(entries.range(prefix..)?, prefix, limit))
+        Ok(Listing { entries: entries.range(prefix..)?, prefix: prefix.into(), left: limit })
     }
 
-    /// Every change after the version that is returned with it, in their order. Who is more than
-    /// 1024 changes behind misses the oldest of them, and is told so. Nobody waits for who does not
-    /// read.
+    /// Returns the current version and a receiver of every later change, in order. A receiver more
+    /// than [`CHANGE_BACKLOG`] changes behind loses the oldest and gets an error. Slow receivers
+    /// never block writers.
     ///
     /// # Errors
     ///
-    /// When the file cannot be read.
+    /// If the file cannot be read.
     pub fn changes(&self) -> Result<(u64, broadcast::Receiver<Change>), StoreError> {
+        // The lock keeps a change from committing between the read and the subscription, where the
+        // receiver would miss it.
         let changes = self.0.changes.lock().unwrap_or_else(PoisonError::into_inner);
         let counters = self.0.database.begin_read()?.open_table(COUNTERS)?;
         let version = counters.get(CHANGES)?.map_or(0, |count| count.value());
         Ok((version, changes.subscribe()))
     }
 
-    /// Changes `key` if `decide`, which is told its version (0 for none), comes to a new one.
-    fn change<D: Decided>(
+    /// Changes `key` if `decide` returns a new version for it. `decide` gets the current version, 0
+    /// for no value.
+    fn change<D: Decision>(
         &self,
         key: &Key,
         value: Option<&[u8]>,
         decide: impl FnOnce(&WriteTransaction, u64) -> Result<D, StoreError>,
     ) -> Result<D, StoreError> {
+        // A panic under the lock leaves the database as it was (redb aborts the transaction), so a
+        // poisoned lock is safe to use.
         let changes = self.0.changes.lock().unwrap_or_else(PoisonError::into_inner);
         let transaction = self.0.database.begin_write()?;
         let current = transaction.open_table(ENTRIES)?.get(key.as_str())?.map_or(0, |entry| entry.value().0);
@@ -172,30 +189,48 @@ impl Store {
         write(&transaction, key, value, version)?;
         transaction.commit()?;
         let size = value.map(|value| value.len() as u64);
-        // Nobody may be watching.
+        // Sending fails if there is no receiver, which is fine.
         let _ = changes.send(Change { key: key.as_str().into(), version, size });
         Ok(decision)
     }
 }
 
-/// What a change came to: the new version, or none.
-trait Decided {
+impl Iterator for Listing {
+    type Item = Result<Entry, StoreError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.left == 0 {
+            return None;
+        }
+        let entry = self.entries.next()?.map_err(StoreError::from).map(|(key, entry)| {
+            let (version, size) = entry.value();
+            Entry { key: key.value().to_owned(), version, size }
+        });
+        let is_match = entry.as_ref().is_ok_and(|entry| entry.key.starts_with(&self.prefix));
+        // Keys are sorted, so the first one without the prefix ends the listing. So does an error.
+        self.left = if is_match { self.left - 1 } else { 0 };
+        (is_match || entry.is_err()).then_some(entry)
+    }
+}
+
+/// The outcome of a change: a new version, or none.
+trait Decision {
     fn version(&self) -> Option<u64>;
 }
 
-impl Decided for u64 {
+impl Decision for u64 {
     fn version(&self) -> Option<u64> {
         Some(*self)
     }
 }
 
-impl Decided for Option<u64> {
+impl Decision for Option<u64> {
     fn version(&self) -> Option<u64> {
         *self
     }
 }
 
-impl Decided for Result<u64, Mismatch> {
+impl Decision for Result<u64, Mismatch> {
     fn version(&self) -> Option<u64> {
         self.as_ref().ok().copied()
     }
@@ -204,7 +239,7 @@ impl Decided for Result<u64, Mismatch> {
 fn next_version(transaction: &WriteTransaction) -> Result<u64, StoreError> {
     let mut counters = transaction.open_table(COUNTERS)?;
     let counted = counters.get(CHANGES)?.map_or(0, |count| count.value());
-    let next = counted.checked_add(1).ok_or_else(|| StoreError::Corrupted("no number is left for a change".into()))?;
+    let next = counted.checked_add(1).ok_or_else(|| StoreError::Corrupted("the change counter is at its maximum".into()))?;
     counters.insert(CHANGES, next)?;
     Ok(next)
 }

@@ -1,5 +1,4 @@
-//! The store by itself: values, versions, listings and changes, over openings of one file. Nothing
-//! is served.
+//! Values, versions, listings and changes across reopenings of one file. No gRPC.
 
 use tempfile::TempDir;
 use tokio::sync::broadcast::error::TryRecvError;
@@ -26,7 +25,7 @@ fn listed(store: &Store, prefix: &str, limit: u64) -> Vec<(String, u64, u64)> {
 }
 
 #[test]
-fn a_value_is_there_after_the_store_was_opened_again() {
+fn value_survives_reopening() {
     let (directory, store) = opened();
     assert_eq!(value(&store, "a"), None);
     store.put(&key("a"), b"1").unwrap();
@@ -37,12 +36,12 @@ fn a_value_is_there_after_the_store_was_opened_again() {
 }
 
 #[test]
-fn a_version_counts_the_changes_of_the_whole_store_over_openings() {
+fn version_counts_all_changes_across_reopenings() {
     let (directory, store) = opened();
     assert_eq!(store.put(&key("a"), b"1").unwrap(), 1);
     assert_eq!(store.put(&key("b"), b"1").unwrap(), 2);
     assert!(store.delete(&key("b")).unwrap());
-    // Nothing was there, and nothing is counted.
+    // Deleting nothing is not a change.
     assert!(!store.delete(&key("b")).unwrap());
     drop(store);
     let store = Store::open(directory.path()).unwrap();
@@ -51,7 +50,7 @@ fn a_version_counts_the_changes_of_the_whole_store_over_openings() {
 }
 
 #[test]
-fn what_was_deleted_is_gone_after_the_store_was_opened_again() {
+fn deleted_value_stays_deleted_after_reopening() {
     let (directory, store) = opened();
     store.put(&key("a"), b"1").unwrap();
     store.delete(&key("a")).unwrap();
@@ -61,7 +60,7 @@ fn what_was_deleted_is_gone_after_the_store_was_opened_again() {
 }
 
 #[test]
-fn a_swap_changes_only_the_version_that_was_expected() {
+fn swap_changes_only_the_expected_version() {
     let (_directory, store) = opened();
     let swap = |expected, value: &[u8]| store.compare_and_swap(&key("a"), expected, value).unwrap();
     assert_eq!(swap(1, b"x"), Err(Mismatch { current: 0 }));
@@ -70,16 +69,16 @@ fn a_swap_changes_only_the_version_that_was_expected() {
     assert_eq!(swap(1, b"2"), Ok(2));
     assert_eq!(swap(1, b"x"), Err(Mismatch { current: 2 }));
     assert_eq!(value(&store, "a"), Some((2, b"2".to_vec())));
-    // A key that was deleted and put again does not have its old version.
+    // A key that is deleted and stored again gets a new version.
     store.delete(&key("a")).unwrap();
     store.put(&key("a"), b"2").unwrap();
     assert_eq!(swap(2, b"x"), Err(Mismatch { current: 4 }));
 }
 
 #[test]
-fn a_listing_has_the_keys_with_the_prefix_in_order_and_no_more_than_its_limit() {
+fn listing_honors_prefix_order_and_limit() {
     let (_directory, store) = opened();
-    // The last characters that there are must not end a range too early.
+    // The largest code points must not end a range too early.
     let keys = ["a", "a\u{10ffff}", "a\u{10ffff}\u{10ffff}b", "aÿ", "aÿÿ", "b", "ÿ", "\u{10ffff}"];
     for name in keys {
         store.put(&key(name), name.as_bytes()).unwrap();
@@ -98,7 +97,7 @@ fn a_listing_has_the_keys_with_the_prefix_in_order_and_no_more_than_its_limit() 
 }
 
 #[test]
-fn a_listing_is_of_one_moment() {
+fn listing_is_a_snapshot() {
     let (_directory, store) = opened();
     store.put(&key("a"), b"1").unwrap();
     store.put(&key("b"), b"1").unwrap();
@@ -109,7 +108,7 @@ fn a_listing_is_of_one_moment() {
 }
 
 #[test]
-fn changes_are_told_in_their_order_from_a_known_version_on() {
+fn changes_arrive_in_order_after_known_version() {
     let (_directory, store) = opened();
     store.put(&key("before"), b"1").unwrap();
     let (version, mut changes) = store.changes().unwrap();
@@ -127,18 +126,18 @@ fn changes_are_told_in_their_order_from_a_known_version_on() {
 }
 
 #[test]
-fn who_does_not_read_changes_misses_them_and_is_told_so() {
+fn slow_receiver_gets_an_error() {
     let (_directory, store) = opened();
     let (_, mut changes) = store.changes().unwrap();
     let sender = store.0.changes.lock().unwrap().clone();
-    for version in 1..=BACKLOG as u64 + 1 {
+    for version in 1..=CHANGE_BACKLOG as u64 + 1 {
         sender.send(Change { key: "a".into(), version, size: None }).unwrap();
     }
     assert_eq!(changes.try_recv(), Err(TryRecvError::Lagged(1)));
 }
 
-/// As the first release made them: values and nothing else.
-fn of_the_first_release(directory: &Path, values: &[(&str, &[u8])]) {
+/// Writes a file as the first release did: values and nothing else.
+fn write_first_release_file(directory: &Path, values: &[(&str, &[u8])]) {
     let database = Database::create(directory.join("kv.redb")).unwrap();
     let transaction = database.begin_write().unwrap();
     for (key, value) in values {
@@ -148,16 +147,16 @@ fn of_the_first_release(directory: &Path, values: &[(&str, &[u8])]) {
 }
 
 #[test]
-fn a_file_without_versions_gets_them() {
+fn first_release_file_gets_versions() {
     let directory = tempfile::tempdir().unwrap();
-    of_the_first_release(directory.path(), &[("a", b"123"), ("b", b"")]);
+    write_first_release_file(directory.path(), &[("a", b"123"), ("b", b"")]);
     let store = Store::open(directory.path()).unwrap();
     assert_eq!(listed(&store, "", u64::MAX), [("a".into(), 1, 3), ("b".into(), 1, 0)]);
     assert_eq!(value(&store, "a"), Some((1, b"123".to_vec())));
     assert_eq!(store.compare_and_swap(&key("a"), 1, b"new").unwrap(), Ok(2));
     drop(store);
-    // And what a program of the first release puts afterwards.
-    of_the_first_release(directory.path(), &[("c", b"12345")]);
+    // A program of the first release may add values later.
+    write_first_release_file(directory.path(), &[("c", b"12345")]);
     let store = Store::open(directory.path()).unwrap();
     assert_eq!(listed(&store, "", u64::MAX), [("a".into(), 2, 3), ("b".into(), 1, 0), ("c".into(), 1, 5)]);
     assert_eq!(store.put(&key("d"), b"").unwrap(), 3);

@@ -1,5 +1,5 @@
-//! The command line: what is to be done, and with which plugin or through which socket. Reads
-//! nothing but its words.
+//! The command line: the command, and the plugin to launch or the socket to connect to. Opens no
+//! file.
 
 use std::path::PathBuf;
 
@@ -9,26 +9,26 @@ use cli_support::{Exit, UsageError};
 
 use crate::OUTPUT;
 use crate::audit::AuditCommand;
-use crate::launch::Launch;
+use crate::launch::LaunchOptions;
 
-/// Stores and fetches values through a verified plugin.
+/// Stores and reads values through a verified plugin.
 ///
-/// Either launches the plugin for one command (`--plugin`), or uses one that `kv-host serve` keeps
-/// running (`--connect`).
+/// Launches the plugin for one command (`--plugin`), or uses the plugin of a running `kv-host serve`
+/// (`--connect`).
 #[derive(Parser)]
-#[command(after_help = "Exit status: 0 done, 1 refused or not found, 2 could not", override_usage = USAGE)]
+#[command(after_help = AFTER_HELP, override_usage = USAGE)]
 pub(crate) struct Arguments {
-    /// The socket of a host that serves, instead of a plugin
-    #[arg(long, value_name = "SOCKET", conflicts_with_all = LAUNCH)]
+    /// Connect to the host that serves on this socket, instead of launching a plugin
+    #[arg(long, value_name = "SOCKET", conflicts_with_all = LAUNCH_ONLY)]
     pub(crate) connect: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) launch: Launch,
+    pub(crate) launch: LaunchOptions,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
-/// What only a launch has.
-const LAUNCH: [&str; 14] = [
+/// The options that describe a launch and mean nothing with `--connect`.
+const LAUNCH_ONLY: [&str; 14] = [
     "plugin",
     "cookie",
     "protocol",
@@ -49,24 +49,26 @@ const USAGE: &str = "kv-host --plugin <PATH> <SOURCE>... [OPTIONS] <COMMAND>
        kv-host --connect <SOCKET> <COMMAND>
        kv-host [--data <DIR>] [--audit <LOG>] audit <COMMAND>";
 
+const AFTER_HELP: &str = "Exit status: 0 success, 1 refused or not found, 2 failed
+
+Example: kv-host --plugin ./kv-plugin --lock plugins.lock put greeting hello";
+
 impl Arguments {
-    /// Parses the command line. When there is no command to run, prints why and returns the exit.
+    /// Parses the command line. If there is no command to run, prints why and returns the exit.
     pub(crate) fn read() -> Result<Self, Exit> {
         let arguments: Self = OUTPUT.parse()?;
         let is_audit = matches!(arguments.command, Command::Audit { .. });
-        let fault = match (&arguments.connect, &arguments.command) {
+        let conflict = match (&arguments.connect, &arguments.command) {
             (Some(_), Command::Serve { .. }) => {
-                "`serve` keeps a plugin running: it needs --plugin, and cannot be used with --connect"
+                "`serve` launches a plugin: it needs --plugin and cannot be used with --connect"
             }
-            (Some(_), Command::Audit { .. }) => {
-                "`audit` reads a log, and nobody serves that: it cannot be used with --connect"
-            }
+            (Some(_), Command::Audit { .. }) => "`audit` reads a local log: it cannot be used with --connect",
             (None, _) if !is_audit && !arguments.launch.has_plugin() => {
-                "there is nobody to ask: name a plugin with --plugin, or a host that serves with --connect"
+                "a command needs a plugin (--plugin) or a serving host (--connect)"
             }
             _ => return Ok(arguments),
         };
-        Err(UsageError::from(Self::command().error(ErrorKind::ArgumentConflict, fault)).print(OUTPUT))
+        Err(UsageError::from(Self::command().error(ErrorKind::ArgumentConflict, conflict)).print(OUTPUT))
     }
 }
 
@@ -74,13 +76,13 @@ impl Arguments {
 pub(crate) enum Command {
     #[command(flatten)]
     Call(CallCommand),
-    /// Keep the plugin running for `kv-host --connect`, until a signal ends it
+    /// Keep the plugin running for `kv-host --connect`, until SIGINT or SIGTERM
     Serve {
-        /// A Unix socket, to be made in a directory that is yours alone (mode 0700)
+        /// The Unix socket to create, in a directory of yours with mode 0700
         #[arg(long, value_name = "PATH")]
         socket: PathBuf,
     },
-    /// Examine the audit log, which every other command writes
+    /// Verify or show the audit log that the other commands write
     Audit {
         #[command(subcommand)]
         command: AuditCommand,
@@ -94,36 +96,36 @@ pub(crate) enum CallCommand {
     /// Print a value to standard output
     Get {
         key: String,
-        /// First print a line with the version of the value
+        /// Print the version of the value on a line before it
         #[arg(long)]
         with_version: bool,
     },
-    /// Take a value away
+    /// Delete a value
     Delete { key: String },
-    /// Print versions, sizes and keys, a line for each key
+    /// List keys, one line each: version, size in bytes, key
     List {
-        /// What the keys start with
+        /// List only keys that start with this text
         #[arg(default_value = "")]
         prefix: String,
-        /// Print no more than so many
+        /// List at most this many keys
         #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
         limit: Option<u64>,
     },
-    /// Store a value if the key has the expected version still, and print the new version
+    /// Store a value if the key still has the expected version, and print the new version
     Cas {
         key: String,
-        /// The version that the key must have; 0 for none
+        /// The version that the key must have; 0 for no value
         #[arg(long, value_name = "VERSION")]
         expect: u64,
-        /// `-` reads it from standard input
+        /// The value; `-` reads it from standard input
         value: String,
     },
-    /// Print changes as they happen, a line for each: what, version, size, key
+    /// Print changes as they happen, one line each: kind, version, size in bytes, key
     Watch {
-        /// What the keys start with
+        /// Print only changes of keys that start with this text
         #[arg(default_value = "")]
         prefix: String,
-        /// End after so many
+        /// Stop after this many changes
         #[arg(long, value_name = "N")]
         count: Option<u64>,
     },

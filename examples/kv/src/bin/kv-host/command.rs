@@ -1,11 +1,11 @@
-//! One command: its value read, its call made, its result printed.
+//! One command: reads its value, makes its call, prints its result. The channel is the caller's.
 
 use std::io::{self, Read, Write};
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use cli_support::Signals;
-use kv::VALUE_LIMIT;
+use kv::limits::VALUE_BYTES;
 use kv::store_proto::change::Kind;
 use kv::store_proto::watch_response::Event;
 use kv::store_proto::{Change, WatchResponse};
@@ -14,11 +14,11 @@ use tokio_stream::StreamExt;
 use tonic::{Status, Streaming};
 
 use crate::OUTPUT;
-use crate::caller::{Caller, Calls};
 use crate::cli::CallCommand;
-use crate::fault::{Answer, told};
+use crate::client::{Client, GrpcChannel};
+use crate::error::{PeerError, from_peer};
 
-/// One call, complete.
+/// One call with all its arguments.
 pub(crate) enum Call {
     Put { key: String, value: Bytes },
     Get { key: String, with_version: bool },
@@ -29,92 +29,95 @@ pub(crate) enum Call {
 }
 
 impl Call {
-    /// What a command asks for, with the value that it names.
+    /// Turns a command into a call. Reads the value from standard input if the command says so.
     pub(crate) fn read(command: CallCommand) -> Result<Self> {
         Ok(match command {
-            CallCommand::Put { key, value } => Self::Put { key, value: read(value)? },
+            CallCommand::Put { key, value } => Self::Put { key, value: read_value(value)? },
             CallCommand::Get { key, with_version } => Self::Get { key, with_version },
             CallCommand::Delete { key } => Self::Delete { key },
             CallCommand::List { prefix, limit } => Self::List { prefix, limit: limit.unwrap_or(0) },
-            CallCommand::Cas { key, expect, value } => Self::Swap { key, expected: expect, value: read(value)? },
+            CallCommand::Cas { key, expect, value } => Self::Swap { key, expected: expect, value: read_value(value)? },
             CallCommand::Watch { prefix, count } => Self::Watch { prefix, count },
         })
     }
 }
 
-fn read(value: String) -> Result<Bytes> {
+fn read_value(value: String) -> Result<Bytes> {
+    // One byte more than the limit is enough to know that the value is too long.
     let value: Bytes = if value == "-" {
         let mut bytes = Vec::new();
-        io::stdin().lock().take(VALUE_LIMIT as u64 + 1).read_to_end(&mut bytes).context("cannot read the value")?;
+        io::stdin().lock().take(VALUE_BYTES as u64 + 1).read_to_end(&mut bytes).context("cannot read the value")?;
         bytes.into()
     } else {
         value.into()
     };
-    if value.len() > VALUE_LIMIT {
-        bail!("the value is longer than {VALUE_LIMIT} bytes");
+    if value.len() > VALUE_BYTES {
+        bail!("the value is longer than {VALUE_BYTES} bytes (64 MiB)");
     }
     Ok(value)
 }
 
-/// Makes the call and prints what it results in.
-pub(crate) async fn perform<C: Calls>(caller: &Caller<C>, call: Call) -> Result<()> {
-    let told = told(caller.peer());
+/// Makes the call and prints its result.
+pub(crate) async fn perform<C: GrpcChannel>(client: &Client<C>, call: Call) -> Result<()> {
+    let from_peer = from_peer(client.peer());
     match call {
-        Call::Put { key, value } => caller.put(key, value).await.map_err(told),
-        Call::Get { key, with_version } => get(caller, key, with_version).await,
-        Call::Delete { key } => match caller.delete(key).await.map_err(told)? {
+        Call::Put { key, value } => client.put(key, value).await.map_err(from_peer),
+        Call::Get { key, with_version } => get(client, key, with_version).await,
+        Call::Delete { key } => match client.delete(key).await.map_err(from_peer)? {
             true => Ok(()),
-            false => Err(Answer::new(caller.peer(), &Status::not_found("the key has no value")).into()),
+            false => Err(PeerError::new(client.peer(), &Status::not_found("the key has no value")).into()),
         },
-        Call::List { prefix, limit } => list(caller, prefix, limit).await,
+        Call::List { prefix, limit } => list(client, prefix, limit).await,
         Call::Swap { key, expected, value } => {
-            let version = caller.compare_and_swap(key, expected, value).await.map_err(told)?;
+            let version = client.compare_and_swap(key, expected, value).await.map_err(from_peer)?;
             print(|output| writeln!(output, "{version}"))
         }
         Call::Watch { prefix, count } => {
-            // Caught before anybody is told that it listens.
+            // Caught before the first line is printed: a script that saw it may send the signal.
             let mut signals = Signals::catch().context("cannot handle signals")?;
             tokio::select! {
-                watched = watch(caller, prefix, count) => watched,
+                watched = watch(client, prefix, count) => watched,
                 () = signals.received() => Ok(()),
             }
         }
     }
 }
 
-async fn get<C: Calls>(caller: &Caller<C>, key: String, with_version: bool) -> Result<()> {
+async fn get<C: GrpcChannel>(client: &Client<C>, key: String, with_version: bool) -> Result<()> {
     if with_version {
-        // A value without a version must not look like one that has one.
-        caller.store().map_err(told(caller.peer()))?;
+        // Fails before the call if the peer has no versions: a `0` line would look like one.
+        client.store().map_err(from_peer(client.peer()))?;
     }
-    let mut value = caller.get(key).await.map_err(told(caller.peer()))?;
+    let mut value = client.get(key).await.map_err(from_peer(client.peer()))?;
     if with_version {
         print(|output| writeln!(output, "{}", value.version))?;
     }
-    while let Some(piece) = value.next().await {
-        let piece = piece.map_err(|status| Answer::new(caller.peer(), &status))?;
-        print(|output| output.write_all(&piece))?;
+    while let Some(chunk) = value.next().await {
+        let chunk = chunk.map_err(|status| PeerError::new(client.peer(), &status))?;
+        print(|output| output.write_all(&chunk))?;
     }
     Ok(())
 }
 
-async fn list<C: Calls>(caller: &Caller<C>, prefix: String, limit: u64) -> Result<()> {
-    let mut entries = caller.list(prefix, limit).await.map_err(told(caller.peer()))?;
-    while let Some(entry) = next(caller, &mut entries).await? {
+async fn list<C: GrpcChannel>(client: &Client<C>, prefix: String, limit: u64) -> Result<()> {
+    let mut entries = client.list(prefix, limit).await.map_err(from_peer(client.peer()))?;
+    while let Some(entry) = next(client, &mut entries).await? {
         print(|output| writeln!(output, "{}\t{}\t{}", entry.version, entry.size, Escaped::new(&entry.key)))?;
     }
     Ok(())
 }
 
-async fn watch<C: Calls>(caller: &Caller<C>, prefix: String, count: Option<u64>) -> Result<()> {
-    let mut changes = caller.watch(prefix).await.map_err(told(caller.peer()))?;
+async fn watch<C: GrpcChannel>(client: &Client<C>, prefix: String, count: Option<u64>) -> Result<()> {
+    let mut changes = client.watch(prefix).await.map_err(from_peer(client.peer()))?;
     let mut left = count.unwrap_or(u64::MAX);
     while left > 0 {
-        let Some(WatchResponse { event: Some(event) }) = next(caller, &mut changes).await? else { break };
+        let Some(WatchResponse { event: Some(event) }) = next(client, &mut changes).await? else { break };
         match event {
-            Event::Listening(from) => OUTPUT.warn(format_args!("listening for changes after version {}", from.version)),
+            Event::Listening(from) => {
+                OUTPUT.warn(format_args!("listening for changes after version {}", from.version));
+            },
             Event::Change(change) => {
-                show(&change)?;
+                print_change(&change)?;
                 left -= 1;
             }
         }
@@ -122,7 +125,7 @@ async fn watch<C: Calls>(caller: &Caller<C>, prefix: String, count: Option<u64>)
     Ok(())
 }
 
-fn show(change: &Change) -> Result<()> {
+fn print_change(change: &Change) -> Result<()> {
     let kind = match change.kind() {
         Kind::Put => "put",
         Kind::Delete => "delete",
@@ -131,12 +134,12 @@ fn show(change: &Change) -> Result<()> {
     print(|output| writeln!(output, "{kind}\t{}\t{}\t{}", change.version, change.size, Escaped::new(&change.key)))
 }
 
-async fn next<C: Calls, T>(caller: &Caller<C>, messages: &mut Streaming<T>) -> Result<Option<T>> {
-    Ok(messages.message().await.map_err(|status| Answer::new(caller.peer(), &status))?)
+async fn next<C: GrpcChannel, T>(client: &Client<C>, messages: &mut Streaming<T>) -> Result<Option<T>> {
+    Ok(messages.message().await.map_err(|status| PeerError::new(client.peer(), &status))?)
 }
 
-/// Writes to standard output at once: what is printed may be waited for.
-fn print(what: impl FnOnce(&mut io::StdoutLock<'static>) -> io::Result<()>) -> Result<()> {
+/// Writes to standard output and flushes: another program may be waiting for the line.
+fn print(write: impl FnOnce(&mut io::StdoutLock<'static>) -> io::Result<()>) -> Result<()> {
     let mut output = io::stdout().lock();
-    what(&mut output).and_then(|()| output.flush()).context("cannot write the result")
+    write(&mut output).and_then(|()| output.flush()).context("cannot write the result")
 }

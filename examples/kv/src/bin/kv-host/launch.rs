@@ -1,47 +1,43 @@
-//! The plugin of the command line, launched. Its trust is decided in `trust`.
+//! The launch of the plugin on the command line. Trust sources are read in `sources`.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use kv::KV_MESSAGE_LIMIT;
+use kv::limits::KV_MESSAGE_BYTES;
+use kv::timing::SHUTDOWN_GRACE;
 use portcullis::audit::Log;
 use portcullis::host::{Environment, Plugin};
 use portcullis::{Escaped, Protocol};
 
-use crate::audit::Place;
-use crate::trust::Trust;
+use crate::audit::LogLocation;
+use crate::sources::TrustSources;
 
-/// How long a plugin may take to exit when it is asked.
-const GRACE: Duration = Duration::from_secs(2);
-
-/// Which plugin, and how it is launched.
+/// The plugin, and how to launch it.
 #[derive(Args)]
-pub(crate) struct Launch {
-    /// The plugin: a file, or a directory with a manifest in it
+pub(crate) struct LaunchOptions {
+    /// The plugin: a file, or a directory with a manifest
     #[arg(long, value_name = "PATH", requires = "sources")]
     plugin: Option<PathBuf>,
-    /// The cookie that the plugin expects
+    /// The magic cookie that the plugin expects
     #[arg(long, value_name = "KEY=VALUE", default_value = "BASIC_PLUGIN=hello", value_parser = cookie)]
     cookie: (String, String),
-    /// The version of the application's protocol, instead of the higher one of 1 and 2 that the
-    /// plugin has
+    /// Offer only this protocol version, instead of 1 and 2
     #[arg(long, value_name = "N")]
     protocol: Option<u32>,
-    /// The directory that the values are kept in
+    /// Keep the values in this directory
     #[arg(long, value_name = "DIR", default_value = "kv-data")]
     data: PathBuf,
     /// Print the launch report to standard error
     #[arg(long)]
     report: bool,
     #[command(flatten)]
-    audit: Place,
-    /// Go on when something cannot be recorded, and count what was lost
+    log: LogLocation,
+    /// Continue when a record cannot be written, and count the lost records
     #[arg(long)]
     audit_best_effort: bool,
     #[command(flatten)]
-    trust: Trust,
+    sources: TrustSources,
 }
 
 fn cookie(text: &str) -> Result<(String, String), String> {
@@ -51,29 +47,29 @@ fn cookie(text: &str) -> Result<(String, String), String> {
     }
 }
 
-impl Launch {
+impl LaunchOptions {
     pub(crate) fn has_plugin(&self) -> bool {
         self.plugin.is_some()
     }
 
-    pub(crate) fn audit(&self) -> &Place {
-        &self.audit
+    pub(crate) fn log(&self) -> &LogLocation {
+        &self.log
     }
 
     pub(crate) fn data(&self) -> &Path {
         &self.data
     }
 
-    /// Opens the audit log, before anything else happens.
+    /// Opens the audit log. Call it first: an action that cannot be recorded must not happen.
     pub(crate) fn open_log(&self) -> Result<Log> {
-        self.audit.open(&self.data, self.audit_best_effort)
+        self.log.open(&self.data, self.audit_best_effort)
     }
 
-    /// Verifies the plugin and launches it.
-    pub(crate) async fn plugin(self, log: &Log) -> Result<Plugin> {
-        let path = self.plugin.context("there is no plugin")?;
-        let data = directory(&self.data)?;
-        let verified = self.trust.verify(&path, log)?;
+    /// Verifies the plugin, launches it, and waits until it serves. Creates the data directory.
+    pub(crate) async fn launch(self, log: &Log) -> Result<Plugin> {
+        let path = self.plugin.context("no plugin was given")?;
+        let data = private_directory(&self.data)?;
+        let verified = self.sources.verify(&path, log)?;
         let (key, value) = self.cookie;
         let protocol = match self.protocol {
             Some(version) => Protocol::new(key, value, version),
@@ -85,7 +81,7 @@ impl Launch {
             .with_working_directory(&data)
             .args(["--data".into(), data.into_os_string()])
             .with_audit(log.clone())
-            .with_message_limit(KV_MESSAGE_LIMIT)
+            .with_message_limit(KV_MESSAGE_BYTES)
             .launch()
             .await?;
         if self.report {
@@ -95,14 +91,15 @@ impl Launch {
     }
 }
 
-/// Ends a plugin. Takes a bounded time, whatever it does.
+/// Asks the plugin to exit, and kills it after [`SHUTDOWN_GRACE`].
 pub(crate) async fn shut_down(plugin: &Plugin) {
-    plugin.shutdown(GRACE).await;
+    plugin.shutdown(SHUTDOWN_GRACE).await;
 }
 
-/// Makes the directory if it is not there, for this user alone, and returns its full path.
-pub(crate) fn directory(path: &Path) -> Result<PathBuf> {
+/// Creates the directory with mode 0700 if it is missing, and returns its canonical path.
+pub(crate) fn private_directory(path: &Path) -> Result<PathBuf> {
     use std::os::unix::fs::DirBuilderExt;
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.and_then(|()| path.canonicalize()).with_context(|| format!("cannot use {} for data", Escaped::path(path)))
+    let created = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    let canonical = created.and_then(|()| path.canonicalize());
+    canonical.with_context(|| format!("cannot create or open the directory {}", Escaped::path(path)))
 }

@@ -1,26 +1,25 @@
-//! The host of the example: verifies a plugin, launches it, makes one call or serves many callers,
-//! and shuts it down. Or calls one that serves.
+//! The host of the example. Verifies a plugin, launches it, and makes one call or serves many
+//! callers. With `--connect` it calls a serving host instead.
 
 mod audit;
-mod caller;
 mod cli;
+mod client;
 mod command;
-mod connect;
-mod fault;
+mod error;
 mod launch;
 mod serve;
 mod socket;
-mod trust;
+mod sources;
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 use cli_support::{Exit, Output};
 
-use crate::caller::Caller;
 use crate::cli::{Arguments, Command};
+use crate::client::Client;
 use crate::command::Call;
-use crate::launch::{Launch, shut_down};
+use crate::launch::{LaunchOptions, shut_down};
 
 /// The output streams of this program.
 const OUTPUT: Output = Output::of("kv-host");
@@ -35,7 +34,7 @@ async fn main() -> ExitCode {
         Ok(()) => Exit::Success,
         Err(error) => {
             OUTPUT.warn(format_args!("{error:#}"));
-            fault::exit(&error)
+            error::exit(&error)
         }
     };
     exit.into()
@@ -43,27 +42,29 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> Result<()> {
     match (arguments.command, arguments.connect) {
-        (Command::Audit { command }, _) => audit::run(arguments.launch.audit(), arguments.launch.data(), &command),
+        (Command::Audit { command }, _) => audit::run(arguments.launch.log(), arguments.launch.data(), &command),
         (Command::Serve { socket }, _) => serve::run(arguments.launch, &socket).await,
-        // The value is read before anything is started: nobody should wait for a person at the
-        // keyboard.
         (Command::Call(command), Some(socket)) => {
+            // Reading the value may wait for a person at the keyboard. Doing it first keeps a
+            // connection from waiting too.
             let call = Call::read(command)?;
-            command::perform(&connect::caller(&socket).await?, call).await
+            command::perform(&Client::connect(&socket).await?, call).await
         }
         (Command::Call(command), None) => launch_and_perform(Call::read(command)?, arguments.launch).await,
     }
 }
 
-async fn launch_and_perform(call: Call, launch: Launch) -> Result<()> {
+/// Launches the plugin for one call. The audit log is open before the plugin is verified, and is
+/// closed after the plugin was shut down.
+async fn launch_and_perform(call: Call, launch: LaunchOptions) -> Result<()> {
     let log = launch.open_log()?;
-    let called = async {
-        let plugin = launch.plugin(&log).await?;
-        let called = command::perform(&Caller::to_plugin(&plugin), call).await;
+    let result = async {
+        let plugin = launch.launch(&log).await?;
+        let result = command::perform(&Client::to_plugin(&plugin), call).await;
         shut_down(&plugin).await;
-        called
+        result
     };
-    let called = called.await;
-    // What went wrong first is what is told.
-    called.and(audit::close(&log))
+    let result = result.await;
+    // `and` keeps the first error: a failure to close the log must not hide why the call failed.
+    result.and(audit::close(&log))
 }

@@ -1,5 +1,5 @@
-//! The socket that a host serves on: a file of this user alone, in a directory of this user alone.
-//! Accepts nobody; see `serve`.
+//! The Unix socket of a serving host: created where only this user can reach it, and the check of
+//! the user at its other end. Connections are accepted in `serve`.
 
 use std::fs::{self, File, Metadata};
 use std::io;
@@ -9,59 +9,60 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
+use kv::limits::LISTEN_BACKLOG;
 use portcullis::Escaped;
 use rustix::fs::Mode;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::process::geteuid;
-use tokio::net::UnixListener;
+use tokio::net::unix::UCred;
+use tokio::net::{UnixListener, UnixStream};
 
 use crate::OUTPUT;
 
-/// How many callers may wait to be accepted.
-const BACKLOG: i32 = 128;
-
-/// A socket that is listened on, removed when this is dropped.
-pub(crate) struct Socket {
+/// A listening socket. Dropping it removes the file.
+pub(crate) struct ServingSocket {
     path: PathBuf,
-    /// By which the file is known again.
+    /// Device and inode, to recognize the file when it is removed.
     file: (u64, u64),
     listener: Arc<UnixListener>,
 }
 
-impl Socket {
-    /// Listens at `path`. What is there already is replaced only if it is a socket of this user on
-    /// which nobody listens. To be called within a runtime.
+impl ServingSocket {
+    /// Listens on `path`. Replaces an existing file only if it is a socket of this user that no
+    /// process listens on. Must be called in a tokio runtime.
     pub(crate) fn bind(path: &Path) -> Result<Self> {
         let shown = Escaped::path(path).to_string();
-        let place = match path.parent() {
+        let directory = match path.parent() {
             Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
             Some(parent) => parent,
-            None => bail!("{shown} cannot be a socket"),
+            None => bail!("cannot create a socket at {shown}: it has no parent directory"),
         };
-        let name = path.file_name().with_context(|| format!("{shown} has no name"))?;
-        let place = private(place)?;
-        let path = place.join(name);
-        // Two hosts that start at once must not both find the same dead socket.
-        let _starting = lock(&place)?;
-        remove_dead(&path).with_context(|| format!("cannot serve on {shown}"))?;
+        let name = path.file_name().with_context(|| format!("cannot create a socket at {shown}: it has no file name"))?;
+        let directory = check_directory(directory)?;
+        let path = directory.join(name);
+        // Two hosts that start together must not both find the same stale socket: the second would
+        // remove the new socket of the first.
+        let _lock = lock(&directory)?;
+        remove_stale(&path).with_context(|| format!("cannot serve on {shown}"))?;
         let listener = listen(&path).with_context(|| format!("cannot listen on {shown}"))?;
-        let found = fs::symlink_metadata(&path).with_context(|| format!("{shown} is gone already"))?;
+        let found = fs::symlink_metadata(&path).with_context(|| format!("{shown} was removed while the host started"))?;
         Ok(Self { path, file: identity(&found), listener: Arc::new(listener) })
     }
 
-    /// Open as long as anybody holds it.
+    /// The listener, which stays open while any clone of it exists.
     pub(crate) fn listener(&self) -> Arc<UnixListener> {
         Arc::clone(&self.listener)
     }
 
-    /// Where it is, in full.
+    /// The canonical path.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 }
 
-impl Drop for Socket {
-    /// It is listened on until it is gone, so that nobody takes it for a dead one meanwhile.
+impl Drop for ServingSocket {
+    /// Removes the file while the listener is open: a host that starts now finds a socket in use,
+    /// not a stale one that it would remove too.
     fn drop(&mut self) {
         if fs::symlink_metadata(&self.path).is_ok_and(|found| identity(&found) == self.file)
             && let Err(error) = fs::remove_file(&self.path)
@@ -75,28 +76,29 @@ fn identity(found: &Metadata) -> (u64, u64) {
     (found.dev(), found.ino())
 }
 
-/// The full path of a directory that only this user may enter, and above which nobody else can put
-/// another in its place.
-fn private(directory: &Path) -> Result<PathBuf> {
+/// Returns the canonical path of a directory that only this user can enter and no other user can
+/// replace: each ancestor belongs to this user or root, and others cannot rename its entries.
+fn check_directory(directory: &Path) -> Result<PathBuf> {
     let shown = Escaped::path(directory).to_string();
-    let directory = directory.canonicalize().with_context(|| format!("cannot use {shown} for a socket"))?;
-    for (above, ancestor) in directory.ancestors().enumerate() {
-        let found = fs::metadata(ancestor).with_context(|| format!("cannot use {shown} for a socket"))?;
+    let directory = directory.canonicalize().with_context(|| format!("cannot create a socket in {shown}"))?;
+    for (depth, ancestor) in directory.ancestors().enumerate() {
+        let found = fs::metadata(ancestor).with_context(|| format!("cannot create a socket in {shown}"))?;
         let (owner, mode) = (found.uid(), found.mode() & 0o7777);
         let is_own = owner == geteuid().as_raw();
-        // In a sticky directory only the owner of a file can rename it (unlink(2), EPERM), as in
-        // /tmp.
-        let is_open = mode & 0o022 != 0 && mode & 0o1000 == 0;
-        let fine = if above == 0 { is_own && mode & 0o077 == 0 } else { (is_own || owner == 0) && !is_open };
-        if !fine {
-            let wanted = if above == 0 { "yours with mode 0700" } else { "one in which others can rename nothing" };
+        // In a sticky directory such as /tmp, only the owner of a file can rename it (rename(2),
+        // EPERM).
+        let is_shared = mode & 0o022 != 0 && mode & 0o1000 == 0;
+        let is_safe = if depth == 0 { is_own && mode & 0o077 == 0 } else { (is_own || owner == 0) && !is_shared };
+        if !is_safe {
+            let wanted = if depth == 0 { "your user and mode 0700" } else { "your user or root, not writable by others" };
             let ancestor = Escaped::path(ancestor);
-            bail!("{shown} is no place for a socket: {ancestor} (owner {owner}, mode {mode:04o}) is not {wanted}");
+            bail!("cannot create a socket in {shown}: {ancestor} has owner {owner} and mode {mode:04o}, expected {wanted}");
         }
     }
     Ok(directory)
 }
 
+/// Locks the directory itself, so that no lock file is left in it.
 fn lock(directory: &Path) -> Result<File> {
     let lock = || {
         let opened = File::open(directory)?;
@@ -106,44 +108,64 @@ fn lock(directory: &Path) -> Result<File> {
     lock().with_context(|| format!("cannot lock {}", Escaped::path(directory)))
 }
 
-fn remove_dead(path: &Path) -> Result<()> {
+/// Removes the socket of a host that was killed. Fails if a host listens on it, or if the file is
+/// anything but a socket of this user.
+fn remove_stale(path: &Path) -> Result<()> {
     let found = match fs::symlink_metadata(path) {
         Ok(found) => found,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error.into()),
     };
     if !found.file_type().is_socket() || found.uid() != geteuid().as_raw() {
-        bail!("something else is there, which is no socket of yours");
+        bail!("the file exists and is not a socket of yours");
     }
-    if is_listened_on(path)? {
-        bail!("another host serves there");
+    if is_in_use(path)? {
+        bail!("another host serves on it");
     }
-    fs::remove_file(path).context("a dead socket is there that cannot be removed")
+    fs::remove_file(path).context("cannot remove the stale socket")
 }
 
-fn is_listened_on(path: &Path) -> io::Result<bool> {
+fn is_in_use(path: &Path) -> io::Result<bool> {
     match rustix::net::connect(&socket()?, &SocketAddrUnix::new(path)?) {
+        // EAGAIN: the listener exists, but its queue is full (connect(2)).
         Ok(()) | Err(rustix::io::Errno::AGAIN) => Ok(true),
         Err(rustix::io::Errno::CONNREFUSED) => Ok(false),
         Err(error) => Err(error.into()),
     }
 }
 
-/// The file has its mode from its first moment on: bind(2) takes it from the socket's own, and
-/// there is no need to change the umask, which all threads share.
+/// Creates the socket file with mode 0600 from the start: bind(2) copies the mode of the socket, so
+/// the umask, which all threads share, stays as it is.
 fn listen(path: &Path) -> io::Result<UnixListener> {
     let socket = socket()?;
     rustix::fs::fchmod(&socket, Mode::RUSR | Mode::WUSR)?;
     rustix::net::bind(&socket, &SocketAddrUnix::new(path)?)?;
-    rustix::net::listen(&socket, BACKLOG)?;
+    rustix::net::listen(&socket, LISTEN_BACKLOG)?;
     UnixListener::from_std(socket.into())
 }
 
-/// Does not wait, neither where connect(2) does because too many are waiting already, nor in
-/// accept(2).
+/// A non-blocking socket: neither connect(2) to a full queue nor accept(2) may block the thread.
 fn socket() -> rustix::io::Result<OwnedFd> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)
+}
+
+/// Connects to the host that serves on `socket`. Fails if it belongs to another user.
+pub(crate) async fn connect(socket: &Path) -> io::Result<UnixStream> {
+    let stream = UnixStream::connect(socket).await?;
+    check_peer(&stream)?;
+    Ok(stream)
+}
+
+/// Returns the credentials of the peer. Fails unless it runs as this user or as root. The kernel
+/// took them when the connection was made (unix(7), SO_PEERCRED), so the peer cannot fake them.
+pub(crate) fn check_peer(stream: &UnixStream) -> io::Result<UCred> {
+    let peer = stream.peer_cred()?;
+    let (user, own) = (peer.uid(), geteuid().as_raw());
+    match user == 0 || user == own {
+        true => Ok(peer),
+        false => Err(io::Error::other(format!("the peer runs as user {user}, expected {own} or root"))),
+    }
 }
 
 #[cfg(test)]

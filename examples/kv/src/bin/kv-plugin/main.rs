@@ -1,5 +1,5 @@
-//! The plugin of the example: serves a store in the directory that it is given. Says what is
-//! served; the rest is in `service`.
+//! The plugin of the example. Opens the store and hands its services to the plugin SDK; the
+//! services themselves are in `service`.
 
 mod service;
 
@@ -11,10 +11,10 @@ use kv::{Store, StoreError};
 use portcullis::plugin;
 use tonic::service::Routes;
 
-/// Keeps values by key. Started by kv-host, or by a host built with go-plugin.
+/// Stores values by key. Launched by kv-host, or by a host built with go-plugin.
 #[derive(Parser)]
 struct Arguments {
-    /// The directory that the values are kept in
+    /// The directory that holds the store
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
     /// Also serve hosts that offer no certificate
@@ -24,6 +24,8 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let mut plugin = plugin::builder("BASIC_PLUGIN", "hello");
+    // Without a host, `serve` explains how to run a plugin. Parsing first would complain about a
+    // missing `--data` instead.
     if plugin.was_launched() {
         let arguments = Arguments::parse();
         if arguments.dangerous_allow_plaintext {
@@ -36,12 +38,12 @@ fn main() -> ExitCode {
     plugin.serve()
 }
 
-/// What go-plugin's published example knows.
+/// The KV service of go-plugin's published example.
 fn version_1(data: &Path) -> Result<Routes, StoreError> {
     Ok(Routes::new(service::kv(Store::open(data)?)))
 }
 
-/// The whole store, and the same values for who knows no more than version 1.
+/// The Store service, and the KV service over the same values.
 fn version_2(data: &Path) -> Result<Routes, StoreError> {
     let store = Store::open(data)?;
     Ok(Routes::new(service::kv(store.clone())).add_service(service::store(store)))

@@ -1,7 +1,7 @@
-//! The audit log of the host: where it lies, how it is kept, and when it is over. What goes into it
-//! is recorded where it happens.
+//! The audit log of this host: its location, its secrets, and how it is opened and closed. The
+//! library writes the records.
 
-mod examine;
+mod commands;
 
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -11,32 +11,34 @@ use clap::Args;
 use portcullis::audit::{Log, LogKey};
 use portcullis::{Digest, Escaped};
 
-pub(crate) use self::examine::{AuditCommand, NotIntact, run};
-use crate::launch::directory;
+pub(crate) use self::commands::{AuditCommand, LogNotIntact, run};
+use crate::launch::private_directory;
 
-/// Where the log is, for those who write it and those who read it.
+/// The location of the log, for the commands that write it and those that read it.
 #[derive(Args)]
-pub(crate) struct Place {
-    /// The audit log, instead of `log` in the directory `<DIR>-audit` beside that of the values.
-    /// Its secrets lie beside it in `<LOG>.key`, its latest checkpoint in `<LOG>.checkpoint`
+pub(crate) struct LogLocation {
+    /// The audit log, instead of `<DIR>-audit/log` beside the data directory. Its secrets are in
+    /// `<LOG>.key`, its latest checkpoint in `<LOG>.checkpoint`
     #[arg(long, value_name = "LOG")]
     audit: Option<PathBuf>,
 }
 
-impl Place {
-    /// The log that belongs to the values in `data`.
-    fn log(&self, data: &Path) -> PathBuf {
+impl LogLocation {
+    /// The path of the log for the values in `data`.
+    fn path(&self, data: &Path) -> PathBuf {
         self.audit.clone().unwrap_or_else(|| with_suffix(data, "-audit").join("log"))
     }
 
-    /// Opens the log for writing, with new secrets if it has none yet.
+    /// Opens the log for writing. Creates its secrets if they do not exist.
     pub(crate) fn open(&self, data: &Path, best_effort: bool) -> Result<Log> {
-        let path = self.log(data);
+        let path = self.path(data);
         if self.audit.is_none() {
-            directory(&with_suffix(data, "-audit"))?;
+            private_directory(&with_suffix(data, "-audit"))?;
         }
         let secrets = with_suffix(&path, ".key");
         let key = match LogKey::read(&secrets) {
+            // Only a missing file means a new log. Any other error must not replace the key, or the
+            // old log could no longer be verified.
             Err(_) if is_missing(&secrets) => LogKey::create(&secrets, &origin(&path))?,
             read => read?,
         };
@@ -46,7 +48,7 @@ impl Place {
     }
 }
 
-/// A directory or file beside another, whose name begins as the other's.
+/// `path` with `suffix` added to its last component.
 fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
@@ -57,18 +59,19 @@ fn is_missing(path: &Path) -> bool {
     std::fs::symlink_metadata(path).is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
 }
 
-/// The name of a new log: this machine's, and something that other logs on it have not.
+/// The name of a new log: the machine, and the start of the hash of the path, which tells the logs
+/// of one machine apart.
 fn origin(path: &Path) -> String {
     let uname = rustix::system::uname();
     let machine = uname.nodename().to_string_lossy();
     let plain = |character: char| character.is_ascii_alphanumeric() || matches!(character, '.' | '-');
     let machine: String = machine.chars().filter(|character| plain(*character)).take(64).collect();
-    let place = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
-    let place = Digest::of(place.as_os_str().as_bytes()).to_string();
-    format!("kv-host/{machine}/{}", &place[..16])
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    let hash = Digest::of(path.as_os_str().as_bytes()).to_string();
+    format!("kv-host/{machine}/{}", &hash[..16])
 }
 
-/// Ends the log in order. What it says is complete then, and vouched for.
+/// Closes the log with a checkpoint that covers all its records.
 pub(crate) fn close(log: &Log) -> Result<()> {
-    log.close().with_context(|| format!("{}: the audit log could not be ended in order", Escaped::path(log.path())))
+    log.close().with_context(|| format!("{}: cannot close the audit log", Escaped::path(log.path())))
 }

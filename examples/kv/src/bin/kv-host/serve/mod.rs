@@ -1,17 +1,16 @@
-//! A host that serves: one plugin, many callers on a private socket, and the end of both.
+//! A serving host: one plugin, many callers on a private socket, and an orderly end of both.
 
-mod forward;
-mod incoming;
-mod lanes;
+mod connections;
+mod proxy;
 mod relay;
 
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use cli_support::Signals;
-use kv::STORE_MESSAGE_LIMIT;
+use kv::limits::{HEADER_LIST_BYTES, STORE_MESSAGE_BYTES, STREAMS_PER_CONNECTION};
 use kv::store_proto::store_server::StoreServer;
+use kv::timing::{DRAIN, DRAIN_WITHOUT_PLUGIN, PING_INTERVAL, PING_TIMEOUT};
 use portcullis::Escaped;
 use portcullis::audit::Log;
 use portcullis::host::{Exit, Plugin};
@@ -19,87 +18,83 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 
-use self::forward::Forward;
+use self::proxy::StoreProxy;
 use crate::OUTPUT;
 use crate::audit;
-use crate::caller::{Caller, Calls};
-use crate::launch::{Launch, shut_down};
-use crate::socket::Socket;
+use crate::client::{Client, GrpcChannel};
+use crate::launch::{LaunchOptions, shut_down};
+use crate::socket::ServingSocket;
 
-/// How long calls that are under way may take once the end was asked for, and once there is no
-/// plugin any more to answer them.
-const DRAIN: Duration = Duration::from_secs(2);
-const LAST_ANSWERS: Duration = Duration::from_millis(500);
-
-/// What one caller may do at once, and say in its headers.
-const STREAMS: u32 = 32;
-const HEADER_LIST_SIZE: u32 = 16 * 1024;
-
-/// How often a caller must show that it is still there, and how long it may take for that.
-const PING_INTERVAL: Duration = Duration::from_secs(20);
-const PING_WAIT: Duration = Duration::from_secs(10);
-
-/// Launches a plugin and serves callers on a new socket, until a signal comes.
+/// Launches a plugin and serves callers on a new socket, until SIGINT or SIGTERM.
 ///
 /// # Errors
 ///
-/// When there cannot be such a socket, the plugin cannot be launched or has no Store service, or
-/// ends.
-pub(crate) async fn run(launch: Launch, socket: &Path) -> Result<()> {
-    // From here on a signal leaves nothing behind.
+/// If the socket cannot be created, the plugin cannot be launched, has no Store service, or exits.
+pub(crate) async fn run(launch: LaunchOptions, socket: &Path) -> Result<()> {
+    // Caught first: the default action of a signal would leave the socket and the plugin behind.
     let mut signals = Signals::catch().context("cannot handle signals")?;
-    let socket = Socket::bind(socket)?;
+    // The socket comes before the log, so that a second host fails without touching the log.
+    let socket = ServingSocket::bind(socket)?;
     let log = launch.open_log()?;
     let served = launch_and_serve(launch, &socket, &log, &mut signals).await;
     served.and(audit::close(&log))
 }
 
-async fn launch_and_serve(launch: Launch, socket: &Socket, log: &Log, signals: &mut Signals) -> Result<()> {
+async fn launch_and_serve(
+    launch: LaunchOptions,
+    socket: &ServingSocket,
+    log: &Log,
+    signals: &mut Signals,
+) -> Result<()> {
     let plugin = tokio::select! {
-        plugin = launch.plugin(log) => plugin?,
+        plugin = launch.launch(log) => plugin?,
+        // Dropping the launch kills what it started.
         () = signals.received() => return Ok(()),
     };
-    let served = serve(&Caller::to_plugin(&plugin), &plugin, socket, log, signals).await;
+    let served = serve(&Client::to_plugin(&plugin), &plugin, socket, log, signals).await;
     shut_down(&plugin).await;
     served
 }
 
-async fn serve<C: Calls>(
-    caller: &Caller<C>,
+async fn serve<C: GrpcChannel>(
+    client: &Client<C>,
     plugin: &Plugin,
-    socket: &Socket,
+    socket: &ServingSocket,
     log: &Log,
     signals: &mut Signals,
 ) -> Result<()> {
-    caller.store()?;
+    // Fails here if the plugin speaks version 1, instead of at the first call.
+    client.store()?;
     let stop = CancellationToken::new();
-    let service = StoreServer::new(Forward::new(caller.clone(), stop.clone()));
-    let incoming = incoming::accept(socket.listener(), log.clone(), stop.clone());
-    let serving = Server::builder()
-        .max_concurrent_streams(STREAMS)
-        .http2_max_header_list_size(HEADER_LIST_SIZE)
+    let service = StoreServer::new(StoreProxy::new(client.clone(), stop.clone()));
+    let connections = connections::accept(socket.listener(), log.clone(), stop.clone());
+    let server = Server::builder()
+        .max_concurrent_streams(STREAMS_PER_CONNECTION)
+        .http2_max_header_list_size(HEADER_LIST_BYTES)
         .http2_keepalive_interval(Some(PING_INTERVAL))
-        .http2_keepalive_timeout(Some(PING_WAIT))
-        .add_service(service.max_decoding_message_size(STORE_MESSAGE_LIMIT))
-        .serve_with_incoming_shutdown(incoming, stop.clone().cancelled_owned());
-    tokio::pin!(serving);
+        .http2_keepalive_timeout(Some(PING_TIMEOUT))
+        .add_service(service.max_decoding_message_size(STORE_MESSAGE_BYTES))
+        .serve_with_incoming_shutdown(connections, stop.clone().cancelled_owned());
+    tokio::pin!(server);
     OUTPUT.warn(format_args!("serving on {}", Escaped::path(socket.path())));
-    let end = tokio::select! {
-        served = &mut serving => {
+    let exit = tokio::select! {
+        served = &mut server => {
             served.context("the gRPC server failed")?;
-            bail!("the gRPC server ended by itself");
+            bail!("the gRPC server stopped unexpectedly");
         }
         exit = plugin.exited() => Some(exit),
         () = signals.received() => None,
     };
+    // Ends the accepting of connections and all watches; other calls may still finish.
     stop.cancel();
-    // Whoever takes longer than this is not waited for, and neither is a server that fails now.
-    let _ = timeout(if end.is_some() { LAST_ANSWERS } else { DRAIN }, serving).await;
-    end.map_or(Ok(()), |exit| ended(plugin, exit))
+    // A call that takes longer is cut off. A server that fails now changes nothing.
+    let _ = timeout(if exit.is_some() { DRAIN_WITHOUT_PLUGIN } else { DRAIN }, server).await;
+    exit.map_or(Ok(()), |exit| plugin_exited(plugin, exit))
 }
 
-fn ended(plugin: &Plugin, exit: Exit) -> Result<()> {
-    let mut text = format!("the plugin ended with {exit}");
+/// The error of a plugin that exited, with the last lines of its standard error.
+fn plugin_exited(plugin: &Plugin, exit: Exit) -> Result<()> {
+    let mut text = format!("the plugin exited: {exit}");
     let tail = plugin.stderr_tail();
     for line in tail.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
         text.push_str(&format!("\n    {}", Escaped::new(line)));

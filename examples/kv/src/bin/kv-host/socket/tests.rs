@@ -1,4 +1,4 @@
-//! Sockets on a real disk: where they may be, and what is there already.
+//! Sockets in real directories: which directories are accepted, and which existing files.
 
 use std::fs::Permissions;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -7,21 +7,21 @@ use tempfile::TempDir;
 
 use super::*;
 
-fn place() -> (TempDir, PathBuf) {
-    let place = tempfile::tempdir().unwrap();
-    fs::set_permissions(place.path(), Permissions::from_mode(0o700)).unwrap();
-    let path = place.path().join("socket");
-    (place, path)
+fn private_directory() -> (TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    fs::set_permissions(directory.path(), Permissions::from_mode(0o700)).unwrap();
+    let path = directory.path().join("socket");
+    (directory, path)
 }
 
 fn refusal(path: &Path) -> String {
-    format!("{:#}", Socket::bind(path).err().expect("it was bound"))
+    format!("{:#}", ServingSocket::bind(path).err().expect("it was bound"))
 }
 
 #[tokio::test]
-async fn a_socket_is_for_this_user_alone_and_is_gone_afterwards() {
-    let (_place, path) = place();
-    let socket = Socket::bind(&path).unwrap();
+async fn socket_is_private_and_removed_on_drop() {
+    let (_directory, path) = private_directory();
+    let socket = ServingSocket::bind(&path).unwrap();
     let found = fs::symlink_metadata(&path).unwrap();
     assert!(found.file_type().is_socket());
     assert_eq!(found.mode() & 0o7777, 0o600);
@@ -30,67 +30,67 @@ async fn a_socket_is_for_this_user_alone_and_is_gone_afterwards() {
 }
 
 #[tokio::test]
-async fn a_directory_that_others_may_enter_is_no_place() {
+async fn directory_open_to_others_is_rejected() {
     for mode in [0o755, 0o710, 0o701, 0o720, 0o1777] {
-        let (place, path) = place();
-        fs::set_permissions(place.path(), Permissions::from_mode(mode)).unwrap();
+        let (directory, path) = private_directory();
+        fs::set_permissions(directory.path(), Permissions::from_mode(mode)).unwrap();
         let refusal = refusal(&path);
-        assert!(refusal.contains(&format!("mode {mode:04o}) is not yours with mode 0700")), "{refusal}");
-        assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0);
+        assert!(refusal.contains(&format!("mode {mode:04o}, expected your user and mode 0700")), "{refusal}");
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
     }
 }
 
 #[tokio::test]
-async fn a_directory_below_one_in_which_others_can_rename_is_no_place() {
-    let (outer, _) = place();
+async fn directory_below_a_writable_one_is_rejected() {
+    let (outer, _) = private_directory();
     let inner = outer.path().join("inner");
     fs::create_dir(&inner).unwrap();
     fs::set_permissions(&inner, Permissions::from_mode(0o700)).unwrap();
     fs::set_permissions(outer.path(), Permissions::from_mode(0o777)).unwrap();
     let refusal = refusal(&inner.join("socket"));
-    assert!(refusal.contains("mode 0777) is not one in which others can rename nothing"), "{refusal}");
-    // In a sticky one they cannot.
+    assert!(refusal.contains("mode 0777, expected your user or root, not writable by others"), "{refusal}");
+    // With the sticky bit they cannot rename it.
     fs::set_permissions(outer.path(), Permissions::from_mode(0o1777)).unwrap();
-    Socket::bind(&inner.join("socket")).unwrap();
+    ServingSocket::bind(&inner.join("socket")).unwrap();
 }
 
 #[tokio::test]
-async fn a_socket_that_is_listened_on_stays() {
-    let (_place, path) = place();
-    let first = Socket::bind(&path).unwrap();
-    assert!(refusal(&path).contains("another host serves there"));
+async fn socket_in_use_is_kept() {
+    let (_directory, path) = private_directory();
+    let first = ServingSocket::bind(&path).unwrap();
+    assert!(refusal(&path).contains("another host serves on it"));
     std::os::unix::net::UnixStream::connect(&path).unwrap();
     drop(first);
 }
 
 #[tokio::test]
-async fn a_dead_socket_is_replaced() {
-    let (_place, path) = place();
+async fn stale_socket_is_replaced() {
+    let (_directory, path) = private_directory();
     drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
     assert!(path.exists());
-    let _socket = Socket::bind(&path).unwrap();
+    let _socket = ServingSocket::bind(&path).unwrap();
     std::os::unix::net::UnixStream::connect(&path).unwrap();
 }
 
 #[tokio::test]
-async fn what_is_no_socket_is_never_replaced() {
-    let (place, path) = place();
+async fn other_file_is_never_replaced() {
+    let (directory, path) = private_directory();
     fs::write(&path, "a file").unwrap();
-    assert!(refusal(&path).contains("no socket of yours"));
+    assert!(refusal(&path).contains("not a socket of yours"));
     assert_eq!(fs::read(&path).unwrap(), b"a file");
     fs::remove_file(&path).unwrap();
-    // Nor a link, whatever it leads to.
-    let dead = place.path().join("dead");
-    drop(std::os::unix::net::UnixListener::bind(&dead).unwrap());
-    symlink(&dead, &path).unwrap();
-    assert!(refusal(&path).contains("no socket of yours"));
-    assert!(dead.exists());
+    // Nor a symlink, even to a stale socket.
+    let stale = directory.path().join("stale");
+    drop(std::os::unix::net::UnixListener::bind(&stale).unwrap());
+    symlink(&stale, &path).unwrap();
+    assert!(refusal(&path).contains("not a socket of yours"));
+    assert!(stale.exists());
 }
 
 #[tokio::test]
-async fn what_took_the_sockets_place_is_not_removed() {
-    let (_place, path) = place();
-    let socket = Socket::bind(&path).unwrap();
+async fn replaced_socket_file_is_not_removed() {
+    let (_directory, path) = private_directory();
+    let socket = ServingSocket::bind(&path).unwrap();
     fs::remove_file(&path).unwrap();
     fs::write(&path, "a file").unwrap();
     drop(socket);
@@ -98,10 +98,10 @@ async fn what_took_the_sockets_place_is_not_removed() {
 }
 
 #[tokio::test]
-async fn a_name_that_no_socket_can_have_is_refused() {
-    let (place, _) = place();
-    for path in [Path::new("/"), Path::new("/nonexistent/socket"), &place.path().join("s".repeat(108))] {
-        assert!(Socket::bind(path).is_err(), "{}", path.display());
+async fn impossible_socket_path_is_rejected() {
+    let (directory, _) = private_directory();
+    for path in [Path::new("/"), Path::new("/nonexistent/socket"), &directory.path().join("s".repeat(108))] {
+        assert!(ServingSocket::bind(path).is_err(), "{}", path.display());
     }
-    assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
 }

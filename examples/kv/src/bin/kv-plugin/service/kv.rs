@@ -1,28 +1,30 @@
-//! The KV service of go-plugin's published example. Values only, each in one message.
+//! The KV service of go-plugin's published example: each value in one message, no versions.
 
+use kv::Store;
+use kv::limits::VALUE_BYTES;
 use kv::proto::kv_server::Kv;
 use kv::proto::{Empty, GetRequest, GetResponse, PutRequest};
-use kv::{Store, VALUE_LIMIT};
 use tonic::{Request, Response, Status};
 
-use super::{blocking, named, without_a_value};
+use super::{blocking, no_value, parse_key};
 
-pub(crate) struct Service(pub(super) Store);
+pub(crate) struct KvService(pub(super) Store);
 
 #[tonic::async_trait]
-impl Kv for Service {
+impl Kv for KvService {
     async fn get(&self, request: Request<GetRequest>) -> Result<Response<GetResponse>, Status> {
-        let key = named(request.into_inner().key)?;
+        let key = parse_key(request.into_inner().key)?;
         let store = self.0.clone();
-        let value = blocking(move || store.get(&key)).await?.ok_or_else(without_a_value)?;
+        let value = blocking(move || store.get(&key)).await?.ok_or_else(no_value)?;
         Ok(Response::new(GetResponse { value: value.bytes }))
     }
 
     async fn put(&self, request: Request<PutRequest>) -> Result<Response<Empty>, Status> {
         let PutRequest { key, value } = request.into_inner();
-        let key = named(key)?;
-        if value.len() > VALUE_LIMIT {
-            return Err(Status::invalid_argument(format!("the value is longer than {VALUE_LIMIT} bytes")));
+        let key = parse_key(key)?;
+        // The message limit leaves room for a key, so it does not bound the value.
+        if value.len() > VALUE_BYTES {
+            return Err(Status::invalid_argument(format!("the value is longer than {VALUE_BYTES} bytes")));
         }
         let store = self.0.clone();
         blocking(move || store.put(&key, &value)).await?;

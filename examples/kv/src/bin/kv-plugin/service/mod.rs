@@ -1,43 +1,41 @@
-//! What the plugin serves, over one store: the KV service of version 1 and the Store service of
-//! version 2.
+//! The services of the plugin over one store: KV for version 1, Store for version 2. The two share
+//! the way they call the store and the errors they return.
 
 mod kv;
-mod listing;
 mod store;
+mod streams;
 mod upload;
-mod watch;
 
+use ::kv::limits::{KV_MESSAGE_BYTES, STORE_MESSAGE_BYTES};
 use ::kv::proto::kv_server::KvServer;
 use ::kv::store_proto::store_server::StoreServer;
-use ::kv::{KV_MESSAGE_LIMIT, Key, STORE_MESSAGE_LIMIT, Store, StoreError};
+use ::kv::{Key, Store, StoreError};
 use tonic::Status;
 
-/// The KV service, for messages in which a whole value fits.
-pub(crate) fn kv(store: Store) -> KvServer<kv::Service> {
-    KvServer::new(kv::Service(store)).max_decoding_message_size(KV_MESSAGE_LIMIT)
+/// The KV service, whose messages hold a whole value.
+pub(crate) fn kv(store: Store) -> KvServer<kv::KvService> {
+    KvServer::new(kv::KvService(store)).max_decoding_message_size(KV_MESSAGE_BYTES)
 }
 
-/// The Store service, whose messages are small.
-pub(crate) fn store(store: Store) -> StoreServer<store::Service> {
-    StoreServer::new(store::Service::new(store)).max_decoding_message_size(STORE_MESSAGE_LIMIT)
+/// The Store service, whose messages hold a chunk.
+pub(crate) fn store(store: Store) -> StoreServer<store::StoreService> {
+    StoreServer::new(store::StoreService::new(store)).max_decoding_message_size(STORE_MESSAGE_BYTES)
 }
 
-/// Does something that waits for the disk where that is allowed.
+/// Runs a store operation on the blocking pool. The store waits for the disk, which would stall
+/// every call on the async threads.
 async fn blocking<T: Send + 'static>(
-    what: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+    operation: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
 ) -> Result<T, Status> {
-    let done = tokio::task::spawn_blocking(what).await;
-    done.map_err(|_| Status::internal("the store panicked"))?.map_err(|error| failed(&error))
+    let joined = tokio::task::spawn_blocking(operation).await;
+    let result = joined.map_err(|_| Status::internal("the store panicked"))?;
+    result.map_err(|error| Status::internal(error.to_string()))
 }
 
-fn failed(error: &StoreError) -> Status {
-    Status::internal(error.to_string())
+fn parse_key(key: String) -> Result<Key, Status> {
+    Key::try_from(key).map_err(|error| Status::invalid_argument(error.to_string()))
 }
 
-fn named(key: String) -> Result<Key, Status> {
-    Key::try_from(key).map_err(|fault| Status::invalid_argument(fault.to_string()))
-}
-
-fn without_a_value() -> Status {
+fn no_value() -> Status {
     Status::not_found("the key has no value")
 }

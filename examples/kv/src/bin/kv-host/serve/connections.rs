@@ -1,12 +1,13 @@
-//! Who is let in: processes of this user and of root, so many at once, as soon as they speak
-//! HTTP/2. Knows nothing of what they ask for.
+//! Connections to a serving host. Admits processes of this user and of root that speak HTTP/2, up
+//! to a limit, and records each. Calls are in `proxy`.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
+use kv::limits::CONNECTIONS;
+use kv::timing::{ACCEPT_RETRY_PAUSE, PREFACE_TIMEOUT};
 use portcullis::audit::Log;
 use portcullis::event::Event;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
@@ -17,19 +18,13 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::server::Connected;
 
 use crate::OUTPUT;
+use crate::socket::check_peer;
 
-/// How many connections there may be.
-const CONNECTIONS: usize = 256;
-
-/// The first bytes of every HTTP/2 connection (RFC 9113, section 3.4), and how long a caller may
-/// take for them.
+/// The first bytes of every HTTP/2 connection (RFC 9113, section 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-const PREFACE_WAIT: Duration = Duration::from_secs(10);
 
-/// How long nothing is accepted when the process has run out of descriptors or the like.
-const REST: Duration = Duration::from_millis(50);
-
-/// Accepts connections until `stop`, each in a task of its own until it has said its first bytes.
+/// Accepts connections until `stop`. Each one is checked in its own task, so a caller that connects
+/// and sends nothing does not delay the next.
 pub(super) fn accept(
     listener: Arc<UnixListener>,
     log: Log,
@@ -41,58 +36,58 @@ pub(super) fn accept(
 }
 
 async fn accept_all(listener: &UnixListener, log: &Log, sender: mpsc::Sender<io::Result<Connection>>) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let permits = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
-                OUTPUT.warn(format_args!("a connection could not be accepted: {error}"));
-                tokio::time::sleep(REST).await;
+                // EMFILE and its kin persist until something is closed; a loop without a pause
+                // would use a whole core.
+                OUTPUT.warn(format_args!("cannot accept a connection: {error}"));
+                tokio::time::sleep(ACCEPT_RETRY_PAUSE).await;
                 continue;
             }
         };
-        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-            OUTPUT.warn(format_args!("a connection was refused: there are {CONNECTIONS} already"));
+        let Ok(permit) = Arc::clone(&permits).try_acquire_owned() else {
+            OUTPUT.warn(format_args!("refused a connection: the limit of {CONNECTIONS} is reached"));
             continue;
         };
         let (sender, log) = (sender.clone(), log.clone());
         tokio::spawn(async move {
-            match admit(stream, place, &log).await {
-                // Nobody takes it if the end has come meanwhile.
+            match admit(stream, permit, &log).await {
+                // Fails only if the host is shutting down.
                 Ok(connection) => drop(sender.send(Ok(connection)).await),
-                // Somebody only looked whether the socket is listened on.
+                // Another host only checked whether this socket is in use.
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
-                Err(error) => OUTPUT.warn(format_args!("a connection was refused: {error}")),
+                Err(error) => OUTPUT.warn(format_args!("refused a connection: {error}")),
             }
         });
     }
 }
 
-async fn admit(mut stream: UnixStream, place: OwnedSemaphorePermit, log: &Log) -> io::Result<Connection> {
-    let peer = stream.peer_cred()?;
-    let user = peer.uid();
-    if user != 0 && user != rustix::process::geteuid().as_raw() {
-        return Err(io::Error::other(format!("it is another user's, {user}")));
-    }
+/// Checks the peer before anything is read from it, and records it before it can make a call.
+async fn admit(mut stream: UnixStream, permit: OwnedSemaphorePermit, log: &Log) -> io::Result<Connection> {
+    let peer = check_peer(&stream)?;
     let mut preface = [0; PREFACE.len()];
-    let read = tokio::time::timeout(PREFACE_WAIT, stream.read_exact(&mut preface)).await;
-    read.map_err(|_| io::Error::other("it said nothing"))??;
+    let read = tokio::time::timeout(PREFACE_TIMEOUT, stream.read_exact(&mut preface)).await;
+    read.map_err(|_| io::Error::other(format!("no HTTP/2 preface arrived for {PREFACE_TIMEOUT:?}")))??;
     if preface != *PREFACE {
-        return Err(io::Error::other("it does not speak HTTP/2"));
+        return Err(io::Error::other("the caller does not speak HTTP/2"));
     }
     let process = peer.pid().map_or_else(|| "unknown".into(), |pid| pid.to_string());
-    let caller = Event::application("kv.caller", [("user", user.to_string()), ("process", process)]);
-    log.record(caller).await.map_err(io::Error::other)?;
-    Ok(Connection { preface: PREFACE, stream, _place: place })
+    let event = Event::application("kv.caller", [("user", peer.uid().to_string()), ("process", process)]);
+    log.record(event).await.map_err(io::Error::other)?;
+    Ok(Connection { preface: PREFACE, stream, _permit: permit })
 }
 
-/// A caller that was let in.
+/// An admitted connection.
 #[derive(Debug)]
 pub(super) struct Connection {
-    /// What was read already, and whoever speaks HTTP/2 here is still to read.
+    /// The rest of the preface, which `admit` took from the stream and the HTTP/2 server still
+    /// expects.
     preface: &'static [u8],
     stream: UnixStream,
-    _place: OwnedSemaphorePermit,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl Connected for Connection {

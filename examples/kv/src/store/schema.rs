@@ -1,5 +1,5 @@
-//! How a store lies in its file: the tables, and how a file of the first release becomes one with
-//! versions. Reads and writes no value.
+//! The tables of the database file, and the migration of files that the first release wrote. The
+//! calls of the store are in `mod.rs`.
 
 use redb::{
     Database, ReadableDatabase, ReadableTable, ReadableTableMetadata, TableDefinition, TableError, WriteTransaction,
@@ -7,22 +7,22 @@ use redb::{
 
 use super::StoreError;
 
-/// Values by key. All that files of the first release have.
+/// Values by key. The only table in files of the first release.
 pub(super) const VALUES: TableDefinition<'static, &str, &[u8]> = TableDefinition::new("values");
 
-/// The version and size in bytes of each value, by the same keys: a listing need not read values.
+/// The version and the size in bytes of each value, by key: a listing reads no values.
 pub(super) const ENTRIES: TableDefinition<'static, &str, (u64, u64)> = TableDefinition::new("entries");
 
-/// How many changes there have been, under [`CHANGES`].
+/// The number of changes so far, under [`CHANGES`].
 pub(super) const COUNTERS: TableDefinition<'static, &str, u64> = TableDefinition::new("counters");
 pub(super) const CHANGES: &str = "changes";
 
-/// What a value counts as that was put before there were versions.
+/// The version of every value that was stored before versions existed.
 pub(super) const FIRST_VERSION: u64 = 1;
 
-/// Makes the tables that are not there, and enters the values that are in no list yet.
+/// Creates missing tables and adds an entry for each value that has none.
 pub(super) fn prepare(database: &Database) -> Result<(), StoreError> {
-    // A transaction that writes waits for the disk.
+    // Reading first saves a write transaction, which always waits for the disk.
     if !is_complete(database)? {
         let transaction = database.begin_write()?;
         complete(&transaction)?;
@@ -33,10 +33,10 @@ pub(super) fn prepare(database: &Database) -> Result<(), StoreError> {
 
 fn is_complete(database: &Database) -> Result<bool, StoreError> {
     let transaction = database.begin_read()?;
-    let counted =
+    let complete =
         match (transaction.open_table(VALUES), transaction.open_table(ENTRIES), transaction.open_table(COUNTERS)) {
             (Ok(values), Ok(entries), Ok(counters)) => {
-                // A program of the first release may have put more since.
+                // A program of the first release may have opened the file again and added values.
                 values.len()? == entries.len()? && counters.get(CHANGES)?.is_some()
             }
             (values, entries, counters) => {
@@ -48,7 +48,7 @@ fn is_complete(database: &Database) -> Result<bool, StoreError> {
                 false
             }
         };
-    Ok(counted)
+    Ok(complete)
 }
 
 fn complete(transaction: &WriteTransaction) -> Result<(), StoreError> {
@@ -62,6 +62,7 @@ fn complete(transaction: &WriteTransaction) -> Result<(), StoreError> {
     }
     let mut counters = transaction.open_table(COUNTERS)?;
     let counted = counters.get(CHANGES)?.map_or(0, |count| count.value());
+    // The next change must not reuse the version that the migrated values just got.
     let least = if values.is_empty()? { 0 } else { FIRST_VERSION };
     counters.insert(CHANGES, counted.max(least))?;
     Ok(())

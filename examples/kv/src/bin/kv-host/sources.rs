@@ -1,4 +1,4 @@
-//! Whose word the host takes for a plugin: its command line as a policy. Checks nothing itself.
+//! The trust sources of the command line, turned into a policy. The library does the checking.
 
 use std::path::{Path, PathBuf};
 
@@ -10,39 +10,39 @@ use portcullis::verify::{
 };
 use portcullis::{Digest, Policy, host};
 
-const HEADING: &str = "Who must vouch for the plugin (everybody who is named)";
+const HEADING: &str = "Trust sources (every one given must accept the plugin)";
 
-/// At least one source for a plugin. A policy says it all, so it stands alone.
+/// At least one trust source. A policy file names its own sources, so it excludes the others.
 #[derive(Args)]
 #[command(next_help_heading = HEADING)]
 #[command(group(ArgGroup::new("sources").multiple(true).args(["sha256", "sums", "lock", "key", "policy"])))]
-pub(crate) struct Trust {
-    /// The SHA-256 of its file or of the manifest in its directory, in hexadecimal
+pub(crate) struct TrustSources {
+    /// Require this SHA-256, in hexadecimal, of the file or of the manifest in the directory
     #[arg(long, value_name = "HEX")]
     sha256: Option<Digest>,
-    /// A list of digests that names its file, as sha256sum writes it
+    /// Require the digest that this checksum list (as sha256sum writes it) has for the file
     #[arg(long, value_name = "FILE")]
     sums: Option<PathBuf>,
-    /// A lock file that has it for this machine
+    /// Require the artifact that this lock file names for this platform
     #[arg(long, value_name = "FILE")]
     lock: Option<PathBuf>,
-    /// The public key of minisign whose owner signed its manifest
+    /// Require a manifest signed with this minisign public key
     #[arg(long, value_name = "KEY")]
     key: Option<PublicKey>,
-    /// The signed manifest, instead of the one beside its file or in its directory
+    /// Read the signed manifest from this file, instead of beside the plugin or in its directory
     #[arg(long, value_name = "FILE", requires = "key")]
     manifest: Option<PathBuf>,
-    /// A policy file
+    /// Decide by this policy file
     #[arg(long, value_name = "FILE", conflicts_with_all = ["sha256", "sums", "lock", "key", "manifest"])]
     policy: Option<PathBuf>,
-    /// Its name in lock files and manifests, instead of its file name
+    /// Look for the plugin under this name in lock files and manifests, instead of its file name
     #[arg(long = "as", value_name = "NAME")]
     name: Option<PluginName>,
 }
 
-impl Trust {
-    /// The plugin at `path`, if everybody vouches for it. A single policy would do for many
-    /// plugins, and keep what it verified.
+impl TrustSources {
+    /// Verifies the plugin at `path` and records the decision in `log`. A host with several plugins
+    /// would keep one policy, which caches verified files.
     pub(crate) fn verify(self, path: &Path, log: &Log) -> Result<VerifiedPlugin> {
         let policy = self.policy()?;
         let verified = match self.name {
@@ -52,6 +52,8 @@ impl Trust {
         Ok(verified?)
     }
 
+    /// A policy that requires every given source. `require` matters: without it, one source that
+    /// accepts the file would do.
     fn policy(&self) -> Result<Policy, SourceError> {
         if let Some(policy) = &self.policy {
             return Policy::read(policy);
