@@ -81,29 +81,29 @@ fn without_carriage_return() -> Vec<&'static [u8]> {
 }
 
 #[test]
-fn what_sha256sum_writes_is_understood() {
+fn sha256sum_output_is_parsed() {
     is_understood(&["sha256sum"], &NAMES);
     is_understood(&["sha256sum", "--binary"], &NAMES);
 }
 
 #[test]
-fn what_sha256sum_writes_in_the_form_of_bsd_is_understood() {
+fn sha256sum_tagged_output_is_parsed() {
     is_understood(&["sha256sum", "--tag"], &NAMES);
 }
 
 #[test]
-fn what_shasum_writes_is_understood() {
+fn shasum_output_is_parsed() {
     is_understood(&["shasum", "-a", "256"], &NAMES);
     is_understood(&["shasum", "-a", "256", "--binary"], &NAMES);
 }
 
 #[test]
-fn what_shasum_writes_in_the_form_of_bsd_is_understood() {
+fn shasum_tagged_output_is_parsed() {
     is_understood(&["shasum", "-a", "256", "--tag"], &NAMES);
 }
 
 #[test]
-fn digests_that_shasum_computed_in_other_modes_are_refused() {
+fn shasum_digests_of_other_modes_are_rejected() {
     let names = &NAMES[..1];
     let directory = files(names);
     for mode in ["--UNIVERSAL", "--01"] {
@@ -118,11 +118,11 @@ fn digests_that_shasum_computed_in_other_modes_are_refused() {
 }
 
 #[test]
-fn sha256sum_accepts_what_is_written() {
+fn sha256sum_accepts_our_lists() {
     is_accepted(&["sha256sum", "--check", "--strict"], &NAMES);
 }
 
 #[test]
-fn shasum_accepts_what_is_written() {
+fn shasum_accepts_our_lists() {
     is_accepted(&["shasum", "--algorithm", "256", "--check", "--strict"], &without_carriage_return());
 }

@@ -31,7 +31,7 @@ fn text(value: &opentelemetry::logs::AnyValue) -> String {
 }
 
 #[test]
-fn every_record_arrives_with_its_fields_and_verifies() {
+fn exported_records_keep_fields_and_verify() {
     let exporter = InMemoryLogExporter::default();
     let provider = SdkLoggerProvider::builder().with_simple_exporter(exporter.clone()).build();
     let bridge = OpenTelemetryTracingBridge::new(&provider);

@@ -6,7 +6,7 @@ use portcullis::audit::{Log, LogKey, Record, TracingSink};
 use portcullis::event::Event;
 
 #[test]
-fn what_no_subscriber_takes_did_not_arrive() {
+fn unobserved_records_are_reported_lost() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("log");
     let log =

@@ -75,7 +75,7 @@ fn append_after(log: &Log) -> Vec<String> {
     names
 }
 
-pub fn a_full_disk_refuses_what_is_new_and_records_what_was_begun() {
+pub fn full_disk_still_records_reserved_outcomes() {
     let place = place();
     let mount = place.path().join("mount");
     std::fs::create_dir(&mount).unwrap();
@@ -132,7 +132,7 @@ pub fn outgrow(place: &Path) {
     println!("{}", names.join("\n"));
 }
 
-pub fn a_file_that_may_not_grow_is_not_written_half() {
+pub fn file_size_limit_leaves_no_partial_record() {
     let place = place();
     // In blocks of 512 bytes. The signal would end the process instead of telling it.
     let script = r#"trap "" XFSZ; ulimit -S -f 40; exec "$0" play=limit "$1""#;

@@ -37,7 +37,7 @@ pub fn write(place: &Path) {
     });
 }
 
-pub fn what_was_told_to_be_recorded_survives_every_kill() {
+pub fn acknowledged_records_survive_every_kill() {
     let place = place();
     let mut told = Vec::new();
     for round in 0..ROUNDS {

@@ -31,10 +31,10 @@ fn main() -> std::process::ExitCode {
     libtest_mimic::run(
         &Arguments::from_args(),
         cases![
-            kill::what_was_told_to_be_recorded_survives_every_kill,
+            kill::acknowledged_records_survive_every_kill,
             kill::only_one_process_writes_a_log,
-            disk::a_full_disk_refuses_what_is_new_and_records_what_was_begun,
-            disk::a_file_that_may_not_grow_is_not_written_half,
+            disk::full_disk_still_records_reserved_outcomes,
+            disk::file_size_limit_leaves_no_partial_record,
         ],
     )
     .exit_code()

@@ -96,7 +96,7 @@ async fn talk(audited: &Audited) -> Plugin {
     audited.fixture(&["talk"]).launch().await.unwrap()
 }
 
-pub fn a_launch_is_recorded_from_its_verification_to_its_end() {
+pub fn launch_is_recorded_from_verification_to_exit() {
     let audited = Audited::new();
     let policy = Policy::new().allow(*OWN_DIGEST);
     let verified = host::verify(&policy, &*OWN_PATH, &audited.log).unwrap();
@@ -141,7 +141,7 @@ pub fn a_launch_is_recorded_from_its_verification_to_its_end() {
     assert_eq!((exit.pid, exit.exit.as_str(), shutdown.ending.as_str()), (pid, "exit status 0", "asked"));
 }
 
-pub fn what_may_not_run_is_recorded_with_the_reason() {
+pub fn refusal_is_recorded_with_its_reason() {
     let audited = Audited::new();
     let refused = host::verify(&Policy::new().allow("00".repeat(32).parse().unwrap()), &*OWN_PATH, &audited.log);
     let Err(Error::Verify(refused @ VerifyError::Refused { .. })) = refused else { panic!("{refused:?}") };
@@ -161,14 +161,14 @@ pub fn what_may_not_run_is_recorded_with_the_reason() {
     }
 }
 
-pub fn what_may_run_and_cannot_be_recorded_may_not() {
+pub fn unrecordable_approval_is_a_refusal() {
     let audited = Audited::new();
     audited.log.close().unwrap();
     let error = host::verify(&Policy::new().allow(*OWN_DIGEST), &*OWN_PATH, &audited.log).unwrap_err();
     assert!(matches!(error, Error::Audit(LogError::Closed)) && !error.is_refusal(), "{error:?}");
 }
 
-pub fn nothing_is_started_without_a_record() {
+pub fn no_process_starts_without_a_record() {
     let audited = Audited::new();
     let state = audited.place.file("state");
     audited.log.close().unwrap();
@@ -180,7 +180,7 @@ pub fn nothing_is_started_without_a_record() {
 }
 
 /// In a process of its own, because it is the process that may not write large files.
-pub fn nothing_is_started_when_the_disk_is_full() {
+pub fn no_process_starts_on_a_full_disk() {
     let place = Place::new();
     // The signal that comes with that limit would end the process.
     let script = r#"trap "" XFSZ; exec "$0" fixture:host-without-room "$1""#;
@@ -206,7 +206,7 @@ pub fn host_without_room(place: PathBuf) {
     assert!(matches!(error, Error::Audit(LogError::Write { .. })), "{error:?}");
 }
 
-pub fn a_plugin_whose_start_cannot_be_recorded_is_killed() {
+pub fn plugin_with_unrecordable_start_is_killed() {
     let audited = Audited::new();
     let (go, pid) = (audited.place.file("go"), audited.place.file("pid"));
     let log = audited.log.clone();
@@ -229,7 +229,7 @@ pub fn a_plugin_whose_start_cannot_be_recorded_is_killed() {
     assert_eq!(audited.kinds(), ["launch"]);
 }
 
-pub fn a_launch_that_fails_has_an_outcome() {
+pub fn failed_launch_has_a_recorded_outcome() {
     let audited = Audited::new();
     let error = run(audited.fixture(&["exit", "7"]).launch()).unwrap_err();
     assert_eq!(audited.kinds(), ["launch", "launch_failed"]);
@@ -240,7 +240,7 @@ pub fn a_launch_that_fails_has_an_outcome() {
     assert!(!audited.text().contains("last words"), "what it wrote to its standard error");
 }
 
-pub fn a_launch_that_is_cancelled_has_an_outcome() {
+pub fn cancelled_launch_has_a_recorded_outcome() {
     let audited = Audited::new();
     run(async {
         let launch = audited.fixture(&["silent"]).launch();
@@ -250,7 +250,7 @@ pub fn a_launch_that_is_cancelled_has_an_outcome() {
     assert_eq!(failed[0].reason, "cancelled");
 }
 
-pub fn a_launch_that_fails_waits_for_no_disk_that_does_not_answer() {
+pub fn failed_launch_does_not_wait_for_disk() {
     let audited = Audited::new();
     let (answer, disk) = std::sync::mpsc::channel::<()>();
     let log = audited.log.clone();
@@ -274,7 +274,7 @@ pub fn a_launch_that_fails_waits_for_no_disk_that_does_not_answer() {
     assert_eq!(audited.kinds(), ["launch", "application", "limit", "launch_failed"]);
 }
 
-pub fn limits_of_a_start_are_recorded() {
+pub fn start_limits_are_recorded() {
     for (fixture, timeout, limit, allowed) in [
         ("endless", LONG, "handshake line bytes", 64 * 1024),
         ("silent", Duration::from_millis(300), "start milliseconds", 300),
@@ -288,7 +288,7 @@ pub fn limits_of_a_start_are_recorded() {
     }
 }
 
-pub fn what_a_host_gives_up_is_recorded_before_it_is_given_up() {
+pub fn waived_guarantees_are_recorded_first() {
     let audited = Audited::new();
     let pinned = Policy::new().allow(*OWN_DIGEST).dangerous_with_pinned_fd().verify(&*OWN_PATH).unwrap();
     let environment = Environment::empty()
@@ -328,7 +328,7 @@ pub fn what_a_host_gives_up_is_recorded_before_it_is_given_up() {
     assert!(!audited.text().contains("value of it"), "a value of the environment");
 }
 
-pub fn a_log_among_plugins_is_refused() {
+pub fn log_beside_plugins_is_refused() {
     let place = Place::new();
     let plugins = place.file("plugins");
     std::fs::create_dir(&plugins).unwrap();
@@ -343,7 +343,7 @@ pub fn a_log_among_plugins_is_refused() {
     assert_eq!(place.directories(), 0);
 }
 
-pub fn a_single_call_makes_two_records() {
+pub fn unary_call_makes_two_records() {
     let audited = Audited::new();
     run(async {
         let plugin = talk(&audited).await;
@@ -365,7 +365,7 @@ pub fn a_single_call_makes_two_records() {
     assert_eq!(audited.kinds()[4..].iter().filter(|kind| **kind == "call").count(), 20);
 }
 
-pub fn an_answer_that_is_an_error_is_recorded() {
+pub fn error_response_is_recorded() {
     let audited = Audited::new();
     run(async {
         let plugin = talk(&audited).await;
@@ -379,7 +379,7 @@ pub fn an_answer_that_is_an_error_is_recorded() {
     });
 }
 
-pub fn what_a_stream_answers_is_recorded_before_it_is_given() {
+pub fn stream_messages_are_recorded_before_delivery() {
     let audited = Audited::new();
     run(async {
         let plugin = talk(&audited).await;
@@ -397,7 +397,7 @@ pub fn what_a_stream_answers_is_recorded_before_it_is_given() {
     assert_eq!(audited.returned()[0].response, audited.tally(&["1", "2", "3"]));
 }
 
-pub fn what_a_host_says_in_a_stream_is_recorded() {
+pub fn host_messages_in_a_stream_are_recorded() {
     let audited = Audited::new();
     run(async {
         let plugin = talk(&audited).await;
@@ -407,7 +407,7 @@ pub fn what_a_host_says_in_a_stream_is_recorded() {
     assert_eq!(audited.returned()[0].response, audited.tally(&["echo a+b+c"]));
 }
 
-pub fn a_plugin_that_is_killed_in_a_call_is_recorded() {
+pub fn plugin_killed_in_a_call_is_recorded() {
     let audited = Audited::new();
     run(async {
         let plugin = talk(&audited).await;
@@ -427,7 +427,7 @@ pub fn a_plugin_that_is_killed_in_a_call_is_recorded() {
     assert_eq!(exits, ["signal 9"]);
 }
 
-pub fn a_call_that_nobody_waits_for_is_recorded() {
+pub fn abandoned_call_is_recorded() {
     let audited = Audited::new();
     run(async {
         let plugin = talk(&audited).await;
@@ -444,7 +444,7 @@ pub fn a_call_that_nobody_waits_for_is_recorded() {
     assert_eq!(outcomes, [abandoned(Tally::default()), abandoned(audited.tally(&["seen"]))]);
 }
 
-pub fn a_message_beyond_the_limit_is_refused_and_recorded() {
+pub fn oversized_message_is_refused_and_recorded() {
     let audited = Audited::new();
     run(async {
         let plugin = audited.fixture(&["talk"]).with_message_limit(1000).launch().await.unwrap();
@@ -460,7 +460,7 @@ pub fn a_message_beyond_the_limit_is_refused_and_recorded() {
     assert_eq!(audited.returned()[1].outcome, "OUT_OF_RANGE");
 }
 
-pub fn a_call_that_cannot_be_recorded_is_not_made() {
+pub fn unrecordable_call_is_not_made() {
     let audited = Audited::new();
     let log = audited.log.clone();
     run(async {
@@ -473,7 +473,7 @@ pub fn a_call_that_cannot_be_recorded_is_not_made() {
     assert!(!audited.kinds().contains(&"call"));
 }
 
-pub fn nothing_that_was_said_is_in_the_log() {
+pub fn log_holds_no_payload() {
     let audited = Audited::new();
     run(async {
         let launch = audited.fixture(&["talk"]).args(["canary-of-the-launch"]);
@@ -493,7 +493,7 @@ pub fn nothing_that_was_said_is_in_the_log() {
     assert!(!audited.text().contains("canary"));
 }
 
-pub fn the_end_of_a_plugin_that_is_dropped_is_recorded() {
+pub fn exit_of_a_dropped_plugin_is_recorded() {
     let audited = Audited::new();
     run(async {
         drop(talk(&audited).await);
@@ -511,7 +511,7 @@ pub fn the_end_of_a_plugin_that_is_dropped_is_recorded() {
     assert_eq!(exits(&audited), ["an unknown exit status"]);
 }
 
-pub fn each_launch_has_a_name_of_its_own() {
+pub fn every_launch_has_a_unique_name() {
     let audited = Audited::new();
     let (first, second) = run(async {
         let (first, second) = (talk(&audited).await, talk(&audited).await);
@@ -524,7 +524,7 @@ pub fn each_launch_has_a_name_of_its_own() {
     assert_eq!(calls, [(second, 1), (first, 1)]);
 }
 
-pub fn in_best_effort_plugins_run_though_the_log_is_gone() {
+pub fn best_effort_plugins_run_without_the_log() {
     let audited = Audited::with(portcullis::audit::LogBuilder::best_effort);
     audited.log.close().unwrap();
     run(async {
@@ -533,7 +533,7 @@ pub fn in_best_effort_plugins_run_though_the_log_is_gone() {
     });
 }
 
-pub fn a_launch_without_a_log_has_no_name() {
+pub fn launch_without_a_log_has_no_name() {
     let place = Place::new();
     run(async {
         let plugin = place.fixture(&["talk"]).launch().await.unwrap();

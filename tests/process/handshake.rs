@@ -14,7 +14,7 @@ fn handshake(fault: StartFault) -> HandshakeError {
     }
 }
 
-pub fn a_plugin_that_exits_is_reported_with_its_status_and_last_words() {
+pub fn early_exit_reports_status_and_stderr() {
     let place = Place::new();
     let error = place.refused(place.fixture(&["exit", "3"]));
     assert!(matches!(error.fault, StartFault::Handshake(HandshakeError::Ended { .. })));
@@ -27,13 +27,13 @@ pub fn a_plugin_that_exits_is_reported_with_its_status_and_last_words() {
     );
 }
 
-pub fn a_plugin_that_a_signal_ends_is_reported_with_it() {
+pub fn fatal_signal_is_reported() {
     let place = Place::new();
     let error = place.refused(place.fixture(&["abort"]));
     assert_eq!(error.exit, Some(Exit::Signal(6)));
 }
 
-pub fn a_plugin_that_ended_is_not_waited_for_though_its_output_is_held() {
+pub fn held_output_does_not_delay_exit_report() {
     let place = Place::new();
     let started = Instant::now();
     let error = place.refused(place.fixture(&["ended-holding-output"]));
@@ -42,14 +42,14 @@ pub fn a_plugin_that_ended_is_not_waited_for_though_its_output_is_held() {
     assert!(started.elapsed() < Duration::from_secs(15), "it waited for the deadline");
 }
 
-pub fn a_silent_plugin_runs_into_the_deadline() {
+pub fn silent_plugin_hits_the_deadline() {
     let place = Place::new();
     let error = place.refused(place.fixture(&["silent"]).with_start_timeout(Duration::from_millis(300)));
     assert!(matches!(error.fault, StartFault::Timeout { waiting_for: Awaited::HandshakeLine }));
     assert_eq!(error.exit, None);
 }
 
-pub fn a_slow_line_does_not_move_the_deadline() {
+pub fn slow_line_does_not_extend_the_deadline() {
     let place = Place::new();
     let started = Instant::now();
     let error = place.refused(place.fixture(&["drip"]).with_start_timeout(Duration::from_millis(500)));
@@ -59,20 +59,20 @@ pub fn a_slow_line_does_not_move_the_deadline() {
     assert!(started.elapsed() < Duration::from_secs(20));
 }
 
-pub fn a_line_without_end_is_cut_off() {
+pub fn endless_line_is_cut_off() {
     let place = Place::new();
     let error = handshake(place.fault(&["endless"]));
     assert!(matches!(error, HandshakeError::TooLong { limit: 65536, start } if start == [0; 200]));
 }
 
-pub fn a_banner_is_no_handshake_line() {
+pub fn banner_is_not_a_handshake_line() {
     let place = Place::new();
     let error = handshake(place.fault(&["line", "Welcome to the plugin\x1b[2J!"]));
     assert!(matches!(error, HandshakeError::Malformed { fault: LineFault::Fields { found: 1 }, .. }));
     assert!(error.to_string().ends_with("it wrote: Welcome to the plugin\\u{1b}[2J!"), "{error}");
 }
 
-pub fn a_refused_line_is_a_named_error() {
+pub fn rejected_line_is_a_named_error() {
     let place = Place::new();
     let refused = |line: &str| handshake(place.fault(&["line", line]));
     let certificate = |field: &str| match refused(&format!("1|1|unix|{{DIR}}/p|grpc|{field}")) {
@@ -96,7 +96,7 @@ pub fn a_refused_line_is_a_named_error() {
     assert_eq!(address("tcp|192.0.2.1:443"), AddressFault::Tcp);
 }
 
-pub fn a_plugin_that_ignored_the_certificate_is_refused() {
+pub fn plugin_that_ignores_the_certificate_is_refused() {
     let place = Place::new();
     for line in ["1|1|unix|{DIR}/p|grpc|", "1|1|unix|{DIR}/p|grpc"] {
         let error = handshake(place.fault(&["line", line]));

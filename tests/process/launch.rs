@@ -23,7 +23,7 @@ const VARIABLES: [&str; 6] = [
     "PLUGIN_UNIX_SOCKET_DIR",
 ];
 
-pub fn a_plugin_is_ready_and_reported() {
+pub fn ready_plugin_is_reported() {
     let place = Place::new();
     run(async {
         let called = std::time::Instant::now();
@@ -61,7 +61,7 @@ pub fn running_digest(pid: u32) -> Option<Digest> {
 
 /// Process number, private directory, cookie and certificate are those of the launch, and so are
 /// what ends it.
-pub fn a_verified_program_in_the_place_of_what_was_launched_is_that_process() {
+pub fn exec_keeps_the_launched_process() {
     let place = Place::new();
     run(async {
         let arguments = ["serve-in-place", OWN_PATH.to_str().unwrap(), &OWN_DIGEST.to_string()];
@@ -75,7 +75,7 @@ pub fn a_verified_program_in_the_place_of_what_was_launched_is_that_process() {
 }
 
 /// What the examination of the machine promises is what the report of a launch says, and no more.
-pub fn the_machine_was_examined_rightly() {
+pub fn machine_report_matches_reality() {
     let place = Place::new();
     let assessed = Machine::new().with_runtime_directory(place.path()).assess();
     let given = |guarantee: Guarantee| {
@@ -91,7 +91,7 @@ pub fn the_machine_was_examined_rightly() {
     });
 }
 
-pub fn the_running_image_has_the_verified_digest() {
+pub fn running_image_has_the_verified_digest() {
     let place = Place::new();
     run(async {
         let plugin = place.fixture(&["serve"]).launch().await.unwrap();
@@ -108,7 +108,7 @@ pub fn the_running_image_has_the_verified_digest() {
 
 /// A pipe could be opened through `/proc` by every process of the same user, and written to in the
 /// plugin's name.
-pub fn nobody_can_open_a_plugins_output() {
+pub fn plugin_output_cannot_be_reopened() {
     let place = Place::new();
     run(async {
         let plugin = place.fixture(&["serve"]).launch().await.unwrap();
@@ -119,7 +119,7 @@ pub fn nobody_can_open_a_plugins_output() {
     });
 }
 
-pub fn others_of_the_same_user_cannot_look_into_a_plugin() {
+pub fn same_user_cannot_inspect_a_plugin() {
     if rustix::process::geteuid().is_root() {
         eprintln!("SKIPPED: root may look into everything; run these tests as another user too");
         return;
@@ -135,7 +135,7 @@ pub fn others_of_the_same_user_cannot_look_into_a_plugin() {
     });
 }
 
-pub fn any_start_timeout_is_taken() {
+pub fn any_start_timeout_is_accepted() {
     let place = Place::new();
     run(place.fixture(&["serve"]).with_start_timeout(std::time::Duration::MAX).launch()).unwrap();
     let result = run(place.fixture(&["serve"]).with_start_timeout(std::time::Duration::ZERO).launch());
@@ -147,7 +147,7 @@ pub fn any_start_timeout_is_taken() {
     assert!(timeout, "{result:?}");
 }
 
-pub fn a_plugin_cannot_open_the_image_of_later_launches() {
+pub fn plugin_cannot_open_later_images() {
     use std::os::unix::fs::MetadataExt;
     let place = Place::new();
     let policy = Policy::new().allow(*OWN_DIGEST);
@@ -172,7 +172,7 @@ fn leaky_descriptors() -> Vec<OwnedFd> {
     (0..50).map(leak).collect()
 }
 
-pub fn nothing_reaches_the_plugin_that_was_not_given() {
+pub fn plugin_gets_only_what_was_given() {
     let place = Place::new();
     let leaks = leaky_descriptors();
     assert!(leaks.iter().any(|descriptor| descriptor.as_raw_fd() > 20));
@@ -200,7 +200,7 @@ pub fn nothing_reaches_the_plugin_that_was_not_given() {
     }
 }
 
-pub fn the_hosts_ignored_signals_are_not_the_plugins() {
+pub fn plugin_does_not_inherit_ignored_signals() {
     let place = Place::new();
     let file = place.file("state");
     let host = fixture(&["launch-state", place.path().to_str().unwrap(), file.to_str().unwrap()]);
@@ -214,7 +214,7 @@ pub fn the_hosts_ignored_signals_are_not_the_plugins() {
     assert!(state.lines().any(|line| line == "SigIgn 0000000000001000"), "{state}");
 }
 
-pub fn what_is_given_reaches_the_plugin() {
+pub fn given_arguments_and_environment_reach_the_plugin() {
     let place = Place::new();
     let file = place.file("state");
     run(async {
@@ -236,7 +236,7 @@ pub fn what_is_given_reaches_the_plugin() {
     assert!(state.contains("arguments [\"another-name\", \"fixture:state\","), "{state}");
 }
 
-pub fn every_mode_of_execution_works_and_is_reported() {
+pub fn every_execution_mode_works_and_is_reported() {
     let place = Place::new();
     let copies = place.file("copies");
     fs::create_dir(&copies).unwrap();
@@ -266,7 +266,7 @@ pub fn every_mode_of_execution_works_and_is_reported() {
     assert_eq!(fs::read_dir(&copies).unwrap().count(), 0, "a private copy was left behind");
 }
 
-pub fn a_relaunch_comes_from_the_cache_after_the_file_was_replaced() {
+pub fn relaunch_uses_cached_image_after_replacement() {
     let place = Place::new();
     let file = place.file("plugin");
     fs::copy(&*OWN_PATH, &file).unwrap();
@@ -286,12 +286,12 @@ pub fn a_relaunch_comes_from_the_cache_after_the_file_was_replaced() {
     launch(true);
 }
 
-pub fn an_early_print_breaks_nothing() {
+pub fn early_output_breaks_nothing() {
     let place = Place::new();
     run(async { place.fixture(&["print-first"]).launch().await.unwrap() });
 }
 
-pub fn a_missing_working_directory_is_a_named_error() {
+pub fn missing_working_directory_is_a_named_error() {
     let place = Place::new();
     let launch = place.fixture(&["serve"]).with_working_directory("/nonexistent");
     match run(launch.launch()) {
@@ -303,7 +303,7 @@ pub fn a_missing_working_directory_is_a_named_error() {
     assert_eq!(place.directories(), 0);
 }
 
-pub fn a_cookie_that_is_no_variable_is_a_named_error() {
+pub fn invalid_cookie_name_is_a_named_error() {
     let place = Place::new();
     for (key, fault) in
         [("", EnvironmentFault::Empty), ("A=B", EnvironmentFault::EqualsSign), ("LD_PRELOAD", EnvironmentFault::Loader)]
@@ -321,7 +321,7 @@ pub fn a_cookie_that_is_no_variable_is_a_named_error() {
     assert_eq!(place.directories(), 0);
 }
 
-pub fn a_plugin_that_prints_without_end_does_not_block() {
+pub fn endless_output_does_not_block() {
     let place = Place::new();
     let done = place.file("done");
     run(async {

@@ -39,7 +39,7 @@ pub fn shutdown_asks_first() {
     assert_eq!(place.directories(), 0);
 }
 
-pub fn calls_under_way_may_end_before_a_shutdown() {
+pub fn shutdown_lets_running_calls_finish() {
     let place = Place::new();
     run(async {
         let plugin = place.fixture(&["serve-slowly"]).launch().await.unwrap();
@@ -52,7 +52,7 @@ pub fn calls_under_way_may_end_before_a_shutdown() {
     });
 }
 
-pub fn a_plugin_can_be_killed_at_once() {
+pub fn plugin_can_be_killed_immediately() {
     let place = Place::new();
     run(async {
         let plugin = launch(&place, &["serve"]).await;
@@ -63,7 +63,7 @@ pub fn a_plugin_can_be_killed_at_once() {
 
 /// What was launched is gone; something that it left behind and that holds its connection is not
 /// talked to.
-pub fn nobody_answers_for_a_plugin_that_has_ended() {
+pub fn exited_plugin_fails_every_call() {
     let place = Place::new();
     run(async {
         let plugin = launch(&place, &["raw", "handed-over"]).await;
@@ -80,7 +80,7 @@ pub fn nobody_answers_for_a_plugin_that_has_ended() {
     });
 }
 
-pub fn a_plugin_that_cannot_be_asked_is_terminated() {
+pub fn plugin_without_controller_is_terminated() {
     let place = Place::new();
     run(async {
         let plugin = launch(&place, &["raw", "healthy"]).await;
@@ -88,7 +88,7 @@ pub fn a_plugin_that_cannot_be_asked_is_terminated() {
     });
 }
 
-pub fn a_stubborn_plugin_is_killed() {
+pub fn stubborn_plugin_is_killed() {
     let place = Place::new();
     run(async {
         let plugin = launch(&place, &["stubborn"]).await;
@@ -96,7 +96,7 @@ pub fn a_stubborn_plugin_is_killed() {
     });
 }
 
-pub fn a_stopped_plugin_does_not_hang_the_shutdown() {
+pub fn stopped_plugin_does_not_hang_shutdown() {
     let place = Place::new();
     run(async {
         let plugin = launch(&place, &["serve"]).await;
@@ -105,7 +105,7 @@ pub fn a_stopped_plugin_does_not_hang_the_shutdown() {
     });
 }
 
-pub fn a_grandchild_that_holds_the_output_does_not_hang_the_shutdown() {
+pub fn output_held_by_grandchild_does_not_hang_shutdown() {
     let place = Place::new();
     let file = place.file("grandchild");
     run(async {
@@ -119,7 +119,7 @@ pub fn a_grandchild_that_holds_the_output_does_not_hang_the_shutdown() {
     });
 }
 
-pub fn a_plugins_group_ends_with_it() {
+pub fn process_group_ends_with_its_plugin() {
     let place = Place::new();
     let file = place.file("grandchild");
     run(async {
@@ -132,7 +132,7 @@ pub fn a_plugins_group_ends_with_it() {
     });
 }
 
-pub fn an_unexpected_end_is_noticed() {
+pub fn unexpected_exit_is_noticed() {
     let place = Place::new();
     run(async {
         let plugin = launch(&place, &["serve"]).await;
@@ -142,7 +142,7 @@ pub fn an_unexpected_end_is_noticed() {
     });
 }
 
-pub fn dropping_a_plugin_kills_it_and_removes_its_directory() {
+pub fn dropped_plugin_is_killed_and_its_directory_removed() {
     let place = Place::new();
     let pid = run(async { launch(&place, &["serve"]).await.pid() });
     eventually("the plugin ends", || !is_alive(pid));
@@ -150,7 +150,7 @@ pub fn dropping_a_plugin_kills_it_and_removes_its_directory() {
 }
 
 /// In a process of its own, whose children and descriptors are nobody else's.
-pub fn a_launch_can_be_cancelled_at_any_time() {
+pub fn launch_can_be_cancelled_at_any_time() {
     let place = Place::new();
     let host = Command::new(&*crate::support::OWN_PATH)
         .args(fixture(&["cancelling-host", place.path().to_str().unwrap()]))
@@ -160,7 +160,7 @@ pub fn a_launch_can_be_cancelled_at_any_time() {
     assert_eq!(place.directories(), 0);
 }
 
-pub fn a_killed_host_leaves_no_plugin() {
+pub fn killed_host_leaves_no_plugin() {
     let place = Place::new();
     for round in 0..5 {
         let file = place.file(&format!("plugin-{round}"));
@@ -180,7 +180,7 @@ pub fn a_killed_host_leaves_no_plugin() {
     eventually("the directories of killed hosts are removed", || place.directories() == 0);
 }
 
-pub fn a_plugin_exits_when_its_host_is_gone() {
+pub fn plugin_exits_when_its_host_is_gone() {
     let place = Place::new();
     let file = place.file("plugin");
     let mut host = Command::new(&*crate::support::OWN_PATH)
@@ -198,7 +198,7 @@ pub fn a_plugin_exits_when_its_host_is_gone() {
     assert_eq!(place.directories(), 0);
 }
 
-pub fn a_plugin_survives_the_thread_that_launched_it() {
+pub fn plugin_survives_the_launching_thread() {
     let place = Place::new();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -217,7 +217,7 @@ pub fn a_plugin_survives_the_thread_that_launched_it() {
     });
 }
 
-pub fn a_plugin_ignores_interrupts_and_heeds_termination() {
+pub fn plugin_ignores_sigint_and_honors_sigterm() {
     let place = Place::new();
     run(async {
         let plugin = launch(&place, &["serve"]).await;

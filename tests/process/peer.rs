@@ -25,7 +25,7 @@ fn tls(fault: StartFault) -> TlsError {
 
 /// Another process answers at the address, with a certificate that the line announced, and
 /// everything else about it is right. Only the check of the process stands between it and the host.
-pub fn another_process_at_the_address_is_refused_before_a_byte_is_sent() {
+pub fn other_process_is_refused_before_any_byte() {
     let place = Place::new();
     let fault = place.fault(&["wrap", "serve"]);
     assert!(
@@ -38,7 +38,7 @@ pub fn another_process_at_the_address_is_refused_before_a_byte_is_sent() {
     assert_eq!(number_in(&file), 0);
 }
 
-pub fn a_link_out_of_the_directory_is_not_followed() {
+pub fn symlink_out_of_the_directory_is_refused() {
     let place = Place::new();
     let target = place.file("elsewhere");
     let elsewhere = UnixListener::bind(&target).unwrap();
@@ -48,7 +48,7 @@ pub fn a_link_out_of_the_directory_is_not_followed() {
     assert!(elsewhere.accept().is_err(), "somebody connected");
 }
 
-pub fn a_linked_directory_is_not_entered() {
+pub fn symlinked_directory_is_refused() {
     let place = Place::new();
     let target = place.file("elsewhere");
     let elsewhere = UnixListener::bind(&target).unwrap();
@@ -58,56 +58,56 @@ pub fn a_linked_directory_is_not_entered() {
     assert!(elsewhere.accept().is_err(), "somebody connected");
 }
 
-pub fn what_is_no_socket_is_refused() {
+pub fn non_socket_is_refused() {
     let place = Place::new();
     for fixture in [&["regular-file"][..], &["line", "1|1|unix|{DIR}/missing|grpc|{CERT}"]] {
         assert!(matches!(place.fault(fixture), StartFault::Transport(TransportError::InvalidSocket { .. })));
     }
 }
 
-pub fn a_listener_without_tls_is_refused() {
+pub fn listener_without_tls_is_refused() {
     assert!(matches!(tls(Place::new().fault(&["raw", "plaintext"])), TlsError::NotTls));
 }
 
-pub fn another_certificate_than_announced_is_refused() {
+pub fn other_certificate_than_announced_is_refused() {
     let error = tls(Place::new().fault(&["raw", "other-certificate"]));
     assert!(matches!(error, TlsError::PinMismatch { expected, presented } if expected != presented));
 }
 
-pub fn the_announced_certificate_without_its_key_is_refused() {
+pub fn announced_certificate_without_key_is_refused() {
     assert!(matches!(tls(Place::new().fault(&["raw", "no-key"])), TlsError::NoProof));
 }
 
-pub fn a_listener_without_http2_is_refused() {
+pub fn listener_without_http2_is_refused() {
     assert!(matches!(tls(Place::new().fault(&["raw", "no-alpn"])), TlsError::NoHttp2));
 }
 
-pub fn a_plugin_that_refuses_the_host_says_so() {
+pub fn rejection_by_the_plugin_is_reported() {
     let error = tls(Place::new().fault(&["raw", "refuse-host"]));
     assert!(matches!(&error, TlsError::Rejected { alert } if alert == "UnknownCA"), "{error:?}");
 }
 
-pub fn a_listener_that_never_speaks_runs_into_the_deadline() {
+pub fn silent_listener_hits_the_deadline() {
     let place = Place::new();
     let error = place.refused(place.fixture(&["raw", "mute"]).with_start_timeout(Duration::from_secs(3)));
     assert!(matches!(error.fault, StartFault::Timeout { waiting_for: Awaited::Tls }));
 }
 
-pub fn a_listener_that_hangs_up_is_a_named_error() {
+pub fn disconnecting_listener_is_a_named_error() {
     assert!(matches!(tls(Place::new().fault(&["raw", "hang-up"])), TlsError::Closed | TlsError::Failed(_)));
 }
 
-pub fn a_plugin_without_health_is_not_ready() {
+pub fn plugin_without_health_service_is_not_ready() {
     let fault = Place::new().fault(&["raw", "no-health"]);
     assert!(matches!(fault, StartFault::Rpc(RpcError::Health { code: Code::Unimplemented, .. })));
 }
 
-pub fn a_plugin_that_is_not_serving_is_not_ready() {
+pub fn not_serving_plugin_is_not_ready() {
     let fault = Place::new().fault(&["raw", "not-serving"]);
     assert!(matches!(fault, StartFault::Rpc(RpcError::NotServing { status: 2 })));
 }
 
-pub fn a_status_that_cannot_be_read_to_its_end_is_a_named_error() {
+pub fn malformed_health_status_is_a_named_error() {
     let fault = Place::new().fault(&["raw", "bad-status"]);
     let StartFault::Rpc(RpcError::Health { code: Code::PermissionDenied, message }) = &fault else {
         panic!("{fault:?}")
@@ -115,12 +115,12 @@ pub fn a_status_that_cannot_be_read_to_its_end_is_a_named_error() {
     assert_eq!(message, "no");
 }
 
-pub fn a_server_that_waits_for_the_client_is_still_reached() {
+pub fn server_that_waits_for_client_is_reached() {
     let place = Place::new();
     run(async { place.fixture(&["raw", "polite"]).launch().await.unwrap() });
 }
 
-pub fn a_lost_connection_is_not_made_again() {
+pub fn lost_connection_is_not_replaced() {
     let place = Place::new();
     run(async {
         let plugin = place.fixture(&["raw", "lose-connection"]).launch().await.unwrap();
@@ -211,7 +211,7 @@ impl Drop for Served {
     }
 }
 
-pub fn a_plugin_lets_nobody_in_without_the_certificate() {
+pub fn plugin_refuses_clients_without_the_certificate() {
     let place = Place::new();
     let (host, stranger) = (Certificate::new(), Certificate::new());
     let served = Served::start(&place, &host);

@@ -65,7 +65,7 @@ fn tampered(path: &Path) {
     OpenOptions::new().write(true).open(path).unwrap().write_all_at(b"tampered", end).unwrap();
 }
 
-pub fn a_file_exchanged_by_name_never_runs_wrong() {
+pub fn file_swapped_by_rename_never_runs() {
     let place = Place::new();
     let (file, other) = (place.file("plugin"), place.file("other"));
     fs::copy(&*OWN_PATH, &file).unwrap();
@@ -77,7 +77,7 @@ pub fn a_file_exchanged_by_name_never_runs_wrong() {
     });
 }
 
-pub fn a_file_written_in_place_never_runs_wrong() {
+pub fn file_rewritten_in_place_never_runs() {
     let place = Place::new();
     let file = place.file("plugin");
     tampered(&file);
@@ -94,7 +94,7 @@ pub fn a_file_written_in_place_never_runs_wrong() {
 
 /// A process that is forked at the wrong moment holds the descriptor through which the copy was
 /// written, and executing the copy is refused as long as it does.
-pub fn a_private_copy_starts_while_others_fork() {
+pub fn private_copy_starts_while_other_threads_fork() {
     let place = Place::new();
     let policy = Policy::new().allow(*OWN_DIGEST).with_private_copy(place.path());
     let over = AtomicBool::new(false);

@@ -25,14 +25,14 @@ fn fault(how: &str) -> ServicesError {
     asked(&["reflect", how], LONG).unwrap_err()
 }
 
-pub fn a_plugin_with_reflection_is_taken_at_its_word() {
+pub fn reflection_lists_the_services() {
     let services = asked(&["reflect", "names"], LONG).unwrap();
     let Services::Listed { names, reflection: ReflectionVersion::V1, .. } = &services else { panic!("{services:?}") };
     assert_eq!(names[..], ["a.B", "c \u{1b}[31m\nforged"]);
     assert_eq!(services.to_string(), r"a.B, c \u{1b}[31m\nforged (reflection v1)");
 }
 
-pub fn the_older_reflection_is_asked_where_there_is_no_newer() {
+pub fn older_reflection_is_the_fallback() {
     let services = asked(&["reflect", "old"], LONG).unwrap();
     let Services::Listed { names, reflection: ReflectionVersion::V1Alpha, .. } = &services else {
         panic!("{services:?}")
@@ -41,7 +41,7 @@ pub fn the_older_reflection_is_asked_where_there_is_no_newer() {
 }
 
 /// The plugin would exit if its controller were called, and is there to be shut down afterwards.
-pub fn a_plugin_without_reflection_lists_nothing_and_is_not_called() {
+pub fn plugin_without_reflection_gets_no_calls() {
     let place = Place::new();
     run(async {
         let plugin = place.fixture(&["serve"]).launch().await.unwrap();
@@ -55,26 +55,26 @@ pub fn a_plugin_without_reflection_lists_nothing_and_is_not_called() {
     });
 }
 
-pub fn a_list_without_end_is_cut_off_after_its_first_answer() {
+pub fn endless_list_ends_after_first_response() {
     assert!(
         matches!(asked(&["reflect", "endless"], LONG).unwrap(), Services::Listed { names, .. } if names == ["a.B"])
     );
 }
 
-pub fn a_list_beyond_its_bounds_is_refused() {
+pub fn oversized_service_list_is_rejected() {
     assert_eq!(fault("many"), ServicesError::TooMany { limit: 256, found: 300 });
     assert!(matches!(fault("long"), ServicesError::NameTooLong { limit: 256, start } if start == "x".repeat(80)));
     assert!(matches!(fault("large"), ServicesError::Status { code: Code::OutOfRange, .. }));
 }
 
-pub fn a_plugin_that_does_not_tell_its_services_is_left_in_time() {
+pub fn silent_reflection_times_out() {
     for how in ["mute", "silent"] {
         let services = asked(&["reflect", how], Duration::from_millis(500));
         assert_eq!(services, Err(ServicesError::Timeout), "{how}");
     }
 }
 
-pub fn a_bad_answer_about_services_is_a_named_error() {
+pub fn malformed_reflection_response_is_a_named_error() {
     assert_eq!(fault("none"), ServicesError::NoAnswer);
     assert!(matches!(fault("refuse"), ServicesError::Refused { code: 7, .. }));
     let error = fault("status");

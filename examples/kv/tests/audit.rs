@@ -46,7 +46,7 @@ fn events(place: &Place) -> (Examination, Vec<Event>) {
 }
 
 #[test]
-fn every_step_of_a_call_is_recorded_and_no_value() {
+fn log_records_every_step_without_values() {
     let place = Place::new();
     run(host(&place).args(["put", "greeting", CANARY])).exits_with(0);
     let (found, events) = events(&place);
@@ -72,7 +72,7 @@ fn every_step_of_a_call_is_recorded_and_no_value() {
 }
 
 #[test]
-fn a_refusal_is_recorded_with_its_reason() {
+fn refusal_is_recorded_with_its_reason() {
     let place = Place::new();
     run(our_host(&place, our_plugin(), wrong_digest()).args(["get", "a"])).exits_with(1);
     let (_, events) = events(&place);
@@ -87,7 +87,7 @@ fn a_refusal_is_recorded_with_its_reason() {
 }
 
 #[test]
-fn the_host_examines_its_log_and_finds_the_calls_about_a_key() {
+fn audit_show_finds_calls_about_a_key() {
     let place = Place::new();
     run(host(&place).args(["put", "a", "1"])).exits_with(0);
     run(host(&place).args(["put", "b", "2"])).exits_with(0);
@@ -104,7 +104,7 @@ fn the_host_examines_its_log_and_finds_the_calls_about_a_key() {
 }
 
 #[test]
-fn a_changed_or_shortened_log_is_1() {
+fn changed_or_truncated_log_exits_with_1() {
     let place = Place::new();
     run(host(&place).args(["put", "a", "1"])).exits_with(0);
     let text = fs::read_to_string(log(&place)).unwrap();
@@ -119,7 +119,7 @@ fn a_changed_or_shortened_log_is_1() {
 }
 
 #[test]
-fn what_cannot_be_recorded_is_not_done() {
+fn unrecordable_action_does_not_happen() {
     let place = Place::new();
     run(host(&place).args(["put", "a", "before"])).exits_with(0);
     // A log that others may read is no log.
@@ -145,7 +145,7 @@ fn what_cannot_be_recorded_is_not_done() {
 }
 
 #[test]
-fn the_log_lies_where_it_is_told_and_not_among_the_values_or_plugins() {
+fn log_location_excludes_data_and_plugin_directories() {
     let place = Place::new();
     let other = place.path().join("elsewhere");
     run(host(&place).arg("--audit").arg(&other).args(["put", "a", "1"])).exits_with(0);
@@ -162,7 +162,7 @@ fn the_log_lies_where_it_is_told_and_not_among_the_values_or_plugins() {
 }
 
 #[test]
-fn best_effort_is_a_choice_that_the_log_tells() {
+fn log_records_best_effort_mode() {
     let place = Place::new();
     run(host(&place).args(["--audit-best-effort", "put", "a", "1"])).exits_with(0);
     let (found, events) = events(&place);
@@ -172,7 +172,7 @@ fn best_effort_is_a_choice_that_the_log_tells() {
 }
 
 #[test]
-fn a_host_that_serves_records_its_callers_and_their_calls_and_is_the_only_one() {
+fn serving_host_records_callers_and_excludes_other_writers() {
     let place = Place::new();
     let serving = Serving::start(&place);
     serving.call(&["put", "a", "1"]).exits_with(0);
@@ -195,7 +195,7 @@ fn a_host_that_serves_records_its_callers_and_their_calls_and_is_the_only_one() 
 }
 
 #[test]
-fn a_host_that_was_killed_leaves_a_log_that_goes_on() {
+fn log_of_a_killed_host_continues() {
     let place = Place::new();
     let serving = Serving::start(&place);
     serving.call(&["put", "a", "1"]).exits_with(0);
@@ -203,7 +203,7 @@ fn a_host_that_was_killed_leaves_a_log_that_goes_on() {
     serving.ended();
     // As if it had been killed within a record.
     OpenOptions::new().append(true).open(log(&place)).unwrap().write_all(b"{\"v\":1,\"seq\":").unwrap();
-    run(audit(&place).arg("verify")).exits_with(0).explains(&["unfinished"]);
+    run(audit(&place).arg("verify")).exits_with(0).explains(&["incomplete"]);
     run(host(&place).args(["get", "a"])).exits_with(0).prints("1");
     let (found, _) = events(&place);
     assert!(found.is_intact(), "{found:?}");

@@ -29,7 +29,7 @@ fn get(place: &Place, key: &str) -> Ran {
 }
 
 #[test]
-fn each_key_keeps_its_last_value_over_launches() {
+fn values_survive_across_launches() {
     let place = Place::new();
     for (key, value) in [("a", "first"), ("b", "other"), ("a", "second")] {
         run(host(&place).args(["put", key, value])).exits_with(0).prints("");
@@ -39,7 +39,7 @@ fn each_key_keeps_its_last_value_over_launches() {
 }
 
 #[test]
-fn a_value_is_any_bytes() {
+fn value_may_hold_any_bytes() {
     let place = Place::new();
     let value: Vec<u8> = (0..=255).chain(*b"\r\n\0\n").collect();
     put(&place, "binary", &value).exits_with(0);
@@ -47,14 +47,14 @@ fn a_value_is_any_bytes() {
 }
 
 #[test]
-fn an_empty_value_is_a_value() {
+fn empty_value_is_stored() {
     let place = Place::new();
     put(&place, "empty", b"").exits_with(0);
     get(&place, "empty").exits_with(0).prints("");
 }
 
 #[test]
-fn the_largest_value_goes_both_ways() {
+fn largest_value_is_stored_and_returned() {
     let place = Place::new();
     let value = support::binary(VALUE_BYTES);
     put(&place, "large", &value).exits_with(0);
@@ -62,7 +62,7 @@ fn the_largest_value_goes_both_ways() {
 }
 
 #[test]
-fn a_larger_value_is_refused_before_anything_starts() {
+fn oversized_value_is_rejected_before_launch() {
     let place = Place::new();
     put(&place, "large", &vec![0; VALUE_BYTES + 1])
         .exits_with(2)
@@ -71,19 +71,19 @@ fn a_larger_value_is_refused_before_anything_starts() {
 }
 
 #[test]
-fn the_help_tells_the_exit_statuses() {
+fn help_lists_exit_statuses() {
     let help = run(Command::new(env!("CARGO_BIN_EXE_kv-host")).arg("--help")).exits_with(0);
     let text = String::from_utf8(help.stdout).unwrap();
-    assert!(text.contains("Exit status: 0 done, 1 refused or not found, 2 could not"), "{text}");
+    assert!(text.contains("Exit status: 0 success, 1 refused or not found, 2 failed"), "{text}");
 }
 
 #[test]
-fn a_key_without_a_value_is_1() {
+fn key_without_value_exits_with_1() {
     get(&Place::new(), "nothing").exits_with(1).prints("").explains(&["NotFound"]);
 }
 
 #[test]
-fn another_digest_is_1_and_the_plugin_does_not_run() {
+fn wrong_digest_exits_with_1_without_a_launch() {
     let place = Place::new();
     let ran = run(our_host(&place, our_plugin(), wrong_digest()).args(["get", "a"]));
     ran.exits_with(1)
@@ -92,7 +92,7 @@ fn another_digest_is_1_and_the_plugin_does_not_run() {
 }
 
 #[test]
-fn a_tampered_copy_is_1_and_does_not_run() {
+fn tampered_copy_exits_with_1_without_a_launch() {
     let place = Place::new();
     let copy = place.path().join("kv-plugin");
     fs::copy(our_plugin(), &copy).unwrap();
@@ -104,7 +104,7 @@ fn a_tampered_copy_is_1_and_does_not_run() {
 }
 
 #[test]
-fn a_script_is_1_whatever_its_digest() {
+fn script_exits_with_1_despite_matching_digest() {
     let place = Place::new();
     let script = place.path().join("script");
     fs::write(&script, "#!/bin/sh\ntouch it-ran\n").unwrap();
@@ -114,13 +114,13 @@ fn a_script_is_1_whatever_its_digest() {
 }
 
 #[test]
-fn a_plugin_of_another_version_is_1() {
+fn plugin_of_another_version_exits_with_1() {
     let ran = run(host(&Place::new()).args(["--protocol", "3", "get", "a"]));
     ran.exits_with(1).explains(&["the plugin serves version 1", "this host speaks 3"]);
 }
 
 #[test]
-fn no_such_file_is_2() {
+fn missing_file_exits_with_2() {
     let place = Place::new();
     let missing = Path::new("/nonexistent/kv-plugin");
     let ran = run(our_host(&place, missing, wrong_digest()).args(["get", "a"]));
@@ -128,7 +128,7 @@ fn no_such_file_is_2() {
 }
 
 #[test]
-fn a_plugin_that_does_not_know_the_cookie_is_2_and_is_quoted() {
+fn wrong_cookie_exits_with_2_quoting_the_plugin() {
     for cookie in ["BASIC_PLUGIN=wrong", "OTHER_PLUGIN=hello"] {
         let ran = run(host(&Place::new()).args(["--cookie", cookie, "get", "a"]));
         ran.exits_with(2).explains(&["exit status 1", "This program is a plugin"]);
@@ -136,7 +136,7 @@ fn a_plugin_that_does_not_know_the_cookie_is_2_and_is_quoted() {
 }
 
 #[test]
-fn wrong_usage_is_2() {
+fn usage_error_exits_with_2() {
     let place = Place::new();
     let wrong: [&[&str]; 5] = [&[], &["get"], &["drop", "a"], &["--cookie", "a", "get", "a"], &["--sha256", "00"]];
     for arguments in wrong {
@@ -146,12 +146,12 @@ fn wrong_usage_is_2() {
 }
 
 #[test]
-fn an_answer_other_than_not_found_is_2() {
+fn other_status_than_not_found_exits_with_2() {
     get(&Place::new(), "").exits_with(2).explains(&["the key is empty", "InvalidArgument"]);
 }
 
 #[test]
-fn the_report_tells_what_was_proven() {
+fn report_states_the_guarantees() {
     let place = Place::new();
     put(&place, "a", b"1");
     let ran = run(host(&place).args(["--report", "get", "a"])).exits_with(0).prints("1");
@@ -159,7 +159,7 @@ fn the_report_tells_what_was_proven() {
 }
 
 #[test]
-fn the_plugin_finds_nothing_of_the_hosts_environment() {
+fn plugin_inherits_no_environment() {
     let ran = run(host(&Place::new()).env("KV_SECRET", "1").args(["--report", "put", "a", "1"])).exits_with(0);
     let names = ran.stderr.lines().find_map(|line| line.strip_prefix("environment")).unwrap();
     for name in names.split(',').map(str::trim) {
@@ -168,7 +168,7 @@ fn the_plugin_finds_nothing_of_the_hosts_environment() {
 }
 
 #[test]
-fn the_data_is_for_this_user_alone() {
+fn data_is_private_to_the_user() {
     let place = Place::new();
     put(&place, "a", b"1").exits_with(0);
     let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o7777;
@@ -176,14 +176,14 @@ fn the_data_is_for_this_user_alone() {
 }
 
 #[test]
-fn nothing_is_left_after_success() {
+fn success_leaves_nothing_behind() {
     let place = Place::new();
     put(&place, "a", b"1").exits_with(0);
     place.assert_nothing_is_left();
 }
 
 #[test]
-fn nothing_is_left_after_a_failure() {
+fn failure_leaves_nothing_behind() {
     let place = Place::new();
     for (arguments, status) in [
         (&["get", "nothing"][..], 1),
@@ -196,7 +196,7 @@ fn nothing_is_left_after_a_failure() {
 }
 
 #[test]
-fn hosts_do_not_disturb_each_other() {
+fn concurrent_hosts_do_not_interfere() {
     // One directory for temporary files, as hosts of one user have.
     let shared = Place::new();
     thread::scope(|scope| {
@@ -218,7 +218,7 @@ fn hosts_do_not_disturb_each_other() {
 }
 
 #[test]
-fn a_person_who_starts_the_plugin_is_told_what_it_is() {
+fn plugin_started_by_hand_explains_itself() {
     for arguments in [&[][..], &["--data", "/nonexistent"], &["--help"], &["nonsense"]] {
         let ran = run(Command::new(our_plugin()).args(arguments)).exits_with(1).prints("");
         ran.explains(&["This program is a plugin", "give it to a host"]);
@@ -228,7 +228,7 @@ fn a_person_who_starts_the_plugin_is_told_what_it_is() {
 /// Hosts take the end of its standard output for the end of the plugin, and go-plugin's kill it
 /// then.
 #[test]
-fn a_plugin_has_said_why_it_failed_when_its_output_ends() {
+fn plugin_reports_failure_before_closing_stdout() {
     let place = Place::new();
     let mut plugin = Command::new(our_plugin());
     plugin.env("BASIC_PLUGIN", "hello").arg("--data").arg(place.data()).stdin(Stdio::null());

@@ -115,7 +115,7 @@ async fn launch(place: &Place, go: &Go, flags: &[&str]) -> Result<Session, portc
 }
 
 #[test]
-fn a_go_host_drives_our_plugin() {
+fn go_host_drives_our_plugin() {
     let Some(go) = peers() else { return };
     let place = Place::new();
     run(go_host(go, &place).args(["put", "hello", "world"])).exits_with(0);
@@ -123,19 +123,19 @@ fn a_go_host_drives_our_plugin() {
 }
 
 #[test]
-fn a_go_host_is_told_that_a_key_has_no_value() {
+fn go_host_gets_not_found() {
     let Some(go) = peers() else { return };
     run(go_host(go, &Place::new()).args(["get", "nothing"])).exits_with(1).explains(&["NotFound"]);
 }
 
 #[test]
-fn a_go_host_finds_our_plugin_healthy() {
+fn go_host_finds_our_plugin_healthy() {
     let Some(go) = peers() else { return };
     run(go_host(go, &Place::new()).arg("ping")).exits_with(0);
 }
 
 #[test]
-fn a_go_host_gets_a_value_of_several_mib() {
+fn go_host_gets_a_value_of_several_mib() {
     let Some(go) = peers() else { return };
     let place = Place::new();
     let value = support::binary(SEVERAL_MIB);
@@ -144,14 +144,14 @@ fn a_go_host_gets_a_value_of_several_mib() {
 }
 
 #[test]
-fn a_go_host_that_knows_our_digest_drives_our_plugin() {
+fn go_host_with_matching_digest_drives_our_plugin() {
     let Some(go) = peers() else { return };
     let sha256 = digest(our_plugin()).to_string();
     run(go_host(go, &Place::new()).args(["-sha256", &sha256, "put", "a", "1"])).exits_with(0);
 }
 
 #[test]
-fn a_go_host_that_expects_another_digest_does_not_run_our_plugin() {
+fn go_host_with_other_digest_refuses_our_plugin() {
     let Some(go) = peers() else { return };
     let place = Place::new();
     let sha256 = wrong_digest().to_string();
@@ -160,7 +160,7 @@ fn a_go_host_that_expects_another_digest_does_not_run_our_plugin() {
 }
 
 #[test]
-fn a_go_host_and_our_plugin_agree_on_the_version_that_both_have() {
+fn go_host_and_our_plugin_negotiate_common_version() {
     let Some(go) = peers() else { return };
     for (offered, agreed) in [("1", "1\n"), ("1,3", "1\n"), ("1,2", "2\n"), ("2,3", "2\n")] {
         run(go_host(go, &Place::new()).args(["-versions", offered, "version"])).exits_with(0).prints(agreed);
@@ -168,7 +168,7 @@ fn a_go_host_and_our_plugin_agree_on_the_version_that_both_have() {
 }
 
 #[test]
-fn a_go_host_of_another_version_reports_both() {
+fn go_host_of_another_version_reports_both() {
     let Some(go) = peers() else { return };
     let ran = run(go_host(go, &Place::new()).args(["-versions", "3", "put", "a", "1"]));
     ran.exits_with(1).explains(&["Plugin version: 1, Client versions: [3]"]);
@@ -176,7 +176,7 @@ fn a_go_host_of_another_version_reports_both() {
 
 /// It knows the KV service alone, which version 2 has too, over the same values.
 #[test]
-fn a_go_host_drives_our_plugin_in_either_version() {
+fn go_host_drives_our_plugin_in_either_version() {
     let Some(go) = peers() else { return };
     let place = Place::new();
     run(go_host(go, &place).args(["-versions", "1", "put", "hello", "1"])).exits_with(0);
@@ -187,25 +187,25 @@ fn a_go_host_drives_our_plugin_in_either_version() {
 }
 
 #[test]
-fn our_host_says_what_a_go_plugin_of_version_1_does_not_have() {
+fn our_host_names_calls_missing_in_version_1() {
     let Some(go) = peers() else { return };
     let place = Place::new();
     for command in [&["delete", "a"][..], &["list"], &["cas", "a", "--expect", "0", "1"], &["watch"]] {
         let ran = run(host_of(&place, &go.plugin()).args(command)).exits_with(2).prints("");
-        ran.explains(&["this plugin speaks version 1, which has only get and put"]);
+        ran.explains(&["the plugin speaks protocol version 1, which has only get and put"]);
     }
     place.assert_nothing_is_left();
 }
 
 #[test]
-fn a_go_host_without_a_certificate_is_refused_and_told_why() {
+fn go_host_without_certificate_is_refused() {
     let Some(go) = peers() else { return };
     let ran = run(go_host(go, &Place::new()).args(["-v", "-automtls=false", "put", "a", "1"]));
     ran.exits_with(2).explains(&["the host offers no certificate", "dangerous_allow_plaintext"]);
 }
 
 #[test]
-fn a_go_host_without_a_certificate_is_served_when_that_is_allowed() {
+fn go_host_without_certificate_can_be_allowed() {
     let Some(go) = peers() else { return };
     let place = Place::new();
     let host = || {
@@ -218,7 +218,7 @@ fn a_go_host_without_a_certificate_is_served_when_that_is_allowed() {
 }
 
 #[test]
-fn a_go_host_leaves_nothing_of_our_plugin() {
+fn go_host_leaves_nothing_of_our_plugin() {
     let Some(go) = peers() else { return };
     let place = Place::new();
     for (arguments, status) in [
@@ -236,7 +236,7 @@ fn a_go_host_leaves_nothing_of_our_plugin() {
 /// A Go host that finds no common version sends SIGKILL, so that the plugin cannot remove its
 /// socket. The next one does.
 #[test]
-fn what_a_go_host_killed_is_removed_by_the_next_launch() {
+fn next_launch_cleans_up_after_go_host_kill() {
     let Some(go) = peers() else { return };
     let place = Place::new();
     run(go_host(go, &place).args(["-versions", "3", "put", "a", "1"])).exits_with(1);
@@ -246,7 +246,7 @@ fn what_a_go_host_killed_is_removed_by_the_next_launch() {
 }
 
 #[test]
-fn the_published_go_host_drives_our_plugin_when_plaintext_is_allowed() {
+fn published_go_host_needs_plaintext_allowed() {
     let Some(go) = peers() else { return };
     let place = Place::new();
     let host = || example_host(go, &place, "--dangerous-allow-plaintext");
@@ -256,7 +256,7 @@ fn the_published_go_host_drives_our_plugin_when_plaintext_is_allowed() {
 }
 
 #[test]
-fn the_published_go_host_is_refused_by_default_and_told_why() {
+fn published_go_host_is_refused_by_default() {
     let Some(go) = peers() else { return };
     let place = Place::new();
     let ran = run(example_host(go, &place, "").args(["put", "hello", "world"])).exits_with(1);
@@ -275,7 +275,7 @@ fn our_host_drives_a_go_plugin() {
 }
 
 #[test]
-fn our_host_is_told_by_a_go_plugin_that_a_key_has_no_value() {
+fn our_host_gets_not_found_from_go_plugin() {
     let Some(go) = peers() else { return };
     run(host_of(&Place::new(), &go.plugin()).args(["get", "nothing"])).exits_with(1).explains(&["NotFound"]);
 }
@@ -290,7 +290,7 @@ fn our_host_and_a_go_plugin_exchange_several_mib() {
 }
 
 #[test]
-fn our_host_does_not_run_a_go_plugin_with_another_digest() {
+fn our_host_refuses_go_plugin_with_other_digest() {
     let Some(go) = peers() else { return };
     let place = Place::new();
     // Without a directory for temporary files nothing can be launched, and that would be another
@@ -302,7 +302,7 @@ fn our_host_does_not_run_a_go_plugin_with_another_digest() {
 }
 
 #[test]
-fn our_host_names_both_versions_when_a_go_plugin_has_another() {
+fn our_host_reports_both_versions_on_mismatch() {
     let Some(go) = peers() else { return };
     let place = Place::new();
     let ran = run(host_of(&place, &go.plugin()).args(["--protocol", "2", "put", "a", "1"])).exits_with(1);
@@ -311,7 +311,7 @@ fn our_host_names_both_versions_when_a_go_plugin_has_another() {
 }
 
 #[test]
-fn a_go_plugin_of_a_later_version_is_refused() {
+fn go_plugin_of_a_later_version_is_refused() {
     let Some(go) = peers() else { return };
     let place = Place::new();
     let error = within_limit(launch(&place, go, &["-versions", "2"])).err().expect("it was launched");
@@ -323,7 +323,7 @@ fn a_go_plugin_of_a_later_version_is_refused() {
 }
 
 #[test]
-fn our_host_and_a_go_plugin_agree_on_the_highest_version_that_both_have() {
+fn our_host_and_go_plugin_negotiate_highest_version() {
     let Some(go) = peers() else { return };
     let place = Place::new();
     let version = within_limit(async {
@@ -338,7 +338,7 @@ fn our_host_and_a_go_plugin_agree_on_the_highest_version_that_both_have() {
 /// What a Go plugin prints travels over a stream of its own, and blocks the plugin unless it is
 /// read.
 #[test]
-fn a_go_plugin_that_prints_a_lot_does_not_hang() {
+fn go_plugin_that_prints_much_does_not_hang() {
     let Some(go) = peers() else { return };
     let place = Place::new();
     within_limit(async {
@@ -352,7 +352,7 @@ fn a_go_plugin_that_prints_a_lot_does_not_hang() {
 }
 
 #[test]
-fn a_go_plugin_that_logs_a_lot_before_it_serves_does_not_hang() {
+fn go_plugin_may_log_much_before_serving() {
     let Some(go) = peers() else { return };
     let place = Place::new();
     within_limit(async {
@@ -363,7 +363,7 @@ fn a_go_plugin_that_logs_a_lot_before_it_serves_does_not_hang() {
 }
 
 #[test]
-fn a_go_plugin_exits_when_it_is_asked() {
+fn go_plugin_exits_on_request() {
     let Some(go) = peers() else { return };
     let place = Place::new();
     let shutdown = within_limit(async { launch(&place, go, &[]).await.unwrap().shutdown().await });
@@ -372,7 +372,7 @@ fn a_go_plugin_exits_when_it_is_asked() {
 
 /// go-plugin registers reflection with every server.
 #[test]
-fn a_go_plugin_lists_its_services() {
+fn go_plugin_lists_its_services() {
     let Some(go) = peers() else { return };
     let place = Place::new();
     let services = within_limit(async {
@@ -391,7 +391,7 @@ fn a_go_plugin_lists_its_services() {
 
 /// What the library concludes from these words about plugins that do not list their services.
 #[test]
-fn a_go_plugin_says_whether_the_service_or_the_method_is_not_there() {
+fn go_plugin_tells_missing_service_from_missing_method() {
     let Some(go) = peers() else { return };
     let place = Place::new();
     let said = within_limit(async {
@@ -413,7 +413,7 @@ fn a_go_plugin_says_whether_the_service_or_the_method_is_not_there() {
 }
 
 #[test]
-fn the_key_of_a_go_plugin_is_named_in_the_report() {
+fn report_names_the_key_of_a_go_plugin() {
     let Some(go) = peers() else { return };
     let place = Place::new();
     let report = within_limit(async { launch(&place, go, &[]).await.unwrap().plugin.report().clone() });
@@ -433,7 +433,7 @@ fn our_host_drives_the_published_go_plugin() {
 }
 
 #[test]
-fn a_missing_key_of_the_published_go_plugin_is_an_error_of_its_own() {
+fn published_go_plugin_reports_missing_key_as_error() {
     let Some(go) = peers() else { return };
     let ran = run(host_of(&Place::new(), &go.example_plugin()).args(["get", "nothing"])).exits_with(2);
     ran.explains(&["open kv_nothing: no such file or directory", "Unknown"]);

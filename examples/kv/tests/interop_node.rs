@@ -102,7 +102,7 @@ impl<'a> Bundle<'a> {
 }
 
 #[test]
-fn a_node_bundle_keeps_values_over_launches_and_leaves_nothing() {
+fn node_bundle_keeps_values_and_leaves_nothing() {
     let Some(node) = peer() else { return };
     let bundle = Bundle::of(node);
     let value = support::binary(6 * 1024 * 1024);
@@ -117,7 +117,7 @@ fn a_node_bundle_keeps_values_over_launches_and_leaves_nothing() {
 }
 
 #[test]
-fn a_node_bundle_exits_when_it_is_asked() {
+fn node_bundle_exits_on_request() {
     let Some(node) = peer() else { return };
     let bundle = Bundle::of(node);
     let policy = Policy::new().trust(bundle.publisher.key()).with_bundle_directory(bundle.place.temporary());
@@ -134,7 +134,7 @@ fn a_node_bundle_exits_when_it_is_asked() {
 }
 
 #[test]
-fn a_node_bundle_with_a_changed_module_does_not_run() {
+fn node_bundle_with_changed_module_is_refused() {
     let Some(node) = peer() else { return };
     let bundle = Bundle::of(node);
     for name in ["words.js", "node_modules/@grpc/grpc-js/build/src/index.js"] {
@@ -148,7 +148,7 @@ fn a_node_bundle_with_a_changed_module_does_not_run() {
 }
 
 #[test]
-fn what_is_put_into_the_directory_of_a_node_bundle_is_not_seen() {
+fn node_bundle_ignores_files_added_later() {
     let Some(node) = peer() else { return };
     let bundle = Bundle::of(node);
     let stray = bundle.file("node_modules/stray.js");
@@ -160,7 +160,7 @@ fn what_is_put_into_the_directory_of_a_node_bundle_is_not_seen() {
 }
 
 #[test]
-fn packages_that_lie_above_a_node_bundle_are_not_seen() {
+fn node_bundle_ignores_packages_in_parent_directories() {
     let Some(node) = peer() else { return };
     let bundle = Bundle::of(node);
     // Above the directory that was signed, and above the copy that runs.

@@ -103,7 +103,7 @@ fn our_host_and_a_python_plugin_exchange_several_mib() {
 }
 
 #[test]
-fn the_interpreter_is_what_was_verified_and_what_answers() {
+fn verified_interpreter_is_the_process_that_answers() {
     let Some(python) = peer() else { return };
     let place = Place::new();
     let report = within_limit(async { python.launch(&place).await.plugin.report().clone() });
@@ -114,7 +114,7 @@ fn the_interpreter_is_what_was_verified_and_what_answers() {
 /// It has no reflection, and C-core does not say whether it is the service or the method that it
 /// does not know.
 #[test]
-fn a_python_plugin_does_not_list_its_services() {
+fn python_plugin_does_not_list_its_services() {
     let Some(python) = peer() else { return };
     let place = Place::new();
     let services = within_limit(async {
@@ -129,7 +129,7 @@ fn a_python_plugin_does_not_list_its_services() {
 }
 
 #[test]
-fn a_python_plugin_exits_when_it_is_asked_and_leaves_nothing() {
+fn python_plugin_exits_on_request_and_leaves_nothing() {
     let Some(python) = peer() else { return };
     let place = Place::new();
     let shutdown = within_limit(async { python.launch(&place).await.shutdown().await });
@@ -138,7 +138,7 @@ fn a_python_plugin_exits_when_it_is_asked_and_leaves_nothing() {
 }
 
 #[test]
-fn a_python_plugin_whose_host_lets_go_of_it_leaves_nothing() {
+fn dropped_python_plugin_leaves_nothing() {
     let Some(python) = peer() else { return };
     let place = Place::new();
     within_limit(async { drop(python.launch(&place).await) });
@@ -207,7 +207,7 @@ impl<'a> Bundle<'a> {
 }
 
 #[test]
-fn a_python_bundle_runs_from_its_verified_copy_and_leaves_nothing() {
+fn python_bundle_runs_from_its_verified_copy() {
     let Some(python) = peer() else { return };
     let bundle = Bundle::of(python);
     let ran = bundle.get("word").exits_with(0).prints("from the bundle");
@@ -219,13 +219,13 @@ fn a_python_bundle_runs_from_its_verified_copy_and_leaves_nothing() {
 }
 
 #[test]
-fn a_python_bundle_imports_nothing_from_elsewhere_but_the_interpreters_library() {
+fn python_bundle_imports_only_itself_and_standard_library() {
     let Some(python) = peer() else { return };
     Bundle::of(python).get("elsewhere").exits_with(0).prints("");
 }
 
 #[test]
-fn a_python_bundle_with_a_changed_module_does_not_run() {
+fn python_bundle_with_changed_module_is_refused() {
     let Some(python) = peer() else { return };
     let bundle = Bundle::of(python);
     for name in ["words.py", "packages/grpc/__init__.py"] {
@@ -239,7 +239,7 @@ fn a_python_bundle_with_a_changed_module_does_not_run() {
 }
 
 #[test]
-fn what_is_put_beside_the_modules_of_a_python_bundle_is_not_seen() {
+fn python_bundle_ignores_files_added_later() {
     let Some(python) = peer() else { return };
     let bundle = Bundle::of(python);
     // A package is preferred to a module of the same name in the same directory.
@@ -252,7 +252,7 @@ fn what_is_put_beside_the_modules_of_a_python_bundle_is_not_seen() {
 }
 
 #[test]
-fn modules_that_others_put_where_python_looks_by_default_are_not_seen() {
+fn python_bundle_ignores_user_site_packages() {
     let Some(python) = peer() else { return };
     let bundle = Bundle::of(python);
     let hostile = "raise SystemExit('hostile')\n";
@@ -269,7 +269,7 @@ fn modules_that_others_put_where_python_looks_by_default_are_not_seen() {
 }
 
 #[test]
-fn compiled_modules_that_were_not_signed_are_not_run() {
+fn python_bundle_ignores_unsigned_bytecode() {
     let Some(python) = peer() else { return };
     let bundle = Bundle::of(python);
     // Compiled from something else, and never compared with its source (PEP 552).

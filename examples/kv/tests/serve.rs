@@ -23,7 +23,7 @@ use tonic::transport::Channel;
 use tonic::{Code, Status};
 
 #[test]
-fn each_command_goes_through_the_socket() {
+fn every_command_works_through_the_socket() {
     let place = Place::new();
     let serving = Serving::start(&place);
     serving.call(&["put", "a", "1"]).exits_with(0).prints("");
@@ -39,7 +39,7 @@ fn each_command_goes_through_the_socket() {
 }
 
 #[test]
-fn the_largest_value_goes_both_ways_and_the_host_never_has_it_whole() {
+fn serving_host_never_buffers_a_whole_value() {
     let place = Place::new();
     let serving = Serving::start(&place);
     let value = support::binary(VALUE_BYTES);
@@ -50,7 +50,7 @@ fn the_largest_value_goes_both_ways_and_the_host_never_has_it_whole() {
 }
 
 #[test]
-fn a_value_over_the_limit_is_refused_and_nothing_is_changed() {
+fn oversized_upload_changes_nothing() {
     let place = Place::new();
     let serving = Serving::start(&place);
     within_limit(async {
@@ -66,7 +66,7 @@ fn a_value_over_the_limit_is_refused_and_nothing_is_changed() {
 }
 
 #[test]
-fn a_value_that_is_not_what_was_announced_is_refused_and_nothing_is_changed() {
+fn malformed_upload_changes_nothing() {
     let place = Place::new();
     let serving = Serving::start(&place);
     serving.call(&["put", "a", "old"]).exits_with(0);
@@ -95,7 +95,7 @@ fn a_value_that_is_not_what_was_announced_is_refused_and_nothing_is_changed() {
 
 /// With every byte sent, and with some of them: what is missing is the word that this was all.
 #[test]
-fn a_put_that_breaks_off_changes_nothing() {
+fn interrupted_put_changes_nothing() {
     let place = Place::new();
     let serving = Serving::start(&place);
     serving.call(&["put", "a", "old"]).exits_with(0);
@@ -126,7 +126,7 @@ fn a_put_that_breaks_off_changes_nothing() {
 }
 
 #[test]
-fn swaps_of_many_callers_lose_nothing() {
+fn concurrent_swaps_lose_no_update() {
     const CALLERS: usize = 8;
     const TURNS: usize = 25;
     let place = Place::new();
@@ -180,7 +180,7 @@ async fn read(client: &mut StoreClient<Channel>, key: &str) -> Result<(u64, Vec<
 }
 
 #[test]
-fn a_watcher_sees_changes_in_their_order() {
+fn watcher_sees_changes_in_order() {
     let place = Place::new();
     let serving = Serving::start(&place);
     serving.call(&["put", "w/before", "1"]).exits_with(0);
@@ -202,7 +202,7 @@ fn a_watcher_sees_changes_in_their_order() {
 }
 
 #[test]
-fn a_signal_ends_a_watcher_in_good_order() {
+fn signal_ends_a_watcher_cleanly() {
     let place = Place::new();
     let serving = Serving::start(&place);
     let stderr = place.path().join("watch-stderr");
@@ -216,7 +216,7 @@ fn a_signal_ends_a_watcher_in_good_order() {
 /// More of them than the window of the connection to the plugin has room for, each with a value
 /// that does not fit into its own.
 #[test]
-fn callers_who_take_nothing_do_not_keep_writers_and_watchers_waiting() {
+fn stalled_readers_block_neither_writers_nor_watchers() {
     let place = Place::new();
     let serving = Serving::start(&place);
     let value = support::binary(8 << 20);

@@ -20,7 +20,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Code;
 
 #[test]
-fn signals_end_it_in_good_order() {
+fn signal_ends_the_serving_host_cleanly() {
     for signal in [Signal::INT, Signal::TERM] {
         let place = Place::new();
         let serving = Serving::start(&place);
@@ -37,7 +37,7 @@ fn signals_end_it_in_good_order() {
 }
 
 #[test]
-fn a_call_that_is_under_way_when_the_end_is_asked_for_is_finished() {
+fn shutdown_lets_running_call_finish() {
     let place = Place::new();
     let serving = Serving::start(&place);
     let socket = serving.socket().to_path_buf();
@@ -66,7 +66,7 @@ fn a_call_that_is_under_way_when_the_end_is_asked_for_is_finished() {
 }
 
 #[test]
-fn a_call_that_goes_on_and_on_does_not_keep_it_from_ending() {
+fn endless_call_does_not_prevent_shutdown() {
     let place = Place::new();
     let serving = Serving::start(&place);
     within_limit(async {
@@ -84,7 +84,7 @@ fn a_call_that_goes_on_and_on_does_not_keep_it_from_ending() {
 }
 
 #[test]
-fn the_end_of_the_plugin_is_its_end_and_is_2() {
+fn plugin_exit_ends_the_host_with_2() {
     let place = Place::new();
     let serving = Serving::start(&place);
     serving.call(&["put", "a", "1"]).exits_with(0);
@@ -92,14 +92,14 @@ fn the_end_of_the_plugin_is_its_end_and_is_2() {
     support::serving::send(serving.plugin(), Signal::KILL);
     let (status, said) = serving.ended();
     assert_eq!(status, Some(2), "{said}");
-    assert!(said.contains("kv-host: the plugin ended with signal 9"), "{said}");
+    assert!(said.contains("kv-host: the plugin exited: signal 9"), "{said}");
     assert!(!socket.exists());
     place.assert_nothing_is_left();
     Serving::start(&place).call(&["get", "a"]).exits_with(0).prints("1");
 }
 
 #[test]
-fn a_second_host_does_not_take_the_socket() {
+fn second_host_does_not_take_the_socket() {
     let place = Place::new();
     let serving = Serving::start(&place);
     run(&mut Serving::command(&place, &[])).exits_with(2).explains(&["another host serves on it"]);
@@ -107,7 +107,7 @@ fn a_second_host_does_not_take_the_socket() {
 }
 
 #[test]
-fn the_socket_of_a_host_that_was_killed_is_replaced() {
+fn socket_of_a_killed_host_is_replaced() {
     let place = Place::new();
     let serving = Serving::start(&place);
     let socket = serving.socket().to_path_buf();
@@ -122,7 +122,7 @@ fn the_socket_of_a_host_that_was_killed_is_replaced() {
 }
 
 #[test]
-fn a_socket_is_refused_before_the_plugin_is_launched() {
+fn bad_socket_is_rejected_before_launch() {
     let place = Place::new();
     let mut host = Serving::command(&place, &[]);
     fs::set_permissions(place.path().join("run"), Permissions::from_mode(0o755)).unwrap();
@@ -131,16 +131,16 @@ fn a_socket_is_refused_before_the_plugin_is_launched() {
 }
 
 #[test]
-fn a_plugin_of_version_1_cannot_be_served() {
+fn version_1_plugin_cannot_be_served() {
     let place = Place::new();
     let ran = run(&mut Serving::command(&place, &["--protocol", "1"])).exits_with(2);
-    ran.explains(&["this plugin speaks version 1, which has only get and put"]);
+    ran.explains(&["the plugin speaks protocol version 1, which has only get and put"]);
     assert!(!place.path().join("run/socket").exists());
     place.assert_nothing_is_left();
 }
 
 #[test]
-fn the_socket_is_for_this_user_alone() {
+fn socket_is_private_to_the_user() {
     let place = Place::new();
     let serving = Serving::start(&place);
     assert_eq!(fs::symlink_metadata(serving.socket()).unwrap().mode() & 0o7777, 0o600);
@@ -148,7 +148,7 @@ fn the_socket_is_for_this_user_alone() {
 
 /// Even where somebody opened the directory and the socket afterwards.
 #[test]
-fn another_user_is_refused() {
+fn other_user_is_refused() {
     if !rustix::process::geteuid().is_root() {
         return support::skip("only root can become another user");
     }
@@ -175,24 +175,24 @@ fn is_hung_up(stream: &mut UnixStream) -> bool {
 }
 
 #[test]
-fn who_does_not_speak_http2_is_hung_up_on() {
+fn non_http2_caller_is_disconnected() {
     let place = Place::new();
     let serving = Serving::start(&place);
     let mut stream = UnixStream::connect(serving.socket()).unwrap();
     stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     assert!(is_hung_up(&mut stream));
-    serving.says("it does not speak HTTP/2");
+    serving.says("the caller does not speak HTTP/2");
     serving.call(&["list"]).exits_with(0);
 }
 
 #[test]
-fn more_connections_than_there_may_be_are_refused_and_no_others() {
+fn excess_connections_are_refused() {
     let place = Place::new();
     let serving = Serving::start(&place);
     let connect = || UnixStream::connect(serving.socket()).unwrap();
     let held: Vec<_> = (0..256).map(|_| connect()).collect();
     assert!(is_hung_up(&mut connect()));
-    serving.says("there are 256 already");
+    serving.says("the limit of 256 is reached");
     drop(held);
     // Those who went are seen one after the other.
     while !serving.call(&["list"]).succeeded() {}

@@ -21,7 +21,7 @@ fn call(place: &Place, arguments: &[&str]) -> Ran {
 }
 
 #[test]
-fn a_deleted_key_has_no_value_and_deleting_it_again_is_1() {
+fn deleting_a_deleted_key_exits_with_1() {
     let place = Place::new();
     call(&place, &["put", "a", "1"]).exits_with(0);
     call(&place, &["delete", "a"]).exits_with(0).prints("");
@@ -30,7 +30,7 @@ fn a_deleted_key_has_no_value_and_deleting_it_again_is_1() {
 }
 
 #[test]
-fn a_listing_has_versions_sizes_and_keys_in_order() {
+fn listing_prints_versions_sizes_and_sorted_keys() {
     let place = Place::new();
     for (key, value) in [("b", "12345"), ("aÿ\u{10ffff}", "1"), ("a", ""), ("aÿ", "123"), ("a\nb", "forged")] {
         call(&place, &["put", key, value]).exits_with(0);
@@ -43,7 +43,7 @@ fn a_listing_has_versions_sizes_and_keys_in_order() {
 }
 
 #[test]
-fn a_listing_of_more_keys_than_are_read_at_once_is_complete() {
+fn listing_of_several_batches_is_complete() {
     let place = Place::new();
     let store = kv::Store::open(&{
         std::fs::create_dir(place.data()).unwrap();
@@ -59,7 +59,7 @@ fn a_listing_of_more_keys_than_are_read_at_once_is_complete() {
 }
 
 #[test]
-fn a_swap_with_another_version_is_1_and_changes_nothing() {
+fn failed_swap_exits_with_1_and_changes_nothing() {
     let place = Place::new();
     call(&place, &["cas", "a", "--expect", "0", "first"]).exits_with(0).prints("1\n");
     call(&place, &["cas", "a", "--expect", "1", "second"]).exits_with(0).prints("2\n");
@@ -72,7 +72,7 @@ fn a_swap_with_another_version_is_1_and_changes_nothing() {
 }
 
 #[test]
-fn a_swap_takes_its_value_from_standard_input() {
+fn swap_reads_its_value_from_stdin() {
     let place = Place::new();
     let value = support::binary(1 << 20);
     run_with_input(host(&place).args(["cas", "a", "--expect", "0", "-"]), &value).exits_with(0);
@@ -80,7 +80,7 @@ fn a_swap_takes_its_value_from_standard_input() {
 }
 
 #[test]
-fn version_1_has_the_same_values_and_only_get_and_put() {
+fn version_1_shares_values_and_lacks_store_calls() {
     let place = Place::new();
     call(&place, &["--protocol", "1", "put", "a", "1"]).exits_with(0);
     call(&place, &["get", "a"]).exits_with(0).prints("1");
@@ -98,7 +98,7 @@ fn version_1_has_the_same_values_and_only_get_and_put() {
 }
 
 #[test]
-fn the_largest_value_goes_both_ways_in_one_message_of_version_1() {
+fn version_1_message_holds_the_largest_value() {
     let place = Place::new();
     let value = support::binary(VALUE_BYTES);
     run_with_input(host(&place).args(["--protocol", "1", "put", "large", "-"]), &value).exits_with(0);
@@ -108,7 +108,7 @@ fn the_largest_value_goes_both_ways_in_one_message_of_version_1() {
 /// Looked at while the host waits for somebody to read on, and has had all but the end of the
 /// value.
 #[test]
-fn a_host_that_gets_a_large_value_never_has_it_whole() {
+fn host_streams_a_large_value_without_buffering_it() {
     let place = Place::new();
     let value = support::binary(VALUE_BYTES);
     run_with_input(host(&place).args(["put", "large", "-"]), &value).exits_with(0);
@@ -123,7 +123,7 @@ fn a_host_that_gets_a_large_value_never_has_it_whole() {
 }
 
 #[test]
-fn a_key_that_is_too_long_is_2() {
+fn oversized_key_exits_with_2() {
     let place = Place::new();
     let key = "k".repeat(4097);
     for command in [&["put", &key, "1"][..], &["get", &key], &["delete", &key], &["cas", &key, "--expect", "0", "1"]] {
@@ -135,7 +135,7 @@ fn a_key_that_is_too_long_is_2() {
 }
 
 #[test]
-fn a_file_of_the_first_release_keeps_its_values() {
+fn file_of_the_first_release_keeps_its_values() {
     let place = Place::new();
     std::fs::create_dir(place.data()).unwrap();
     let database = redb::Database::create(place.data().join("kv.redb")).unwrap();
@@ -150,7 +150,7 @@ fn a_file_of_the_first_release_keeps_its_values() {
 }
 
 #[test]
-fn a_socket_and_a_plugin_are_not_given_together() {
+fn connect_excludes_launch_options() {
     let plugin = our_plugin().to_str().unwrap();
     for option in [["--plugin", plugin], ["--data", "data"], ["--protocol", "2"], ["--as", "kv"]] {
         let mut host = support::serving::caller("socket".as_ref());

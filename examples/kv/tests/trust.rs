@@ -143,7 +143,7 @@ fn tamper(path: &Path) {
 }
 
 #[test]
-fn each_source_alone_suffices_and_the_report_names_it() {
+fn any_single_source_suffices_and_is_reported() {
     let fixture = Fixture::new();
     let key = fixture.publisher.key().id();
     for (trust, expected) in [
@@ -164,14 +164,14 @@ fn each_source_alone_suffices_and_the_report_names_it() {
 }
 
 #[test]
-fn all_that_are_named_vouch_together() {
+fn every_given_source_must_accept() {
     let fixture = Fixture::new();
     let trust = [fixture.sha256(), fixture.sums(fixture.digest), fixture.lock("kv"), fixture.key()];
     assert_eq!(fixture.vouchers(&trust).len(), 4);
 }
 
 #[test]
-fn one_who_is_named_and_says_nothing_is_a_refusal() {
+fn silent_source_refuses_the_plugin() {
     let fixture = Fixture::new();
     fs::write(fixture.file("OTHERS"), format!("{}  other\n", fixture.digest)).unwrap();
     let others = ["--sums".into(), text(&fixture.file("OTHERS"))];
@@ -183,7 +183,7 @@ fn one_who_is_named_and_says_nothing_is_a_refusal() {
 }
 
 #[test]
-fn sources_that_contradict_each_other_are_a_refusal() {
+fn contradicting_sources_refuse_the_plugin() {
     let fixture = Fixture::new();
     fixture.refuses(&[fixture.sums(wrong_digest()), fixture.lock("kv")], &["contradict each other"]);
     let sha256 = ["--sha256".into(), wrong_digest().to_string()];
@@ -191,7 +191,7 @@ fn sources_that_contradict_each_other_are_a_refusal() {
 }
 
 #[test]
-fn a_tampered_file_is_refused_whoever_vouches_for_it() {
+fn every_source_refuses_a_tampered_file() {
     let fixture = Fixture::new();
     let policy = fixture.policy("lock = \"plugins.lock\"");
     let sources = [fixture.sha256(), fixture.sums(fixture.digest), fixture.lock("kv"), fixture.key(), policy];
@@ -202,7 +202,7 @@ fn a_tampered_file_is_refused_whoever_vouches_for_it() {
 }
 
 #[test]
-fn a_plugin_goes_by_its_file_name_or_by_the_name_that_is_given() {
+fn plugin_name_defaults_to_file_name() {
     let fixture = Fixture::new();
     let lock = fixture.lock("store");
     fixture.refuses(std::slice::from_ref(&lock), &["has no plugin kv"]);
@@ -210,7 +210,7 @@ fn a_plugin_goes_by_its_file_name_or_by_the_name_that_is_given() {
 }
 
 #[test]
-fn a_manifest_that_its_publisher_did_not_sign_is_refused() {
+fn manifest_with_wrong_signature_is_refused() {
     let fixture = Fixture::new();
     let manifest = manifest_of(&fixture.plugin());
     fs::write(&manifest, claims().describe(fixture.plugin()).unwrap()).unwrap();
@@ -226,7 +226,7 @@ fn a_manifest_that_its_publisher_did_not_sign_is_refused() {
 }
 
 #[test]
-fn a_manifest_can_lie_elsewhere_and_is_about_one_plugin() {
+fn manifest_elsewhere_covers_only_its_plugin() {
     let fixture = Fixture::new();
     for (name, status) in [("kv", 0), ("other", 1)] {
         let manifest = fixture.file(&format!("{name}.toml"));
@@ -239,7 +239,7 @@ fn a_manifest_can_lie_elsewhere_and_is_about_one_plugin() {
 }
 
 #[test]
-fn what_a_policy_denies_does_not_run_although_it_is_locked() {
+fn denied_digest_is_refused_despite_lock() {
     let fixture = Fixture::new();
     let _lock = fixture.lock("kv");
     let policy = fixture.policy(&format!("lock = \"plugins.lock\"\ndeny = [\"{}\"]", fixture.digest));
@@ -247,7 +247,7 @@ fn what_a_policy_denies_does_not_run_although_it_is_locked() {
 }
 
 #[test]
-fn a_version_below_the_minimum_does_not_run_although_it_is_signed() {
+fn signed_version_below_minimum_is_refused() {
     let fixture = Fixture::new();
     let [_, key] = fixture.key();
     let policy = |minimum: &str| {
@@ -258,7 +258,7 @@ fn a_version_below_the_minimum_does_not_run_although_it_is_signed() {
 }
 
 #[test]
-fn a_plugin_directory_that_others_may_write_is_a_refusal() {
+fn plugin_directory_writable_by_others_is_refused() {
     let fixture = Fixture::new();
     let _lock = fixture.lock("kv");
     let policy = fixture.policy("lock = \"plugins.lock\"");
@@ -269,7 +269,7 @@ fn a_plugin_directory_that_others_may_write_is_a_refusal() {
 }
 
 #[test]
-fn a_plugin_outside_the_plugin_directory_is_a_refusal() {
+fn plugin_outside_plugin_directory_is_refused() {
     let fixture = Fixture::new();
     let outside = fixture.file("kv");
     fs::copy(our_plugin(), &outside).unwrap();
@@ -281,7 +281,7 @@ fn a_plugin_outside_the_plugin_directory_is_a_refusal() {
 }
 
 #[test]
-fn a_source_that_is_wrong_is_1_and_one_that_cannot_be_read_is_2() {
+fn faulty_source_exits_1_unreadable_source_exits_2() {
     let fixture = Fixture::new();
     for option in ["--sums", "--lock", "--policy"] {
         let wrong = fixture.file("wrong");
@@ -295,7 +295,7 @@ fn a_source_that_is_wrong_is_1_and_one_that_cannot_be_read_is_2() {
 }
 
 #[test]
-fn who_vouches_must_be_said_and_a_policy_says_it_alone() {
+fn source_is_required_and_policy_excludes_others() {
     let fixture = Fixture::new();
     fixture
         .put(&[])
@@ -310,7 +310,7 @@ fn who_vouches_must_be_said_and_a_policy_says_it_alone() {
 }
 
 #[test]
-fn a_plugin_that_is_a_directory_runs_and_the_report_names_its_manifest() {
+fn bundle_runs_and_report_names_its_manifest() {
     let fixture = Fixture::bundled();
     let manifest = digest(&manifest_of(&fixture.plugin()));
     let ran = run(fixture.host(&[fixture.key_alone()]).args(["--report", "put", "a", "1"])).exits_with(0);
@@ -326,7 +326,7 @@ fn a_plugin_that_is_a_directory_runs_and_the_report_names_its_manifest() {
 }
 
 #[test]
-fn a_directory_in_which_any_file_was_changed_or_removed_is_refused() {
+fn bundle_with_changed_or_removed_file_is_refused() {
     for file in ["bin", "share/words"] {
         let fixture = Fixture::bundled();
         tamper(&fixture.plugin().join(file));
@@ -337,7 +337,7 @@ fn a_directory_in_which_any_file_was_changed_or_removed_is_refused() {
 }
 
 #[test]
-fn a_directory_without_a_manifest_is_refused() {
+fn directory_without_manifest_is_refused() {
     let fixture = Fixture::bundled();
     fs::remove_file(manifest_of(&fixture.plugin())).unwrap();
     fixture.refuses(&[fixture.key_alone()], &["a directory"]);

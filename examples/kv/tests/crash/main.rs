@@ -43,7 +43,7 @@ const TIME: Duration = Duration::from_secs(60);
 const WITNESSES: usize = 16;
 
 #[test]
-fn what_clients_were_told_the_data_and_the_log_agree_after_every_kill() {
+fn clients_data_and_log_agree_after_kills() {
     let seed = wish("PORTCULLIS_CRASH_SEED").unwrap_or_else(|| {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
         since.as_nanos() as u64
