@@ -7,11 +7,11 @@ mod support;
 use std::fs::{self, File};
 use std::path::PathBuf;
 
+use kv::VERSION_TRAILER;
+use kv::limits::VALUE_BYTES;
 use kv::store_proto::get_response::Part as GetPart;
 use kv::store_proto::store_client::StoreClient;
 use kv::store_proto::{DeleteRequest, GetRequest, WatchRequest};
-use kv::VERSION_TRAILER;
-use kv::limits::VALUE_BYTES;
 use rustix::process::Signal;
 use support::library::within_limit;
 use support::parts::{announcement, chunk, commit};
@@ -79,7 +79,10 @@ fn malformed_upload_changes_nothing() {
             (vec![announcement("a", 3, None), chunk(b"new")], "without a commit"),
             (vec![announcement("a", 3, None)], "without a commit"),
             (vec![chunk(b"new"), commit()], "does not announce a value"),
-            (vec![announcement("a", 3, Some(1)), chunk(b"new"), commit()], "`expected_version` must not be set in a put"),
+            (
+                vec![announcement("a", 3, Some(1)), chunk(b"new"), commit()],
+                "`expected_version` must not be set in a put",
+            ),
         ];
         for (parts, fault) in cases {
             let refused = client.put(tokio_stream::iter(parts)).await.unwrap_err();

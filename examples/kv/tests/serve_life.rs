@@ -126,7 +126,9 @@ fn bad_socket_is_rejected_before_launch() {
     let place = Place::new();
     let mut host = Serving::command(&place, &[]);
     fs::set_permissions(place.path().join("run"), Permissions::from_mode(0o755)).unwrap();
-    run(&mut host).exits_with(2).explains(&["cannot create a socket in", "mode 0755, expected your user and mode 0700"]);
+    run(&mut host)
+        .exits_with(2)
+        .explains(&["cannot create a socket in", "mode 0755, expected your user and mode 0700"]);
     assert!(!place.has_a_store());
 }
 

@@ -239,7 +239,8 @@ impl Decision for Result<u64, Mismatch> {
 fn next_version(transaction: &WriteTransaction) -> Result<u64, StoreError> {
     let mut counters = transaction.open_table(COUNTERS)?;
     let counted = counters.get(CHANGES)?.map_or(0, |count| count.value());
-    let next = counted.checked_add(1).ok_or_else(|| StoreError::Corrupted("the change counter is at its maximum".into()))?;
+    let next =
+        counted.checked_add(1).ok_or_else(|| StoreError::Corrupted("the change counter is at its maximum".into()))?;
     counters.insert(CHANGES, next)?;
     Ok(next)
 }

@@ -115,7 +115,7 @@ async fn watch<C: GrpcChannel>(client: &Client<C>, prefix: String, count: Option
         match event {
             Event::Listening(from) => {
                 OUTPUT.warn(format_args!("listening for changes after version {}", from.version));
-            },
+            }
             Event::Change(change) => {
                 print_change(&change)?;
                 left -= 1;

@@ -37,7 +37,8 @@ impl ServingSocket {
             Some(parent) => parent,
             None => bail!("cannot create a socket at {shown}: it has no parent directory"),
         };
-        let name = path.file_name().with_context(|| format!("cannot create a socket at {shown}: it has no file name"))?;
+        let name =
+            path.file_name().with_context(|| format!("cannot create a socket at {shown}: it has no file name"))?;
         let directory = check_directory(directory)?;
         let path = directory.join(name);
         // Two hosts that start together must not both find the same stale socket: the second would
@@ -45,7 +46,8 @@ impl ServingSocket {
         let _lock = lock(&directory)?;
         remove_stale(&path).with_context(|| format!("cannot serve on {shown}"))?;
         let listener = listen(&path).with_context(|| format!("cannot listen on {shown}"))?;
-        let found = fs::symlink_metadata(&path).with_context(|| format!("{shown} was removed while the host started"))?;
+        let found =
+            fs::symlink_metadata(&path).with_context(|| format!("{shown} was removed while the host started"))?;
         Ok(Self { path, file: identity(&found), listener: Arc::new(listener) })
     }
 
@@ -90,9 +92,12 @@ fn check_directory(directory: &Path) -> Result<PathBuf> {
         let is_shared = mode & 0o022 != 0 && mode & 0o1000 == 0;
         let is_safe = if depth == 0 { is_own && mode & 0o077 == 0 } else { (is_own || owner == 0) && !is_shared };
         if !is_safe {
-            let wanted = if depth == 0 { "your user and mode 0700" } else { "your user or root, not writable by others" };
+            let wanted =
+                if depth == 0 { "your user and mode 0700" } else { "your user or root, not writable by others" };
             let ancestor = Escaped::path(ancestor);
-            bail!("cannot create a socket in {shown}: {ancestor} has owner {owner} and mode {mode:04o}, expected {wanted}");
+            bail!(
+                "cannot create a socket in {shown}: {ancestor} has owner {owner} and mode {mode:04o}, expected {wanted}"
+            );
         }
     }
     Ok(directory)

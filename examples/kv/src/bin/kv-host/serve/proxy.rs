@@ -43,11 +43,7 @@ struct CallPermits {
 impl CallPermits {
     fn new() -> Self {
         let semaphore = |permits| Arc::new(Semaphore::new(permits));
-        Self {
-            reads: semaphore(CONCURRENT_READS),
-            writes: semaphore(CONCURRENT_WRITES),
-            watches: semaphore(WATCHERS),
-        }
+        Self { reads: semaphore(CONCURRENT_READS), writes: semaphore(CONCURRENT_WRITES), watches: semaphore(WATCHERS) }
     }
 
     async fn read(&self) -> Result<OwnedSemaphorePermit, Status> {
@@ -114,9 +110,9 @@ fn check(first: &Announcement, is_swap: bool) -> Result<(), Status> {
 }
 
 async fn next(parts: &mut Streaming<WriteRequest>) -> Result<Option<WriteRequest>, Status> {
-    timeout(HOST_UPLOAD_IDLE, parts.message()).await.map_err(|_| {
-        Status::deadline_exceeded(format!("no message of the upload arrived for {HOST_UPLOAD_IDLE:?}"))
-    })?
+    timeout(HOST_UPLOAD_IDLE, parts.message())
+        .await
+        .map_err(|_| Status::deadline_exceeded(format!("no message of the upload arrived for {HOST_UPLOAD_IDLE:?}")))?
 }
 
 async fn send(mut parts: Streaming<WriteRequest>, sender: Sender<WriteRequest>) -> Result<(), Status> {

@@ -176,7 +176,10 @@ mod tests {
     async fn error_follows_earlier_messages() {
         let (_permits, permit) = permit();
         let source = [Ok(1), Ok(2), Err(Status::data_loss("broken"))];
-        assert_eq!(drain(Relay::with_backpressure(tokio_stream::iter(source), permit)).await, (2, Some(Code::DataLoss)));
+        assert_eq!(
+            drain(Relay::with_backpressure(tokio_stream::iter(source), permit)).await,
+            (2, Some(Code::DataLoss))
+        );
     }
 
     #[tokio::test]

@@ -46,8 +46,8 @@ impl Upload {
         let Announcement { key, size, expected_version } = announcement;
         let key = parse_key(key)?;
         let size = usize::try_from(size).ok().filter(|size| *size <= VALUE_BYTES);
-        let size = size
-            .ok_or_else(|| Status::invalid_argument(format!("the value is longer than {VALUE_BYTES} bytes")))?;
+        let size =
+            size.ok_or_else(|| Status::invalid_argument(format!("the value is longer than {VALUE_BYTES} bytes")))?;
         let memory = reserve(memory, size)?;
         let value = receive_value(&mut parts, size).await?;
         Ok(Self { key, expected_version, value, _memory: memory })
