@@ -1,4 +1,5 @@
-//! Code that `cargo codegen` makes from `proto/`. Not edited by hand; a test compares it with its source.
+//! Code that `cargo codegen` generates from `proto/`. Do not edit: a test compares it with its
+//! source.
 #![allow(missing_docs, clippy::exhaustive_enums, clippy::exhaustive_structs, clippy::pedantic, reason = "generated")]
 
 #[rustfmt::skip]
