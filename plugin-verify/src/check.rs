@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use cli_support::{Exit, OutputFormat};
 
 use crate::OUTPUT;
-use crate::trust::Trust;
+use crate::trust::TrustSources;
 use crate::verdict::Verdict;
 
 /// Check that files may run as plugins
@@ -24,7 +24,7 @@ use crate::verdict::Verdict;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    trust: Trust,
+    trust: TrustSources,
 
     #[command(flatten)]
     format: OutputFormat,

@@ -10,7 +10,7 @@ use portcullis::exec::{Environment, Program};
 use portcullis::verify::VerifiedPlugin;
 
 use crate::OUTPUT;
-use crate::trust::Trust;
+use crate::trust::TrustSources;
 use crate::verdict::Verdict;
 
 /// Run a file if it may run as a plugin
@@ -33,7 +33,7 @@ use crate::verdict::Verdict;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    trust: Trust,
+    trust: TrustSources,
 
     /// What the program is told that it is called, instead of FILE: its first word, argv 0
     #[arg(long, value_name = "NAME")]

@@ -26,7 +26,7 @@ pub(crate) struct Arguments {
     out: PathBuf,
 
     #[command(flatten)]
-    password: password::Origin,
+    password: password::PasswordSource,
 
     /// Do not encrypt the secret key: whoever reads the file can sign
     #[arg(long, conflicts_with = "password_file")]
@@ -65,7 +65,7 @@ fn make(arguments: &Arguments) -> Result<KeyPair, Box<dyn Error>> {
     if arguments.dangerous_unencrypted {
         return Ok(KeyPair::dangerous_generate_unencrypted()?);
     }
-    Ok(KeyPair::generate(&arguments.password.chosen()?)?)
+    Ok(KeyPair::generate(&arguments.password.new_password()?)?)
 }
 
 pub(crate) fn with_suffix(name: &OsStr, suffix: &str) -> PathBuf {

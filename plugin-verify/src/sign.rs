@@ -31,7 +31,7 @@ pub(crate) struct Arguments {
     key: PathBuf,
 
     #[command(flatten)]
-    password: password::Origin,
+    password: password::PasswordSource,
 
     /// Sign TEXT as the trusted comment, not time and name
     #[arg(long, value_name = "TEXT")]
@@ -84,7 +84,7 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
 fn open(arguments: &Arguments) -> Result<SecretKey, Box<dyn Error>> {
     let file = KeyFile::read(&arguments.key)?;
     let needs_password = file.is_encrypted() || arguments.password.is_named();
-    let password = if needs_password { Some(arguments.password.known()?) } else { None };
+    let password = if needs_password { Some(arguments.password.existing()?) } else { None };
     Ok(file.open(password.as_ref())?)
 }
 

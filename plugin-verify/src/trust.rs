@@ -15,7 +15,7 @@ const HEADING: &str = "What it is held against (all that is named must vouch)";
 /// Where the word about a file comes from, and where the bytes that it is about are kept.
 #[derive(Debug, clap::Args)]
 #[command(group(clap::ArgGroup::new("sources").required(true).multiple(true).args(["sha256", "sums", "lock", "key", "policy"])))]
-pub(crate) struct Trust {
+pub(crate) struct TrustSources {
     /// The SHA-256 that the file must have: 64 hexadecimal digits
     #[arg(long, help_heading = HEADING, value_name = "HEX")]
     sha256: Option<Digest>,
@@ -74,7 +74,7 @@ impl KeyArgument {
     }
 }
 
-impl Trust {
+impl TrustSources {
     /// The policy, or which source of truth cannot be used and why.
     ///
     /// It keeps no image: each file is looked at, also where an earlier one had the digest that it

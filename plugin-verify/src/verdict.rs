@@ -57,7 +57,7 @@ impl Verdict {
     pub(crate) fn print(&self, file: &Path) -> Exit {
         let name = Escaped::path(file);
         let text = match self {
-            Self::Verified(plugin) => format!("{name}: OK\n{}", Facts(plugin)),
+            Self::Verified(plugin) => format!("{name}: OK\n{}", PluginFacts(plugin)),
             Self::Refused(problem) => format!("{name}: REFUSED\n  {problem}\n"),
             Self::Unchecked(problem) => {
                 OUTPUT.warn(problem);
@@ -89,9 +89,9 @@ impl Verdict {
 }
 
 /// What is known of a verified plugin, one fact to a line.
-struct Facts<'a>(&'a VerifiedPlugin);
+struct PluginFacts<'a>(&'a VerifiedPlugin);
 
-impl fmt::Display for Facts<'_> {
+impl fmt::Display for PluginFacts<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "  sha256 {}", self.0.digest())?;
         writeln!(f, "  size   {} bytes", self.0.size())?;

@@ -1,10 +1,8 @@
 //! `plugin-verify audit`: the verbs on the log of a host, and what they have in common. What is
 //! true of a log is found out in the library.
 
-mod hash;
 mod key;
 mod proof;
-mod prove;
 mod show;
 pub(crate) mod text;
 pub(crate) mod verify;
@@ -41,11 +39,11 @@ enum Verb {
     Show(show::Arguments),
     #[cfg(feature = "report")]
     Report(report::Arguments),
-    Prove(prove::Arguments),
-    CheckProof(proof::Arguments),
+    Prove(proof::ProveArguments),
+    CheckProof(proof::CheckArguments),
     Keygen(key::GenerateArguments),
     Key(key::ShowArguments),
-    Hash(hash::Arguments),
+    Hash(key::HashArguments),
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Exit {
@@ -54,17 +52,17 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
         Verb::Show(arguments) => show::run(arguments),
         #[cfg(feature = "report")]
         Verb::Report(arguments) => report::run(arguments),
-        Verb::Prove(arguments) => prove::run(arguments),
-        Verb::CheckProof(arguments) => proof::run(arguments),
+        Verb::Prove(arguments) => proof::run_prove(arguments),
+        Verb::CheckProof(arguments) => proof::run_check(arguments),
         Verb::Keygen(arguments) => key::generate(arguments),
         Verb::Key(arguments) => key::show(arguments),
-        Verb::Hash(arguments) => hash::run(arguments),
+        Verb::Hash(arguments) => key::hash(arguments),
     }
 }
 
 /// A log, and what is known of it from elsewhere.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Subject {
+pub(crate) struct LogArguments {
     /// The current file of the log; the full ones beside it belong to it
     #[arg(value_name = "LOG")]
     pub(crate) log: PathBuf,
@@ -78,7 +76,7 @@ pub(crate) struct Subject {
     pub(crate) checkpoint: Vec<PathBuf>,
 }
 
-impl Subject {
+impl LogArguments {
     /// What is known, or what could not be read.
     pub(crate) fn trust(&self) -> Result<Trust, String> {
         let mut trust = self.key.iter().cloned().fold(Trust::nothing(), Trust::key);

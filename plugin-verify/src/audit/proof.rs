@@ -1,16 +1,87 @@
-//! `plugin-verify audit check-proof`: a proof, held against the public key of the log that it is
-//! about. Needs no log.
+//! `plugin-verify audit prove` and `check-proof`: proofs for people who do not have the log. Proves
+//! nothing about records that do not verify.
 
 use std::path::PathBuf;
 
 use cli_support::{Exit, OutputFormat};
-use portcullis::Escaped;
 use portcullis::audit::NoteVerifier;
-use portcullis::audit::proof::{ConsistencyProof, InclusionProof, ProofError};
+use portcullis::audit::proof::{ConsistencyProof, Evidence, EvidenceError, InclusionProof, ProofError};
+use portcullis::audit::verifier::Trust;
+use portcullis::{Chain, Escaped};
 use serde_json::{Value, json};
 
-use super::{small_text, text};
+use super::{small_text, text, verify};
 use crate::OUTPUT;
+
+/// Prove that a record is in a log, or that a log only grew
+///
+/// With --seq it prints the proof that this record is in the log, with the record itself, in the
+/// form of c2sp.org/tlog-proof. With --from it prints the proof that the log has only grown since
+/// that checkpoint. `audit check-proof` checks both with nothing but the public key of the log.
+///
+/// Exit status: 0 printed, 1 that is not so, 2 could not be found out.
+#[derive(Debug, clap::Args)]
+#[command(group(clap::ArgGroup::new("what").required(true).args(["seq", "from"])))]
+pub(crate) struct ProveArguments {
+    /// The current file of the log; the full ones beside it belong to it
+    #[arg(value_name = "LOG")]
+    log: PathBuf,
+
+    /// The number of the record
+    #[arg(long, value_name = "N")]
+    seq: Option<u64>,
+
+    /// The older checkpoint
+    #[arg(long, value_name = "FILE")]
+    from: Option<PathBuf>,
+
+    /// The checkpoint to prove it by, or up to which the log has grown, instead of the last one in
+    /// the log
+    #[arg(long, value_name = "FILE")]
+    to: Option<PathBuf>,
+
+    /// The key that its checkpoints must be signed with: NAME+ID+KEY
+    #[arg(long, value_name = "KEY")]
+    key: Option<NoteVerifier>,
+
+    #[command(flatten)]
+    format: OutputFormat,
+}
+
+pub(crate) fn run_prove(arguments: &ProveArguments) -> Exit {
+    let ProveArguments { log, seq, key, format, .. } = arguments;
+    let (from, to) = match (optional_text(arguments.from.as_ref()), optional_text(arguments.to.as_ref())) {
+        (Ok(from), Ok(to)) => (from, to),
+        (Err(reason), _) | (_, Err(reason)) => return OUTPUT.failed("audit prove", *format, reason),
+    };
+    let trust = key.iter().cloned().fold(Trust::nothing(), Trust::key);
+    let evidence = match Evidence::collect(log, &trust, seq.as_slice()) {
+        Ok(evidence) => evidence,
+        Err(error) => return OUTPUT.failed("audit prove", *format, Chain::of(&error)),
+    };
+    match prove(&evidence, *seq, from.as_deref(), to.as_deref()) {
+        Ok(proof) if format.json => OUTPUT.json("audit prove", Exit::Success, [("proof", proof.into())]),
+        Ok(proof) => OUTPUT.print(proof, Exit::Success),
+        Err(error) => {
+            let trouble = verify::trouble(evidence.examination());
+            let reason = trouble.map_or_else(|| error.to_string(), |trouble| format!("{error}; the log: {trouble}"));
+            OUTPUT.refused("audit prove", *format, reason)
+        }
+    }
+}
+
+fn optional_text(path: Option<&PathBuf>) -> Result<Option<String>, String> {
+    path.map(|path| small_text(path)).transpose()
+}
+
+fn prove(evidence: &Evidence, seq: Option<u64>, from: Option<&str>, to: Option<&str>) -> Result<String, EvidenceError> {
+    match (seq, from) {
+        (Some(seq), _) => Ok(evidence.inclusion(seq, to)?.to_string()),
+        (None, Some(from)) => Ok(evidence.consistency(from, to)?.to_string()),
+        // The command line asks for one of them.
+        (None, None) => Err(EvidenceError::NoRecord),
+    }
+}
 
 /// Check a proof of `audit prove`
 ///
@@ -18,7 +89,7 @@ use crate::OUTPUT;
 ///
 /// Exit status: 0 proven, 1 not proven, 2 could not be read.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Arguments {
+pub(crate) struct CheckArguments {
     /// The proof; - reads it from standard input
     #[arg(value_name = "FILE")]
     proof: PathBuf,
@@ -39,8 +110,8 @@ pub(crate) struct Arguments {
     format: OutputFormat,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Exit {
-    let Arguments { format, .. } = arguments;
+pub(crate) fn run_check(arguments: &CheckArguments) -> Exit {
+    let CheckArguments { format, .. } = arguments;
     let record = arguments.record.as_ref().map(|path| small_text(path)).transpose();
     let (proof, record) = match (small_text(&arguments.proof), record) {
         (Ok(proof), Ok(record)) => (proof, record),
@@ -57,7 +128,7 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
 }
 
 /// What was proven, for people and for programs.
-fn check(arguments: &Arguments, proof: &str, record: Option<&str>) -> Result<(String, Value), ProofError> {
+fn check(arguments: &CheckArguments, proof: &str, record: Option<&str>) -> Result<(String, Value), ProofError> {
     let keys = std::slice::from_ref(&arguments.key);
     let origin = arguments.origin.as_deref().unwrap_or_else(|| arguments.key.name());
     let shown = Escaped::new(origin);

@@ -12,7 +12,7 @@ use portcullis::audit::verifier::examine_with;
 use portcullis::event::{Event, LaunchId};
 use serde_json::Value;
 
-use super::{Subject, text, verify};
+use super::{LogArguments, text, verify};
 use crate::OUTPUT;
 use crate::limits::{KEPT_RECORD_BYTES, KEPT_RECORDS};
 
@@ -26,7 +26,7 @@ use crate::limits::{KEPT_RECORD_BYTES, KEPT_RECORDS};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    subject: Subject,
+    subject: LogArguments,
 
     /// Only records of this kind, as `call` or `verification`. Can be given several times
     #[arg(long = "type", value_name = "KIND")]

@@ -8,7 +8,7 @@ use portcullis::audit::verifier::{Examination, Witness, examine};
 use portcullis::{Chain, Escaped};
 use serde_json::{Map, Value, json};
 
-use super::Subject;
+use super::LogArguments;
 use crate::OUTPUT;
 
 /// Examine a log: every record, every checkpoint, nothing missing that a checkpoint knows of
@@ -26,7 +26,7 @@ use crate::OUTPUT;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    subject: Subject,
+    subject: LogArguments,
 
     /// Take records at the end that nobody vouches for as they are: the log is being written, or
     /// its host was killed

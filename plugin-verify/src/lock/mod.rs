@@ -1,12 +1,9 @@
 //! `plugin-verify lock`: the verbs on a lock file, and what they have in common. What may be agreed
 //! to is decided in the library.
 
-mod add;
-mod fault;
-mod offering;
-mod remove;
-mod shown;
-mod update;
+mod candidates;
+mod change;
+mod outcome;
 mod verify;
 
 use std::path::PathBuf;
@@ -27,24 +24,24 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    Add(add::Arguments),
-    Update(update::Arguments),
-    Remove(remove::Arguments),
+    Add(change::AddArguments),
+    Update(change::UpdateArguments),
+    Remove(change::RemoveArguments),
     Verify(verify::Arguments),
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Exit {
     match &arguments.verb {
-        Verb::Add(arguments) => add::run(arguments),
-        Verb::Update(arguments) => update::run(arguments),
-        Verb::Remove(arguments) => remove::run(arguments),
+        Verb::Add(arguments) => change::run_add(arguments),
+        Verb::Update(arguments) => change::run_update(arguments),
+        Verb::Remove(arguments) => change::run_remove(arguments),
         Verb::Verify(arguments) => verify::run(arguments),
     }
 }
 
 /// Which lock file, and how results are printed.
 #[derive(Debug, clap::Args)]
-struct Place {
+struct LockOptions {
     /// The lock file
     #[arg(long, value_name = "FILE", default_value = "plugins.lock")]
     lock: PathBuf,

@@ -9,8 +9,8 @@ use portcullis::verify::Lock;
 use portcullis::{Escaped, verify::PluginName};
 use serde_json::{Map, Value, json};
 
-use super::Place;
-use super::fault::Fault;
+use super::LockOptions;
+use super::outcome::NotWritten;
 use crate::OUTPUT;
 use crate::verdict::Verdict;
 
@@ -29,7 +29,7 @@ const VERB: &str = "lock verify";
 #[command(group(clap::ArgGroup::new("plugins").required(true).args(["directory", "files"])))]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    place: Place,
+    options: LockOptions,
 
     /// The directory with the plugins
     #[arg(long, value_name = "DIR")]
@@ -43,24 +43,25 @@ pub(crate) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Exit {
     match inventory(arguments) {
         Ok(inventory) => show(arguments, inventory),
-        Err(fault) => fault.report(VERB, arguments.place.format),
+        Err(failure) => failure.report(VERB, arguments.options.format),
     }
 }
 
-fn inventory(arguments: &Arguments) -> Result<Inventory, Fault> {
-    let lock = Lock::read(&arguments.place.lock)?;
+fn inventory(arguments: &Arguments) -> Result<Inventory, NotWritten> {
+    let lock = Lock::read(&arguments.options.lock)?;
     match &arguments.directory {
-        Some(directory) => Inventory::of_directory(lock, directory)
-            .map_err(|error| Fault::Failed(format!("{} could not be read: {error}", Escaped::path(directory)).into())),
+        Some(directory) => Inventory::of_directory(lock, directory).map_err(|error| {
+            NotWritten::Failed(format!("{} could not be read: {error}", Escaped::path(directory)).into())
+        }),
         None => Ok(Inventory::of_files(lock, arguments.files.iter().cloned())),
     }
 }
 
 fn show(arguments: &Arguments, inventory: Inventory) -> Exit {
-    let format = arguments.place.format;
+    let format = arguments.options.format;
     let Inventory { items, unknown, elsewhere, .. } = inventory;
     if items.is_empty() {
-        let lock = Escaped::path(&arguments.place.lock);
+        let lock = Escaped::path(&arguments.options.lock);
         return OUTPUT.refused(VERB, format, format_args!("{lock} has no plugin for this machine"));
     }
     let mut exit = if unknown.is_empty() { Exit::Success } else { Exit::Refused };

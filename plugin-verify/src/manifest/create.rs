@@ -116,7 +116,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
 
 fn describe(arguments: &Arguments) -> Result<String, Box<dyn Error>> {
     let name = arguments.name.clone();
-    let name = name.or_else(|| arguments.path.file_name()?.to_str()?.parse().ok()).ok_or(Fault::Unnamed)?;
+    let name = name.or_else(|| arguments.path.file_name()?.to_str()?.parse().ok()).ok_or(CreateError::Unnamed)?;
     let mut claims = Claims::new(name, arguments.version.clone());
     if let Some(platform) = &arguments.platform {
         claims = claims.with_platform(platform.clone());
@@ -147,19 +147,19 @@ fn write(arguments: &Arguments, text: &str) -> Result<PathBuf, Box<dyn Error>> {
     let target = arguments.output.clone().unwrap_or_else(beside);
     match place::write(text.as_bytes(), &target, arguments.force) {
         Ok(()) => Ok(target),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(Fault::Exists(target).into()),
-        Err(error) => Err(Fault::Io(target, error).into()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(CreateError::Exists(target).into()),
+        Err(error) => Err(CreateError::Io(target, error).into()),
     }
 }
 
 #[derive(Debug)]
-enum Fault {
+enum CreateError {
     Unnamed,
     Exists(PathBuf),
     Io(PathBuf, io::Error),
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for CreateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unnamed => f.write_str("the file name is no name of a plugin; give it one with --name"),
@@ -169,7 +169,7 @@ impl fmt::Display for Fault {
     }
 }
 
-impl Error for Fault {
+impl Error for CreateError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Io(_, error) => Some(error),

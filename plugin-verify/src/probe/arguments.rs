@@ -11,8 +11,8 @@ use portcullis::Protocol;
 use portcullis::host::{Builder, Environment, Plugin, Ready};
 use portcullis::verify::VerifiedPlugin;
 
-use super::session::Fault;
-use crate::trust::Trust;
+use super::session::ProbeError;
+use crate::trust::TrustSources;
 
 /// Launch a file as a plugin, show what a host sees of it, and shut it down
 ///
@@ -27,7 +27,7 @@ use crate::trust::Trust;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    trust: Trust,
+    trust: TrustSources,
 
     #[command(flatten)]
     pub(super) format: OutputFormat,
@@ -64,9 +64,9 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
-    pub(super) fn verify(&self) -> Result<VerifiedPlugin, Fault> {
-        let policy = self.trust.policy().map_err(Fault::Source)?;
-        self.trust.decide(&policy, &self.file).into_outcome().map_err(|error| Fault::Launch(error.into()))
+    pub(super) fn verify(&self) -> Result<VerifiedPlugin, ProbeError> {
+        let policy = self.trust.policy().map_err(ProbeError::Source)?;
+        self.trust.decide(&policy, &self.file).into_outcome().map_err(|error| ProbeError::Launch(error.into()))
     }
 
     pub(super) fn builder(&self, verified: VerifiedPlugin, environment: Environment) -> Builder<Ready> {
@@ -85,17 +85,17 @@ impl Arguments {
     }
 
     /// What was named, and nothing else.
-    pub(super) fn environment(&self) -> Result<Environment, Fault> {
+    pub(super) fn environment(&self) -> Result<Environment, ProbeError> {
         self.env.iter().try_fold(Environment::empty(), |environment, variable| {
             let bytes = variable.as_bytes();
             let environment = match bytes.iter().position(|byte| *byte == b'=') {
                 Some(end) => environment.set(OsStr::from_bytes(&bytes[..end]), OsStr::from_bytes(&bytes[end + 1..])),
                 // The library passes over what is not there. Who named it wants the plugin to have
                 // it.
-                None if std::env::var_os(variable).is_none() => return Err(Fault::NotSet(variable.clone())),
+                None if std::env::var_os(variable).is_none() => return Err(ProbeError::NotSet(variable.clone())),
                 None => environment.inherit(variable),
             };
-            environment.map_err(Fault::Environment)
+            environment.map_err(ProbeError::Environment)
         })
     }
 }

@@ -10,12 +10,12 @@ use portcullis::host::{
 use portcullis::{Chain, Error, Escaped};
 use serde_json::{Map, Value, json};
 
-use super::session::{Fault, Seen};
+use super::session::{ProbeError, Seen};
 use super::{Arguments, ending, stage};
 use crate::OUTPUT;
 use crate::verdict;
 
-pub(super) fn show(arguments: &Arguments, probed: &Result<Seen, Fault>, exit: Exit) -> Exit {
+pub(super) fn show(arguments: &Arguments, probed: &Result<Seen, ProbeError>, exit: Exit) -> Exit {
     let mut body = vec![("file", Escaped::path(&arguments.file).to_string().into())];
     match probed {
         Ok(seen) => {
@@ -102,9 +102,9 @@ fn exit(exit: ProcessExit) -> Value {
     }
 }
 
-fn error(fault: &Fault) -> Value {
+fn error(fault: &ProbeError) -> Value {
     let mut error = json!({ "stage": stage(fault), "message": fault.to_string() });
-    if let Fault::Launch(Error::Start(start)) = fault {
+    if let ProbeError::Launch(Error::Start(start)) = fault {
         error["message"] = Chain::of(&start.fault).to_string().into();
         error["exit"] = start.exit.map(exit).into();
         error["stderr"] = lines(&start.stderr);

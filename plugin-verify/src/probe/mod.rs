@@ -12,7 +12,7 @@ use portcullis::host::Ending;
 
 pub(crate) use arguments::Arguments;
 
-use self::session::{Fault, Seen};
+use self::session::{ProbeError, Seen};
 
 pub(crate) fn run(arguments: &Arguments) -> Exit {
     let probed = session::probe(arguments);
@@ -23,24 +23,24 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
     }
 }
 
-fn verdict(probed: &Result<Seen, Fault>) -> Exit {
+fn verdict(probed: &Result<Seen, ProbeError>) -> Exit {
     match probed {
         Ok(seen) if seen.trouble().is_none() => Exit::Success,
-        Err(Fault::Launch(error)) if error.is_refusal() => Exit::Refused,
-        Err(Fault::Source(error)) if !error.is_unreadable() => Exit::Refused,
+        Err(ProbeError::Launch(error)) if error.is_refusal() => Exit::Refused,
+        Err(ProbeError::Source(error)) if !error.is_unreadable() => Exit::Refused,
         Ok(_) | Err(_) => Exit::Failed,
     }
 }
 
 /// Where a probe failed, as the library divides a launch.
-fn stage(fault: &Fault) -> &'static str {
+fn stage(fault: &ProbeError) -> &'static str {
     match fault {
-        Fault::Environment(_) | Fault::NotSet(_) => "environment",
-        Fault::Runtime(_) => "runtime",
-        Fault::Interrupted => "interrupt",
-        Fault::Source(_) | Fault::Launch(Error::Verify(_)) => "verify",
-        Fault::Launch(Error::Start(_)) => "start",
-        Fault::Launch(_) => "launch",
+        ProbeError::Environment(_) | ProbeError::NotSet(_) => "environment",
+        ProbeError::Runtime(_) => "runtime",
+        ProbeError::Interrupted => "interrupt",
+        ProbeError::Source(_) | ProbeError::Launch(Error::Verify(_)) => "verify",
+        ProbeError::Launch(Error::Start(_)) => "start",
+        ProbeError::Launch(_) => "launch",
     }
 }
 

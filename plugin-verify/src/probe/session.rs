@@ -39,7 +39,7 @@ impl Seen {
 
 /// Why a plugin did not become ready.
 #[derive(Debug)]
-pub(super) enum Fault {
+pub(super) enum ProbeError {
     /// A variable that it was to have is refused. Nothing was started.
     Environment(EnvironmentError),
     /// A variable that it was to have is not set here. Nothing was started.
@@ -54,7 +54,7 @@ pub(super) enum Fault {
     Launch(Error),
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for ProbeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Environment(error) => write!(f, "{error}"),
@@ -69,16 +69,16 @@ impl fmt::Display for Fault {
 
 /// Launches the plugin and shuts it down. Returns within the time that was allowed for the start,
 /// and ten seconds.
-pub(super) fn probe(arguments: &Arguments) -> Result<Seen, Fault> {
+pub(super) fn probe(arguments: &Arguments) -> Result<Seen, ProbeError> {
     let environment = arguments.environment()?;
     let builder = arguments.builder(arguments.verify()?, environment);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Fault::Runtime)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ProbeError::Runtime)?;
     runtime.block_on(async {
-        let mut signals = Signals::catch().map_err(Fault::Runtime)?;
+        let mut signals = Signals::catch().map_err(ProbeError::Runtime)?;
         tokio::select! {
-            seen = async { Ok(look_at(builder.launch().await.map_err(Fault::Launch)?).await) } => seen,
+            seen = async { Ok(look_at(builder.launch().await.map_err(ProbeError::Launch)?).await) } => seen,
             // Dropping the launch kills the plugin and removes its directory.
-            () = signals.received() => Err(Fault::Interrupted),
+            () = signals.received() => Err(ProbeError::Interrupted),
         }
     })
 }

@@ -8,16 +8,16 @@ use portcullis::host::Shutdown;
 use portcullis::verify::{Refusal, VerifyError};
 use portcullis::{Error, Escaped};
 
-use super::session::{Fault, Seen};
+use super::session::{ProbeError, Seen};
 use super::{Arguments, ending};
 use crate::OUTPUT;
 use crate::hint;
 
-pub(super) fn show(arguments: &Arguments, probed: &Result<Seen, Fault>, exit: Exit) -> Exit {
+pub(super) fn show(arguments: &Arguments, probed: &Result<Seen, ProbeError>, exit: Exit) -> Exit {
     let file = Escaped::path(&arguments.file);
     match probed {
         Ok(seen) => {
-            let written = OUTPUT.write(format!("{file}: READY\n{}", Indented(Facts(seen))));
+            let written = OUTPUT.write(format!("{file}: READY\n{}", Indented(ProbeFacts(seen))));
             if let Some(trouble) = seen.trouble() {
                 OUTPUT.warn(format_args!("{file}: {trouble}{}", LastWords(&seen.stderr)));
             }
@@ -33,7 +33,7 @@ pub(super) fn show(arguments: &Arguments, probed: &Result<Seen, Fault>, exit: Ex
             }
             OUTPUT.finish(exit, written)
         }
-        Err(fault @ Fault::Launch(Error::Verify(_))) => {
+        Err(fault @ ProbeError::Launch(Error::Verify(_))) => {
             OUTPUT.warn(fault);
             exit
         }
@@ -45,17 +45,17 @@ pub(super) fn show(arguments: &Arguments, probed: &Result<Seen, Fault>, exit: Ex
 }
 
 /// Why the file itself is refused, if it is.
-fn refusal(fault: &Fault) -> Option<&Refusal> {
+fn refusal(fault: &ProbeError) -> Option<&Refusal> {
     match fault {
-        Fault::Launch(Error::Verify(VerifyError::Refused { reason, .. })) => Some(reason),
+        ProbeError::Launch(Error::Verify(VerifyError::Refused { reason, .. })) => Some(reason),
         _ => None,
     }
 }
 
 /// What is known of a plugin that was ready, one fact to a line.
-struct Facts<'a>(&'a Seen);
+struct ProbeFacts<'a>(&'a Seen);
 
-impl fmt::Display for Facts<'_> {
+impl fmt::Display for ProbeFacts<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Seen { report, services, shutdown, .. } = self.0;
         writeln!(f, "{report}")?;

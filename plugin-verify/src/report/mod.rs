@@ -25,7 +25,7 @@ use serde_json::Value;
 use self::summary::LogSummary;
 
 use crate::OUTPUT;
-use crate::audit::{Subject, verify};
+use crate::audit::{LogArguments, verify};
 use crate::place;
 
 const VERB: &str = "audit report";
@@ -47,7 +47,7 @@ const BEGINNING: &str = "<!DOCTYPE html>";
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    subject: Subject,
+    subject: LogArguments,
 
     /// Write the page to FILE, for this user alone, instead of to standard output. A page that is
     /// there is replaced, and nothing else is

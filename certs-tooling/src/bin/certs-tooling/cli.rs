@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 use cli_support::Exit;
 
 use crate::OUTPUT;
-use crate::{auto_mtls, inspect, issue};
+use crate::{inspect, issue};
 
 /// Certificates for manual TLS between hosts and plugins, for debugging, and for tests
 ///
@@ -35,7 +35,7 @@ pub(crate) enum Verb {
     /// The end that is connected to
     #[command(subcommand)]
     Plugin(Plugin),
-    AutoMtls(auto_mtls::Arguments),
+    AutoMtls(issue::AutoMtlsArguments),
     Inspect(inspect::Arguments),
     Fingerprint(inspect::FingerprintArguments),
 }

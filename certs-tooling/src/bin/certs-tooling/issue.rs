@@ -1,11 +1,12 @@
-//! `certs-tooling ca new`, `host issue` and `plugin issue`: files that were not there before. Shows
-//! no key.
+//! `certs-tooling ca new`, `host issue`, `plugin issue` and `auto-mtls`: new keys and certificates in
+//! new files. Prints no key.
 
 use std::error::Error;
 use std::path::PathBuf;
 
 use certs_tooling::{
-    AlternativeName, Ca, Certificate, CommonName, Identity, KeyAlgorithm, Lifetime, Request, Role, Written,
+    AlternativeName, AutoMtls, Ca, Certificate, CommonName, Identity, KeyAlgorithm, Lifetime, Profile, Request, Role,
+    Written,
 };
 use cli_support::{Body, Exit, OutputFormat};
 use portcullis::Escaped;
@@ -95,4 +96,48 @@ pub(crate) fn written(files: &Written, certificate: &Certificate) -> (String, Bo
     let sha256 = certificate.fingerprint().to_string();
     let text = format!("certificate  {path}\nkey          {key}\nsha256       {sha256}\n");
     (text, vec![("certificate", path.into()), ("key", key.into()), ("sha256", sha256.into())])
+}
+
+/// Make a certificate as hosts and plugins make one for a launch
+///
+/// Prints it in PEM, as a host puts it into PLUGIN_CLIENT_CERT: PLUGIN_CLIENT_CERT="$(certs-tooling
+/// auto-mtls --out DIR)" starts a plugin that talks TLS with the key in DIR and with nobody else.
+///
+/// Without --out the key is forgotten. With it auto-mtls.pem and auto-mtls-key.pem are written;
+/// whoever can read the key is the peer.
+#[derive(Debug, clap::Args)]
+pub(crate) struct AutoMtlsArguments {
+    /// Whose certificate: portcullis, or go-plugin
+    #[arg(long, default_value_t)]
+    profile: Profile,
+
+    /// The directory to write to; made if it is not there
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+
+    /// Print it as the sixth field of a handshake line
+    #[arg(long, conflicts_with = "json")]
+    field: bool,
+
+    #[command(flatten)]
+    format: OutputFormat,
+}
+
+pub(crate) fn auto_mtls(arguments: &AutoMtlsArguments) -> Exit {
+    crate::print_result(arguments.format, "auto-mtls", make_auto_mtls(arguments))
+}
+
+fn make_auto_mtls(arguments: &AutoMtlsArguments) -> Result<(String, Body), Box<dyn Error>> {
+    let made = AutoMtls::generate(arguments.profile)?;
+    let (pem, field) = (made.certificate().pem(), made.certificate().handshake_field());
+    let mut body: Body = vec![
+        ("profile", arguments.profile.to_string().into()),
+        ("plugin_client_cert", pem.clone().into()),
+        ("handshake_field", field.clone().into()),
+    ];
+    match &arguments.out {
+        Some(directory) => body.extend(written(&made.write(directory)?, made.certificate()).1),
+        None => body.push(("sha256", made.certificate().fingerprint().to_string().into())),
+    }
+    Ok((if arguments.field { field + "\n" } else { pem }, body))
 }

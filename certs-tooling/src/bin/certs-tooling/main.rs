@@ -2,7 +2,6 @@
 //! does. Has no check of its own.
 #![forbid(unsafe_code)]
 
-mod auto_mtls;
 mod cli;
 mod inspect;
 mod issue;
@@ -23,7 +22,7 @@ fn main() -> ExitCode {
         Ok(Verb::Ca(cli::Ca::New(arguments))) => issue::ca(&arguments),
         Ok(Verb::Host(cli::Host::Issue(arguments))) => issue::identity::<Host>(arguments),
         Ok(Verb::Plugin(cli::Plugin::Issue(arguments))) => issue::identity::<Plugin>(arguments),
-        Ok(Verb::AutoMtls(arguments)) => auto_mtls::run(&arguments),
+        Ok(Verb::AutoMtls(arguments)) => issue::auto_mtls(&arguments),
         Ok(Verb::Inspect(arguments)) => inspect::run(&arguments),
         Ok(Verb::Fingerprint(arguments)) => inspect::fingerprint(&arguments),
         Err(exit) => exit,

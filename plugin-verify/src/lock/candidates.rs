@@ -7,7 +7,7 @@ use std::sync::Arc;
 use portcullis::authoring::{Candidate, Offer};
 use portcullis::verify::{Checksums, Platform, PluginName, Version};
 
-use super::fault::Fault;
+use super::outcome::NotWritten;
 use crate::trust::KeyArgument;
 
 const HEADING: &str = "What is said of it (a manifest that says something else is refused)";
@@ -15,7 +15,7 @@ const HEADING: &str = "What is said of it (a manifest that says something else i
 const VOUCHED: &str = "Who must vouch for it";
 
 #[derive(Debug, clap::Args)]
-pub(super) struct Offering {
+pub(super) struct CandidateOptions {
     /// The name of the plugin, instead of the one in its manifest or its file name
     #[arg(long = "as", help_heading = HEADING, value_name = "NAME")]
     known_as: Option<PluginName>,
@@ -51,9 +51,9 @@ pub(super) struct Offering {
     private_copy: Option<PathBuf>,
 }
 
-impl Offering {
+impl CandidateOptions {
     /// What each file amounts to, in their order.
-    pub(super) fn examine(&self, files: &[PathBuf]) -> Result<Vec<Offer>, Fault> {
+    pub(super) fn examine(&self, files: &[PathBuf]) -> Result<Vec<Offer>, NotWritten> {
         let checksums = self.sums.as_ref().map(Checksums::read).transpose()?.map(Arc::new);
         let keys = self.key.iter().map(KeyArgument::read).collect::<Result<Vec<_>, _>>()?;
         let examine = |file: &PathBuf| {

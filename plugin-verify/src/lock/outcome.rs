@@ -1,0 +1,117 @@
+//! The outcome of a verb on a lock file: the changes that were written, or why nothing was written.
+//! Changes nothing.
+
+use std::path::Path;
+
+use cli_support::{Exit, OutputFormat, Problem};
+use portcullis::Escaped;
+use portcullis::authoring::{Change, LockRefusal, LockWriteError, Offer, OfferError};
+use portcullis::verify::{LockedPlugin, SourceError, Subject, VerifyError};
+use serde_json::{Value, json};
+
+use super::LockOptions;
+use crate::{OUTPUT, hint};
+
+/// Shows what was written to the lock file, and warns of what was agreed to without being examined.
+pub(super) fn changes(verb: &str, options: &LockOptions, changes: &[Change], offers: &[Offer]) -> Exit {
+    let unexamined: Vec<String> = offers.iter().filter(|offer| !offer.runs_here()).map(unexamined).collect();
+    if options.format.json {
+        let changes: Vec<Value> = changes.iter().map(document).collect();
+        let body = [("lock", escaped(&options.lock)), ("changes", changes.into()), ("unexamined", unexamined.into())];
+        return OUTPUT.json(verb, Exit::Success, body);
+    }
+    for foreign in unexamined {
+        OUTPUT.warn(format_args!("{foreign} cannot run here: only its bytes are known"));
+    }
+    let text: String = changes.iter().map(|change| format!("{change}\n")).collect();
+    OUTPUT.print(text, Exit::Success)
+}
+
+fn unexamined(offer: &Offer) -> String {
+    format!("{} for {}", offer.name(), offer.platform())
+}
+
+fn escaped(path: &Path) -> Value {
+    Escaped::path(path).to_string().into()
+}
+
+fn document(change: &Change) -> Value {
+    json!({
+        "name": change.name().to_string(), "changed": !change.is_empty(),
+        "before": change.before().map(plugin), "after": change.after().map(plugin),
+    })
+}
+
+fn plugin(plugin: &LockedPlugin) -> Value {
+    let artifacts = plugin.artifacts.iter().map(|(platform, artifact)| {
+        let kind = match artifact.subject {
+            Subject::Manifest(_) => "manifest",
+            _ => "sha256",
+        };
+        json!({
+            "platform": platform.to_string(), kind: artifact.subject.digest().to_string(),
+            "vouched_by": artifact.vouched_by.map(|key| key.to_string()),
+        })
+    });
+    json!({
+        "version": plugin.version.as_ref().map(ToString::to_string),
+        "minimum_version": plugin.minimum_version.as_ref().map(ToString::to_string),
+        "note": plugin.note.as_ref().map(|note| Escaped::new(note).to_string()),
+        "artifacts": artifacts.collect::<Vec<_>>(),
+    })
+}
+
+/// Nothing was written.
+#[derive(Debug)]
+pub(super) enum NotWritten {
+    Refused(Problem),
+    Failed(Problem),
+}
+
+impl NotWritten {
+    pub(super) fn report(self, verb: &str, format: OutputFormat) -> Exit {
+        match self {
+            Self::Refused(problem) => OUTPUT.refused(verb, format, problem),
+            Self::Failed(problem) => OUTPUT.failed(verb, format, problem),
+        }
+    }
+}
+
+impl From<SourceError> for NotWritten {
+    fn from(error: SourceError) -> Self {
+        match error.is_unreadable() {
+            true => Self::Failed(Problem::of(&error)),
+            false => Self::Refused(Problem::new(error)),
+        }
+    }
+}
+
+impl From<OfferError> for NotWritten {
+    fn from(error: OfferError) -> Self {
+        let advice = match &error {
+            OfferError::Verify(VerifyError::Refused { reason, .. }) => hint::what_to_do(reason),
+            OfferError::Disagreement { .. } => {
+                Some("leave out what the manifest says itself, or name the right manifest with --manifest")
+            }
+            OfferError::OtherPlatform { .. } => Some("name the platform that it was built for with --platform"),
+            _ => None,
+        };
+        match error.is_refusal() {
+            // The texts of its causes are part of its own.
+            true => Self::Refused(Problem::new(error).with_hint(advice)),
+            false => Self::Failed(Problem::of(&error)),
+        }
+    }
+}
+
+impl From<LockRefusal> for NotWritten {
+    fn from(refusal: LockRefusal) -> Self {
+        Self::Refused(Problem::new(&refusal).with_hint(hint::on_agreement(&refusal)))
+    }
+}
+
+impl From<LockWriteError> for NotWritten {
+    fn from(error: LockWriteError) -> Self {
+        Self::Failed(Problem::of(&error))
+    }
+}
