@@ -1,4 +1,4 @@
-//! Disks that are really full: a file system of two mebibytes, and a file that may not grow.
+//! Full disks: a file system of 2 MiB, and a file that may not grow.
 
 use std::fs::{File, remove_file};
 use std::io::Write as _;
@@ -14,7 +14,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
 
-/// Writes to a file until there is no room for another byte.
+/// Writes to a file until not one more byte fits.
 fn occupy(path: &Path) {
     let mut file = File::create(path).unwrap();
     for size in [4096, 1] {
@@ -22,7 +22,7 @@ fn occupy(path: &Path) {
     }
 }
 
-/// Appends events until one is refused, and returns the names of those that were not.
+/// Appends events until one is rejected. Returns the names of the accepted ones.
 fn append_until_refused(log: &Log, prefix: &str) -> (Vec<String>, std::io::ErrorKind) {
     let mut names = Vec::new();
     loop {
@@ -30,15 +30,15 @@ fn append_until_refused(log: &Log, prefix: &str) -> (Vec<String>, std::io::Error
         match log.append(event(&name)) {
             Ok(()) => names.push(name),
             Err(LogError::Write(error)) => return (names, error.kind()),
-            Err(error) => panic!("another refusal: {error}"),
+            Err(error) => panic!("unexpected error: {error}"),
         }
     }
 }
 
-/// Begins 40 things, lets the disk run full, ends them, makes room again, and goes on.
+/// Begins 40 actions, fills the disk, records their outcomes, frees space and continues.
 pub fn fill(place: &Path) {
     let log = builder(place).rotate_at(16 * 1024).open().unwrap();
-    assert!(log.status().reserves, "this file system can keep room");
+    assert!(log.status().reserves, "this file system supports reservations");
     let mut owed = Vec::new();
     for number in 0..40 {
         owed.push(block_on(log.intend(event(&format!("intent {number}")))).unwrap());
@@ -46,13 +46,13 @@ pub fn fill(place: &Path) {
     occupy(&place.join("occupied"));
     let (mut names, kind) = append_until_refused(&log, "plain");
     assert_eq!(kind, std::io::ErrorKind::StorageFull);
-    // Whatever else came or was refused since.
+    // Rejected records must not use up the reserved space.
     for _ in 0..200 {
         assert!(log.append(event("refused")).is_err());
         assert!(block_on(log.intend(event("refused"))).is_err());
     }
-    // Three pages, in which another file of the log could begin and not go on: the full one is
-    // kept.
+    // Three pages: enough to begin another file of the log, but not to continue it. The log must
+    // stay in the full file.
     let occupied = File::options().write(true).open(place.join("occupied")).unwrap();
     occupied.set_len(occupied.metadata().unwrap().len() - 3 * 4096).unwrap();
     for (number, owed) in owed.into_iter().enumerate() {
@@ -68,7 +68,7 @@ pub fn fill(place: &Path) {
     println!("{}", names.join("\n"));
 }
 
-/// Appends when there is room again.
+/// Appends after space was freed.
 fn append_after(log: &Log) -> Vec<String> {
     let names: Vec<_> = (0..100).map(|number| format!("after {number}")).collect();
     names.iter().for_each(|name| log.append(event(name)).unwrap());
@@ -79,7 +79,8 @@ pub fn full_disk_still_records_reserved_outcomes() {
     let place = place();
     let mount = place.path().join("mount");
     std::fs::create_dir(&mount).unwrap();
-    // Where root's directories are nobody's, every directory is one where somebody else may rename.
+    // In a user namespace without root's id, `/` belongs to an unmapped user, and the log refuses
+    // every directory below it.
     let script = r#"[ "$(stat -c %u /)" = 0 ] && mount -t tmpfs -o size=2m,mode=700 none "$2" && cp -p "$1/key" "$2/" || { echo cannot-mount; exit 0; }
         "$0" play=full "$2" && mkdir "$1/after" && cp -p "$2"/log* "$1/after/""#;
     let program = std::env::current_exe().unwrap();
@@ -90,11 +91,11 @@ pub fn full_disk_still_records_reserved_outcomes() {
         .output();
     let output = match output {
         Ok(output) => output,
-        Err(error) => return eprintln!("SKIPPED: unshare cannot be run: {error}"),
+        Err(error) => return eprintln!("SKIPPED: cannot run unshare: {error}"),
     };
     let (told, said) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8_lossy(&output.stderr));
     if told.contains("cannot-mount") || said.contains("unshare:") {
-        return eprintln!("SKIPPED: no file system of its own can be mounted here: {said}");
+        return eprintln!("SKIPPED: cannot mount a file system here: {said}");
     }
     assert!(output.status.success(), "{said}");
     let log = place.path().join("after/log");
@@ -110,13 +111,13 @@ pub fn full_disk_still_records_reserved_outcomes() {
     };
     assert!(examination.is_intact(), "{examination:?}");
     assert_eq!(examination.account.lost, 0);
-    assert_eq!(names.get("note"), Some(&200), "what has happened is recorded when there is room");
+    assert_eq!(names.get("note"), Some(&200), "notes are recorded once space is free");
     let told: std::collections::BTreeSet<_> = told.lines().collect();
     let recorded: std::collections::BTreeSet<_> = names.keys().map(String::as_str).filter(|it| *it != "note").collect();
-    assert_eq!(recorded, told, "no more and no less than was told");
+    assert_eq!(recorded, told, "exactly the acknowledged events are recorded");
 }
 
-/// Writes until its files may not grow, and goes on when they may.
+/// Writes until the file size limit, then continues without the limit.
 pub fn outgrow(place: &Path) {
     let log = builder(place).open().unwrap();
     let (mut names, kind) = append_until_refused(&log, "plain");
@@ -124,7 +125,7 @@ pub fn outgrow(place: &Path) {
     assert!(names.len() > 10);
     let before = std::fs::metadata(place.join("log")).unwrap().len();
     assert!(log.append(event("refused")).is_err());
-    assert_eq!(std::fs::metadata(place.join("log")).unwrap().len(), before, "nothing of it is there");
+    assert_eq!(std::fs::metadata(place.join("log")).unwrap().len(), before, "a rejected record left bytes");
     let maximum = getrlimit(Resource::Fsize).maximum;
     setrlimit(Resource::Fsize, Rlimit { current: maximum, maximum }).unwrap();
     names.extend(append_after(&log));
@@ -134,7 +135,7 @@ pub fn outgrow(place: &Path) {
 
 pub fn file_size_limit_leaves_no_partial_record() {
     let place = place();
-    // In blocks of 512 bytes. The signal would end the process instead of telling it.
+    // The limit counts blocks of 512 bytes. SIGXFSZ is ignored, so that write(2) fails instead.
     let script = r#"trap "" XFSZ; ulimit -S -f 40; exec "$0" play=limit "$1""#;
     let output = std::process::Command::new("sh")
         .args(["-c", script])

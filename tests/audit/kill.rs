@@ -1,4 +1,4 @@
-//! Writers that are killed in the middle of everything, over and over, in one log.
+//! Writers of one log that are killed at arbitrary moments, one after the other.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
@@ -13,8 +13,8 @@ use super::support::*;
 const ROUNDS: usize = 30;
 const THREADS: usize = 4;
 
-/// Writes events as fast as it can, over many files, and says which of them it was told to be
-/// recorded. Until it is killed.
+/// Writes events to many log files as fast as it can until it is killed. Prints the name of each
+/// event that the log acknowledged.
 pub fn write(place: &Path) {
     let log = builder(place)
         .rotate_at(32 * 1024)
@@ -43,22 +43,22 @@ pub fn acknowledged_records_survive_every_kill() {
     for round in 0..ROUNDS {
         let mut writer = play("kill", place.path()).stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(writer.stdout.take().unwrap()).lines();
-        // From the first record on to some files later; and once before there is anything.
+        // Kills at any point from before the first record to some files later.
         let until = round * 37 % 400;
         told.extend(lines.by_ref().take(until).map(Result::unwrap));
         writer.kill().unwrap();
-        // What it had said when it was killed counts too.
+        // Lines that were printed before the kill count too.
         told.extend(lines.map_while(Result::ok));
         writer.wait().unwrap();
     }
-    // The last writer ends in order, and so the whole log can be examined.
+    // The last writer closes the log, so that the whole log can be verified.
     builder(place.path()).open().unwrap().close().unwrap();
     let (examination, names) = examined(place.path(), &log(place.path()));
     assert!(examination.is_intact(), "{examination:?}");
     assert!(told.len() > ROUNDS * 50, "{}", told.len());
     let missing: Vec<_> = told.iter().filter(|name| !names.contains(*name)).collect();
-    assert!(missing.is_empty(), "they were told to be recorded: {missing:?}");
-    // Of what was not told, each writer had at most one event of each thread under way.
+    assert!(missing.is_empty(), "acknowledged records are missing: {missing:?}");
+    // Unacknowledged events: at most one for each thread of each writer.
     assert!(names.len() <= told.len() + ROUNDS * THREADS, "{} of {}", told.len(), names.len());
     let note = std::fs::read_to_string(place.path().join("checkpoint")).unwrap();
     let trust = portcullis::audit::verifier::Trust::nothing().key(key(place.path()).verifier().clone());

@@ -1,5 +1,5 @@
-//! Logs that are written by real processes, which are killed, run out of disk and compete: this
-//! very binary writes one when its first argument says so.
+//! Logs written by real processes that are killed, run out of disk space, or compete. This binary
+//! is the writer when its first argument says so.
 #![allow(unreachable_pub, clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod disk;

@@ -1,4 +1,4 @@
-//! A place with a log and its key, and what those who look at it later find in it.
+//! A directory with a log and its key, and the verification of that log.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -8,14 +8,14 @@ use portcullis::audit::verifier::{Examination, Trust, examine_with};
 use portcullis::audit::{Log, LogBuilder, LogKey, Record};
 use portcullis::event::Event;
 
-/// This very binary, as something else.
+/// This binary in another role.
 pub fn play(role: &str, place: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.arg(format!("play={role}")).arg(place);
     command
 }
 
-/// A directory with the key of a log in it.
+/// A directory that holds the key of a log.
 pub fn place() -> tempfile::TempDir {
     let place = tempfile::tempdir().unwrap();
     LogKey::create(place.path().join("key"), "example/log").unwrap();
@@ -45,14 +45,14 @@ pub fn name(record: &Record) -> Option<String> {
     }
 }
 
-/// Examines the log whose key lies in `place`, and returns the names of the application's events,
-/// each of which is there once.
+/// Verifies the log with the key in `place`. Returns the names of the application's events; each
+/// occurs once.
 pub fn examined(place: &Path, log: &Path) -> (Examination, BTreeSet<String>) {
     let mut names = BTreeSet::new();
     let trust = Trust::nothing().key(key(place).verifier().clone());
     let examination = examine_with(log, &trust, |_, record| {
         if let Some(name) = record.and_then(name) {
-            assert!(names.insert(name.clone()), "{name} is there twice");
+            assert!(names.insert(name.clone()), "{name} occurs twice");
         }
     });
     (examination.unwrap(), names)

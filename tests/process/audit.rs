@@ -1,5 +1,5 @@
-//! What a host leaves in its audit log of real plugins: every step before it counts, and nothing of
-//! what was said.
+//! The audit log of launches and calls of real plugins: every step is recorded before it takes
+//! effect, and no payload is.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -16,7 +16,7 @@ use prost::Message as _;
 use crate::support::{LONG, OWN_DIGEST, OWN_PATH, Place, eventually, is_alive, protocol, run, verified};
 use crate::talk;
 
-/// A log, and a place for launches.
+/// A log, and a runtime directory for launches.
 pub struct Audited {
     place: Place,
     pub log: Log,
@@ -46,7 +46,7 @@ impl Audited {
         std::fs::read_to_string(self.place.file("log")).unwrap()
     }
 
-    /// The events that are on the disk, but for those of the log itself.
+    /// The events on the disk, without those of the log itself.
     fn events(&self) -> Vec<Event> {
         let text = self.text();
         let events = text.lines().map(|line| Record::parse(line.as_bytes()).unwrap().event().unwrap());
@@ -54,12 +54,12 @@ impl Audited {
     }
 
     fn kinds(&self) -> Vec<&'static str> {
-        // Everything that was brought is on the disk when it is vouched for.
+        // A checkpoint brings every submitted record to the disk.
         let _ = self.log.checkpoint();
         self.events().iter().map(Event::kind).collect()
     }
 
-    /// What is recorded of one kind.
+    /// The recorded events of one kind.
     fn all<T>(&self, pick: impl Fn(Event) -> Option<T>) -> Vec<T> {
         let _ = self.log.checkpoint();
         self.events().into_iter().filter_map(pick).collect()
@@ -106,7 +106,7 @@ pub fn launch_is_recorded_from_verification_to_exit() {
         assert_eq!(
             audited.events().last().map(Event::kind),
             Some("ready"),
-            "on the disk before anybody can call the plugin"
+            "on the disk before the plugin can be called"
         );
         assert_eq!(plugin.shutdown(LONG).await.ending, Ending::Asked);
         (plugin.report().clone(), plugin.pid())
@@ -237,7 +237,7 @@ pub fn failed_launch_has_a_recorded_outcome() {
     let Error::Start(start) = error else { panic!("{error:?}") };
     assert_eq!((failed[0].refused, failed[0].exit.as_deref()), (false, Some("exit status 7")));
     assert_eq!(failed[0].reason, portcullis::Escaped::new(&start.fault.to_string()).to_string());
-    assert!(!audited.text().contains("last words"), "what it wrote to its standard error");
+    assert!(!audited.text().contains("last words"), "the log holds text of its standard error");
 }
 
 pub fn cancelled_launch_has_a_recorded_outcome() {
@@ -260,7 +260,7 @@ pub fn failed_launch_does_not_wait_for_disk() {
             while audited.events().is_empty() {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
-            // The writer does nothing more before it is let go.
+            // Blocks the writer until `answer` is dropped.
             log.submit(Event::application("stalled", [("", "")]), move |_| {
                 let _ = disk.recv();
             });
@@ -325,7 +325,7 @@ pub fn waived_guarantees_are_recorded_first() {
         audited.kinds()[..7],
         ["weakened", "weakened", "weakened", "weakened", "weakened", "weakened", "launch"]
     );
-    assert!(!audited.text().contains("value of it"), "a value of the environment");
+    assert!(!audited.text().contains("value of it"), "the log holds a value of the environment");
 }
 
 pub fn log_beside_plugins_is_refused() {
@@ -333,7 +333,7 @@ pub fn log_beside_plugins_is_refused() {
     let plugins = place.file("plugins");
     std::fs::create_dir(&plugins).unwrap();
     let log = Log::builder(plugins.join("log"), LogKey::generate("example.com/there").unwrap()).open().unwrap();
-    // It comes from the cache, so that there need be no file.
+    // The image comes from the cache, so the file need not exist.
     let policy = Policy::new().allow(*OWN_DIGEST);
     policy.verify(&*OWN_PATH).unwrap();
     let verified = policy.verify(plugins.join("plugin")).unwrap();
@@ -375,7 +375,7 @@ pub fn error_response_is_recorded() {
             .check(tonic_health::pb::HealthCheckRequest { service: "nothing".into() })
             .await
             .unwrap_err();
-        assert_eq!(audited.returned()[1].outcome, "NOT_FOUND", "a client that was generated");
+        assert_eq!(audited.returned()[1].outcome, "NOT_FOUND", "through a generated client");
     });
 }
 
@@ -387,10 +387,10 @@ pub fn stream_messages_are_recorded_before_delivery() {
         let mut heard = Vec::new();
         while let Some(message) = answers.message().await.unwrap() {
             heard.push(message);
-            // The record of the outcome covers what is there with the end.
+            // The record of the outcome covers the messages that arrive with the end.
             let in_part: u64 = audited.messages().iter().map(|messages| messages.response.messages).sum();
             let in_all = audited.returned().first().map_or(0, |returned| returned.response.messages);
-            assert!(in_part.max(in_all) >= heard.len() as u64, "given before it was recorded");
+            assert!(in_part.max(in_all) >= heard.len() as u64, "delivered before it was recorded");
         }
         assert_eq!(heard, ["1", "2", "3"]);
     });
@@ -455,7 +455,7 @@ pub fn oversized_message_is_refused_and_recorded() {
     });
     let limits = audited.all(|event| if let Event::Limit(limit) = event { Some(limit) } else { None });
     assert_eq!(limits.len(), 1);
-    // What frames the text makes it three bytes longer.
+    // The protobuf framing adds three bytes.
     assert_eq!((limits[0].call, limits[0].allowed, limits[0].found), (Some(2), 1000, Some(1003)));
     assert_eq!(audited.returned()[1].outcome, "OUT_OF_RANGE");
 }
@@ -504,7 +504,7 @@ pub fn exit_of_a_dropped_plugin_is_recorded() {
     let exits =
         |audited: &Audited| audited.all(|event| if let Event::Exit(exit) = event { Some(exit.exit) } else { None });
     assert_eq!(exits(&audited), ["signal 9"]);
-    // And where nobody is left to see how it ended:
+    // Without a runtime, nothing can observe how the plugin exited.
     let audited = Audited::new();
     let plugin = run(talk(&audited));
     drop(plugin);

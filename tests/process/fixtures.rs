@@ -1,4 +1,5 @@
-//! The plugins that this binary plays, by the name in its first argument. Most of them misbehave.
+//! The plugins and hosts that this binary plays, selected by its first argument. Most misbehave.
+//! The tests that launch them are in the other files.
 
 use std::convert::Infallible;
 use std::fs;
@@ -35,9 +36,9 @@ fn perform(name: &str, arguments: &[&str]) -> ExitCode {
         #[cfg(feature = "audit")]
         ("talk", _) => talk(),
         ("serve-in-place", [file, digest]) => serve_in_place(Path::new(file), digest),
-        ("hold-connection", [told]) => hold_connection(Path::new(told)),
+        ("hold-connection", [file]) => hold_connection(Path::new(file)),
         ("print-first", []) => print_first(),
-        ("state", [file]) => tell_state(Path::new(file)),
+        ("state", [file]) => write_state(Path::new(file)),
         ("line", [line]) => write_line(line),
         ("silent", []) => sleep(),
         ("drip", []) => drip(),
@@ -78,7 +79,7 @@ fn perform(name: &str, arguments: &[&str]) -> ExitCode {
     }
 }
 
-/// A good plugin, which serves nothing of its own.
+/// A well-behaved plugin without a service of its own.
 fn serve() -> ExitCode {
     plugin::builder("BASIC_PLUGIN", "hello").version(1, no_services).serve()
 }
@@ -87,8 +88,8 @@ async fn no_services() -> Result<Routes, Infallible> {
     Ok(Routes::default())
 }
 
-/// Lets a program that it verifies itself take its place, as `plugin-verify exec` does between a
-/// host and its plugin.
+/// Verifies a program and replaces itself with it (execve(2)), as `plugin-verify exec` does between
+/// a host and its plugin.
 fn serve_in_place(file: &Path, digest: &str) -> ExitCode {
     let verified = portcullis::Policy::new().allow(digest.parse().unwrap()).verify(file).unwrap();
     let environment = portcullis::exec::Environment::empty().inherit_env();
@@ -96,22 +97,22 @@ fn serve_in_place(file: &Path, digest: &str) -> ExitCode {
     panic!("{}", portcullis::Chain::of(&program.args(support::fixture(&["serve"])).replace()))
 }
 
-/// A good plugin with a call that takes a second.
+/// A well-behaved plugin with a call that takes a second.
 fn serve_slowly() -> ExitCode {
     plugin::builder("BASIC_PLUGIN", "hello")
         .version(1, || async { Ok::<_, Infallible>(Routes::new(slow::SlowServer)) })
         .serve()
 }
 
-/// A good plugin that serves when a file is there.
+/// A well-behaved plugin that serves once `file` exists.
 #[cfg(feature = "audit")]
 fn serve_when(file: &Path, pid: &Path) -> ExitCode {
     fs::write(pid, format!("{}\n", std::process::id())).unwrap();
-    support::eventually("the file is there", || file.exists());
+    support::eventually("the file exists", || file.exists());
     serve()
 }
 
-/// A good plugin with a service that says what it is told to.
+/// A well-behaved plugin whose service answers as each test wants.
 #[cfg(feature = "audit")]
 fn talk() -> ExitCode {
     plugin::builder("BASIC_PLUGIN", "hello")
@@ -119,10 +120,10 @@ fn talk() -> ExitCode {
         .serve()
 }
 
-/// Holds what it finds as its standard input, a connection, and writes down that it was closed.
-fn hold_connection(told: &Path) -> ExitCode {
+/// Holds the connection that it inherits as standard input, and creates a file when it is closed.
+fn hold_connection(file: &Path) -> ExitCode {
     let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
-    fs::write(told, "").unwrap();
+    fs::write(file, "").unwrap();
     ExitCode::SUCCESS
 }
 
@@ -138,8 +139,8 @@ fn print_first() -> ExitCode {
         .serve()
 }
 
-/// Writes down what a plugin finds when it starts, then serves.
-fn tell_state(file: &Path) -> ExitCode {
+/// Writes its environment, descriptors and process attributes to a file, then serves.
+fn write_state(file: &Path) -> ExitCode {
     let mut state = String::new();
     for (name, _) in std::env::vars_os() {
         state += &format!("variable {}\n", name.to_string_lossy());
@@ -148,7 +149,7 @@ fn tell_state(file: &Path) -> ExitCode {
         .unwrap()
         .map(|entry| entry.unwrap().file_name().to_string_lossy().parse().unwrap())
         .collect();
-    // The directory itself was open while it was read.
+    // The listing includes the descriptor of the listing, which is closed by now.
     descriptors.retain(|fd| Path::new(&format!("/proc/self/fd/{fd}")).exists());
     descriptors.sort_unstable();
     state += &format!("descriptors {descriptors:?}\n");
@@ -170,8 +171,8 @@ fn tell_state(file: &Path) -> ExitCode {
     serve()
 }
 
-/// Writes one line, in which `{DIR}` stands for the private directory, `{CERT}` for a new
-/// certificate, `{TWO}` for two, `{HOST}` for the host's own.
+/// Writes one handshake line. Replaces `{DIR}` by the private directory, `{CERT}` by a new
+/// certificate, `{TWO}` by two concatenated ones and `{HOST}` by the certificate of the host.
 fn write_line(line: &str) -> ExitCode {
     let line = line
         .replace("{DIR}", &raw_server::directory().to_string_lossy())
@@ -181,11 +182,11 @@ fn write_line(line: &str) -> ExitCode {
             &raw_server::field(&[Certificate::new().der.as_ref(), Certificate::new().der.as_ref()].concat()),
         )
         .replace("{HOST}", &raw_server::field(&raw_server::host_certificate()));
-    say(&line);
+    print_line(&line);
     sleep()
 }
 
-fn say(line: &str) {
+fn print_line(line: &str) {
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{line}").unwrap();
     stdout.flush().unwrap();
@@ -212,19 +213,19 @@ fn endless() -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Fills both outputs with far more than any buffer holds, says when it is through, and serves
-/// meanwhile.
+/// Writes far more than any buffer holds to both outputs while it serves, and creates a file when
+/// all is written.
 fn flood(done: &Path) -> ExitCode {
     const AMOUNT: usize = 16 * 1024 * 1024;
     let done = PathBuf::from(done);
-    // After the handshake line, which the server below writes to standard output itself.
+    // Runs after the server has written the handshake line to standard output.
     raw_server::serve_and("healthy", move || {
         let line = [&[b'x'; 99][..], b"\n"].concat();
         let errors = std::thread::spawn({
             let line = line.clone();
             move || (0..AMOUNT / line.len()).all(|_| io::stderr().lock().write_all(&line).is_ok())
         });
-        // One line, without an end.
+        // One endless line.
         let output = (0..AMOUNT / 4096).all(|_| io::stdout().lock().write_all(&[b'y'; 4096]).is_ok());
         if output && errors.join().unwrap() {
             fs::write(done, "1\n").unwrap();
@@ -232,30 +233,30 @@ fn flood(done: &Path) -> ExitCode {
     })
 }
 
-/// Starts another process as the plugin, and passes its handshake line on as its own.
+/// Starts another process, and presents its handshake line as its own.
 fn wrap(inner: &[&str]) -> ExitCode {
     let mut child = Command::new("/proc/self/exe")
         .args(support::fixture(inner))
-        // Outside the group that is killed with this process, so that it can tell what it saw.
+        // Outside the group that is killed with this process, so that it can report what it saw.
         .process_group(0)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let mut line = String::new();
     io::BufRead::read_line(&mut io::BufReader::new(child.stdout.take().unwrap()), &mut line).unwrap();
-    say(line.trim_end());
+    print_line(line.trim_end());
     child.wait().unwrap();
     ExitCode::SUCCESS
 }
 
-/// Listens, and writes down how many bytes the first visitor sent.
+/// Listens, and writes to a file how many bytes the first client sent.
 fn count_bytes(file: &Path) -> ExitCode {
     let path = raw_server::directory().join("plugin");
     let listener = UnixListener::bind(&path).unwrap();
-    say(&format!("1|1|unix|{}|grpc|{}", path.display(), Certificate::new().field()));
-    let (mut visitor, _) = listener.accept().unwrap();
+    print_line(&format!("1|1|unix|{}|grpc|{}", path.display(), Certificate::new().field()));
+    let (mut client, _) = listener.accept().unwrap();
     let mut bytes = Vec::new();
-    let _ = io::Read::read_to_end(&mut visitor, &mut bytes);
+    let _ = io::Read::read_to_end(&mut client, &mut bytes);
     fs::write(file, format!("{}\n", bytes.len())).unwrap();
     ExitCode::SUCCESS
 }
@@ -265,21 +266,21 @@ fn link(target: &Path) -> ExitCode {
     write_line("1|1|unix|{DIR}/plugin|grpc|{CERT}")
 }
 
-/// Names a socket below a link to a directory elsewhere.
+/// Names a socket below a symlink to another directory.
 fn link_directory(target: &Path) -> ExitCode {
     std::os::unix::fs::symlink(target.parent().unwrap(), raw_server::directory().join("inside")).unwrap();
     let name = target.file_name().unwrap().to_string_lossy();
     write_line(&format!("1|1|unix|{{DIR}}/inside/{name}|grpc|{{CERT}}"))
 }
 
-/// Has another process, outside the group, which holds the output; writes nothing and exits.
+/// Exits without a handshake line and leaves a process outside its group that holds its output.
 fn ended_holding_output() -> ExitCode {
     let holder = Command::new("/proc/self/exe").args(support::fixture(&["hold-shortly"])).process_group(0).spawn();
     drop(holder.unwrap());
     ExitCode::from(5)
 }
 
-/// Serves, and lets its own image be read by everybody, as its owner can.
+/// Serves, and makes its own image readable for everyone, which its owner may do.
 fn open_image() -> ExitCode {
     use std::os::unix::fs::PermissionsExt;
     fs::set_permissions("/proc/self/exe", fs::Permissions::from_mode(0o555)).unwrap();
@@ -291,7 +292,7 @@ fn regular_file() -> ExitCode {
     write_line("1|1|unix|{DIR}/plugin|grpc|{CERT}")
 }
 
-/// Serves, and has a child that would go on after it: in its own session, or in the plugin's group.
+/// Serves, and leaves a child that outlives it: outside the plugin's group, or in it.
 fn leave(how: &str, file: &Path) -> ExitCode {
     let mut child = Command::new("/proc/self/exe");
     child.args(support::fixture(&["hold"]));
@@ -303,14 +304,14 @@ fn leave(how: &str, file: &Path) -> ExitCode {
     serve()
 }
 
-/// A host of ours: launches a plugin, says which, and waits to be killed.
+/// A host: launches a plugin, writes its process id to a file, and waits to be killed.
 fn host(place: &Path, file: &Path) -> ExitCode {
     support::run(async {
         let plugin = portcullis::host::Plugin::builder(support::verified())
             .with_protocol(support::protocol())
             .with_environment(portcullis::host::Environment::empty())
             .with_runtime_directory(place)
-            // Not one of ours, which would notice by itself.
+            // A plugin without the SDK: one with the SDK would notice the end of the host.
             .args(support::fixture(&["raw", "healthy"]))
             .launch()
             .await
@@ -321,7 +322,7 @@ fn host(place: &Path, file: &Path) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// A host of ours that launches a plugin and is done.
+/// A host that launches a plugin and exits.
 fn launch_state(place: &Path, file: &str) -> ExitCode {
     support::run(async {
         let launch = portcullis::host::Plugin::builder(support::verified())
@@ -334,8 +335,8 @@ fn launch_state(place: &Path, file: &str) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// A host of ours that gives up on every launch, from before the fork to after the first answer, in
-/// steps much shorter than either takes.
+/// A host that cancels every launch, in small steps from before the fork to after the first
+/// response.
 fn cancelling_host(place: &Path) -> ExitCode {
     const STEPS: u64 = 150;
     let verified = support::verified();
@@ -349,11 +350,11 @@ fn cancelling_host(place: &Path) -> ExitCode {
             .launch();
         runtime.block_on(async { tokio::time::timeout(limit, launch).await.is_ok_and(|launched| launched.is_ok()) })
     };
-    // Once to the end, so that everything which is made once is there before the descriptors are
+    // One complete launch creates everything that exists once per process, before descriptors are
     // counted.
     assert!(launch(support::LONG));
-    // What a dropped launch left to tasks is done when the runtime has run again, and what it left
-    // to the launcher thread soon after.
+    // A dropped launch leaves work to async tasks, which need the runtime to run again, and to the
+    // launcher thread.
     let settle = || {
         runtime.block_on(async { tokio::time::sleep(Duration::from_millis(20)).await });
         fs::read_dir("/proc/self/task")
@@ -372,7 +373,7 @@ fn cancelling_host(place: &Path) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// A host that is not ours: it ties its plugin's life to nothing.
+/// A host without the library, whose plugin does not die with it.
 fn foreign_host(file: &Path) -> ExitCode {
     let certificate = Certificate::new();
     let mut child = Command::new("/proc/self/exe")

@@ -1,5 +1,5 @@
-//! Plugins that do not come to terms with the host: each is refused by name, killed, and leaves
-//! nothing.
+//! Plugins with a faulty handshake: each is refused with a named error, is killed, and leaves
+//! nothing behind.
 
 use std::time::{Duration, Instant};
 
@@ -39,7 +39,7 @@ pub fn held_output_does_not_delay_exit_report() {
     let error = place.refused(place.fixture(&["ended-holding-output"]));
     assert!(matches!(error.fault, StartFault::Exited), "{:?}", error.fault);
     assert_eq!(error.exit, Some(Exit::Code(5)));
-    assert!(started.elapsed() < Duration::from_secs(15), "it waited for the deadline");
+    assert!(started.elapsed() < Duration::from_secs(15), "the launch waited for its deadline");
 }
 
 pub fn silent_plugin_hits_the_deadline() {
@@ -54,8 +54,8 @@ pub fn slow_line_does_not_extend_the_deadline() {
     let started = Instant::now();
     let error = place.refused(place.fixture(&["drip"]).with_start_timeout(Duration::from_millis(500)));
     assert!(matches!(error.fault, StartFault::Timeout { waiting_for: Awaited::HandshakeLine }));
-    // A deadline that each byte moved would never come: the plugin writes for as long as it is
-    // read.
+    // The plugin writes as long as it is read. If each byte extended the deadline, it would never
+    // come.
     assert!(started.elapsed() < Duration::from_secs(20));
 }
 

@@ -1,4 +1,4 @@
-//! A launch that succeeds: what the plugin gets, what the host learns.
+//! Successful launches: what the plugin receives, and what the host reports.
 
 use std::fs;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -50,7 +50,7 @@ pub fn ready_plugin_is_reported() {
     });
 }
 
-/// The digest of what a process executes, or `None` where the kernel does not let this user look.
+/// The digest of the image that a process executes, or `None` if this user may not read it.
 pub fn running_digest(pid: u32) -> Option<Digest> {
     match fs::File::open(format!("/proc/{pid}/exe")) {
         Ok(image) => Some(Digest::read(image).unwrap()),
@@ -59,8 +59,8 @@ pub fn running_digest(pid: u32) -> Option<Digest> {
     }
 }
 
-/// Process number, private directory, cookie and certificate are those of the launch, and so are
-/// what ends it.
+/// The process id, private directory, cookie and certificate stay those of the launch, and so does
+/// the shutdown.
 pub fn exec_keeps_the_launched_process() {
     let place = Place::new();
     run(async {
@@ -74,7 +74,7 @@ pub fn exec_keeps_the_launched_process() {
     });
 }
 
-/// What the examination of the machine promises is what the report of a launch says, and no more.
+/// The machine report promises exactly what the launch report states.
 pub fn machine_report_matches_reality() {
     let place = Place::new();
     let assessed = Machine::new().with_runtime_directory(place.path()).assess();
@@ -98,16 +98,16 @@ pub fn running_image_has_the_verified_digest() {
         match running_digest(plugin.pid()) {
             Some(digest) => assert_eq!(digest, *OWN_DIGEST),
             None => {
-                // Then the image cannot be read by this user, which is what was promised instead.
+                // This user cannot read the image, which the report must state.
                 assert!(plugin.report().hardening.contains(&Hardening::NotTraceable));
-                eprintln!("SKIPPED: only root may look at the image of an execute-only plugin");
+                eprintln!("SKIPPED: only root may read the image of an execute-only plugin");
             }
         }
     });
 }
 
-/// A pipe could be opened through `/proc` by every process of the same user, and written to in the
-/// plugin's name.
+/// A pipe could be reopened through `/proc` by every process of the same user, which could then
+/// write in the plugin's name. A socket cannot (proc(5)).
 pub fn plugin_output_cannot_be_reopened() {
     let place = Place::new();
     run(async {
@@ -121,7 +121,7 @@ pub fn plugin_output_cannot_be_reopened() {
 
 pub fn same_user_cannot_inspect_a_plugin() {
     if rustix::process::geteuid().is_root() {
-        eprintln!("SKIPPED: root may look into everything; run these tests as another user too");
+        eprintln!("SKIPPED: root may inspect every process; run these tests as another user too");
         return;
     }
     let place = Place::new();
@@ -162,7 +162,7 @@ pub fn plugin_cannot_open_later_images() {
     assert_eq!(launch("serve").unwrap_or(0o111), 0o111);
 }
 
-/// Descriptors without close-on-exec, as a C library in the host may have them.
+/// Descriptors without close-on-exec, as a C library in the host may leave them.
 fn leaky_descriptors() -> Vec<OwnedFd> {
     let leak = |_| {
         let file = fs::File::open("/dev/null").unwrap();
@@ -177,7 +177,7 @@ pub fn plugin_gets_only_what_was_given() {
     let leaks = leaky_descriptors();
     assert!(leaks.iter().any(|descriptor| descriptor.as_raw_fd() > 20));
     let file = place.file("state");
-    // Cargo's variables play the host's secrets here.
+    // Cargo's variables stand for the secrets of the host.
     assert!(std::env::var_os("PATH").is_some() && std::env::var_os("CARGO_MANIFEST_DIR").is_some());
     run(async { place.fixture(&["state", file.to_str().unwrap()]).launch().await.unwrap() });
     let state = fs::read_to_string(&file).unwrap();

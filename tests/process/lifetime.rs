@@ -1,4 +1,4 @@
-//! How plugins end: always within bounds, and with nothing left.
+//! The end of plugins: within bounds, and with nothing left behind.
 
 use std::process::Command;
 use std::time::Duration;
@@ -15,8 +15,7 @@ async fn launch(place: &Place, fixture: &[&str]) -> Plugin {
     place.fixture(fixture).launch().await.unwrap()
 }
 
-/// Shuts down, and makes sure that it takes no longer than promised by much: a hang is not a
-/// second.
+/// Shuts down, and panics if it takes much longer than promised.
 async fn shut_down(plugin: &Plugin) -> (Ending, Option<Exit>) {
     shut_down_within(plugin, GRACE).await
 }
@@ -44,7 +43,7 @@ pub fn shutdown_lets_running_calls_finish() {
     run(async {
         let plugin = place.fixture(&["serve-slowly"]).launch().await.unwrap();
         let call = tokio::spawn(slow::call(plugin.channel()));
-        // It takes a moment until the plugin has the call, and then a second until it answers.
+        // The plugin needs a moment to receive the call, and a second to answer.
         tokio::time::sleep(Duration::from_millis(300)).await;
         let (ending, exit) = shut_down_within(&plugin, LONG).await;
         assert_eq!((ending, exit), (Ending::Asked, Some(Exit::Code(0))));
@@ -61,8 +60,8 @@ pub fn plugin_can_be_killed_immediately() {
     });
 }
 
-/// What was launched is gone; something that it left behind and that holds its connection is not
-/// talked to.
+/// The launched process is gone. The host does not talk to another process that holds its
+/// connection.
 pub fn exited_plugin_fails_every_call() {
     let place = Place::new();
     run(async {
@@ -73,9 +72,9 @@ pub fn exited_plugin_fails_every_call() {
         let directory = std::fs::read_dir(place.path()).unwrap().next().unwrap().unwrap().path();
         std::fs::write(directory.join("end"), "").unwrap();
         assert_eq!(plugin.exited().await, Exit::Code(0));
-        // The one that holds the connection gets its end, and says so.
-        let told = place.file("told");
-        eventually("the connection is closed", || told.exists());
+        // The process that holds the connection creates a file when the host closes it.
+        let closed = place.file("closed");
+        eventually("the connection is closed", || closed.exists());
         health.check(request()).await.unwrap_err();
     });
 }
@@ -112,7 +111,7 @@ pub fn output_held_by_grandchild_does_not_hang_shutdown() {
         let plugin = launch(&place, &["leave", "session", file.to_str().unwrap()]).await;
         assert_eq!(shut_down_within(&plugin, LONG).await, (Ending::Asked, Some(Exit::Code(0))));
         let grandchild = number_in(&file);
-        // It is outside the plugin's group, so it must still hold the output; or this test shows
+        // It is outside the plugin's group and must still hold the output, or the test proves
         // nothing.
         assert!(is_alive(grandchild));
         kill(grandchild, Signal::KILL);
@@ -149,7 +148,7 @@ pub fn dropped_plugin_is_killed_and_its_directory_removed() {
     eventually("its directory is removed", || place.directories() == 0);
 }
 
-/// In a process of its own, whose children and descriptors are nobody else's.
+/// Runs in a separate process, where all children and descriptors belong to the test.
 pub fn launch_can_be_cancelled_at_any_time() {
     let place = Place::new();
     let host = Command::new(&*crate::support::OWN_PATH)
@@ -174,8 +173,8 @@ pub fn killed_host_leaves_no_plugin() {
         host.wait().unwrap();
         eventually("the plugin ends with its host", || !is_alive(plugin));
     }
-    assert!(place.directories() >= 1, "a killed host cannot remove its directory; or this test shows nothing");
-    // The next host does. (This process has not looked at this place yet.)
+    assert!(place.directories() >= 1, "a killed host leaves its directory; otherwise the test proves nothing");
+    // The next host removes it. This process has not cleaned up this directory yet.
     run(async { drop(launch(&place, &["serve"]).await) });
     eventually("the directories of killed hosts are removed", || place.directories() == 0);
 }
@@ -193,7 +192,7 @@ pub fn plugin_exits_when_its_host_is_gone() {
     assert!(is_alive(plugin) && socket.exists());
     host.kill().unwrap();
     host.wait().unwrap();
-    eventually("the plugin notices", || !is_alive(plugin));
+    eventually("the plugin exits", || !is_alive(plugin));
     assert!(!socket.exists(), "the plugin left its socket");
     assert_eq!(place.directories(), 0);
 }
@@ -209,7 +208,8 @@ pub fn plugin_survives_the_launching_thread() {
     let launch = place.fixture(&["serve"]).launch();
     let handle = runtime.handle().clone();
     let plugin = std::thread::spawn(move || handle.block_on(launch)).join().unwrap().unwrap();
-    // The thread is gone. Were it the parent, its end would have killed the plugin.
+    // The launching thread is gone. A parent-death signal tied to it would have killed the plugin
+    // (prctl(2), PR_SET_PDEATHSIG).
     runtime.block_on(async {
         tokio::time::sleep(Duration::from_millis(300)).await;
         assert_eq!(plugin.exit(), None);

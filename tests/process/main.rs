@@ -1,7 +1,7 @@
-//! Real processes: the library launches this very binary, which plays a plugin (well-behaved or
-//! hostile) when its first argument says so.
+//! Tests with real processes. The library launches this binary, which plays a well-behaved or a
+//! hostile plugin (see `fixtures`) when its first argument names one.
 #![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
-#![allow(clippy::zombie_processes, reason = "fixtures that leave processes behind on purpose")]
+#![allow(clippy::zombie_processes, reason = "some fixtures leave processes behind on purpose")]
 
 #[cfg(feature = "audit")]
 mod audit;
@@ -141,7 +141,7 @@ fn cases_with_audit() -> Vec<Trial> {
 
 #[cfg(not(feature = "audit"))]
 fn cases_with_audit() -> Vec<Trial> {
-    eprintln!("SKIPPED: what is recorded takes --features audit");
+    eprintln!("SKIPPED: the tests of the audit log need --features audit");
     Vec::new()
 }
 
@@ -160,6 +160,6 @@ fn cases_with_reflection() -> Vec<Trial> {
 
 #[cfg(not(feature = "reflection"))]
 fn cases_with_reflection() -> Vec<Trial> {
-    eprintln!("SKIPPED: what a plugin says of its services takes --features reflection");
+    eprintln!("SKIPPED: the tests of server reflection need --features reflection");
     Vec::new()
 }

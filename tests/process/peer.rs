@@ -1,5 +1,4 @@
-//! Who answers: the process that was launched, with the certificate that it announced, and nobody
-//! else.
+//! The process that answers: it must be the launched one, with the announced certificate.
 
 use std::fs;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -23,8 +22,8 @@ fn tls(fault: StartFault) -> TlsError {
     }
 }
 
-/// Another process answers at the address, with a certificate that the line announced, and
-/// everything else about it is right. Only the check of the process stands between it and the host.
+/// Another process answers at the address, with the announced certificate. Only the check of the
+/// process id reveals it.
 pub fn other_process_is_refused_before_any_byte() {
     let place = Place::new();
     let fault = place.fault(&["wrap", "serve"]);
@@ -45,7 +44,7 @@ pub fn symlink_out_of_the_directory_is_refused() {
     let fault = place.fault(&["link", target.to_str().unwrap()]);
     assert!(matches!(fault, StartFault::Transport(TransportError::InvalidSocket { .. })));
     elsewhere.set_nonblocking(true).unwrap();
-    assert!(elsewhere.accept().is_err(), "somebody connected");
+    assert!(elsewhere.accept().is_err(), "the host connected");
 }
 
 pub fn symlinked_directory_is_refused() {
@@ -55,7 +54,7 @@ pub fn symlinked_directory_is_refused() {
     let fault = place.fault(&["link-directory", target.to_str().unwrap()]);
     assert!(matches!(fault, StartFault::Handshake(HandshakeError::Address { .. })), "{fault:?}");
     elsewhere.set_nonblocking(true).unwrap();
-    assert!(elsewhere.accept().is_err(), "somebody connected");
+    assert!(elsewhere.accept().is_err(), "the host connected");
 }
 
 pub fn non_socket_is_refused() {
@@ -151,7 +150,7 @@ pub fn tcp_needs_the_switch() {
     });
 }
 
-/// A plugin of ours, started by a host that we play: its socket and its certificate.
+/// A plugin with the SDK, started by hand: its socket and its certificate.
 struct Served {
     process: std::process::Child,
     socket: PathBuf,
@@ -161,7 +160,7 @@ struct Served {
 impl Served {
     fn start(place: &Place, host: &Certificate) -> Self {
         use base64::Engine;
-        // The most careless host: what its plugins create belongs to everybody.
+        // A careless host: its umask makes the files of its plugins writable for everyone.
         let mut process = Command::new("sh")
             .args(["-c", "umask 0; exec \"$0\" \"$@\"", crate::support::OWN_PATH.to_str().unwrap()])
             .args(fixture(&["serve"]))
@@ -182,8 +181,8 @@ impl Served {
         Self { process, socket: fields[3].into(), certificate }
     }
 
-    /// Whether a client gets an answer to its first frame, which only somebody who was let in does.
-    async fn lets_in(&self, identity: Option<&Certificate>) -> bool {
+    /// Whether a client receives a frame, which the plugin sends only to accepted clients.
+    async fn accepts(&self, identity: Option<&Certificate>) -> bool {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut roots = rustls::RootCertStore::empty();
         roots.add(self.certificate.clone().into()).unwrap();
@@ -218,12 +217,12 @@ pub fn plugin_refuses_clients_without_the_certificate() {
     let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&served.socket).unwrap().permissions());
     assert_eq!(mode & 0o777, 0o600);
     run(async {
-        assert!(!served.lets_in(None).await, "without a certificate");
-        assert!(!served.lets_in(Some(&stranger)).await, "with another certificate");
-        assert!(served.lets_in(Some(&host)).await, "with the right certificate");
-        // Strangers who connect and say nothing keep nobody else out.
+        assert!(!served.accepts(None).await, "without a certificate");
+        assert!(!served.accepts(Some(&stranger)).await, "with another certificate");
+        assert!(served.accepts(Some(&host)).await, "with the right certificate");
+        // Idle connections of strangers do not keep the host out.
         let idle: Vec<_> = (0..200).map(|_| UnixStream::connect(&served.socket).unwrap()).collect();
-        assert!(served.lets_in(Some(&host)).await, "while others idle");
+        assert!(served.accepts(Some(&host)).await, "while others idle");
         drop(idle);
     });
     let socket = served.socket.clone();

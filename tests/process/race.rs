@@ -1,5 +1,5 @@
-//! Somebody changes the plugin's file all the time while it is verified and launched: what runs is
-//! what was hashed, or nothing.
+//! Another thread keeps changing the plugin's file during verification and launch: either the
+//! hashed bytes run, or nothing does.
 
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
@@ -13,7 +13,7 @@ use portcullis::verify::{ImageCache, Refusal, VerifyError};
 use crate::launch::running_digest;
 use crate::support::{OWN_DIGEST, OWN_PATH, Place, run};
 
-/// How many launches each race has.
+/// The number of launches in each race.
 const LAUNCHES: u32 = 500;
 
 /// Verifies and launches while `disturb` runs over and over in another thread. Every process must
@@ -27,7 +27,7 @@ fn race(place: &Place, file: &Path, disturb: impl Fn() + Sync) {
                 disturb();
             }
         });
-        // Without a cache: each launch reads the file.
+        // Without a cache, each launch reads the file.
         let policy = Policy::new().allow(*OWN_DIGEST).with_cache(ImageCache::with_budget(0));
         let launches = || {
             for _ in 0..LAUNCHES {
@@ -50,15 +50,14 @@ fn race(place: &Place, file: &Path, disturb: impl Fn() + Sync) {
     });
     if !rustix::process::geteuid().is_root() {
         eprintln!(
-            "SKIPPED: only root may look at the images of the processes; here it shows only that launches work or are refused"
+            "SKIPPED: only root may read the images of the processes; here the test shows only that launches work or are refused"
         );
     }
     println!("of {LAUNCHES} launches {ran} ran the verified bytes, {refused} were refused");
-    assert!(ran > 0 && refused > 0, "{ran} ran, {refused} were refused: this was no race");
+    assert!(ran > 0 && refused > 0, "{ran} ran, {refused} were refused: the race did not happen");
 }
 
-/// A copy of this program, changed in a way that leaves it runnable: the wrong image would start
-/// and answer.
+/// Writes a changed copy of this program that still runs: the wrong image would start and answer.
 fn tampered(path: &Path) {
     fs::copy(&*OWN_PATH, path).unwrap();
     let end = fs::metadata(path).unwrap().len();
@@ -84,7 +83,7 @@ pub fn file_rewritten_in_place_never_runs() {
     let clean = fs::metadata(&*OWN_PATH).unwrap().len();
     let writer = OpenOptions::new().write(true).open(&file).unwrap();
     race(&place, &file, || {
-        // Now the right file, now one with eight bytes more.
+        // Alternates between the right file and one with eight more bytes.
         writer.set_len(clean).unwrap();
         thread::sleep(std::time::Duration::from_millis(15));
         writer.write_all_at(b"tampered", clean).unwrap();
@@ -92,8 +91,8 @@ pub fn file_rewritten_in_place_never_runs() {
     });
 }
 
-/// A process that is forked at the wrong moment holds the descriptor through which the copy was
-/// written, and executing the copy is refused as long as it does.
+/// A process that another thread forks at the wrong moment inherits the descriptor through which
+/// the copy is written, and execve(2) fails with ETXTBSY until that process closes it.
 pub fn private_copy_starts_while_other_threads_fork() {
     let place = Place::new();
     let policy = Policy::new().allow(*OWN_DIGEST).with_private_copy(place.path());

@@ -1,4 +1,4 @@
-//! A plugin made by hand, without the library: TLS and gRPC with something wrong in each mode.
+//! A plugin written without the SDK: TLS and gRPC, with one defect in each mode.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -36,7 +36,7 @@ impl Certificate {
         Self { der, key }
     }
 
-    /// As it stands in a handshake line.
+    /// The certificate field of a handshake line.
     pub fn field(&self) -> String {
         field(&self.der)
     }
@@ -68,8 +68,8 @@ pub fn serve(mode: &str) -> ExitCode {
     serve_and(mode, || {})
 }
 
-/// Serves in a mode, and does something else once the handshake line is written.
-pub fn serve_and(mode: &str, meanwhile: impl FnOnce() + Send + 'static) -> ExitCode {
+/// Serves in a mode, and runs `background` once the handshake line is written.
+pub fn serve_and(mode: &str, background: impl FnOnce() + Send + 'static) -> ExitCode {
     support::run(async {
         let certificate = Certificate::new();
         let path = directory().join("plugin");
@@ -83,7 +83,7 @@ pub fn serve_and(mode: &str, meanwhile: impl FnOnce() + Send + 'static) -> ExitC
         writeln!(stdout, "1|1|{address}|grpc|{}", certificate.field()).unwrap();
         stdout.flush().unwrap();
         drop(stdout);
-        std::thread::spawn(meanwhile);
+        std::thread::spawn(background);
         if let Some(tcp) = tcp {
             let (stream, _) = tcp.accept().await.unwrap();
             return grpc(accept(stream, &certificate, true).await.unwrap(), true).await;
@@ -112,18 +112,18 @@ async fn perform(mode: &str, mut stream: UnixStream, certificate: Certificate) {
         "mute" => std::future::pending().await,
         "hang-up" => drop(stream),
         "refuse-host" => {
-            // The refusal goes out before the stream is dropped.
+            // The TLS alert is sent before the stream is dropped.
             let refused = TlsAcceptor::from(config(&certificate, true, false)).accept(stream).await;
             assert!(refused.is_err());
         }
         "no-health" => grpc(accept(stream, &certificate, true).await.unwrap(), false).await,
         "healthy" => grpc(accept(stream, &certificate, true).await.unwrap(), true).await,
         "handed-over" => {
-            // Another process gets the connection too, and keeps it when this one ends.
+            // Another process inherits the connection and keeps it after this one exits.
             let connection = std::os::fd::AsFd::as_fd(&stream).try_clone_to_owned().unwrap();
-            let told = directory().with_file_name("told");
+            let closed = directory().with_file_name("closed");
             let mut holder = std::process::Command::new("/proc/self/exe");
-            holder.args(support::fixture(&["hold-connection", told.to_str().unwrap()]));
+            holder.args(support::fixture(&["hold-connection", closed.to_str().unwrap()]));
             std::os::unix::process::CommandExt::process_group(&mut holder, 0);
             let end = directory().join("end");
             let stream = accept(stream, &certificate, true).await.unwrap();
@@ -131,8 +131,8 @@ async fn perform(mode: &str, mut stream: UnixStream, certificate: Certificate) {
             while !end.exists() {
                 tokio::time::sleep(std::time::Duration::from_millis(5)).await;
             }
-            // It waits for what it reads; as long as this process served, it must not take that
-            // away.
+            // The other process reads blockingly. It starts only now, so that it does not steal
+            // bytes from the server.
             rustix::fs::fcntl_setfl(&connection, rustix::fs::OFlags::empty()).unwrap();
             holder.stdin(connection).spawn().unwrap();
         }
@@ -147,7 +147,7 @@ async fn perform(mode: &str, mut stream: UnixStream, certificate: Certificate) {
             Server::builder().add_service(service).serve_with_incoming(once(stream)).await.unwrap();
         }
         "polite" => {
-            // Says nothing before the client has: reads the client's preface first, then serves.
+            // Sends nothing before the client does: reads the client's preface first, then serves.
             let mut stream = accept(stream, &certificate, true).await.unwrap();
             let mut preface = vec![0; 24];
             stream.read_exact(&mut preface).await.unwrap();
@@ -159,7 +159,7 @@ async fn perform(mode: &str, mut stream: UnixStream, certificate: Certificate) {
             tokio::join!(ignore, grpc(accept(stream, &certificate, true).await.unwrap(), true));
         }
         "lose-connection" => {
-            // Serves one connection for a moment; a second one would be served too.
+            // Drops the first connection on request, and would serve a second one.
             let path = directory().join("plugin");
             let socket = std::os::fd::AsFd::as_fd(&stream).try_clone_to_owned().unwrap();
             let stream = accept(stream, &certificate, true).await.unwrap();
@@ -187,23 +187,23 @@ async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
     TlsAcceptor::from(config(certificate, alpn, true)).accept(stream).await
 }
 
-fn config(certificate: &Certificate, alpn: bool, welcome: bool) -> Arc<ServerConfig> {
+fn config(certificate: &Certificate, alpn: bool, accepts: bool) -> Arc<ServerConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let verifier = Arc::new(AnyClient { provider: Arc::clone(&provider), welcome });
+    let verifier = Arc::new(AnyClient { provider: Arc::clone(&provider), accepts });
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])
         .unwrap()
         .with_client_cert_verifier(verifier)
         .with_single_cert(vec![certificate.der.clone()], certificate.key());
     if config.is_err() {
-        // A certificate with another key: rustls notices and has to be told to go on.
+        // rustls rejects a certificate with another key here. A resolver skips that check.
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let key = rustls::crypto::ring::sign::any_ecdsa_type(&certificate.key()).unwrap();
         let certified = rustls::sign::CertifiedKey::new(vec![certificate.der.clone()], key);
         config = Ok(ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(&[&rustls::version::TLS13])
             .unwrap()
-            .with_client_cert_verifier(Arc::new(AnyClient { provider, welcome }))
+            .with_client_cert_verifier(Arc::new(AnyClient { provider, accepts }))
             .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(certified))));
     }
     let mut config = config.unwrap();
@@ -220,7 +220,7 @@ async fn grpc<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, hea
     let _ = Server::builder().add_optional_service(service).serve_with_incoming(once(stream)).await;
 }
 
-/// Answers with a status whose details are not encoded as they must be.
+/// Returns a status whose `grpc-status-details-bin` is not base64.
 #[derive(Clone)]
 struct BadStatus;
 
@@ -245,11 +245,11 @@ impl tower_service::Service<http::Request<tonic::body::Body>> for BadStatus {
 }
 
 fn once<S>(stream: S) -> impl tokio_stream::Stream<Item = io::Result<Io<S>>> {
-    // The server ends when its listener does; this one never does.
+    // The server stops when its listener ends, so this one never ends.
     tokio_stream::StreamExt::chain(tokio_stream::once(Ok(Io(stream))), tokio_stream::pending())
 }
 
-/// A stream as tonic takes it.
+/// A stream with the trait that tonic requires.
 struct Io<S>(S);
 
 impl<S> Connected for Io<S> {
@@ -278,7 +278,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Io<S> {
     }
 }
 
-/// A stream whose first bytes were read already.
+/// A stream that replays bytes which were already read.
 struct Replay<S> {
     first: Vec<u8>,
     stream: S,
@@ -310,11 +310,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Replay<S> {
     }
 }
 
-/// Takes whatever certificate a client has, or none at all of them.
+/// Accepts every client certificate, or none.
 #[derive(Debug)]
 struct AnyClient {
     provider: Arc<CryptoProvider>,
-    welcome: bool,
+    accepts: bool,
 }
 
 impl ClientCertVerifier for AnyClient {
@@ -328,7 +328,7 @@ impl ClientCertVerifier for AnyClient {
         _intermediates: &[CertificateDer<'_>],
         _now: UnixTime,
     ) -> Result<ClientCertVerified, rustls::Error> {
-        match self.welcome {
+        match self.accepts {
             true => Ok(ClientCertVerified::assertion()),
             false => Err(rustls::CertificateError::UnknownIssuer.into()),
         }

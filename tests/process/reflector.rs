@@ -1,5 +1,5 @@
-//! A plugin that lists its services, in good and in bad faith: server reflection by hand, added to
-//! a plugin of ours.
+//! A plugin with the SDK and hand-written server reflection, which lists its services truthfully or
+//! misbehaves.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -16,7 +16,7 @@ use tonic_reflection::pb::v1::{
 };
 use tonic_reflection::pb::v1alpha;
 
-/// Serves, and answers those who ask for its services in one of these ways.
+/// Serves, and answers reflection requests in the given way.
 pub fn serve(how: &str) -> ExitCode {
     let how = how.to_string();
     plugin::builder("BASIC_PLUGIN", "hello").version(1, || async move { Ok::<_, Infallible>(routes(how)) }).serve()
@@ -41,7 +41,7 @@ impl ServerReflection for Reflector {
 
     async fn server_reflection_info(
         &self,
-        _questions: Request<Streaming<ServerReflectionRequest>>,
+        _requests: Request<Streaming<ServerReflectionRequest>>,
     ) -> Result<Response<Self::ServerReflectionInfoStream>, Status> {
         let endless = std::iter::repeat_with(|| list(["a.B".into()]));
         let answers: Answers<_> = match self.how.as_str() {
@@ -59,7 +59,7 @@ impl ServerReflection for Reflector {
             }
             "status" => return Err(Status::permission_denied("no\u{1b}")),
             "exit" => std::process::exit(9),
-            other => panic!("no such way: {other}"),
+            other => panic!("no such mode: {other}"),
         };
         Ok(Response::new(answers))
     }
@@ -78,7 +78,7 @@ fn list(names: impl IntoIterator<Item = String>) -> ServerReflectionResponse {
     answer(MessageResponse::ListServicesResponse(ListServiceResponse { service }))
 }
 
-/// The reflection that older servers have.
+/// The reflection version of older servers.
 struct Old;
 
 #[tonic::async_trait]
@@ -87,13 +87,13 @@ impl v1alpha::server_reflection_server::ServerReflection for Old {
 
     async fn server_reflection_info(
         &self,
-        questions: Request<Streaming<v1alpha::ServerReflectionRequest>>,
+        requests: Request<Streaming<v1alpha::ServerReflectionRequest>>,
     ) -> Result<Response<Self::ServerReflectionInfoStream>, Status> {
         use v1alpha::server_reflection_request::MessageRequest;
         use v1alpha::server_reflection_response::MessageResponse;
-        let question = questions.into_inner().message().await?.and_then(|question| question.message_request);
-        if !matches!(question, Some(MessageRequest::ListServices(_))) {
-            return Err(Status::invalid_argument("another question"));
+        let request = requests.into_inner().message().await?.and_then(|request| request.message_request);
+        if !matches!(request, Some(MessageRequest::ListServices(_))) {
+            return Err(Status::invalid_argument("another request"));
         }
         let service = vec![v1alpha::ServiceResponse { name: "old.Service".into() }];
         let list = MessageResponse::ListServicesResponse(v1alpha::ListServiceResponse { service });

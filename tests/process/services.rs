@@ -1,4 +1,4 @@
-//! What a plugin says of its services: taken within bounds, whatever it says.
+//! The services that a plugin lists through reflection, within bounds for any response.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use tonic::Code;
 
 use crate::support::{LONG, Place, eventually, run};
 
-/// Asks a plugin that answers in some way, and makes sure that it can be shut down in any case.
-fn asked(fixture: &[&str], limit: Duration) -> Result<Services, ServicesError> {
+/// Asks a plugin for its services, and checks that it still shuts down.
+fn services(fixture: &[&str], limit: Duration) -> Result<Services, ServicesError> {
     let place = Place::new();
     let services = run(async {
         let plugin = place.fixture(fixture).launch().await.unwrap();
@@ -22,25 +22,25 @@ fn asked(fixture: &[&str], limit: Duration) -> Result<Services, ServicesError> {
 }
 
 fn fault(how: &str) -> ServicesError {
-    asked(&["reflect", how], LONG).unwrap_err()
+    services(&["reflect", how], LONG).unwrap_err()
 }
 
 pub fn reflection_lists_the_services() {
-    let services = asked(&["reflect", "names"], LONG).unwrap();
+    let services = services(&["reflect", "names"], LONG).unwrap();
     let Services::Listed { names, reflection: ReflectionVersion::V1, .. } = &services else { panic!("{services:?}") };
     assert_eq!(names[..], ["a.B", "c \u{1b}[31m\nforged"]);
     assert_eq!(services.to_string(), r"a.B, c \u{1b}[31m\nforged (reflection v1)");
 }
 
 pub fn older_reflection_is_the_fallback() {
-    let services = asked(&["reflect", "old"], LONG).unwrap();
+    let services = services(&["reflect", "old"], LONG).unwrap();
     let Services::Listed { names, reflection: ReflectionVersion::V1Alpha, .. } = &services else {
         panic!("{services:?}")
     };
     assert_eq!(names[..], ["old.Service"]);
 }
 
-/// The plugin would exit if its controller were called, and is there to be shut down afterwards.
+/// Calling the controller would end the plugin. It must still run afterwards.
 pub fn plugin_without_reflection_gets_no_calls() {
     let place = Place::new();
     run(async {
@@ -57,7 +57,7 @@ pub fn plugin_without_reflection_gets_no_calls() {
 
 pub fn endless_list_ends_after_first_response() {
     assert!(
-        matches!(asked(&["reflect", "endless"], LONG).unwrap(), Services::Listed { names, .. } if names == ["a.B"])
+        matches!(services(&["reflect", "endless"], LONG).unwrap(), Services::Listed { names, .. } if names == ["a.B"])
     );
 }
 
@@ -69,7 +69,7 @@ pub fn oversized_service_list_is_rejected() {
 
 pub fn silent_reflection_times_out() {
     for how in ["mute", "silent"] {
-        let services = asked(&["reflect", how], Duration::from_millis(500));
+        let services = services(&["reflect", how], Duration::from_millis(500));
         assert_eq!(services, Err(ServicesError::Timeout), "{how}");
     }
 }

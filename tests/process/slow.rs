@@ -1,4 +1,4 @@
-//! A gRPC service with one call that takes a second, from both ends.
+//! Both ends of a gRPC service with one call that takes a second.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -22,7 +22,7 @@ pub async fn call(channel: Channel) -> Result<(), Status> {
     client.unary(Request::new(()), PATH.parse().unwrap(), codec).await.map(Response::into_inner)
 }
 
-/// Answers it.
+/// Serves the call.
 #[derive(Clone)]
 pub struct Slow;
 
@@ -42,7 +42,7 @@ impl UnaryService<()> for Slow {
     }
 }
 
-/// What tonic routes to.
+/// The service that tonic routes to.
 #[derive(Clone)]
 pub struct SlowServer;
 

@@ -1,4 +1,4 @@
-//! What the cases share: launching a fixture, and looking at processes, descriptors and directories
+//! Shared by the tests: launching a fixture, and observing processes, descriptors and directories
 //! from outside.
 
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use portcullis::verify::VerifiedPlugin;
 use portcullis::{Digest, Error, Policy, Protocol};
 use tempfile::TempDir;
 
-/// Longer than anything takes that does not hang.
+/// Longer than any step takes unless it hangs.
 pub const LONG: Duration = Duration::from_secs(30);
 
 pub static OWN_PATH: LazyLock<PathBuf> = LazyLock::new(|| std::env::current_exe().unwrap());
@@ -25,7 +25,7 @@ pub fn verified() -> VerifiedPlugin {
     POLICY.verify(&*OWN_PATH).unwrap()
 }
 
-/// A place for private directories in which nothing else happens.
+/// A runtime directory of one test.
 pub struct Place(TempDir);
 
 impl Place {
@@ -41,13 +41,13 @@ impl Place {
         self.path().join(name)
     }
 
-    /// How many private directories there are.
+    /// The number of private directories in it.
     pub fn directories(&self) -> usize {
         let entries = std::fs::read_dir(self.path()).unwrap().map(Result::unwrap);
         entries.filter(|entry| entry.file_name().to_string_lossy().starts_with("portcullis-")).count()
     }
 
-    /// The launch of a fixture whose private directory lies here.
+    /// The launch of a fixture with its private directory in this one.
     pub fn fixture(&self, arguments: &[&str]) -> Builder<Ready> {
         self.fixture_of(verified(), arguments)
     }
@@ -61,7 +61,7 @@ impl Place {
             .args(fixture(arguments))
     }
 
-    /// The error of a launch that must fail, after making sure that nothing is left of it.
+    /// The error of a launch that must fail. Checks that it leaves nothing behind.
     pub fn refused(&self, launch: Builder<Ready>) -> Box<StartError> {
         match run(launch.launch()) {
             Err(Error::Start(error)) => {
@@ -72,7 +72,7 @@ impl Place {
         }
     }
 
-    /// What was wrong with a fixture that must not start.
+    /// The fault of a fixture that must not start.
     pub fn fault(&self, arguments: &[&str]) -> StartFault {
         self.refused(self.fixture(arguments)).fault
     }
@@ -87,13 +87,13 @@ pub fn protocol() -> Protocol {
     Protocol::new("BASIC_PLUGIN", "hello", 1)
 }
 
-/// Runs to the end, in a runtime of its own, or fails as hanging.
+/// Runs a future in a new runtime. Panics if it takes too long.
 pub fn run<T>(work: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async { tokio::time::timeout(2 * LONG, work).await.expect("this hangs") })
+    runtime.block_on(async { tokio::time::timeout(2 * LONG, work).await.expect("timed out") })
 }
 
-/// Waits until `condition` holds, which it does soon or never.
+/// Waits until `condition` holds. Panics if it takes too long.
 pub fn eventually(what: &str, condition: impl Fn() -> bool) {
     let started = Instant::now();
     while !condition() {
@@ -102,10 +102,10 @@ pub fn eventually(what: &str, condition: impl Fn() -> bool) {
     }
 }
 
-/// Whether a process is there and not just waiting to be reaped.
+/// Whether a process exists and is not a zombie.
 pub fn is_alive(pid: u32) -> bool {
     let Ok(status) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { return false };
-    // The state follows the name, which is in parentheses and may hold anything.
+    // The state follows the name, which is in parentheses and may contain any byte (proc(5)).
     !matches!(status.rsplit(')').next().and_then(|rest| rest.trim_start().chars().next()), Some('Z' | 'X') | None)
 }
 

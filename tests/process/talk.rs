@@ -1,4 +1,4 @@
-//! A gRPC service that says what it is told to, from both ends.
+//! Both ends of a gRPC service whose responses each test chooses.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -111,7 +111,7 @@ async fn answer(method: String, said: Vec<String>, sender: mpsc::Sender<Result<S
         "Count" => {
             for number in 1..=said[0].parse::<u32>().unwrap() {
                 drop(sender.send(Ok(number.to_string())).await);
-                // Longer than the end of an answer is waited for.
+                // Longer than the library waits for the end of a response.
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         }
