@@ -75,7 +75,6 @@ mod environment;
 #[cfg(feature = "host")]
 mod error;
 mod escape;
-mod fs;
 #[cfg(feature = "_runtime")]
 mod handshake;
 #[cfg(feature = "_runtime")]
@@ -100,6 +99,7 @@ pub mod audit;
 pub mod authoring;
 pub mod event;
 pub mod exec;
+pub mod fs;
 #[cfg(feature = "host")]
 pub mod host;
 pub mod inspect;

@@ -1,12 +1,13 @@
 //! Writing keys and certificates: new files only, whole or not at all, keys for their owner alone.
 //! Reads nothing.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use portcullis::Escaped;
+use portcullis::fs::{FileMode, create_file};
 
 use crate::{Certificate, PrivateKey};
 
@@ -52,13 +53,16 @@ pub(crate) fn write_pair(
 
 fn write_both(directory: &Path, name: &str, certificate: &Certificate, key: &PrivateKey) -> Result<Written, FileError> {
     let written = Written { certificate: directory.join(certificate_name(name)), key: directory.join(key_name(name)) };
-    let key = NewFile::create(&written.key, KEY_MODE, key.pem())?;
-    let certificate = NewFile::create(&written.certificate, CERTIFICATE_MODE, &certificate.pem())?;
-    // The names have to reach the disk too.
-    File::open(directory).and_then(|file| file.sync_all()).map_err(|error| FileError::of(directory, error))?;
-    key.keep();
-    certificate.keep();
+    create(&written.key, KEY_MODE, key.pem())?;
+    create(&written.certificate, CERTIFICATE_MODE, &certificate.pem()).inspect_err(|_| {
+        // This call made the key a moment ago, and a key without its certificate is of no use.
+        let _ = fs::remove_file(&written.key);
+    })?;
     Ok(written)
+}
+
+fn create(path: &Path, mode: u32, contents: &str) -> Result<(), FileError> {
+    create_file(path, FileMode::Exact(mode), contents.as_bytes()).map_err(|error| FileError::of(path, error))
 }
 
 /// Makes a directory unless it is there, and says whether it did.
@@ -67,43 +71,6 @@ fn make(directory: &Path) -> Result<bool, FileError> {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(FileError::of(directory, error)),
-    }
-}
-
-/// A file that we made, which is removed again unless it is kept.
-struct NewFile<'a> {
-    path: &'a Path,
-    keep: bool,
-}
-
-impl<'a> NewFile<'a> {
-    fn create(path: &'a Path, mode: u32, contents: &str) -> Result<Self, FileError> {
-        // Never what lies there already, be it a link to somewhere else (open(2): O_EXCL).
-        let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
-        let file = file.map_err(|error| FileError::of(path, error))?;
-        let new = Self { path, keep: false };
-        fill(file, mode, contents).map_err(|error| FileError::of(path, error))?;
-        Ok(new)
-    }
-
-    fn keep(mut self) {
-        self.keep = true;
-    }
-}
-
-fn fill(mut file: File, mode: u32, contents: &str) -> io::Result<()> {
-    // Exactly this mode, whatever the umask is.
-    file.set_permissions(Permissions::from_mode(mode))?;
-    file.write_all(contents.as_bytes())?;
-    file.sync_all()
-}
-
-impl Drop for NewFile<'_> {
-    fn drop(&mut self) {
-        if !self.keep {
-            // The error that led here is the one to tell.
-            let _ = fs::remove_file(self.path);
-        }
     }
 }
 
@@ -140,7 +107,7 @@ impl FileError {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
 
     use super::*;
     use crate::{AutoMtls, Profile};

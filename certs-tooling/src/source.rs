@@ -1,16 +1,15 @@
 //! Certificates and keys in files that somebody else may have written: read within bounds, taken
 //! apart without looking inside.
 
-use std::fs::OpenOptions;
+use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use portcullis::Escaped;
-use rustix::fs::OFlags;
+use portcullis::fs::{Ownership, RegularFileError, Symlinks, open_regular};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use zeroize::Zeroizing;
@@ -90,10 +89,9 @@ pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>, SourceError> {
 pub(crate) fn read_secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, SourceError> {
     let file = open(path)?;
     let unreadable = |error| SourceError::Unreadable { path: path.into(), error };
-    let metadata = file.metadata().map_err(unreadable)?;
-    let mode = metadata.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
-        return Err(SourceError::Exposed { path: path.into(), mode });
+    let found = Ownership::of(&file.metadata().map_err(unreadable)?);
+    if found.is_open_to_others() {
+        return Err(SourceError::Exposed { path: path.into(), mode: found.mode & 0o777 });
     }
     // As large as it can get: what a growing buffer leaves behind would not be wiped.
     let mut bytes = Zeroizing::new(vec![0; CERTIFICATE_LIMIT + 1]);
@@ -114,21 +112,11 @@ pub(crate) fn read_secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, SourceError
     Ok(bytes)
 }
 
-/// Opens a regular file without waiting for anybody: opening a FIFO or a device could.
-fn open(path: &Path) -> Result<std::fs::File, SourceError> {
-    let unreadable = |error| SourceError::Unreadable { path: path.into(), error };
-    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
-    // Looked at first, because opening a device can already do something, and again, because it may
-    // have been replaced.
-    let mut regular = std::fs::metadata(path).map_err(unreadable)?.is_file();
-    if regular {
-        let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(unreadable)?;
-        regular = file.metadata().map_err(unreadable)?.is_file();
-        if regular {
-            return Ok(file);
-        }
-    }
-    Err(SourceError::NotRegular { path: path.into() })
+fn open(path: &Path) -> Result<File, SourceError> {
+    open_regular(path, Symlinks::Follow).map_err(|error| match error {
+        RegularFileError::Io(error) => SourceError::Unreadable { path: path.into(), error },
+        _ => SourceError::NotRegular { path: path.into() },
+    })
 }
 
 /// Why there are no certificates or no key to be had.
@@ -213,6 +201,7 @@ impl std::fmt::Display for Prefix<'_> {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
     use crate::{AutoMtls, Profile};

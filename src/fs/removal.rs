@@ -1,5 +1,5 @@
-//! Removes private directories with all that is in them, within bounds and without following a
-//! link: at once, or in a thread of its own.
+//! Removes private directories and their contents, within bounds and without following symbolic
+//! links: in the calling thread, or in the remover thread.
 
 use std::ffi::OsStr;
 use std::io;
@@ -12,16 +12,8 @@ use rustix::io::Errno;
 
 use super::private_directory::MARKER;
 use crate::Escaped;
+use crate::limits::fs::{QUICK_ENTRIES, REMOVAL_DEPTH, REMOVAL_ENTRIES};
 use crate::worker::Worker;
-
-/// What is removed at once when a directory is dropped: a few sockets. Everything else is for the
-/// thread.
-const QUICK_ENTRIES: usize = 8;
-
-/// How deep and how much is gone into. A plugin that leaves more leaves it on disk. No files of our
-/// own are deeper.
-pub(super) const DEPTH: u32 = 40;
-pub(super) const ENTRIES: u32 = 10_000;
 
 static REMOVER: Worker<Leftover> = Worker::new("portcullis-remover", |leftovers| {
     while let Ok(leftover) = leftovers.recv() {
@@ -29,14 +21,14 @@ static REMOVER: Worker<Leftover> = Worker::new("portcullis-remover", |leftovers|
     }
 });
 
-/// Removes a directory in a thread of its own.
-pub(super) fn remove_in_a_while(leftover: Leftover) {
+/// Hands a directory to the remover thread. A failure is logged.
+pub(super) fn remove_in_background(leftover: Leftover) {
     if let Err(error) = REMOVER.send(leftover) {
-        tracing::warn!(%error, "a private directory cannot be removed");
+        tracing::warn!(%error, "cannot start the thread that removes private directories");
     }
 }
 
-/// A directory that is still to be removed.
+/// A private directory that is still to be removed.
 #[derive(Debug)]
 pub(super) struct Leftover {
     path: PathBuf,
@@ -53,26 +45,26 @@ impl Leftover {
         &self.path
     }
 
-    /// Removes it, without following a link and without going deeper or on longer than the limits.
-    pub(super) fn remove(self) {
-        self.remove_within(&mut ENTRIES.clone());
+    fn remove(self) {
+        self.remove_within(&mut REMOVAL_ENTRIES.clone());
     }
 
-    /// Removes so many entries, and leaves what is more to the thread.
-    pub(super) fn remove_at_once(self, mut entries: u32) {
-        // Opened once more, because the thread reads the directory from its beginning, and under
-        // the lock.
+    /// Removes up to `entries` entries, and hands the rest to the remover thread.
+    pub(super) fn remove_now(self, mut entries: u32) {
+        // A second descriptor, because reading moves the position of the first one, from which the
+        // thread would go on, and because the first one holds the lock.
         let opened = open_directory(self.handle.as_fd(), Path::new("."));
-        let emptied = opened.and_then(|directory| empty(directory, DEPTH, &mut entries));
+        let emptied = opened.and_then(|directory| empty(directory, REMOVAL_DEPTH, &mut entries));
         if emptied.and_then(|()| std::fs::remove_dir(&self.path)).is_err() {
-            remove_in_a_while(self);
+            remove_in_background(self);
         }
     }
 
+    /// Removes it, and counts each entry against `budget`. A failure is logged.
     pub(super) fn remove_within(self, budget: &mut u32) {
         let Self { path, handle } = self;
-        if let Err(error) = empty(handle, DEPTH, budget).and_then(|()| std::fs::remove_dir(&path)) {
-            tracing::warn!(path = ?Escaped::path(&path), %error, "a private directory could not be removed");
+        if let Err(error) = empty(handle, REMOVAL_DEPTH, budget).and_then(|()| std::fs::remove_dir(&path)) {
+            tracing::warn!(path = ?Escaped::path(&path), %error, "cannot remove a private directory");
         }
     }
 }
@@ -82,9 +74,8 @@ pub(super) fn open_directory(at: BorrowedFd<'_>, path: &Path) -> io::Result<Owne
     Ok(rustix::fs::openat(at, path, flags, Mode::empty())?)
 }
 
-/// Removes a directory with nothing in it but the marker and a few sockets, as nearly all are.
-/// Otherwise it is left to the thread: to remove a large file takes long, and this may run where
-/// nothing may.
+/// Removes a directory that holds only the marker and a few sockets, as nearly all do. Returns false
+/// if it holds more: unlinking a large file takes long, and a drop may run on an asynchronous thread.
 pub(super) fn remove_quickly(handle: BorrowedFd<'_>, path: &Path) -> bool {
     let Ok(entries) = Dir::read_from(handle) else { return false };
     for (count, entry) in entries.enumerate() {
@@ -105,12 +96,12 @@ pub(super) fn remove_quickly(handle: BorrowedFd<'_>, path: &Path) -> bool {
     std::fs::remove_dir(path).is_ok()
 }
 
-/// Removes everything in a directory.
+/// Removes everything in `directory`, and counts each entry against `budget`.
 pub(super) fn empty(directory: OwnedFd, depth: u32, budget: &mut u32) -> io::Result<()> {
     if depth == 0 {
-        return Err(io::Error::other("there are directories nested too deeply in it"));
+        return Err(io::Error::other(format!("it contains directories more than {REMOVAL_DEPTH} levels deep")));
     }
-    // A directory that its owner may not write cannot be emptied.
+    // The entries of a directory that its owner may not write cannot be removed.
     rustix::fs::fchmod(&directory, Mode::RWXU)?;
     let mut entries = Dir::new(directory)?;
     while let Some(entry) = entries.read() {
@@ -119,7 +110,7 @@ pub(super) fn empty(directory: OwnedFd, depth: u32, budget: &mut u32) -> io::Res
         if matches!(name.to_bytes(), b"." | b"..") {
             continue;
         }
-        *budget = budget.checked_sub(1).ok_or_else(|| io::Error::other("there are too many files in it"))?;
+        *budget = budget.checked_sub(1).ok_or_else(|| io::Error::other("it contains too many files"))?;
         match rustix::fs::unlinkat(entries.fd()?, name, AtFlags::empty()) {
             Ok(()) => {}
             Err(Errno::ISDIR) => {
@@ -132,11 +123,12 @@ pub(super) fn empty(directory: OwnedFd, depth: u32, budget: &mut u32) -> io::Res
     Ok(())
 }
 
-/// Opens a directory that its owner may have no permission to open.
+/// Opens a directory whose mode may forbid its owner to open it.
 fn open_closed_directory(at: BorrowedFd<'_>, name: &OsStr) -> io::Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let found = rustix::fs::openat(at, name, flags, Mode::empty())?;
-    // Through the descriptor, so that it is this directory and not what lies under its name by now.
+    // chmod(2) through the descriptor changes exactly this directory, even if its name leads to
+    // another one by now. fchmod(2) rejects a descriptor that was opened with O_PATH.
     rustix::fs::chmod(format!("/proc/self/fd/{}", found.as_raw_fd()), Mode::RWXU)?;
     open_directory(found.as_fd(), Path::new("."))
 }

@@ -1,5 +1,5 @@
-//! Finds the private directories of hosts that were killed, and removes them. Touches nothing that
-//! a live host holds, and nothing of anybody else's.
+//! Finds and removes the private directories that killed hosts left behind. Never touches the
+//! directory of a running host or of another user.
 
 use std::collections::HashSet;
 use std::io;
@@ -9,13 +9,14 @@ use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::{AtFlags, CWD, FileType, FlockOperation};
 
-use super::location::{PREFIX, RANDOM};
-use super::private_directory::MARKER;
-use super::removal::{ENTRIES, Leftover, open_directory};
+use super::Ownership;
+use super::private_directory::{MARKER, PREFIX, RANDOM};
+use super::removal::{Leftover, open_directory};
 use crate::Escaped;
+use crate::limits::fs::REMOVAL_ENTRIES;
 
-/// Removes what hosts that were killed left below `parent`: once for each place in the life of this
-/// process, in a thread of its own, because nobody should wait for that.
+/// Removes the directories that killed hosts left in `parent`, in a new thread so that no launch
+/// waits for it. Does nothing if this process has swept `parent` before.
 pub(super) fn sweep_once(parent: &Path) {
     static SWEPT: Mutex<Option<HashSet<PathBuf>>> = Mutex::new(None);
     let mut swept = SWEPT.lock().unwrap_or_else(PoisonError::into_inner);
@@ -25,22 +26,22 @@ pub(super) fn sweep_once(parent: &Path) {
     let parent = parent.to_path_buf();
     let sweep = move || {
         if let Err(error) = sweep(&parent) {
-            tracing::debug!(path = ?Escaped::path(&parent), %error, "stale private directories cannot be looked for");
+            tracing::debug!(path = ?Escaped::path(&parent), %error, "cannot list stale private directories");
         }
     };
     if let Err(error) = std::thread::Builder::new().name("portcullis-sweep".into()).spawn(sweep) {
-        tracing::debug!(%error, "stale private directories are not looked for");
+        tracing::debug!(%error, "cannot start the thread that removes stale private directories");
     }
 }
 
 pub(super) fn sweep(parent: &Path) -> io::Result<()> {
-    let mut budget = ENTRIES;
+    let mut budget = REMOVAL_ENTRIES;
     for entry in std::fs::read_dir(parent)? {
         let name = entry?.file_name();
         if is_our_name(name.as_bytes())
             && let Some(stale) = stale(parent.join(name))
         {
-            tracing::debug!(path = ?Escaped::path(stale.path()), "removing the private directory of a host that is gone");
+            tracing::debug!(path = ?Escaped::path(stale.path()), "removing the private directory of a killed host");
             stale.remove_within(&mut budget);
         }
     }
@@ -52,11 +53,13 @@ fn is_our_name(name: &[u8]) -> bool {
     random.len() == RANDOM && random.iter().all(u8::is_ascii_alphanumeric)
 }
 
-/// A directory that we made, for a host that is gone: ours, private, marked, and locked by nobody.
+/// The directory at `path` if a killed host left it: owned by this user, with mode 0700 and the
+/// marker, and not locked.
 fn stale(path: PathBuf) -> Option<Leftover> {
     let handle = open_directory(CWD, &path).ok()?;
     let status = rustix::fs::fstat(&handle).ok()?;
-    let ours = status.st_uid == rustix::process::geteuid().as_raw() && status.st_mode & 0o7777 == 0o700;
+    let ownership = Ownership::new(status.st_uid, status.st_mode);
+    let ours = ownership.is_own() && ownership.mode == 0o700;
     let marker = rustix::fs::statat(&handle, MARKER, AtFlags::SYMLINK_NOFOLLOW).ok()?;
     let marked = FileType::from_raw_mode(marker.st_mode) == FileType::RegularFile && marker.st_size == 0;
     let locked = || rustix::fs::flock(&handle, FlockOperation::NonBlockingLockExclusive).is_err();

@@ -5,11 +5,10 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::Escaped;
-use crate::fs::{Opening, follow, is_trusted};
+use crate::fs::{Ownership, Redirection, Resolution, resolve};
 use crate::verify::bytes::linkage::{Linkage, SearchPathKind};
 
 /// More directories than any program is made to search, and more than are looked at.
@@ -58,26 +57,28 @@ pub struct SearchEntry {
 impl Outside {
     /// Looks at a directory that things are searched in.
     pub(super) fn directory(path: PathBuf) -> Self {
-        let found = follow(&path);
+        let found = resolve(&path);
         Self::found(path, found)
     }
 
     /// Looks at a file that is used by this name: its directories, and who may write the file
     /// itself.
     pub(super) fn file(path: PathBuf) -> Self {
-        let found = follow(&path);
+        let found = resolve(&path);
         let mut outside = Self::found(path, found);
         if outside.exposure.is_none()
             && let Ok(status) = std::fs::metadata(&outside.path)
         {
-            outside.exposure = Exposure::of_file(&outside.path, status.uid(), status.mode());
+            outside.exposure = Exposure::of_file(&outside.path, Ownership::of(&status));
         }
         outside
     }
 
-    fn found(path: PathBuf, found: io::Result<(bool, Option<Opening>)>) -> Self {
+    fn found(path: PathBuf, found: io::Result<Resolution>) -> Self {
         match found {
-            Ok((exists, opening)) => Self { path, exists: Some(exists), exposure: opening.map(Exposure::from) },
+            Ok(Resolution { exists, redirection }) => {
+                Self { path, exists: Some(exists), exposure: redirection.map(Exposure::from) }
+            }
             Err(_) => Self { path, exists: None, exposure: None },
         }
     }
@@ -85,15 +86,15 @@ impl Outside {
 
 impl Exposure {
     /// Who may write a file itself.
-    pub(super) fn of_file(path: &Path, owner: u32, mode: u32) -> Option<Self> {
-        let exposed = mode & 0o022 != 0 || !is_trusted(owner);
-        exposed.then(|| Self { path: path.to_path_buf(), owner, mode: mode & 0o7777 })
+    pub(super) fn of_file(path: &Path, ownership: Ownership) -> Option<Self> {
+        let Ownership { owner, mode, .. } = ownership;
+        ownership.others_can_write().then(|| Self { path: path.to_path_buf(), owner, mode })
     }
 }
 
-impl From<Opening> for Exposure {
-    fn from(opening: Opening) -> Self {
-        Self { path: opening.path, owner: opening.owner, mode: opening.mode }
+impl From<Redirection> for Exposure {
+    fn from(redirection: Redirection) -> Self {
+        Self { path: redirection.path, owner: redirection.owner, mode: redirection.mode }
     }
 }
 

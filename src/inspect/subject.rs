@@ -8,12 +8,11 @@ use std::path::{Path, PathBuf};
 
 use super::{Content, Exposure, FileCapabilities, Outside, Remark, SearchEntry, remark};
 use crate::Escaped;
-use crate::fs::follow;
+use crate::fs::{Ownership, RegularFileError, Symlinks, open_regular, resolve};
 use crate::verify::bytes::format;
 use crate::verify::bytes::source::Source;
 use crate::verify::bytes::view::Bytes;
 use crate::verify::decision::error::Obstacle;
-use crate::verify::sources::document;
 use crate::verify::{Digest, Policy, Refusal};
 
 /// What was found out about a file without running it.
@@ -109,9 +108,10 @@ impl Inspection {
     pub fn of(path: impl AsRef<Path>) -> Result<Self, InspectError> {
         let path = path.as_ref();
         let location = path.canonicalize().map_err(failed(path, "following its path"))?;
-        let file = document::open_regular(&location)
-            .map_err(failed(path, "opening it"))?
-            .map_err(|kind| InspectError::NotRegular { path: path.to_path_buf(), kind })?;
+        let file = open_regular(&location, Symlinks::Follow).map_err(|error| match error {
+            RegularFileError::Io(error) => failed(path, "opening it")(error),
+            RegularFileError::NotRegular { kind } => InspectError::NotRegular { path: path.to_path_buf(), kind },
+        })?;
         let mut inspection = Self::look(path, location, &file)?;
         inspection.follow();
         inspection.remarks = remark::all(&inspection);
@@ -122,8 +122,8 @@ impl Inspection {
     fn look(path: &Path, location: PathBuf, file: &File) -> Result<Self, InspectError> {
         let status = file.metadata().map_err(failed(path, "looking at it"))?;
         let absolute = std::path::absolute(path).map_err(failed(path, "following its path"))?;
-        let (_, opening) = follow(&absolute).map_err(failed(path, "following its path"))?;
-        let opening = opening.map(Exposure::from);
+        let resolution = resolve(&absolute).map_err(failed(path, "following its path"))?;
+        let redirection = resolution.redirection.map(Exposure::from);
         Ok(Self {
             path: path.to_path_buf(),
             link: std::fs::read_link(path).ok(),
@@ -136,7 +136,7 @@ impl Inspection {
             content: Content::of_file(file).map_err(failed(path, "reading it"))?,
             interpreter: None,
             search: Vec::new(),
-            exposure: opening.or_else(|| Exposure::of_file(&location, status.uid(), status.mode())),
+            exposure: redirection.or_else(|| Exposure::of_file(&location, Ownership::of(&status))),
             refusal: refusal(file).map_err(|(doing, source)| failed(path, doing)(source))?,
             remarks: Vec::new(),
             location,

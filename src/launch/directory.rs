@@ -4,20 +4,22 @@
 use std::path::Path;
 
 use super::LaunchError;
-use crate::fs::{NameFault, PlaceFault, PrivateDirectory, refuse_name, trusted};
+use crate::fs::{LocationError, PrivateDirectory, SocketPathError, check_socket_directory, trusted_directory};
 
 /// Makes a private directory below `parent`, in which nobody else may be able to rename or remove
 /// it.
 pub(crate) fn create_socket_directory(parent: &Path) -> Result<PrivateDirectory, LaunchError> {
     let failed = |source| LaunchError::Directory { path: parent.to_path_buf(), source };
     let fault = |fault| match fault {
-        PlaceFault::Open { directory, owner, mode } => LaunchError::UnsafeDirectory { path: directory, owner, mode },
-        PlaceFault::Io(error) => failed(error),
+        LocationError::WritableByOthers { directory, owner, mode } => {
+            LaunchError::UnsafeDirectory { path: directory, owner, mode }
+        }
+        LocationError::Io(error) => failed(error),
     };
-    let parent = trusted(parent).map_err(fault)?;
-    refuse_name(&parent).map_err(|fault| match fault {
-        NameFault::Characters => LaunchError::PathCharacters { path: parent.clone() },
-        NameFault::TooLong { limit } => LaunchError::PathTooLong { path: parent.clone(), limit },
+    let parent = trusted_directory(parent).map_err(fault)?;
+    check_socket_directory(&parent).map_err(|fault| match fault {
+        SocketPathError::Separator => LaunchError::PathCharacters { path: parent.clone() },
+        SocketPathError::TooLong { limit } => LaunchError::PathTooLong { path: parent.clone(), limit },
     })?;
     PrivateDirectory::create(&parent).map_err(fault)
 }

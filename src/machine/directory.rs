@@ -3,14 +3,14 @@
 
 use std::fs::OpenOptions;
 use std::io;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
 use super::report::Assessment;
 use super::{Guarantee, shown};
-use crate::fs::{Opening, PlaceFault, follow, is_trusted, refuse_name, trusted};
+use crate::fs::{LocationError, Ownership, Redirection, check_socket_directory, resolve, trusted_directory};
 use crate::verify::is_noexec;
 
 /// How many entries of a directory with plugins are looked at.
@@ -67,14 +67,14 @@ impl DirectoryFault {
 
 /// The place, after everything that a launch demands of it, a directory made there included.
 fn place(directory: &Path) -> Result<PathBuf, DirectoryFault> {
-    let place = trusted(directory).map_err(|fault| match fault {
-        PlaceFault::Open { directory, owner, mode } => DirectoryFault::Found(format!(
+    let place = trusted_directory(directory).map_err(|fault| match fault {
+        LocationError::WritableByOthers { directory, owner, mode } => DirectoryFault::Found(format!(
             "user {owner} owns {} and its mode is {mode:04o}, so others can rename what is in it",
             shown(&directory)
         )),
-        PlaceFault::Io(error) => DirectoryFault::Io(error),
+        LocationError::Io(error) => DirectoryFault::Io(error),
     })?;
-    refuse_name(&place).map_err(|fault| DirectoryFault::Found(format!("{}: {fault}", shown(&place))))?;
+    check_socket_directory(&place).map_err(|fault| DirectoryFault::Found(format!("{}: {fault}", shown(&place))))?;
     tempfile::Builder::new().prefix("portcullis-assessed-").tempdir_in(&place).map_err(DirectoryFault::Io)?;
     Ok(place)
 }
@@ -117,12 +117,12 @@ fn writable_by_others(named: &Path) -> io::Result<(Vec<String>, usize)> {
     let directory = named.canonicalize()?;
     let mut faults = Vec::new();
     for above in directory.ancestors() {
-        let status = std::fs::metadata(above)?;
+        let found = Ownership::of(&std::fs::metadata(above)?);
         // In a sticky directory above, as in /tmp, others can rename nothing of ours. In the
         // directory itself they could still add a file.
-        let is_sticky = status.mode() & 0o1000 != 0 && above != directory;
-        if !is_trusted(status.uid()) || (status.mode() & 0o022 != 0 && !is_sticky) {
-            faults.push(fault(above, status.uid(), status.mode()));
+        let is_open = if above == directory { found.others_can_write() } else { found.others_can_rename_entries() };
+        if is_open {
+            faults.push(fault(above, found.owner, found.mode));
         }
     }
     // On the way there may be links, which are not above what they lead to.
@@ -135,9 +135,9 @@ fn writable_by_others(named: &Path) -> io::Result<(Vec<String>, usize)> {
         looked_at += 1;
         let path = entry?.path();
         // Of a link it is the target that runs, and its own mode says nothing.
-        let status = std::fs::metadata(&path)?;
-        if !is_trusted(status.uid()) || status.mode() & 0o022 != 0 {
-            faults.push(fault(&path, status.uid(), status.mode()));
+        let found = Ownership::of(&std::fs::metadata(&path)?);
+        if found.others_can_write() {
+            faults.push(fault(&path, found.owner, found.mode));
         } else if path.is_symlink() {
             faults.extend(exchangeable(&path)?.filter(|fault| !faults.contains(fault)));
         }
@@ -148,10 +148,10 @@ fn writable_by_others(named: &Path) -> io::Result<(Vec<String>, usize)> {
 /// Where others can lead a path elsewhere, by a link of theirs or in a directory in which they can
 /// rename things.
 fn exchangeable(path: &Path) -> io::Result<Option<String>> {
-    let (_, opening) = follow(&std::path::absolute(path)?)?;
-    Ok(opening.map(|Opening { path, owner, mode }| fault(&path, owner, mode)))
+    let found = resolve(&std::path::absolute(path)?)?;
+    Ok(found.redirection.map(|Redirection { path, owner, mode }| fault(&path, owner, mode)))
 }
 
 fn fault(path: &Path, owner: u32, mode: u32) -> String {
-    format!("user {owner} owns {} and its mode is {:04o}", shown(path), mode & 0o7777)
+    format!("user {owner} owns {} and its mode is {mode:04o}", shown(path))
 }

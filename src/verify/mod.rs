@@ -37,10 +37,6 @@ pub use crate::digest::{Digest, DigestError};
 
 pub(crate) use bytes::image::try_sealing;
 pub(crate) use bytes::source::is_noexec;
-#[cfg(any(feature = "audit", feature = "sign"))]
-pub(crate) use sources::document::open_regular;
-#[cfg(feature = "audit")]
-pub(crate) use sources::document::other_than_regular;
 #[cfg(feature = "sign")]
 pub(crate) use {sources::key::UNTRUSTED, sources::signature::is_comment};
 

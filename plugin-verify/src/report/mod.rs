@@ -13,12 +13,12 @@ mod timeline;
 mod untrusted;
 mod verdict;
 
-use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use cli_support::{Exit, OutputFormat};
 use portcullis::audit::verifier::{Examination, examine_good};
+use portcullis::fs::{RegularFileError, Symlinks, open_regular};
 use portcullis::{Chain, Escaped};
 use serde_json::Value;
 
@@ -110,13 +110,14 @@ fn write(page: &str, target: &Path) -> Result<(), String> {
 /// Whether nothing is lost when a page takes this place: a log, its key or a device must not be
 /// overwritten by a slip of the hand.
 fn is_replaceable(target: &Path) -> io::Result<bool> {
-    match fs::symlink_metadata(target) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
-        Ok(found) if found.is_file() => {
+    match open_regular(target, Symlinks::Refuse) {
+        Ok(file) => {
             let mut start = Vec::new();
-            File::open(target)?.take(BEGINNING.len() as u64).read_to_end(&mut start)?;
+            file.take(BEGINNING.len() as u64).read_to_end(&mut start)?;
             Ok(start == BEGINNING.as_bytes())
         }
-        found => found.map(|_| false),
+        Err(RegularFileError::Io(error)) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(RegularFileError::Io(error)) => Err(error),
+        Err(_) => Ok(false),
     }
 }

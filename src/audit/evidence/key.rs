@@ -2,23 +2,23 @@
 //! lie in a file of their own, never in the log.
 
 use std::fmt;
-use std::fs::OpenOptions;
 use std::io::{self, Read as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use ring::hmac;
 use ring::rand::{SecureRandom as _, SystemRandom};
-use rustix::fs::OFlags;
 use zeroize::Zeroizing;
 
 use super::note::{NoteKeyError, NoteSigner, NoteVerifier};
 use crate::Digest;
 use crate::Escaped;
 use crate::event::KeyedHash;
-use crate::fs::{PlaceFault, create, directory_of, is_trusted, trusted};
+use crate::fs::{
+    FileMode, LocationError, Ownership, RegularFileError, Symlinks, create_file, directory_of, open_regular,
+    trusted_directory,
+};
 
 const FIRST_LINE: &str = "portcullis-audit-key/1";
 const SIGN: &str = "sign ";
@@ -97,7 +97,7 @@ impl LogKey {
         refuse_open_place(directory_of(path)).map_err(failed)?;
         // Whoever is killed meanwhile leaves nothing at `path`: half of the secrets would be in the
         // way of a log for good.
-        create(path, 0o600, key.text().as_bytes()).map_err(failed)?;
+        create_file(path, FileMode::Exact(0o600), key.text().as_bytes()).map_err(failed)?;
         Ok(key)
     }
 
@@ -120,16 +120,14 @@ impl LogKey {
     pub fn read(path: impl AsRef<Path>) -> Result<Self, LogKeyError> {
         let path = path.as_ref();
         let failed = |source| LogKeyError::Io { path: path.to_path_buf(), source };
-        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32;
-        let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(failed)?;
-        let status = file.metadata().map_err(failed)?;
-        let own = status.is_file() && is_trusted(status.uid());
-        if !own || status.mode() & 0o077 != 0 {
-            return Err(LogKeyError::Exposed {
-                path: path.to_path_buf(),
-                owner: status.uid(),
-                mode: status.mode() & 0o7777,
-            });
+        let file = open_regular(path, Symlinks::Refuse).map_err(|error| match error {
+            RegularFileError::Io(error) => failed(error),
+            RegularFileError::NotRegular { kind } => LogKeyError::NotRegular { path: path.to_path_buf(), kind },
+        })?;
+        let found = Ownership::of(&file.metadata().map_err(failed)?);
+        if !found.is_owner_trusted() || found.is_open_to_others() {
+            let Ownership { owner, mode, .. } = found;
+            return Err(LogKeyError::Exposed { path: path.to_path_buf(), owner, mode });
         }
         // Read into one buffer that does not move, because what moves leaves a copy behind.
         let mut text = Zeroizing::new(Vec::with_capacity(FILE_LIMIT as usize + 1));
@@ -183,10 +181,10 @@ impl fmt::Debug for LogKey {
 
 /// Refuses a directory in which others could put another file under our name.
 fn refuse_open_place(directory: &Path) -> io::Result<()> {
-    match trusted(directory) {
+    match trusted_directory(directory) {
         Ok(_) => Ok(()),
-        Err(PlaceFault::Io(error)) => Err(error),
-        Err(PlaceFault::Open { .. }) => Err(io::Error::new(
+        Err(LocationError::Io(error)) => Err(error),
+        Err(LocationError::WritableByOthers { .. }) => Err(io::Error::new(
             io::ErrorKind::PermissionDenied,
             "others may rename what is in its directory, or above it",
         )),
@@ -212,9 +210,18 @@ pub enum LogKeyError {
         /// The system's answer.
         source: io::Error,
     },
-    /// The file is somebody else's, or others may read it or write it, or it is no regular file.
+    /// The path leads to something else than a regular file.
+    #[error("{}: expected a regular file with the key of a log, found {kind}", Escaped::path(path))]
+    #[non_exhaustive]
+    NotRegular {
+        /// The path.
+        path: PathBuf,
+        /// What it leads to.
+        kind: &'static str,
+    },
+    /// Another user owns the file, or its mode lets others read or write it.
     #[error(
-        "{}: it holds secrets, so it must be a regular file of this user or root that nobody else may read; it belongs to {owner} and has mode {mode:04o}",
+        "{}: a file of secrets must belong to this user or root and be open to its owner alone (chmod 600); user {owner} owns it and its mode is {mode:04o}",
         Escaped::path(path)
     )]
     #[non_exhaustive]

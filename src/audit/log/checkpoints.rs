@@ -11,8 +11,7 @@ use super::settings::Hook;
 use crate::audit::evidence::chain::Chain;
 use crate::audit::{Checkpoint, CheckpointError, LogKey};
 use crate::event::{Event, Signed, Undelivered, text};
-use crate::fs::replace;
-use crate::verify::open_regular;
+use crate::fs::{FileMode, RegularFileError, Symlinks, open_regular, replace_file};
 
 /// No checkpoint that a log of ours signs is longer, in bytes.
 const NOTE_LIMIT: u64 = 64 * 1024;
@@ -92,7 +91,7 @@ impl Vouching {
     pub(super) fn deliver(&mut self, vouched: Vouched, chain: &Chain) -> Checkpoint {
         (self.covered, self.size, self.since) = (chain.next(), chain.next(), None);
         if let Some(path) = &self.file
-            && let Err(error) = replace(path, 0o600, vouched.note.as_bytes())
+            && let Err(error) = replace_file(path, FileMode::Exact(0o600), vouched.note.as_bytes())
         {
             tracing::error!(%error, "a checkpoint could not be written to its file");
             self.missed += 1;
@@ -125,11 +124,13 @@ pub(super) struct Kept {
 /// The checkpoint in a file. `None` if there is no file.
 pub(super) fn kept(path: &Path, key: &LogKey) -> Result<Option<Kept>, LogOpenError> {
     let failed = |source| LogOpenError::Io { path: path.to_path_buf(), source };
-    let file = match open_regular(path) {
-        Ok(Ok(file)) => file,
-        Ok(Err(kind)) => return Err(LogOpenError::NotRegular { path: path.to_path_buf(), kind }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(failed(error)),
+    let file = match open_regular(path, Symlinks::Follow) {
+        Ok(file) => file,
+        Err(RegularFileError::Io(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(RegularFileError::Io(error)) => return Err(failed(error)),
+        Err(RegularFileError::NotRegular { kind }) => {
+            return Err(LogOpenError::NotRegular { path: path.to_path_buf(), kind });
+        }
     };
     let mut note = Vec::new();
     file.take(NOTE_LIMIT).read_to_end(&mut note).map_err(failed)?;

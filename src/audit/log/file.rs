@@ -11,8 +11,7 @@ use rustix::io::Errno;
 
 use super::error::LogOpenError;
 use crate::audit::evidence::segments::beside;
-use crate::fs::sync_directory_of;
-use crate::verify::other_than_regular;
+use crate::fs::{Ownership, RegularFileError, Symlinks, open_regular_as, sync_directory_of};
 
 /// Room is reserved in pieces of this size.
 const STEP: u64 = 1024 * 1024;
@@ -225,26 +224,20 @@ impl LogFile {
 /// `None` if nothing is there.
 pub(super) fn open(path: &Path, access: OFlags) -> Result<Option<File>, LogOpenError> {
     let failed = |source: io::Error| LogOpenError::Io { path: path.to_path_buf(), source };
-    // Looked at before it is opened, because opening a device can already do something, and a FIFO
-    // waits.
-    let kind = match std::fs::symlink_metadata(path) {
-        Ok(found) => other_than_regular(found.file_type()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(failed(error)),
+    let file = match open_regular_as(path, Symlinks::Refuse, access) {
+        Ok(file) => file,
+        Err(RegularFileError::Io(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(RegularFileError::Io(error)) => return Err(failed(error)),
+        Err(RegularFileError::NotRegular { kind }) => {
+            return Err(LogOpenError::NotRegular { path: path.to_path_buf(), kind });
+        }
     };
-    if let Some(kind) = kind {
-        return Err(LogOpenError::NotRegular { path: path.to_path_buf(), kind });
-    }
-    let flags = access | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let file = File::from(rustix::fs::openat(CWD, path, flags, Mode::empty()).map_err(|error| failed(error.into()))?);
     let status = file.metadata().map_err(failed)?;
-    if let Some(kind) = other_than_regular(status.file_type()) {
-        return Err(LogOpenError::NotRegular { path: path.to_path_buf(), kind });
-    }
-    let own = status.uid() == rustix::process::geteuid().as_raw();
-    let (mode, links) = (status.mode() & 0o7777, status.nlink());
-    if !own || mode & 0o7177 != 0 || links != 1 {
-        return Err(LogOpenError::Exposed { path: path.to_path_buf(), owner: status.uid(), mode, links });
+    let (found, links) = (Ownership::of(&status), status.nlink());
+    let Ownership { owner, mode, .. } = found;
+    // Not root's either: this process must be able to add records, and only this user may.
+    if !found.is_own() || mode & !0o600 != 0 || links != 1 {
+        return Err(LogOpenError::Exposed { path: path.to_path_buf(), owner, mode, links });
     }
     Ok(Some(file))
 }

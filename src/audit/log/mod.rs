@@ -33,7 +33,7 @@ use super::{Checkpoint, KeyedHasher, LogKey, NoteVerifier};
 use crate::Escaped;
 use crate::event::KeyedHash;
 use crate::event::{Event, FORMAT, Opened, Torn};
-use crate::fs::{PlaceFault, directory_of, trusted};
+use crate::fs::{LocationError, directory_of, trusted_directory};
 
 /// Whether things may happen that cannot be recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -305,10 +305,10 @@ impl fmt::Debug for Log {
 fn place(path: &Path) -> Result<PathBuf, LogOpenError> {
     let failed = |source| LogOpenError::Io { path: path.to_path_buf(), source };
     let name = path.file_name().ok_or_else(|| failed(std::io::ErrorKind::InvalidInput.into()))?;
-    match trusted(directory_of(path)) {
+    match trusted_directory(directory_of(path)) {
         Ok(directory) => Ok(directory.join(name)),
-        Err(PlaceFault::Io(error)) => Err(failed(error)),
-        Err(PlaceFault::Open { directory, owner, mode }) => {
+        Err(LocationError::Io(error)) => Err(failed(error)),
+        Err(LocationError::WritableByOthers { directory, owner, mode }) => {
             Err(LogOpenError::OpenPlace { path: directory, owner, mode })
         }
     }

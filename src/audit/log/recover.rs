@@ -2,10 +2,9 @@
 //! whose writer was killed. What such a writer left unfinished is put aside; anything else that is
 //! wrong is for a person to look at.
 
-use std::fs::{File, Permissions};
+use std::fs::File;
 use std::io::{self, BufReader, Seek as _, SeekFrom};
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -22,7 +21,7 @@ use crate::audit::reader::read::Lines;
 use crate::audit::reader::verifier::{Examination, Examiner, Fault, Trust, Witness, WitnessFault};
 use crate::audit::{Checkpoint, LogKey};
 use crate::event::{Torn, text};
-use crate::fs::{directory_of, sync_directory_of};
+use crate::fs::{FileMode, create_file_with, directory_of, sync_directory_of};
 
 /// A log that can be added to.
 #[derive(Debug)]
@@ -152,14 +151,11 @@ const TOLD: usize = 32;
 pub(super) fn put_aside(log: &Path, file: &mut LogFile, whole: u64, next: u64) -> io::Result<()> {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let aside = beside(log, &format!(".torn-{next}-{}", since.as_micros()));
-    let mut copy = tempfile::Builder::new().prefix(".torn-").tempfile_in(directory_of(&aside))?;
-    copy.as_file().set_permissions(Permissions::from_mode(0o600))?;
-    let mut tail = file.file();
-    tail.seek(SeekFrom::Start(whole))?;
-    io::copy(&mut tail, &mut copy)?;
-    copy.as_file().sync_all()?;
-    copy.persist_noclobber(&aside).map_err(|error| error.error)?;
-    sync_directory_of(&aside)?;
+    create_file_with(&aside, FileMode::Exact(0o600), |copy| {
+        let mut tail = file.file();
+        tail.seek(SeekFrom::Start(whole))?;
+        io::copy(&mut tail, copy).map(drop)
+    })?;
     file.cut(whole)?;
     file.file().sync_all()
 }

@@ -6,12 +6,10 @@ use std::io::{self, BufRead, BufReader, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, Mode, OFlags};
-
 use crate::Escaped;
 use crate::audit::evidence::record::LINE_LIMIT;
 use crate::audit::evidence::segments::rotated;
-use crate::verify::other_than_regular;
+use crate::fs::{RegularFileError, Symlinks, open_regular};
 
 /// The files of the log at `path`, in the order of their records: the full ones beside it, and then
 /// itself.
@@ -80,15 +78,10 @@ impl Lines<BufReader<File>> {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ReadError> {
         let path = path.as_ref();
         let failed = |source| ReadError::Io { path: path.to_path_buf(), source };
-        let refuse = |kind| ReadError::NotRegular { path: path.to_path_buf(), kind };
-        // Looked at before it is opened, because opening a device can already do something.
-        let found = std::fs::symlink_metadata(path).map_err(failed)?;
-        other_than_regular(found.file_type()).map_or(Ok(()), |kind| Err(refuse(kind)))?;
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let file = rustix::fs::openat(CWD, path, flags, Mode::empty()).map_err(|error| failed(error.into()))?;
-        let file = File::from(file);
-        let kind = file.metadata().map_err(failed)?.file_type();
-        other_than_regular(kind).map_or(Ok(()), |kind| Err(refuse(kind)))?;
+        let file = open_regular(path, Symlinks::Refuse).map_err(|error| match error {
+            RegularFileError::Io(error) => failed(error),
+            RegularFileError::NotRegular { kind } => ReadError::NotRegular { path: path.to_path_buf(), kind },
+        })?;
         Ok(Self::new(path, BufReader::with_capacity(1 << 18, file)))
     }
 }

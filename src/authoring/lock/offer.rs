@@ -9,10 +9,10 @@ use std::time::SystemTime;
 
 use super::OfferError;
 use crate::authoring::Difference;
+use crate::fs::{RegularFileError, Symlinks, open_regular};
 use crate::verify::Refusal;
 use crate::verify::bytes::format;
 use crate::verify::decision::error::Obstacle;
-use crate::verify::sources::document::open_regular;
 use crate::verify::{
     Artifact, Checksums, Digest, Format, ImageCache, Manifest, Platform, PluginName, Policy, PublicKey, SignedManifest,
     SourceError, SourceKind, Subject, VerifyError, Version,
@@ -254,8 +254,10 @@ impl Candidate {
 
     /// The file, and its digest.
     fn hashed(&self) -> Result<(File, Digest), VerifyError> {
-        let file = open_regular(&self.path).map_err(|error| self.io("opening it", error))?;
-        let file = file.map_err(|kind| self.refused(Refusal::NotRegular { kind }))?;
+        let file = open_regular(&self.path, Symlinks::Follow).map_err(|error| match error {
+            RegularFileError::Io(error) => self.io("opening it", error),
+            RegularFileError::NotRegular { kind } => self.refused(Refusal::NotRegular { kind }),
+        })?;
         let limit = Policy::DEFAULT_SIZE_LIMIT;
         if file.metadata().map_err(|error| self.io("looking at it", error))?.len() > limit {
             return Err(self.refused(Refusal::TooLarge { limit }));

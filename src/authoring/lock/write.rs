@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::FlockOperation;
 
 use crate::Escaped;
-use crate::fs::{self, directory_of};
+use crate::fs::{FileMode, directory_of, replace_file};
 use crate::verify::sources::form::quoted;
 use crate::verify::sources::lock::FORMAT;
 use crate::verify::{Artifact, Lock, Platform, SourceError, Subject};
@@ -93,7 +93,7 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => (path.to_path_buf(), 0o644),
         Err(error) => return Err(error),
     };
-    fs::replace(&target, mode, bytes)
+    replace_file(&target, FileMode::Exact(mode), bytes)
 }
 
 fn write_artifact(text: &mut String, platform: &Platform, artifact: &Artifact) {

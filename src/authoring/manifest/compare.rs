@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 
 use super::ManifestError;
 use crate::Escaped;
+use crate::fs::{RegularFileError, Symlinks, open_regular};
 use crate::verify::Refusal;
 use crate::verify::bytes::tree::Tree;
 use crate::verify::decision::error::Obstacle;
-use crate::verify::sources::document::open_regular;
 use crate::verify::{BundlePath, InterpreterProgram, Manifest, ManifestFile, SignedManifest};
 use crate::verify::{Digest, Platform};
 
@@ -134,8 +134,10 @@ impl Manifest {
 }
 
 fn open_file(path: &Path) -> Result<File, Obstacle> {
-    let file = open_regular(path).map_err(Obstacle::io("opening it"))?;
-    file.map_err(|kind| Refusal::NotRegular { kind }.into())
+    open_regular(path, Symlinks::Follow).map_err(|error| match error {
+        RegularFileError::Io(error) => Obstacle::io("opening it")(error),
+        RegularFileError::NotRegular { kind } => Refusal::NotRegular { kind }.into(),
+    })
 }
 
 fn compare(path: &BundlePath, expected: ManifestFile, file: Result<File, Obstacle>) -> Result<(), Difference> {

@@ -8,7 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::Escaped;
-use crate::verify::sources::document::{open_regular, other_than_regular};
+use crate::fs::{RegularFileError, Symlinks, kind_unless_regular, open_regular};
 use crate::verify::sources::form::quoted;
 use crate::verify::sources::manifest::FORMAT;
 use crate::verify::{BundlePath, Interpreter, InterpreterProgram, Manifest, ManifestFile, SignedManifest, Version};
@@ -177,8 +177,10 @@ fn single(path: &Path) -> Result<BTreeMap<BundlePath, ManifestFile>, ManifestErr
 }
 
 fn describe(path: &Path) -> Result<ManifestFile, ManifestError> {
-    let file = open_regular(path).map_err(ManifestError::io(path))?;
-    let file = file.map_err(|kind| ManifestError::Kind { path: path.to_path_buf(), kind })?;
+    let file = open_regular(path, Symlinks::Follow).map_err(|error| match error {
+        RegularFileError::Io(error) => ManifestError::io(path)(error),
+        RegularFileError::NotRegular { kind } => ManifestError::Kind { path: path.to_path_buf(), kind },
+    })?;
     describe_open(&file).map_err(ManifestError::io(path))
 }
 
@@ -194,7 +196,7 @@ fn all(top: &Path) -> Result<BTreeMap<BundlePath, ManifestFile>, ManifestError> 
     walk(top, |path, kind| {
         let relative = path.strip_prefix(top).ok().and_then(Path::to_str).and_then(|text| text.parse().ok());
         let relative: BundlePath = relative.ok_or_else(|| ManifestError::Name { path: path.to_path_buf() })?;
-        match other_than_regular(kind) {
+        match kind_unless_regular(kind) {
             None if relative.as_str() == Manifest::INSIDE || relative.as_str() == SignedManifest::INSIDE => {}
             None => drop(files.insert(relative, describe(path)?)),
             Some(_) if kind.is_dir() => {}

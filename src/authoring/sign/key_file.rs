@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io::Read;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -11,7 +10,8 @@ use minisign::ErrorKind;
 use zeroize::Zeroizing;
 
 use super::{Password, SecretKey, SignError};
-use crate::verify::{UNTRUSTED, open_regular};
+use crate::fs::{Ownership, RegularFileError, Symlinks, open_regular};
+use crate::verify::UNTRUSTED;
 
 /// The largest key file that is read in bytes.
 const LIMIT: usize = 4096;
@@ -118,11 +118,13 @@ impl KeyFile {
 /// The text of a file that nobody but its owner may look into.
 fn text(path: &Path) -> Result<Zeroizing<String>, SignError> {
     let unreadable = |source| SignError::Unreadable { path: path.to_path_buf(), source };
-    let file = open_regular(path).map_err(unreadable)?;
-    let file = file.map_err(|kind| SignError::NotRegular { path: path.to_path_buf(), kind })?;
-    let mode = file.metadata().map_err(unreadable)?.permissions().mode() & 0o7777;
-    if mode & 0o077 != 0 {
-        return Err(SignError::Exposed { path: path.to_path_buf(), mode });
+    let file = open_regular(path, Symlinks::Follow).map_err(|error| match error {
+        RegularFileError::Io(error) => unreadable(error),
+        RegularFileError::NotRegular { kind } => SignError::NotRegular { path: path.to_path_buf(), kind },
+    })?;
+    let found = Ownership::of(&file.metadata().map_err(unreadable)?);
+    if found.is_open_to_others() {
+        return Err(SignError::Exposed { path: path.to_path_buf(), mode: found.mode });
     }
     // All of it at once, because a vector that grows leaves copies behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(LIMIT + 1));

@@ -1,14 +1,13 @@
 //! A new key: made, and written where nothing was. Does not look at keys that exist.
 
 use std::fmt;
-use std::fs::{OpenOptions, Permissions, remove_file};
-use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::fs::remove_file;
 use std::path::Path;
 
 use zeroize::Zeroizing;
 
 use super::{Password, SignError};
+use crate::fs::{FileMode, create_file};
 use crate::verify::{PublicKey, UNTRUSTED};
 
 /// A secret key that was just made, and its public half. Wiped when it is dropped.
@@ -68,21 +67,11 @@ impl KeyPair {
     }
 }
 
-/// Writes a file that was not there, or leaves none.
+/// Writes a file that did not exist, or none.
 fn write_new(path: &Path, mode: u32, text: &str) -> Result<(), SignError> {
-    let unwritable = |source| SignError::Unwritable { path: path.to_path_buf(), source };
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(unwritable)?;
-    let mut fill = || -> io::Result<()> {
-        file.write_all(text.as_bytes())?;
-        // Whatever the umask is: a key that its owner cannot read is lost, one that others can read
-        // is too.
-        file.set_permissions(Permissions::from_mode(mode))?;
-        file.sync_all()
-    };
-    fill().map_err(|error| {
-        let _ = remove_file(path);
-        unwritable(error)
-    })
+    // The umask must not decide: a key that its owner cannot read is as lost as one that others can.
+    create_file(path, FileMode::Exact(mode), text.as_bytes())
+        .map_err(|source| SignError::Unwritable { path: path.to_path_buf(), source })
 }
 
 impl fmt::Debug for KeyPair {

@@ -14,7 +14,7 @@ use std::thread;
 use rustix::fs::Advice;
 
 use crate::Digest;
-use crate::verify::sources::document::open_regular;
+use crate::fs::{RegularFileError, Symlinks, open_regular};
 
 /// Where the bytes of a digest come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,10 +123,10 @@ impl<P: Fn(u64) + Sync> Batch<'_, P> {
 
     fn read_ahead(&self, input: &Input) -> Outcome {
         let Input::File(path) = input else { return Outcome::InTurn };
-        match open_regular(path) {
-            Ok(Ok(file)) => Outcome::Done(self.hash_file(file)),
-            Ok(Err(_)) => Outcome::InTurn,
-            Err(error) => Outcome::Done(Err(error)),
+        match open_regular(path, Symlinks::Follow) {
+            Ok(file) => Outcome::Done(self.hash_file(file)),
+            Err(RegularFileError::NotRegular { .. }) => Outcome::InTurn,
+            Err(RegularFileError::Io(error)) => Outcome::Done(Err(error)),
         }
     }
 

@@ -35,7 +35,7 @@ const NAME: &str = "plugin";
 impl Bundle {
     /// Copies the files that `manifest` names from `tree` to a new directory below `parent`.
     pub(crate) fn materialise(tree: &Tree, manifest: &Manifest, parent: &Path) -> Result<Self, Obstacle> {
-        let directory = private_directory(parent)?.removed_at_once(entries(manifest));
+        let directory = private_directory(parent)?.removed_on_drop(entries(manifest));
         let bundle = Self { path: directory.path().join(NAME), directory };
         make_directory(&bundle.path)?;
         for (path, expected) in manifest.files() {
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn as_many_entries_are_made_as_are_removed_at_once() {
+    fn as_many_entries_are_made_as_are_removed_on_drop() {
         let place = tempfile::tempdir().unwrap();
         let plugin = place.path().join("plugin");
         fs::create_dir_all(plugin.join("lib/deep")).unwrap();

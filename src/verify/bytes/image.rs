@@ -13,7 +13,7 @@ use rustix::fs::{MemfdFlags, OFlags, SealFlags};
 use rustix::io::Errno;
 
 use crate::Digest;
-use crate::fs::{PlaceFault, PrivateDirectory, is_trusted};
+use crate::fs::{LocationError, Ownership, PrivateDirectory};
 use crate::sys::Mapping;
 use crate::verify::bytes::format;
 use crate::verify::bytes::source::{Source, is_noexec};
@@ -107,7 +107,7 @@ impl Image {
 
     /// Copies to a directory of its own below `place`, closes the copy for writing, then hashes it.
     pub(crate) fn private_copy(source: &Source, name: &Path, place: &Path) -> Result<Self, Obstacle> {
-        let directory = private_directory(place)?.removed_at_once(1);
+        let directory = private_directory(place)?.removed_on_drop(1);
         let path = directory.path().join(file_name(name));
         let (written, size) = write_copy(source, &path)?;
         let file = OpenOptions::new()
@@ -125,7 +125,7 @@ impl Image {
 
     /// Keeps the file itself, if nobody but root and this user may write it.
     pub(crate) fn pinned(source: Source) -> Result<Self, Obstacle> {
-        if !is_trusted(source.owner) || source.mode & 0o022 != 0 {
+        if Ownership::new(source.owner, source.mode).others_can_write() {
             return Err(Refusal::WritableByOthers { mode: source.mode, owner: source.owner }.into());
         }
         let digest = Digest::of_file(&source.file).map_err(Obstacle::io("hashing it"))?;
@@ -149,8 +149,10 @@ impl Image {
 /// A directory for copies below `place`.
 pub(crate) fn private_directory(place: &Path) -> Result<PrivateDirectory, Obstacle> {
     PrivateDirectory::create(place).map_err(|fault| match fault {
-        PlaceFault::Open { directory, owner, mode } => Refusal::OpenDirectory { directory, owner, mode }.into(),
-        PlaceFault::Io(error) => Obstacle::io("making a directory for its private copy")(error),
+        LocationError::WritableByOthers { directory, owner, mode } => {
+            Refusal::OpenDirectory { directory, owner, mode }.into()
+        }
+        LocationError::Io(error) => Obstacle::io("making a directory for its private copy")(error),
     })
 }
 

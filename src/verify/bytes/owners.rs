@@ -5,6 +5,7 @@ use std::path::Path;
 
 use rustix::process::geteuid;
 
+use crate::fs::{OTHERS_WRITE, PERMISSION_BITS};
 use crate::verify::Refusal;
 use crate::verify::decision::error::Obstacle;
 
@@ -17,13 +18,10 @@ pub struct Owners {
     mode: u32,
 }
 
-/// The permission bits of those who are not the owner that let them write.
-const OTHERS_WRITE: u32 = 0o022;
-
 impl Owners {
     /// Root, and the user that this process runs as.
     pub fn root_and_host() -> Self {
-        Self { users: BTreeSet::from([0, geteuid().as_raw()]), mode: 0o7777 & !OTHERS_WRITE }
+        Self { users: BTreeSet::from([0, geteuid().as_raw()]), mode: PERMISSION_BITS & !OTHERS_WRITE }
     }
 
     /// Only these users, by their ids. None at all means that nothing is accepted.
@@ -39,7 +37,7 @@ impl Owners {
     }
 
     pub(crate) fn check(&self, path: &Path, owner: u32, mode: u32) -> Result<(), Obstacle> {
-        let mode = mode & 0o7777;
+        let mode = mode & PERMISSION_BITS;
         match self.users.contains(&owner) && mode & !self.mode == 0 {
             true => Ok(()),
             false => Err(Refusal::UnsafeOwner { path: path.to_path_buf(), owner, mode }.into()),

@@ -1,16 +1,16 @@
 //! The file as it lies on disk: opened without side effects, and refused for everything but its
 //! content.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use rustix::fs::{OFlags, StatVfsMountFlags};
+use rustix::fs::StatVfsMountFlags;
 
+use crate::fs::{RegularFileError, Symlinks, kind_unless_regular, open_regular};
 use crate::verify::Refusal;
 use crate::verify::decision::error::Obstacle;
-use crate::verify::sources::document::other_than_regular;
 
 /// A regular file that may be copied from: small enough, executable by its mode, without set-ID
 /// bits and file capabilities, and not on a `noexec` mount.
@@ -24,15 +24,10 @@ pub(crate) struct Source {
 
 impl Source {
     pub(crate) fn open(path: &Path, limit: u64) -> Result<Self, Obstacle> {
-        // Looked at before it is opened, because opening a device can already do something.
-        refuse_kind(std::fs::metadata(path).map_err(Obstacle::io("looking at it"))?.file_type())?;
-        let file = OpenOptions::new()
-            .read(true)
-            // Should a FIFO or a terminal have taken its place, opening it must neither block nor
-            // take it over.
-            .custom_flags((OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32)
-            .open(path)
-            .map_err(Obstacle::io("opening it"))?;
+        let file = open_regular(path, Symlinks::Follow).map_err(|error| match error {
+            RegularFileError::Io(error) => Obstacle::io("opening it")(error),
+            RegularFileError::NotRegular { kind } => Refusal::NotRegular { kind }.into(),
+        })?;
         Self::of(file, limit)
     }
 
@@ -73,7 +68,7 @@ impl Source {
 }
 
 fn refuse_kind(kind: std::fs::FileType) -> Result<(), Obstacle> {
-    match other_than_regular(kind) {
+    match kind_unless_regular(kind) {
         None => Ok(()),
         Some(kind) => Err(Refusal::NotRegular { kind }.into()),
     }

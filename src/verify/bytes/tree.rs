@@ -6,12 +6,13 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::Errno;
 
+use crate::fs::{Ownership, kind_unless_regular};
 use crate::verify::Refusal;
 use crate::verify::bytes::owners::Owners;
 use crate::verify::decision::error::Obstacle;
@@ -115,11 +116,8 @@ impl Tree {
                 tree.check(StepKind::Within)?;
                 return Ok(Found::Directory(tree));
             }
-            kind if kind.is_file() => None,
             kind if kind.is_symlink() => return Err(Refusal::Link { path: self.path.join(name) }.into()),
-            kind if kind.is_fifo() => Some("a FIFO"),
-            kind if kind.is_socket() => Some("a socket"),
-            _ => Some("a device"),
+            kind => kind_unless_regular(kind),
         };
         if let Some(kind) = kind {
             return Err(Refusal::NotRegular { kind }.into());
@@ -163,9 +161,9 @@ impl Tree {
         let status = rustix::fs::fstat(&self.handle).map_err(Obstacle::io("looking at its directory"))?;
         // Above the directory it is enough that others cannot rename what is there; in a sticky
         // directory they cannot (unlink(2)).
-        let sticky = step == StepKind::Above && status.st_mode & 0o1000 != 0;
-        let mode = if sticky { status.st_mode & !0o022 } else { status.st_mode };
-        owners.check(&self.path, status.st_uid, mode)
+        let found = Ownership::new(status.st_uid, status.st_mode);
+        let mode = if step == StepKind::Above { found.rename_mode() } else { found.mode };
+        owners.check(&self.path, found.owner, mode)
     }
 }
 

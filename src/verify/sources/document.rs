@@ -1,13 +1,11 @@
 //! A text that decides what may run: a file of a few lines that somebody else wrote, read within a
 //! bound. Knows no format.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
-
+use crate::fs::{RegularFileError, Symlinks, open_regular};
 use crate::verify::{SourceError, SourceFault};
 
 /// The bytes of a file, and the name under which faults in it are reported.
@@ -21,8 +19,10 @@ impl Document {
     /// Reads the regular file at `path`, which holds at most `limit` bytes.
     pub(crate) fn read(path: &Path, limit: u64) -> Result<Self, SourceError> {
         let fault = |fault| SourceError::new(path, None, fault);
-        let file = open_regular(path).map_err(|error| fault(SourceFault::Unreadable(error)))?;
-        let file = file.map_err(|kind| fault(SourceFault::NotRegular { kind }))?;
+        let file = open_regular(path, Symlinks::Follow).map_err(|error| match error {
+            RegularFileError::Io(error) => fault(SourceFault::Unreadable(error)),
+            RegularFileError::NotRegular { kind } => fault(SourceFault::NotRegular { kind }),
+        })?;
         Self::read_open(file, path, limit)
     }
 
@@ -82,37 +82,10 @@ fn line_of(content: &[u8], offset: usize) -> usize {
     content[..offset.min(content.len())].iter().filter(|byte| **byte == b'\n').count() + 1
 }
 
-/// Opens a regular file without side effects, or says what it is instead.
-pub(crate) fn open_regular(path: &Path) -> io::Result<Result<File, &'static str>> {
-    // Looked at before it is opened, because opening a device can already do something.
-    if let Some(kind) = other_than_regular(std::fs::metadata(path)?.file_type()) {
-        return Ok(Err(kind));
-    }
-    // Should a FIFO or a terminal have taken its place, opening it must neither block nor take it
-    // over.
-    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits() as i32;
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-    Ok(match other_than_regular(file.metadata()?.file_type()) {
-        Some(kind) => Err(kind),
-        None => Ok(file),
-    })
-}
-
-/// What something is that is no regular file.
-pub(crate) fn other_than_regular(kind: std::fs::FileType) -> Option<&'static str> {
-    match kind {
-        kind if kind.is_file() => None,
-        kind if kind.is_dir() => Some("a directory"),
-        kind if kind.is_fifo() => Some("a FIFO"),
-        kind if kind.is_socket() => Some("a socket"),
-        kind if kind.is_symlink() => Some("a symbolic link"),
-        // Linux knows no other kinds than these and devices (inode(7)).
-        _ => Some("a device"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io;
+
     use super::*;
 
     #[test]

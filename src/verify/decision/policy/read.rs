@@ -18,7 +18,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -26,7 +25,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{Place, Policy, TrustedKey};
-use crate::fs::{Opening, follow, is_trusted};
+use crate::fs::{OTHERS_WRITE, Ownership, PERMISSION_BITS, Redirection, resolve};
 use crate::verify::sources::document::Document;
 use crate::verify::sources::form;
 use crate::verify::{Checksums, Digest, Lock, Owners, PluginName, PublicKey, SourceError, SourceFault, Version};
@@ -256,7 +255,7 @@ fn owners(form: PlaceForm) -> Result<Owners, PolicyFault> {
     }
     match form.mode {
         None => Ok(owners),
-        Some(mode) if mode & !0o7777 != 0 || mode & 0o022 != 0 => Err(PolicyFault::Mode),
+        Some(mode) if mode & !PERMISSION_BITS != 0 || mode & OTHERS_WRITE != 0 => Err(PolicyFault::Mode),
         Some(mode) => Ok(owners.with_mode(mode)),
     }
 }
@@ -279,17 +278,17 @@ fn rule(form: LinkageForm) -> LinkageRule {
 /// is the same file then, unless root or this process's user wants it otherwise.
 fn refuse_writable(path: &Path) -> Result<(), SourceError> {
     let unreadable = |error| SourceError::new(path, None, SourceFault::Unreadable(error));
-    let (exists, opening) = std::path::absolute(path).and_then(|path| follow(&path)).map_err(unreadable)?;
-    if !exists {
+    let found = std::path::absolute(path).and_then(|path| resolve(&path)).map_err(unreadable)?;
+    if !found.exists {
         return Err(unreadable(io::ErrorKind::NotFound.into()));
     }
-    if let Some(Opening { path, owner, mode }) = opening {
+    if let Some(Redirection { path, owner, mode }) = found.redirection {
         return Err(SourceError::new(path, None, SourceFault::WritableByOthers { owner, mode }));
     }
-    let status = std::fs::metadata(path).map_err(unreadable)?;
-    let (owner, mode) = (status.uid(), status.mode() & 0o7777);
-    match is_trusted(owner) && mode & 0o022 == 0 {
-        true => Ok(()),
-        false => Err(SourceError::new(path, None, SourceFault::WritableByOthers { owner, mode })),
+    let file = Ownership::of(&std::fs::metadata(path).map_err(unreadable)?);
+    if file.others_can_write() {
+        let Ownership { owner, mode, .. } = file;
+        return Err(SourceError::new(path, None, SourceFault::WritableByOthers { owner, mode }));
     }
+    Ok(())
 }

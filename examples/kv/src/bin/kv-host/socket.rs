@@ -11,6 +11,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 use kv::limits::LISTEN_BACKLOG;
 use portcullis::Escaped;
+use portcullis::fs::{Ownership, directory_of};
 use rustix::fs::Mode;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::process::geteuid;
@@ -32,14 +33,9 @@ impl ServingSocket {
     /// process listens on. Must be called in a tokio runtime.
     pub(crate) fn bind(path: &Path) -> Result<Self> {
         let shown = Escaped::path(path).to_string();
-        let directory = match path.parent() {
-            Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
-            Some(parent) => parent,
-            None => bail!("cannot create a socket at {shown}: it has no parent directory"),
-        };
         let name =
             path.file_name().with_context(|| format!("cannot create a socket at {shown}: it has no file name"))?;
-        let directory = check_directory(directory)?;
+        let directory = check_directory(directory_of(path))?;
         let path = directory.join(name);
         // Two hosts that start together must not both find the same stale socket: the second would
         // remove the new socket of the first.
@@ -85,13 +81,13 @@ fn check_directory(directory: &Path) -> Result<PathBuf> {
     let directory = directory.canonicalize().with_context(|| format!("cannot create a socket in {shown}"))?;
     for (depth, ancestor) in directory.ancestors().enumerate() {
         let found = fs::metadata(ancestor).with_context(|| format!("cannot create a socket in {shown}"))?;
-        let (owner, mode) = (found.uid(), found.mode() & 0o7777);
-        let is_own = owner == geteuid().as_raw();
-        // In a sticky directory such as /tmp, only the owner of a file can rename it (rename(2),
-        // EPERM).
-        let is_shared = mode & 0o022 != 0 && mode & 0o1000 == 0;
-        let is_safe = if depth == 0 { is_own && mode & 0o077 == 0 } else { (is_own || owner == 0) && !is_shared };
+        let found = Ownership::of(&found);
+        let is_safe = match depth {
+            0 => found.is_own() && !found.is_open_to_others(),
+            _ => !found.others_can_rename_entries(),
+        };
         if !is_safe {
+            let Ownership { owner, mode, .. } = found;
             let wanted =
                 if depth == 0 { "your user and mode 0700" } else { "your user or root, not writable by others" };
             let ancestor = Escaped::path(ancestor);

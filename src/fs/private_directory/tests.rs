@@ -1,21 +1,18 @@
-//! Private directories on a real disk: who may enter, what is removed and when, and what is left
-//! alone.
+//! Private directories on a real disk: who may enter, and what is removed and when.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixListener;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rustix::fs::CWD;
 use tempfile::TempDir;
 
-use super::private_directory::MARKER;
-use super::removal::{DEPTH, empty, open_directory};
-use super::sweep::sweep;
 use super::*;
+use crate::fs::removal::empty;
+use crate::fs::sweep::sweep;
+use crate::limits::fs::REMOVAL_DEPTH as DEPTH;
 
-/// A place of our own: a sticky, world-writable directory like `/tmp`.
+/// A sticky, world-writable directory like `/tmp`.
 fn place() -> TempDir {
     let place = tempfile::Builder::new().prefix("p").tempdir().unwrap();
     fs::set_permissions(place.path(), Permissions::from_mode(0o1777)).unwrap();
@@ -35,7 +32,7 @@ fn eventually(condition: impl Fn() -> bool) {
 }
 
 #[test]
-fn it_is_private_and_a_socket_in_it_is_gone_with_it_at_once() {
+fn drop_removes_the_directory_with_its_socket() {
     let place = place();
     let directory = PrivateDirectory::create(place.path()).unwrap();
     assert_eq!(fs::metadata(directory.path()).unwrap().mode() & 0o7777, 0o700);
@@ -45,7 +42,7 @@ fn it_is_private_and_a_socket_in_it_is_gone_with_it_at_once() {
 }
 
 #[test]
-fn whatever_a_plugin_left_in_it_is_removed_and_no_link_is_followed() {
+fn removal_opens_closed_directories_and_follows_no_link() {
     let place = place();
     let directory = PrivateDirectory::create(place.path()).unwrap();
     fs::create_dir_all(directory.path().join("a/b")).unwrap();
@@ -64,10 +61,10 @@ fn whatever_a_plugin_left_in_it_is_removed_and_no_link_is_followed() {
 }
 
 #[test]
-fn files_of_our_own_are_gone_when_the_drop_is_over_and_more_than_those_a_little_later() {
+fn drop_removes_announced_entries_before_it_returns() {
     let place = place();
     for (files, more) in [(20, 0), (20, 100)] {
-        let directory = PrivateDirectory::create(place.path()).unwrap().removed_at_once(files + 1);
+        let directory = PrivateDirectory::create(place.path()).unwrap().removed_on_drop(files + 1);
         let own = directory.path().join("own");
         fs::create_dir(&own).unwrap();
         (0..files + more).for_each(|number| fs::write(own.join(number.to_string()), "").unwrap());
@@ -81,7 +78,7 @@ fn files_of_our_own_are_gone_when_the_drop_is_over_and_more_than_those_a_little_
 }
 
 #[test]
-fn nesting_without_end_is_left_behind_and_does_no_harm() {
+fn endless_nesting_is_left_on_disk() {
     let place = place();
     let directory = PrivateDirectory::create(place.path()).unwrap();
     let deep = vec!["d"; DEPTH as usize + 8].join("/");
@@ -91,7 +88,7 @@ fn nesting_without_end_is_left_behind_and_does_no_harm() {
 }
 
 #[test]
-fn files_without_end_are_left_behind() {
+fn too_many_files_are_left_on_disk() {
     let place = place();
     let directory = PrivateDirectory::create(place.path()).unwrap();
     (0..20).for_each(|number| fs::write(directory.path().join(number.to_string()), "").unwrap());
@@ -100,7 +97,7 @@ fn files_without_end_are_left_behind() {
 }
 
 #[test]
-fn what_a_killed_host_left_is_swept_and_nothing_else() {
+fn sweep_removes_only_directories_of_killed_hosts() {
     let place = place();
     let make = |name: &str, marked: bool, mode: u32| {
         let path = place.path().join(name);
@@ -120,12 +117,25 @@ fn what_a_killed_host_left_is_swept_and_nothing_else() {
         make("portcullis-0.1.0", true, 0o700),
         make("portcullis-bbbbbbbbbbbb", false, 0o700),
         make("portcullis-cccccccccccc", true, 0o755),
-        make("somebody-elses", true, 0o700),
+        make("another-program", true, 0o700),
     ];
-    // Sweeps too, in a thread of its own: one of the two removes them.
+    // `create` sweeps too, in another thread: either of the two removes them.
     let live = PrivateDirectory::create(place.path()).unwrap();
     sweep(place.path()).unwrap();
     eventually(|| stale.iter().all(|path| !path.exists()));
     assert!(others.iter().all(|path| path.join("file").exists()), "something else was removed");
     assert!(live.path().exists());
+}
+
+#[test]
+fn socket_path_must_fit_handshake_and_address() {
+    // 107 bytes (unix(7)) without `/portcullis-`, twelve random characters, and 28 bytes that peers
+    // append.
+    let limit = 55;
+    let parent = |length: usize| PathBuf::from("/".to_owned() + &"p".repeat(length - 1));
+    assert_eq!(check_socket_directory(&parent(limit)), Ok(()));
+    assert_eq!(check_socket_directory(&parent(limit + 1)), Err(SocketPathError::TooLong { limit }));
+    for name in ["/a|b", "/a\nb", "/a\rb"] {
+        assert_eq!(check_socket_directory(Path::new(name)), Err(SocketPathError::Separator), "{name:?}");
+    }
 }
