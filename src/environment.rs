@@ -310,14 +310,14 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_environment_holds_only_what_the_protocol_sets() {
+    fn empty_environment_holds_only_protocol_variables() {
         let block = Environment::empty().block(&[("COOKIE".into(), "x".into())]).unwrap();
         assert_eq!(strings(&block), ["COOKIE=x"]);
         assert_eq!(block.names, ["COOKIE"]);
     }
 
     #[test]
-    fn loader_variables_are_refused_even_when_named() {
+    fn named_loader_variables_are_refused() {
         for name in [
             "LD_PRELOAD",
             "LD_LIBRARY_PATH",
@@ -353,7 +353,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_the_protocol_are_refused() {
+    fn protocol_variables_are_refused() {
         assert_eq!(fault(Environment::empty().set("PLUGIN_CLIENT_CERT", "x")), EnvironmentFault::Reserved);
         assert_eq!(fault(Environment::empty().dangerous_set("PLUGIN_ANYTHING", "x")), EnvironmentFault::Reserved);
         let cookie = [("COOKIE".to_string(), "right".into())];
@@ -385,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hosts_environment_is_passed_on_only_where_it_is_asked_for() {
+    fn environment_is_inherited_only_on_request() {
         // Cargo sets this for every test.
         let name = "CARGO_PKG_NAME";
         assert!(strings(&Environment::empty().block(&[]).unwrap()).is_empty());
@@ -400,14 +400,14 @@ mod tests {
     }
 
     #[test]
-    fn an_inherited_cookie_gives_way_to_the_protocols() {
+    fn protocol_cookie_replaces_inherited_one() {
         let protocol = [("CARGO_PKG_NAME".to_string(), "cookie".into())];
         let block = Environment::empty().inherit_env().block(&protocol).unwrap();
         assert!(strings(&block).contains(&"CARGO_PKG_NAME=cookie"));
     }
 
     #[test]
-    fn a_program_in_place_of_this_one_inherits_all_but_loader_variables_which_are_named() {
+    fn exec_inherits_all_but_loader_variables() {
         let left_out = Environment::empty().inherit_env().left_out();
         // Cargo sets it for tests.
         assert!(left_out.iter().any(|name| name == "LD_LIBRARY_PATH"), "{left_out:?}");
@@ -419,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_not_shown() {
+    fn debug_output_hides_values() {
         let environment = Environment::empty().set("TOKEN", "hunter2").unwrap();
         let block = environment.block(&[]).unwrap();
         for shown in [format!("{environment:?}"), format!("{block:?}")] {
@@ -428,7 +428,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_shows_no_control_character_and_no_endless_name() {
+    fn environment_error_is_short_and_printable() {
         let error = Environment::empty().set(format!("\u{1b}={}", "x".repeat(1000)), "").unwrap_err().to_string();
         assert!(error.starts_with(r#"the environment variable "\u{1b}=xxx"#) && error.len() < 200, "{error}");
     }

@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_could_move_a_cursor_or_forge_a_line_is_escaped() {
+    fn control_and_bidi_characters_are_escaped() {
         for (raw, shown) in [
             ("plain text, \"quoted\" 'twice'", r#"plain text, "quoted" 'twice'"#),
             ("two\nlines\r", r"two\nlines\r"),
@@ -119,12 +119,12 @@ mod tests {
     }
 
     #[test]
-    fn in_quotes_the_end_is_where_the_quotes_are() {
+    fn debug_output_escapes_quotes() {
         assert_eq!(format!("{:?}", Escaped::new("it's \"fine\" \\\"")), r#""it's \"fine\" \\\"""#);
     }
 
     #[test]
-    fn bytes_that_are_not_utf8_are_shown_one_by_one() {
+    fn invalid_utf8_is_shown_byte_by_byte() {
         assert_eq!(Escaped::new(b"a\xff\xc3(").to_string(), r"a\xff\xc3(");
     }
 }

@@ -43,7 +43,17 @@ pub(crate) mod fs {
 }
 
 /// `handshake`
-pub(crate) mod handshake {}
+pub(crate) mod handshake {
+    /// The longest handshake line that a host reads, without its line feed. go-plugin hosts read as
+    /// much.
+    pub(crate) const HANDSHAKE_LINE_BYTES: usize = 64 * 1024;
+
+    /// Bytes of a plugin's output or address that an error quotes. Enough to recognize a message.
+    pub(crate) const QUOTED_BYTES: usize = 200;
+
+    /// Bytes of the protocol field that are kept. Known protocols have at most six.
+    pub(crate) const PROTOCOL_FIELD_BYTES: usize = 32;
+}
 
 /// `host`
 pub(crate) mod host {}
@@ -52,22 +62,122 @@ pub(crate) mod host {}
 pub(crate) mod inspect {}
 
 /// `launch`, `exec` and `environment`
-pub(crate) mod launch {}
+pub(crate) mod launch {
+    /// The longest `NAME=value`, with its NUL byte. The kernel's bound (execve(2), `MAX_ARG_STRLEN`).
+    pub(crate) const ENVIRONMENT_VARIABLE_BYTES: usize = 128 * 1024;
+
+    /// Bytes of a variable's name that an error quotes.
+    pub(crate) const QUOTED_NAME_BYTES: usize = 64;
+
+    /// How often executing a private copy is repeated after ETXTBSY. With the pause between two
+    /// attempts this is one second; the reason passes within milliseconds.
+    pub(crate) const BUSY_RETRIES: u32 = 200;
+
+    /// How often a new process is checked for being traceable before its memory is set up. The first
+    /// or second check nearly always decides.
+    pub(crate) const TRACE_CHECKS: u32 = 100;
+
+    /// The stack of a new process until it executes the plugin, in bytes. It runs a few system calls.
+    pub(crate) const CHILD_STACK_BYTES: usize = 64 * 1024;
+}
 
 /// `machine`
-pub(crate) mod machine {}
+pub(crate) mod machine {
+    /// The largest file of `/proc` and `/sys` that is read. A list of mounts can be long.
+    pub(crate) const KERNEL_FILE_BYTES: u64 = 1024 * 1024;
+
+    /// Entries of a plugin directory that are checked. A directory with more is reported as unknown.
+    pub(crate) const DIRECTORY_ENTRIES: usize = 10_000;
+
+    /// Paths that the evidence names one by one. It counts the others.
+    pub(crate) const NAMED_PATHS: usize = 10;
+}
 
 /// `plugin`
 pub(crate) mod plugin {}
 
 /// `rpc`
-pub(crate) mod rpc {}
+pub(crate) mod rpc {
+    /// The largest message that this crate recommends to accept. tonic's own default is 4 MiB, which
+    /// plugins of go-plugin exceed.
+    pub(crate) const MESSAGE_BYTES: usize = 64 * 1024 * 1024;
+
+    /// The largest response of the health service. A real one has a few bytes.
+    pub(crate) const HEALTH_MESSAGE_BYTES: usize = 64 * 1024;
+
+    /// The largest message of plugin output. go-plugin sends 1 KiB.
+    pub(crate) const STDIO_MESSAGE_BYTES: usize = 1024 * 1024;
+
+    /// Bytes of one message of plugin output that are logged.
+    pub(crate) const STDIO_LOGGED_BYTES: usize = 1024;
+
+    /// The largest response to a probe for a service. A probe has no real response.
+    pub(crate) const PROBE_MESSAGE_BYTES: usize = 1024;
+
+    /// Services that are accepted from a plugin's list.
+    pub(crate) const LISTED_SERVICES: usize = 256;
+
+    /// The longest name of a service, in bytes.
+    pub(crate) const SERVICE_NAME_BYTES: usize = 256;
+
+    /// The largest response of the reflection service: the two bounds above leave room for it.
+    pub(crate) const REFLECTION_MESSAGE_BYTES: usize = 256 * 1024;
+
+    /// Characters of a plugin's status message that an error keeps.
+    pub(crate) const STATUS_MESSAGE_CHARACTERS: usize = 500;
+
+    /// Characters of an overlong service name that an error quotes.
+    pub(crate) const QUOTED_NAME_CHARACTERS: usize = 80;
+}
 
 /// `tls`
 pub(crate) mod tls {}
 
 /// `transport`
-pub(crate) mod transport {}
+pub(crate) mod transport {
+    /// The longest HTTP/2 frame, sent and received. With its header of nine bytes it fills four TLS
+    /// records (RFC 8446, section 5.1). That takes fewer system calls than HTTP/2's default of
+    /// 16 KiB, and stays below the size at which allocators map each block separately.
+    pub(crate) const FRAME_BYTES: u32 = 4 * 16 * 1024 - 9;
+
+    /// What the peer may send in one stream before it is read (RFC 9113, section 5.2).
+    pub(crate) const STREAM_WINDOW_BYTES: u32 = 2 * 1024 * 1024;
+
+    /// What the peer may send in all streams of a connection before it is read. More than two full
+    /// streams, so that one slow reader does not stop the others.
+    pub(crate) const CONNECTION_WINDOW_BYTES: u32 = 5 * 1024 * 1024;
+
+    /// The largest list of header fields that is received (RFC 9113, section 6.5.2).
+    pub(crate) const HEADER_LIST_BYTES: u32 = 64 * 1024;
+
+    /// Calls that a host begins before the plugin has announced its own bound (RFC 9113, section
+    /// 6.5.2 recommends at least 100). Further calls wait.
+    pub(crate) const INITIAL_CALLS: usize = 100;
+
+    /// Calls of one connection that a plugin answers concurrently. Further calls wait in the host.
+    pub(crate) const CONCURRENT_CALLS: u32 = 4096;
+
+    /// Calls that a plugin accepts from a connection before its other tasks run.
+    pub(crate) const CALLS_PER_TURN: usize = 4;
+
+    /// Bytes of one connection that may be queued before the peer has granted capacity. HTTP/2 keeps
+    /// them until it does, also after their calls were cancelled. Senders of more wait.
+    pub(crate) const UNSENT_BYTES: usize = 16 * 1024 * 1024;
+
+    /// Connections of other processes than the host's that may be in the TLS handshake together.
+    pub(crate) const PENDING_CONNECTIONS: usize = 64;
+
+    /// Bytes that are read from the kernel at a time while much arrives. TLS alone reads 4 KiB, a
+    /// quarter of a record.
+    pub(crate) const READ_AHEAD_BYTES: usize = 64 * 1024;
+
+    /// A read of no more than this ends reading ahead: the socket is probably empty.
+    pub(crate) const READ_AHEAD_FROM_BYTES: usize = 4 * 1024;
+
+    /// A block of this size is allocated and freed once, after which glibc retains up to twice as
+    /// much: the memory of a few large messages.
+    pub(crate) const RETAINED_HEAP_BYTES: usize = 8 * 1024 * 1024;
+}
 
 /// `verify`
 pub(crate) mod verify {}

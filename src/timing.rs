@@ -24,22 +24,64 @@ pub(crate) mod host {}
 pub(crate) mod inspect {}
 
 /// `launch`, `exec` and `environment`
-pub(crate) mod launch {}
+pub(crate) mod launch {
+    use std::time::Duration;
+
+    /// The pause before executing a busy private copy again.
+    pub(crate) const BUSY_RETRY_PAUSE: Duration = Duration::from_millis(5);
+
+    /// How long dropping a child waits for the process that it has killed. A process nearly always
+    /// ends much sooner; the reaper thread takes over the others.
+    pub(crate) const DROP_WAIT: Duration = Duration::from_millis(50);
+
+    /// How often the reaper thread checks killed processes that have not ended yet.
+    pub(crate) const REAP_INTERVAL: Duration = Duration::from_millis(10);
+
+    /// The pause between two checks whether a new process is traceable.
+    pub(crate) const TRACE_CHECK_PAUSE: Duration = Duration::from_micros(200);
+}
 
 /// `machine`
 pub(crate) mod machine {}
 
 /// `plugin`
-pub(crate) mod plugin {}
+pub(crate) mod plugin {
+    use std::time::Duration;
+
+    /// How long calls may run on after the host has asked the plugin to exit. go-plugin hosts kill
+    /// the plugin after two seconds.
+    pub(crate) const DRAIN: Duration = Duration::from_millis(1500);
+}
 
 /// `rpc`
 pub(crate) mod rpc {}
 
 /// `tls`
-pub(crate) mod tls {}
+pub(crate) mod tls {
+    use std::time::Duration;
+
+    /// How long before now a certificate becomes valid. Leaves room for a peer whose clock is late.
+    pub(crate) const CERTIFICATE_BACKDATED: Duration = Duration::from_secs(60 * 60);
+
+    /// How long a certificate is valid: ten years. Some peers check it. The key is destroyed with its
+    /// process, long before.
+    pub(crate) const CERTIFICATE_LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+}
 
 /// `transport`
-pub(crate) mod transport {}
+pub(crate) mod transport {
+    use std::time::Duration;
+
+    /// How long a host waits for the plugin's first bytes before it sends its own. Nearly all
+    /// servers send theirs immediately; a server that waits for the client costs this once.
+    pub(crate) const FIRST_BYTES_WAIT: Duration = Duration::from_millis(250);
+
+    /// How long a peer may take for the TLS handshake with a plugin.
+    pub(crate) const TLS_ACCEPT_TIMEOUT: Duration = Duration::from_secs(10);
+
+    /// The pause of a plugin's accept loop after an error such as a lack of descriptors.
+    pub(crate) const ACCEPT_RETRY_PAUSE: Duration = Duration::from_millis(50);
+}
 
 /// `verify`
 pub(crate) mod verify {}

@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_announcement_is_shown_on_one_line_whatever_the_address_is() {
+    fn announcement_is_shown_on_one_line() {
         let announcement = Announcement {
             core: 1,
             version: 2,

@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn what_go_plugin_writes_is_read() {
+    fn lines_of_go_plugin_are_parsed() {
         let line = parsed("1|7|unix|/tmp/plugin2949602737|grpc|");
         assert_eq!((line.core, line.version, line.network), (1, 7, Network::Unix));
         assert_eq!((line.address.as_slice(), line.protocol.as_slice()), (&b"/tmp/plugin2949602737"[..], &b"grpc"[..]));
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_refused_by_name() {
+    fn malformed_lines_have_named_faults() {
         for (line, expected) in [
             (&b""[..], LineFault::Fields { found: 0 }),
             (b"hello from the plugin", LineFault::Fields { found: 1 }),
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_is_unpadded_standard_base64_of_more_than_fifty_characters() {
+    fn certificate_is_unpadded_standard_base64() {
         let with = |field: &str| parsed(&format!("1|1|unix|/x|grpc|{field}")).certificate;
         let long = "A".repeat(56);
         assert_eq!(with(""), None);
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn only_literal_addresses_with_a_port_are_socket_addresses() {
+    fn socket_addresses_are_literal_with_a_port() {
         let address = |text: &str| parsed(&format!("1|1|tcp|{text}|grpc|")).socket_address();
         assert!(address("127.0.0.1:1234").is_some());
         assert!(address("[::1]:1234").is_some());
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_our_plugins_write_is_byte_for_byte_what_go_plugin_hosts_read() {
+    fn written_line_matches_go_plugin() {
         let mut line = parsed("1|3|unix|/run/p|grpc|");
         assert_eq!(line.write(), b"1|3|unix|/run/p|grpc|\n");
         line.certificate = Some(Ok(vec![0xff; 40]));

@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_within_the_offer_is_agreed_on() {
+    fn line_within_the_offer_is_accepted() {
         let agreed = accept("1|5|unix|/tmp/portcullis-x/plugin1|grpc|CERT").unwrap();
         assert_eq!(agreed.announcement.to_string(), "core 1, version 5, unix /tmp/portcullis-x/plugin1, grpc");
         assert_eq!(agreed.address, Address::Unix("/tmp/portcullis-x/plugin1".into()));
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn versions_that_do_not_meet_are_refused_with_both_sides_named() {
+    fn version_mismatch_names_both_sides() {
         assert_eq!(accept("2|5|unix|/tmp/portcullis-x/p|grpc|CERT"), Err(HandshakeError::Core { plugin: 2 }));
         let error = accept("1|6|unix|/tmp/portcullis-x/p|grpc|CERT").unwrap_err();
         assert_eq!(error, HandshakeError::Version { plugin: 6, host: vec![4, 5] });
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn only_grpc_is_spoken() {
+    fn only_grpc_is_accepted() {
         for line in ["1|5|unix|/tmp/portcullis-x/p", "1|5|unix|/tmp/portcullis-x/p|netrpc|CERT"] {
             let error = accept(line).unwrap_err();
             assert_eq!(error, HandshakeError::Protocol { protocol: b"netrpc".to_vec() });
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn a_unix_socket_lies_inside_the_private_directory() {
+    fn unix_socket_must_be_in_private_directory() {
         let long = format!("{DIRECTORY}/{}", "x".repeat(90));
         for (path, fault) in [
             ("", AddressFault::OutsideDirectory),
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn tcp_is_loopback_by_switch_only() {
+    fn tcp_needs_the_switch_and_loopback() {
         let fault = |switch, address: &str| match accept_with(switch, &format!("1|5|tcp|{address}|grpc|CERT")) {
             Err(HandshakeError::Address { fault, .. }) => fault,
             other => panic!("{other:?}"),
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plugin_without_a_certificate_of_its_own_is_refused() {
+    fn plugin_without_own_certificate_is_refused() {
         let fault = |certificate: &str| match accept(&format!("1|5|unix|/tmp/portcullis-x/p|grpc{certificate}")) {
             Err(HandshakeError::Certificate(fault)) => fault,
             other => panic!("{other:?}"),
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plugin_answers_with_the_highest_common_version_or_its_lowest() {
+    fn highest_common_version_is_chosen() {
         let served = BTreeSet::from([3, 4, 6]);
         for (offered, chosen) in
             [("4,3", 4), ("5,6,4", 6), ("7", 3), ("", 3), ("x,4", 4), ("4, 6", 4), ("+6,4", 4), ("99999999999,6", 6)]

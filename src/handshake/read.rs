@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_in_pieces_is_put_together_and_the_rest_is_dropped() {
+    fn line_in_pieces_is_joined() {
         let mut reader = LineReader::default();
         assert_eq!(reader.push(b"1|1|un"), Ok(None));
         assert_eq!(reader.push(b""), Ok(None));
@@ -45,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_line_passes_and_one_byte_more_does_not() {
+    fn line_length_is_limited() {
         let mut reader = LineReader::default();
         assert_eq!(reader.push(&[b'x'; LIMIT]), Ok(None));
         assert_eq!(reader.push(b"\n").unwrap().unwrap().len(), LIMIT);
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_before_the_line_feed_is_told_with_what_came() {
+    fn output_end_before_line_feed_is_quoted() {
         let mut reader = LineReader::default();
         assert_eq!(reader.push(b"panic: \x1b[31moh"), Ok(None));
         assert_eq!(

@@ -32,7 +32,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_where_others_may_rename_is_refused() {
+    fn directory_writable_by_others_is_refused() {
         let place = tempfile::tempdir().unwrap();
         fs::set_permissions(place.path(), Permissions::from_mode(0o777)).unwrap();
         let error = create_socket_directory(place.path()).unwrap_err();
@@ -40,7 +40,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_cannot_be_an_address_is_refused_and_nothing_is_made() {
+    fn path_that_cannot_be_an_address_is_refused() {
         let place = tempfile::tempdir().unwrap();
         for (name, too_long) in [("x".repeat(80), true), ("with|bar".into(), false), ("with\nfeed".into(), false)] {
             let path = place.path().join(name);

@@ -223,7 +223,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_stream_could_be_put_over_gets_another_number() {
+    fn descriptors_move_above_standard_streams() {
         for standard in [std::io::stdin().as_fd(), std::io::stdout().as_fd(), std::io::stderr().as_fd()] {
             assert!(above_standard(standard).unwrap().as_raw_fd() > 2);
         }

@@ -12,7 +12,7 @@ fn found(report: &Report, guarantee: Guarantee) -> &Assessment {
 }
 
 #[test]
-fn every_guarantee_has_one_finding_in_order_and_a_name_that_finds_it() {
+fn every_guarantee_is_assessed_once_in_order() {
     let report = Machine::new().with_plugin_directory("/").assess();
     let guarantees: Vec<_> = report.assessments().iter().map(|assessment| assessment.guarantee).collect();
     assert_eq!(guarantees, Guarantee::ALL);
@@ -23,13 +23,13 @@ fn every_guarantee_has_one_finding_in_order_and_a_name_that_finds_it() {
 }
 
 #[test]
-fn this_machine_gives_what_the_tests_of_launches_need() {
+fn this_machine_is_sufficient_for_launches() {
     let report = Machine::new().assess();
     assert_eq!(report.suitability(), Suitability::Sufficient, "{report:#?}");
 }
 
 #[test]
-fn what_is_missing_weighs_only_where_it_is_required() {
+fn only_required_guarantees_decide_suitability() {
     let verdict = |status: GuaranteeStatus, required: bool, other: GuaranteeStatus| {
         let mut assessment = Assessment::new(Guarantee::Landlock, status, "");
         assessment.required = required;
@@ -49,7 +49,7 @@ fn what_is_missing_weighs_only_where_it_is_required() {
 }
 
 #[test]
-fn what_was_not_looked_at_is_unknown_when_it_is_required() {
+fn unchecked_required_guarantee_is_unknown() {
     let report = Machine::new().require(Guarantee::PluginDirectory).assess();
     let assessment = found(&report, Guarantee::PluginDirectory);
     assert_eq!((assessment.status, assessment.required), (GuaranteeStatus::Unknown, true));
@@ -57,7 +57,7 @@ fn what_was_not_looked_at_is_unknown_when_it_is_required() {
 }
 
 #[test]
-fn whoever_else_may_write_where_plugins_lie_is_named() {
+fn writable_plugin_paths_are_named() {
     let place = tempfile::tempdir().unwrap();
     let directory = place.path().join("plugins");
     let inner = directory.join("kv");
@@ -86,7 +86,7 @@ fn whoever_else_may_write_where_plugins_lie_is_named() {
 }
 
 #[test]
-fn of_a_link_among_plugins_the_target_counts() {
+fn link_among_plugins_is_followed() {
     let place = tempfile::tempdir().unwrap();
     let target = place.path().join("target");
     let directory = place.path().join("plugins");
@@ -101,7 +101,7 @@ fn of_a_link_among_plugins_the_target_counts() {
 }
 
 #[test]
-fn a_link_among_plugins_leads_where_others_can_exchange_its_target() {
+fn plugin_link_into_writable_directory_is_reported() {
     let place = tempfile::tempdir().unwrap();
     let root = place.path().canonicalize().unwrap();
     let (directory, open) = (root.join("plugins"), root.join("open"));
@@ -120,7 +120,7 @@ fn a_link_among_plugins_leads_where_others_can_exchange_its_target() {
 }
 
 #[test]
-fn a_link_of_somebody_else_leads_to_no_directory_with_plugins() {
+fn plugin_directory_link_of_other_user_is_reported() {
     let place = tempfile::tempdir().unwrap();
     let root = place.path().canonicalize().unwrap();
     let (directory, link) = (root.join("plugins"), root.join("link"));
@@ -138,7 +138,7 @@ fn a_link_of_somebody_else_leads_to_no_directory_with_plugins() {
 }
 
 #[test]
-fn a_place_for_private_directories_is_tried_and_left_as_it_was() {
+fn checked_runtime_directory_is_left_unchanged() {
     let place = tempfile::tempdir().unwrap();
     let state = |directory: &Path| {
         found(&Machine::new().with_runtime_directory(directory).assess(), Guarantee::PrivateDirectory).status
@@ -156,7 +156,7 @@ fn a_place_for_private_directories_is_tried_and_left_as_it_was() {
 }
 
 #[test]
-fn evidence_holds_no_control_character_and_no_endless_list() {
+fn evidence_is_printable_and_limited() {
     let place = tempfile::tempdir().unwrap();
     for number in 0..30 {
         let file = place.path().join(format!("\u{1b}[2J{number}"));
@@ -169,7 +169,7 @@ fn evidence_holds_no_control_character_and_no_endless_list() {
 }
 
 #[test]
-fn a_release_is_a_version_or_nothing() {
+fn kernel_releases_are_parsed() {
     for (release, version) in [
         ("6.18.44-fc-v669", Some((6, 18))),
         ("5.11.0-rc1", Some((5, 11))),
@@ -188,7 +188,7 @@ fn a_release_is_a_version_or_nothing() {
 }
 
 #[test]
-fn fields_and_mounts_are_found_in_whatever_the_kernel_writes() {
+fn fields_and_mounts_are_parsed() {
     let status = "Name:\tx\nSeccomp_filters:\t3\nSeccomp:\t2\n";
     assert_eq!((procfs::field(status, "Seccomp"), procfs::field(status, "Cpus")), (Some("2"), None));
     let mounts = "1 2 0:3 / /proc rw shared:1 - proc proc rw\n\
@@ -200,7 +200,7 @@ fn fields_and_mounts_are_found_in_whatever_the_kernel_writes() {
 }
 
 #[test]
-fn a_file_is_read_within_its_bound() {
+fn kernel_files_are_read_within_limit() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("setting");
     assert_eq!(procfs::number(&path).unwrap(), None);

@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn the_certificate_is_required_unless_plain_text_is_allowed() {
+    fn certificate_is_required_unless_plaintext_is_allowed() {
         assert!(matches!(read(&[], false), Err(ServeError::NoHostCertificate)));
         assert!(read(&[], true).unwrap().host.is_none());
         for allow_plaintext in [false, true] {
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_the_host_says_is_taken() {
+    fn host_settings_are_read() {
         let identity = Identity::generate().unwrap();
         let settings = read(
             &[
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_common_version_the_lowest_is_served() {
+    fn lowest_version_is_served_without_common_one() {
         let served = |offered| read(&[("PLUGIN_PROTOCOL_VERSIONS", offered)], true).unwrap().version;
         assert_eq!([served("7"), served(""), served("2")], [1, 1, 2]);
         let none = HostSettings::read(|_| None, &BTreeSet::new(), true);

@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_two_answers_that_tell_are_believed() {
+    fn only_unambiguous_messages_decide_presence() {
         for (message, expected) in [
             ("unknown method IsThisServiceThere for service a.B", ServicePresence::Offered),
             ("unknown service a.B", ServicePresence::Missing),

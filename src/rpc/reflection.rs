@@ -170,13 +170,13 @@ mod tests {
     }
 
     #[test]
-    fn names_come_sorted_and_once() {
+    fn service_names_are_sorted_and_unique() {
         assert_eq!(list_of(["b", "a", "b"].map(String::from)).unwrap(), ["a", "b"]);
         assert_eq!(list_of([]).unwrap(), [""; 0]);
     }
 
     #[test]
-    fn more_names_and_longer_names_than_are_taken_are_refused() {
+    fn service_lists_are_limited() {
         assert_eq!(list_of((0..NAMES).map(|number| number.to_string())).unwrap().len(), NAMES);
         let error = list_of((0..=NAMES).map(|number| number.to_string())).unwrap_err();
         assert_eq!(error, ServicesError::TooMany { limit: NAMES, found: NAMES + 1 });
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_no_list_is_a_named_error() {
+    fn other_responses_are_named_errors() {
         let refusal = ErrorResponse { error_code: 7, error_message: "no\n".repeat(1000) };
         let error = answer(MessageResponse::ErrorResponse(refusal)).unwrap_err();
         assert!(matches!(&error, ServicesError::Refused { code: 7, message } if message.len() == 500), "{error}");

@@ -69,7 +69,7 @@ mod tests {
     use crate::tls::{Identity, Pin};
 
     #[test]
-    fn the_key_of_a_certificate_is_named() {
+    fn key_algorithm_of_certificate_is_found() {
         let identity = Identity::generate().unwrap();
         assert_eq!(Pin::new(identity.certificate().to_vec()).unwrap().key(), KeyAlgorithm::EcdsaP256);
         for (algorithm, expected) in
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn the_name_is_found_behind_long_lengths_and_nowhere_else() {
+    fn algorithm_is_found_behind_long_lengths() {
         let rsa = [&[0x30, 13][..], &alg_id::RSA_ENCRYPTION].concat();
         assert_eq!(KeyAlgorithm::of(&[&[0x30, 0x82, 1, 34][..], &rsa].concat()), KeyAlgorithm::Rsa);
         assert_eq!(KeyAlgorithm::of(&[&[0x30, 0x81, 200][..], &rsa].concat()), KeyAlgorithm::Rsa);

@@ -46,7 +46,7 @@ fn reason(result: io::Result<()>) -> TlsError {
 }
 
 #[tokio::test]
-async fn two_ends_that_pin_each_other_meet() {
+async fn mutually_pinned_ends_connect() {
     let (host, plugin) = (Identity::generate().unwrap(), Identity::generate().unwrap());
     let (client, server) = meet(client(&host, &pin(&plugin)).unwrap(), server(&plugin, &pin(&host)).unwrap()).await;
     client.unwrap();
@@ -75,7 +75,7 @@ async fn every_connection_is_a_full_handshake() {
 }
 
 #[tokio::test]
-async fn another_certificate_is_a_stranger_in_either_direction() {
+async fn other_certificate_is_refused_in_both_directions() {
     let identities: Vec<_> = (0..3).map(|_| Identity::generate().unwrap()).collect();
     let [host, plugin, stranger] = identities.as_slice() else { unreachable!() };
 
@@ -96,7 +96,7 @@ fn thief(victim: &Identity, own: &Identity) -> Arc<SingleCertAndKey> {
 }
 
 #[tokio::test]
-async fn the_right_certificate_without_its_key_is_no_proof() {
+async fn certificate_without_its_key_is_refused() {
     let (host, plugin, own) =
         (Identity::generate().unwrap(), Identity::generate().unwrap(), Identity::generate().unwrap());
 
@@ -112,7 +112,7 @@ async fn the_right_certificate_without_its_key_is_no_proof() {
 }
 
 #[tokio::test]
-async fn a_chain_that_starts_with_the_pinned_certificate_is_refused() {
+async fn chain_from_pinned_certificate_is_refused() {
     let (host, plugin) = (Identity::generate().unwrap(), Identity::generate().unwrap());
     let chain = vec![plugin.certificate().clone(), host.certificate().clone()];
     let mut config = ServerConfig::clone(&server(&plugin, &pin(&host)).unwrap());
@@ -122,7 +122,7 @@ async fn a_chain_that_starts_with_the_pinned_certificate_is_refused() {
 }
 
 #[tokio::test]
-async fn a_client_without_a_certificate_is_refused() {
+async fn client_without_certificate_is_refused() {
     let (host, plugin) = (Identity::generate().unwrap(), Identity::generate().unwrap());
     let mut anonymous = ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])
@@ -137,7 +137,7 @@ async fn a_client_without_a_certificate_is_refused() {
 }
 
 #[tokio::test]
-async fn a_listener_without_tls_is_called_that() {
+async fn listener_without_tls_is_reported() {
     let (host, plugin) = (Identity::generate().unwrap(), Identity::generate().unwrap());
     let (near, mut far) = tokio::io::duplex(1024);
     let config = client(&host, &pin(&plugin)).unwrap();
@@ -147,7 +147,7 @@ async fn a_listener_without_tls_is_called_that() {
 }
 
 #[test]
-fn every_launch_has_another_key() {
+fn every_identity_has_its_own_key() {
     let (one, two) = (Identity::generate().unwrap(), Identity::generate().unwrap());
     let key = |identity: &Identity| {
         rustls::server::ParsedCertificate::try_from(identity.certificate()).unwrap().subject_public_key_info().to_vec()
@@ -156,12 +156,12 @@ fn every_launch_has_another_key() {
 }
 
 #[test]
-fn an_identity_shows_nothing_of_its_key() {
+fn identity_debug_hides_its_key() {
     assert_eq!(format!("{:?}", Identity::generate().unwrap()), "Identity([secret key elided])");
 }
 
 #[test]
-fn the_pem_form_holds_exactly_the_certificate() {
+fn pem_holds_exactly_the_certificate() {
     let identity = Identity::generate().unwrap();
     let pem = identity.certificate_pem();
     assert!(pem.lines().all(|line| line.len() <= 64) && pem.ends_with("-----END CERTIFICATE-----\n"));
@@ -173,7 +173,7 @@ fn the_pem_form_holds_exactly_the_certificate() {
 }
 
 #[test]
-fn what_is_no_single_certificate_cannot_be_pinned() {
+fn only_a_single_certificate_is_pinned() {
     let der = Identity::generate().unwrap().certificate().to_vec();
     for bad in
         [vec![], vec![0; 400], der[..der.len() - 1].to_vec(), [&der[..], b"x"].concat(), [&der[..], &der].concat()]
@@ -185,7 +185,7 @@ fn what_is_no_single_certificate_cannot_be_pinned() {
 /// A P-521 certificate of the kind that go-plugin makes, and a signature over `message`, by
 /// OpenSSL.
 #[test]
-fn p521_signatures_are_verified_and_damaged_ones_are_not() {
+fn damaged_p521_signatures_are_refused() {
     let directory = tempfile::tempdir().unwrap();
     let openssl = |arguments: &str| {
         std::process::Command::new("openssl")

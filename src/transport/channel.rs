@@ -1,5 +1,5 @@
-//! Calls over one HTTP/2 connection that is already there: a request goes out in one piece, as far
-//! as it is there. It never connects again.
+//! Calls over one HTTP/2 connection. A request leaves in one write, as far as it is there when it
+//! is made. Never reconnects.
 
 use std::sync::LazyLock;
 use std::task::{Context, Poll};
@@ -15,49 +15,46 @@ use tonic::Status;
 use tonic::body::Body;
 use tower_service::Service;
 
+use super::body::{BodySender, SendBudget, SendBuffer};
 use super::connection::SecureConnection;
 use super::deadline::Deadline;
-use super::fields::strip;
-use super::response::{CallFuture, broken};
-use super::sending::Sending;
-use super::unsent::{Piece, Unsent};
-use super::{CONNECTION_WINDOW, FRAME_SIZE, HEADER_LIST_SIZE, STREAM_WINDOW, TransportError, memory};
+use super::headers::strip_connection_headers;
+use super::response::{CallFuture, call_status};
+use super::{TransportError, retain_heap};
+use crate::limits::transport::{
+    CONNECTION_WINDOW_BYTES, FRAME_BYTES, HEADER_LIST_BYTES, INITIAL_CALLS, STREAM_WINDOW_BYTES,
+};
 
 /// The authority that go-plugin hosts send.
 static AUTHORITY: LazyLock<Authority> = LazyLock::new(|| Authority::from_static("localhost"));
 
-/// What this end calls itself.
-const AGENT: HeaderValue = HeaderValue::from_static(concat!("portcullis/", env!("CARGO_PKG_VERSION")));
+const USER_AGENT_VALUE: HeaderValue = HeaderValue::from_static(concat!("portcullis/", env!("CARGO_PKG_VERSION")));
 
-/// How many calls are made before the plugin has said how many it takes (RFC 9113, section 6.5.2).
-/// The others wait, and are not refused.
-const FIRST_CALLS: usize = 100;
-
-/// Calls over one connection, for any client that tonic generates. Cheap to clone; the connection
-/// ends with the last clone and the last call.
+/// Calls over one connection, for any client that tonic generates. Cheap to clone. The connection
+/// closes after the last clone was dropped and the last call has ended.
 #[derive(Debug, Clone)]
 pub(crate) struct Http2Channel {
-    requests: SendRequest<Piece>,
-    unsent: Unsent,
+    requests: SendRequest<SendBuffer>,
+    budget: SendBudget,
     runtime: Handle,
 }
 
 impl Http2Channel {
-    /// Starts HTTP/2 on a secured connection. To be called within the runtime that the connection is to
-    /// live in.
-    pub(crate) async fn start(secured: SecureConnection) -> Result<Self, TransportError> {
-        Self::over(secured.stream).await.map_err(|error| TransportError::Http2(error.into()))
+    /// Starts HTTP/2 on a secure connection. Call it within the runtime that shall drive the
+    /// connection.
+    pub(crate) async fn start(secure: SecureConnection) -> Result<Self, TransportError> {
+        Self::over(secure.stream).await.map_err(|error| TransportError::Http2(error.into()))
     }
 
     pub(super) async fn over(bytes: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Result<Self, h2::Error> {
-        memory::keep();
+        retain_heap();
         let (requests, connection) = h2::client::Builder::new()
             .enable_push(false)
-            .initial_max_send_streams(FIRST_CALLS)
-            .initial_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
-            .max_frame_size(FRAME_SIZE)
-            .max_header_list_size(HEADER_LIST_SIZE)
+            .initial_max_send_streams(INITIAL_CALLS)
+            .initial_window_size(STREAM_WINDOW_BYTES)
+            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+            .max_frame_size(FRAME_BYTES)
+            .max_header_list_size(HEADER_LIST_BYTES)
             .handshake(bytes)
             .await?;
         let runtime = Handle::current();
@@ -66,21 +63,23 @@ impl Http2Channel {
                 tracing::debug!(%error, "the connection to a plugin ended");
             }
         });
-        Ok(Self { requests, unsent: Unsent::default(), runtime })
+        Ok(Self { requests, budget: SendBudget::default(), runtime })
     }
 
     fn send(&self, request: Request<Body>) -> Result<CallFuture, Status> {
-        let _here = self.runtime.enter();
+        // Deadlines need a runtime, and callers may be outside of it.
+        let _entered = self.runtime.enter();
         let (mut head, body) = request.into_parts();
         let deadline = Deadline::of(&head.headers);
         head.uri = complete(head.uri)?;
-        head.headers.entry(USER_AGENT).or_insert(AGENT);
-        strip(&mut head.headers);
+        head.headers.entry(USER_AGENT).or_insert(USER_AGENT_VALUE);
+        strip_connection_headers(&mut head.headers);
         let (head, ends) = (Request::from_parts(head, ()), body.is_end_stream());
-        // A handle takes no second request before its first is under way. With one for each call,
-        // many of them leave in one piece.
-        let (response, stream) = self.requests.clone().send_request(head, ends).map_err(broken)?;
-        let sending = if ends { None } else { Sending::new(body, stream, self.unsent.clone()).start(&self.runtime) };
+        // A handle accepts its next request only after the connection has taken up the one before.
+        // With a handle for each call, calls that are made together leave in one write.
+        let (response, stream) = self.requests.clone().send_request(head, ends).map_err(call_status)?;
+        let sender = (!ends).then(|| BodySender::new(body, stream, self.budget.clone()));
+        let sending = sender.and_then(|sender| sender.start(&self.runtime));
         Ok(CallFuture::new(response, sending, deadline))
     }
 }
@@ -90,17 +89,18 @@ impl Service<Request<Body>> for Http2Channel {
     type Error = Status;
     type Future = CallFuture;
 
-    /// Always ready: that the connection is lost is said by the call.
+    /// Always ready. If the connection is lost, the call reports it.
     fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<Body>) -> CallFuture {
-        self.send(request).unwrap_or_else(CallFuture::refused)
+        self.send(request).unwrap_or_else(CallFuture::failed)
     }
 }
 
-/// HTTP/2 wants more than the path that generated clients know (RFC 9113, section 8.3.1).
+/// Adds scheme and authority, which HTTP/2 requires (RFC 9113, section 8.3.1) and generated clients
+/// do not know.
 fn complete(uri: Uri) -> Result<Uri, Status> {
     let mut parts = uri.into_parts();
     parts.scheme = Some(Scheme::HTTP);

@@ -1,5 +1,5 @@
-//! The host's end of the connection: the right socket, the right process, the right certificate, in
-//! this order.
+//! The host's end of a connection. Checks the socket, then the process, then the certificate, and
+//! sends nothing before.
 
 use std::future::poll_fn;
 use std::io;
@@ -7,7 +7,6 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use rustix::fs::{FileType, Mode, OFlags};
 use rustls::pki_types::{DnsName, ServerName};
@@ -22,45 +21,41 @@ use super::socket::Socket;
 use crate::Escaped;
 use crate::handshake::Address;
 use crate::launch::{Child, Peer, PeerCheck};
+use crate::timing::transport::FIRST_BYTES_WAIT;
 use crate::tls::{ALPN, TlsError};
 
-/// How long the plugin's first bytes are waited for before anything is sent. All but a few servers
-/// send theirs at once; those few wait for the client's, and then this costs its length once.
-const FIRST_BYTES_WAIT: Duration = Duration::from_millis(250);
-
-/// A connection whose other end is known to be the plugin's process, and through which nothing was
-/// sent yet.
+/// A connection to the plugin's process. Nothing was sent over it yet.
 #[derive(Debug)]
 pub(crate) struct CheckedConnection {
     socket: Socket,
     pub(crate) check: PeerCheck,
 }
 
-/// A connection whose other end has proven to own the pinned certificate, and has accepted ours.
+/// A connection to the owner of the pinned certificate, which has accepted the host's certificate.
 #[derive(Debug)]
 pub(crate) struct SecureConnection {
     pub(super) stream: TlsStream<Socket>,
     pub(crate) session: TlsSession,
 }
 
-/// What the two ends agreed on, for people.
+/// What the two ends negotiated, as text for the launch report.
 #[derive(Debug, Clone)]
 pub(crate) struct TlsSession {
     /// The version of TLS.
     pub(crate) version: String,
     /// The cipher suite.
     pub(crate) suite: String,
-    /// The protocol inside.
+    /// The ALPN protocol.
     pub(crate) alpn: String,
 }
 
 impl CheckedConnection {
-    /// Connects, and makes sure that it is `child` that listens.
+    /// Connects, and checks that `child` listens at the address.
     pub(crate) async fn open(address: &Address, child: &Child) -> Result<Self, TransportError> {
         match address {
             Address::Unix(path) => {
                 let socket = open_socket(path)?;
-                // Through the descriptor: what lies at the path may be something else by now.
+                // By descriptor: the plugin may have put another file at the path after the check.
                 let path = format!("/proc/self/fd/{}", socket.as_raw_fd());
                 let stream = UnixStream::connect(path).await.map_err(TransportError::Connect)?;
                 let check = require_peer(&stream, child)?;
@@ -68,7 +63,8 @@ impl CheckedConnection {
             }
             Address::Tcp(address) => {
                 let stream = TcpStream::connect(address).await.map_err(TransportError::Connect)?;
-                // Without this each small message waits for the acknowledgement of the one before.
+                // Nagle's algorithm would delay each small message until the one before is
+                // acknowledged (tcp(7), TCP_NODELAY).
                 stream.set_nodelay(true).map_err(TransportError::Connect)?;
                 Self::through(stream.into_std(), PeerCheck::CertificateOnly)
             }
@@ -80,16 +76,18 @@ impl CheckedConnection {
         Ok(Self { socket, check })
     }
 
-    /// A way to end the connection from outside, whoever uses it then.
+    /// A handle that ends the connection, whoever owns the stream by then.
     pub(crate) fn disconnect_handle(&self) -> DisconnectHandle {
         DisconnectHandle(Arc::clone(self.socket.descriptor()))
     }
 
-    /// Secures the connection, and waits for what the plugin says first.
+    /// Runs the TLS handshake, then waits for the first bytes of the plugin.
     ///
-    /// In TLS 1.3 a client considers itself connected before the server has looked at its
-    /// certificate. A refusal arrives afterwards, and if something is written first the refusal is
-    /// lost in a broken pipe. Every HTTP/2 server begins with a frame of its own.
+    /// A client of TLS 1.3 finishes its handshake before the server has checked the client's
+    /// certificate (RFC 8446, section 2). The server's rejection arrives later. If the client has
+    /// sent something by then, the connection may break before the alert is read, and its reason is
+    /// lost. Every HTTP/2 server sends SETTINGS first (RFC 9113, section 3.4), so the host waits for
+    /// these, or for the alert.
     pub(crate) async fn secure(self, config: Arc<ClientConfig>) -> Result<SecureConnection, TlsError> {
         let stream = TlsConnector::from(config).connect(server_name(), self.socket).await;
         let mut stream = stream.map_err(TlsError::from_stream)?;
@@ -102,6 +100,7 @@ impl CheckedConnection {
         match tokio::time::timeout(FIRST_BYTES_WAIT, first).await {
             Ok(Ok(true)) => Err(TlsError::Closed),
             Ok(Err(error)) => Err(TlsError::from_stream(error)),
+            // A few servers wait for the client's preface first. They are not rejecting anyone.
             Ok(Ok(false)) | Err(_) => Ok(SecureConnection { stream, session }),
         }
     }
@@ -119,8 +118,7 @@ impl TlsSession {
     }
 }
 
-/// The name that go-plugin peers expect to be asked for. It decides nothing here: the certificate
-/// is pinned.
+/// The server name that go-plugin peers expect (SNI). It decides nothing: the certificate is pinned.
 fn server_name() -> ServerName<'static> {
     const LOCALHOST: &str = "localhost";
     match DnsName::try_from(LOCALHOST) {
@@ -129,7 +127,8 @@ fn server_name() -> ServerName<'static> {
     }
 }
 
-/// Takes hold of what lies at a path, if it is a socket of this user.
+/// Opens the file at `path` without following a link, and requires it to be a socket of this user.
+/// `O_PATH` pins the inode, and opens nothing (open(2)).
 fn open_socket(path: &Path) -> Result<OwnedFd, TransportError> {
     let invalid_socket = || TransportError::InvalidSocket { path: path.to_path_buf() };
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -147,13 +146,13 @@ fn require_peer(stream: &UnixStream, child: &Child) -> Result<PeerCheck, Transpo
     }
 }
 
-/// Ends a connection, however many channels use it.
+/// Ends a connection in both directions, however many channels use it.
 #[derive(Debug)]
 pub(crate) struct DisconnectHandle(Arc<OwnedFd>);
 
 impl DisconnectHandle {
     pub(crate) fn disconnect(&self) {
-        // That the other end was faster is no error.
+        // Fails only if the connection has ended already.
         let _ = rustix::net::shutdown(&self.0, rustix::net::Shutdown::Both);
     }
 }

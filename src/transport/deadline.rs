@@ -1,5 +1,5 @@
-//! How long a caller waits for the whole of an answer, as it has told the plugin (gRPC over HTTP/2,
-//! "Timeout").
+//! The deadline of a call, from the `grpc-timeout` header ("gRPC over HTTP/2", section "Requests").
+//! Covers the whole response, its last message included.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -11,20 +11,21 @@ use tokio::time::Instant;
 use tokio::time::Sleep;
 use tonic::Status;
 
-const TIMEOUT: &str = "grpc-timeout";
+const TIMEOUT_HEADER: &str = "grpc-timeout";
 
-/// The moment at which a call has failed, if there is one.
+/// The time at which a call fails, if it has one.
 #[derive(Debug, Default)]
 pub(super) struct Deadline(Option<Pin<Box<Sleep>>>);
 
 impl Deadline {
-    /// Counts from now. To be called within a runtime that has time, if the headers have any.
+    /// Starts the timeout in `headers`. Without a valid one there is no deadline. Call it within a
+    /// runtime with time.
     pub(super) fn of(headers: &HeaderMap) -> Self {
-        let timeout = headers.get(TIMEOUT).and_then(|value| parse(value.as_bytes()));
+        let timeout = headers.get(TIMEOUT_HEADER).and_then(|value| parse(value.as_bytes()));
         Self(timeout.map(|timeout| Box::pin(tokio::time::sleep(timeout))))
     }
 
-    /// Ready when it is over.
+    /// Ready, with the status of the call, when the deadline has passed.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Status> {
         match &mut self.0 {
             None => Poll::Pending,
@@ -35,7 +36,7 @@ impl Deadline {
         }
     }
 
-    /// Whether it is over, for who has something to do and does not wait.
+    /// Fails if the deadline has passed. For a caller that does not wait, so that no timer wakes it.
     #[cfg(feature = "host")]
     pub(super) fn check(&self) -> Result<(), Status> {
         match &self.0 {
@@ -46,10 +47,10 @@ impl Deadline {
 }
 
 fn late() -> Status {
-    Status::deadline_exceeded("the plugin did not answer in the time that the caller gave it")
+    Status::deadline_exceeded("the plugin did not answer before the caller's deadline")
 }
 
-/// At most eight digits and a unit.
+/// At most eight digits and a unit, as the specification of gRPC has it.
 fn parse(text: &[u8]) -> Option<Duration> {
     let (unit, digits) = text.split_last()?;
     if digits.is_empty() || digits.len() > 8 || !digits.iter().all(u8::is_ascii_digit) {
@@ -72,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_timeout_is_read_in_every_unit() {
+    fn timeouts_parse_in_every_unit() {
         for (text, seconds) in
             [("2H", 7200.0), ("3M", 180.0), ("99999999S", 99_999_999.0), ("5m", 5e-3), ("6u", 6e-6), ("7n", 7e-9)]
         {
@@ -81,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_timeout_is_none() {
+    fn malformed_timeouts_are_ignored() {
         for text in ["", "S", "1", "1s", "-1S", "+1S", " 1S", "1 S", "123456789S", "1.5S", "\u{661}S"] {
             assert_eq!(parse(text.as_bytes()), None, "{text:?}");
         }

@@ -1,5 +1,5 @@
-//! What comes back for a request: headers, messages, a status, within the time that the caller has.
-//! What tonic cannot read is taken out.
+//! The response to one call: headers, messages, a status, before the caller's deadline. Maps errors
+//! of HTTP/2 to statuses of gRPC.
 
 use std::mem;
 use std::pin::Pin;
@@ -13,29 +13,31 @@ use http::Response;
 use http_body::{Body, Frame};
 use tonic::{Code, Status, body};
 
-use super::clean::clean;
+use super::body::{ReceiveBody, SendTask};
 use super::deadline::Deadline;
-use super::received::Received;
-use super::sending::Rest;
+use super::headers::sanitize_status_details;
 
-/// An answer to come. Dropped, it takes the request back.
+/// Resolves when the headers of the response are there. Dropping it cancels the call: h2 resets the
+/// stream with CANCEL.
 #[derive(Debug)]
-pub(crate) struct CallFuture(Result<Waiting, Option<Status>>);
+pub(crate) struct CallFuture(Result<Awaited, Option<Status>>);
 
+/// A call whose request was handed to the connection.
 #[derive(Debug)]
-struct Waiting {
-    response: ResponseFuture,
-    rest: Option<Rest>,
+struct Awaited {
+    headers: ResponseFuture,
+    /// Sends the rest of the request. A server may answer before it has read the whole of it.
+    sending: Option<SendTask>,
     deadline: Deadline,
 }
 
 impl CallFuture {
-    pub(super) fn new(response: ResponseFuture, rest: Option<Rest>, deadline: Deadline) -> Self {
-        Self(Ok(Waiting { response, rest, deadline }))
+    pub(super) fn new(headers: ResponseFuture, sending: Option<SendTask>, deadline: Deadline) -> Self {
+        Self(Ok(Awaited { headers, sending, deadline }))
     }
 
-    /// For a request that was not sent.
-    pub(super) fn refused(status: Status) -> Self {
+    /// A call that failed before anything was sent.
+    pub(super) fn failed(status: Status) -> Self {
         Self(Err(Some(status)))
     }
 }
@@ -44,34 +46,35 @@ impl Future for CallFuture {
     type Output = Result<Response<body::Body>, Status>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let waiting = match &mut self.0 {
-            Ok(waiting) => waiting,
+        let call = match &mut self.0 {
+            Ok(call) => call,
             Err(status) => return status.take().map_or(Poll::Pending, |status| Poll::Ready(Err(status))),
         };
-        let response = match Pin::new(&mut waiting.response).poll(cx) {
-            Poll::Ready(response) => response.map_err(broken),
-            Poll::Pending => Err(ready!(waiting.deadline.poll(cx))),
+        let response = match Pin::new(&mut call.headers).poll(cx) {
+            Poll::Ready(response) => response.map_err(call_status),
+            Poll::Pending => Err(ready!(call.deadline.poll(cx))),
         };
-        let (rest, deadline) = (waiting.rest.take(), mem::take(&mut waiting.deadline));
+        let (sending, deadline) = (call.sending.take(), mem::take(&mut call.deadline));
+        // Also drops the future of h2: after a deadline that is what cancels the call.
         self.0 = Err(None);
         Poll::Ready(response.map(|response| {
-            let mut response = response
-                .map(|stream| body::Body::new(Answer { received: Received::new(stream), _rest: rest, deadline }));
-            clean(response.headers_mut());
+            let body = |stream| ResponseBody { received: ReceiveBody::new(stream), _sending: sending, deadline };
+            let mut response = response.map(|stream| body::Body::new(body(stream)));
+            sanitize_status_details(response.headers_mut());
             response
         }))
     }
 }
 
-/// The body of an answer. Dropped before its end, it takes back what is still to be sent and to be
-/// answered.
-struct Answer {
-    received: Received,
-    _rest: Option<Rest>,
+/// The body of a response. Dropping it before its end cancels the call, with the rest of the
+/// request.
+struct ResponseBody {
+    received: ReceiveBody,
+    _sending: Option<SendTask>,
     deadline: Deadline,
 }
 
-impl Body for Answer {
+impl Body for ResponseBody {
     type Data = Bytes;
     type Error = Status;
 
@@ -80,10 +83,11 @@ impl Body for Answer {
             return self.deadline.poll(cx).map(|late| Some(Err(late)));
         };
         Poll::Ready(next.map(|frame| {
-            // A plugin that never pauses does not outlast it.
+            // A plugin that sends without a pause is never pending, and must not outlast the
+            // deadline either.
             self.deadline.check()?;
-            let mut frame = frame.map_err(broken)?;
-            frame.trailers_mut().map(clean);
+            let mut frame = frame.map_err(call_status)?;
+            frame.trailers_mut().map(sanitize_status_details);
             Ok(frame)
         }))
     }
@@ -93,19 +97,19 @@ impl Body for Answer {
     }
 }
 
-/// What a caller is told of a stream or a connection that ended before its answer did. A connection
-/// that is lost does not come back.
-pub(super) fn broken(error: h2::Error) -> Status {
+/// The status of a call whose stream was reset or whose connection is lost. A lost connection fails
+/// this call and all that follow on its channel.
+pub(super) fn call_status(error: h2::Error) -> Status {
     let mut status = match error.reason().filter(|_| error.is_reset()) {
-        Some(reason) => Status::new(code(reason), format!("the call was broken off: {error}")),
+        Some(reason) => Status::new(reset_code(reason), format!("the plugin reset the call: {error}")),
         None => Status::unavailable(format!("the connection to the plugin is lost: {error}")),
     };
     status.set_source(Arc::new(error));
     status
 }
 
-/// What a reset means (gRPC over HTTP/2, "Errors").
-fn code(reason: Reason) -> Code {
+/// The code for a reset ("gRPC over HTTP/2", section "Errors").
+fn reset_code(reason: Reason) -> Code {
     match reason {
         Reason::REFUSED_STREAM => Code::Unavailable,
         Reason::CANCEL => Code::Cancelled,

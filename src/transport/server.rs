@@ -1,5 +1,5 @@
-//! What the plugin's end does with connections that were let in: each request of each of them goes
-//! to the routes, each answer back. Knows no service.
+//! Serves the connections that the listener admitted: passes each request to the routes and sends
+//! the response. Knows no service.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -16,22 +16,15 @@ use tonic::body::Body;
 use tonic::service::Routes;
 use tower_service::Service;
 
+use super::body::{BodySender, ReceiveBody, SendBudget, SendBuffer};
 use super::deadline::Deadline;
-use super::fields::strip;
+use super::headers::strip_connection_headers;
 use super::listener::Accepted;
-use super::received::Received;
-use super::sending::Sending;
-use super::unsent::{Piece, Unsent};
-use super::{CONNECTION_WINDOW, FRAME_SIZE, HEADER_LIST_SIZE, STREAM_WINDOW};
+use crate::limits::transport::{
+    CALLS_PER_TURN, CONCURRENT_CALLS, CONNECTION_WINDOW_BYTES, FRAME_BYTES, HEADER_LIST_BYTES, STREAM_WINDOW_BYTES,
+};
 
-/// How many calls of one connection are answered at once. A host that makes more waits with the
-/// others.
-const CALLS: u32 = 4096;
-
-/// How many calls are taken from a connection before what they are answered gets its turn.
-const CALLS_AT_ONCE: usize = 4;
-
-/// Serves until `shutdown`, and then until the calls that were made by then have ended.
+/// Serves until `shutdown` is cancelled, then until the calls that had begun have ended.
 pub(crate) async fn serve(mut accepted: Receiver<Accepted>, routes: Routes, shutdown: CancellationToken) {
     let routes = routes.prepare();
     let mut connections = JoinSet::new();
@@ -40,48 +33,52 @@ pub(crate) async fn serve(mut accepted: Receiver<Accepted>, routes: Routes, shut
             () = shutdown.cancelled() => break,
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             connection = accepted.recv() => match connection {
-                Some(connection) => drop(connections.spawn(serve_one(connection, routes.clone(), shutdown.clone()))),
+                Some(connection) => {
+                    drop(connections.spawn(serve_connection(connection, routes.clone(), shutdown.clone())));
+                }
                 None => break,
             },
         }
     }
+    // Closes the listener before the last calls end: no new connection is admitted.
     drop(accepted);
     while connections.join_next().await.is_some() {}
 }
 
-async fn serve_one(accepted: Accepted, routes: Routes, shutdown: CancellationToken) {
-    let started = h2::server::Builder::new()
-        .initial_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_frame_size(FRAME_SIZE)
-        .max_header_list_size(HEADER_LIST_SIZE)
-        .max_concurrent_streams(CALLS)
+async fn serve_connection(accepted: Accepted, routes: Routes, shutdown: CancellationToken) {
+    let handshake = h2::server::Builder::new()
+        .initial_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_frame_size(FRAME_BYTES)
+        .max_header_list_size(HEADER_LIST_BYTES)
+        .max_concurrent_streams(CONCURRENT_CALLS)
         .handshake(accepted);
     tokio::select! {
-        started = started => match started {
-            Ok(connection) => take_calls(connection, routes, shutdown).await,
+        started = handshake => match started {
+            Ok(connection) => accept_calls(connection, routes, shutdown).await,
             Err(error) => tracing::debug!(%error, "a peer does not speak HTTP/2"),
         },
-        // Who has not begun loses nothing.
+        // A peer that has not sent its preface has no calls to lose.
         () = shutdown.cancelled() => {}
     }
 }
 
-/// Returns when the connection is closed. It only moves while calls are taken from it, so that goes
-/// on after `shutdown`.
-async fn take_calls(mut connection: Connection<Accepted, Piece>, routes: Routes, shutdown: CancellationToken) {
+/// Accepts calls until the connection closes, also after `shutdown`: h2 reads and writes only while
+/// `accept` is polled. A graceful shutdown sends GOAWAY, so that the host begins no further calls
+/// (RFC 9113, section 6.8).
+async fn accept_calls(mut connection: Connection<Accepted, SendBuffer>, routes: Routes, shutdown: CancellationToken) {
     let mut leaving = false;
-    let unsent = Unsent::default();
+    let budget = SendBudget::default();
     for turn in 1_usize.. {
-        // A host that made many calls at once gets the first answers while the others are worked
-        // on: else the two would take turns, and never work at the same time.
-        if turn % CALLS_AT_ONCE == 0 {
+        // Lets the first responses of many calls leave while the others are still worked on.
+        // Otherwise host and plugin take turns, and never work at the same time.
+        if turn % CALLS_PER_TURN == 0 {
             tokio::task::yield_now().await;
         }
         tokio::select! {
             call = connection.accept() => match call {
                 Some(Ok((request, respond))) => {
-                    drop(tokio::spawn(answer(request, respond, routes.clone(), unsent.clone())));
+                    drop(tokio::spawn(serve_call(request, respond, routes.clone(), budget.clone())));
                 }
                 Some(Err(error)) => return tracing::debug!(%error, "the connection to the host ended"),
                 None => return,
@@ -94,31 +91,36 @@ async fn take_calls(mut connection: Connection<Accepted, Piece>, routes: Routes,
     }
 }
 
-async fn answer(request: Request<RecvStream>, mut respond: SendResponse<Piece>, routes: Routes, unsent: Unsent) {
-    let Some(response) = response(request, &mut respond, routes).await else { return };
+async fn serve_call(
+    request: Request<RecvStream>,
+    mut respond: SendResponse<SendBuffer>,
+    routes: Routes,
+    budget: SendBudget,
+) {
+    let Some(response) = route(request, &mut respond, routes).await else { return };
     let (mut head, body) = response.into_parts();
-    strip(&mut head.headers);
+    strip_connection_headers(&mut head.headers);
     let ends = body.is_end_stream();
-    // That the host is gone, or wants no answer any more, is nobody's business here.
+    // Fails if the host has cancelled the call or is gone. The call has no reader then.
     if let Ok(stream) = respond.send_response(Response::from_parts(head, ()), ends)
         && !ends
     {
-        Sending::new(body, stream, unsent).await;
+        BodySender::new(body, stream, budget).await;
     }
 }
 
-/// What the routes say; or that it is too late; or nothing, to a host that has taken its request
-/// back.
-async fn response(
+/// The response of the routes, or DEADLINE_EXCEEDED after the caller's deadline. `None` if the host
+/// has cancelled the call; the service's future is dropped then.
+async fn route(
     request: Request<RecvStream>,
-    respond: &mut SendResponse<Piece>,
+    respond: &mut SendResponse<SendBuffer>,
     mut routes: Routes,
 ) -> Option<Response<Body>> {
     let mut deadline = Deadline::of(request.headers());
-    let mut answering = pin!(routes.call(request.map(Received::new)));
+    let mut response = pin!(routes.call(request.map(ReceiveBody::new)));
     poll_fn(|cx| {
-        if let Poll::Ready(answered) = answering.as_mut().poll(cx) {
-            return Poll::Ready(Some(answered.unwrap_or_else(|never| match never {})));
+        if let Poll::Ready(response) = response.as_mut().poll(cx) {
+            return Poll::Ready(Some(response.unwrap_or_else(|never| match never {})));
         }
         if respond.poll_reset(cx).is_ready() {
             return Poll::Ready(None);

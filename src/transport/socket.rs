@@ -1,5 +1,5 @@
-//! A stream socket within the runtime, which takes out of the kernel in large pieces what comes in
-//! large pieces. Knows nothing of what is read and written.
+//! A stream socket in the runtime. Reads ahead in large pieces while much arrives, because TLS reads
+//! in small ones. Does not know the protocol above it.
 
 use std::io::{self, IoSlice};
 use std::os::fd::OwnedFd;
@@ -13,61 +13,57 @@ use rustix::net::{RecvFlags, SendAncillaryBuffer, SendFlags, Shutdown};
 use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 
+use crate::limits::transport::{READ_AHEAD_BYTES, READ_AHEAD_FROM_BYTES};
 use crate::sys;
 
-/// How much is taken out of the kernel at once when much comes. TLS asks for 4 KiB each time, a
-/// quarter of a record.
-const PIECE: usize = 64 * 1024;
+/// The most slices that sendmsg(2) takes (`UIO_MAXIOV`; more fail with EMSGSIZE).
+const MAX_SLICES: usize = 1024;
 
-/// After a piece that was no longer than this there is nothing to be read ahead.
-const SMALL: usize = 4 * 1024;
-
-/// How many slices the kernel takes at once (sendmsg(2), `EMSGSIZE`; `UIO_MAXIOV`).
-const SLICES: usize = 1024;
-
-/// A connected socket.
+/// A connected, non-blocking socket.
 #[derive(Debug)]
 pub(crate) struct Socket {
     descriptor: AsyncFd<Arc<OwnedFd>>,
     ahead: ReadAhead,
 }
 
-/// Bytes that were read and that nobody has asked for yet.
+/// Bytes that were read from the kernel and not yet by the caller.
 #[derive(Debug, Default)]
 struct ReadAhead {
-    piece: Vec<u8>,
-    taken: usize,
-    /// Whether the last read brought so much that there is probably more.
-    more: bool,
+    buffer: Vec<u8>,
+    /// How many bytes of `buffer` the caller has read.
+    consumed: usize,
+    /// Whether the last read returned so much that more is probably there.
+    expects_more: bool,
 }
 
 impl Socket {
-    /// A connected, non-blocking socket. To be called within a runtime.
+    /// Takes a connected, non-blocking socket. Call it within a runtime.
     pub(super) fn new(socket: OwnedFd) -> io::Result<Self> {
-        // For both at once, which also wakes its task whenever the peer has read something. That is
-        // no loss: it finds the processor awake when the answer comes.
+        // One registration for both directions also wakes the task each time the peer has read
+        // something. Measured, that costs nothing: the processor is awake when the answer comes.
         let descriptor = sys::watch(Arc::new(socket), Interest::READABLE | Interest::WRITABLE)?;
         Ok(Self { descriptor, ahead: ReadAhead::default() })
     }
 
-    /// The socket, for as long as somebody wants it.
+    /// The socket, shared: it stays open until the last owner drops it.
     pub(super) fn descriptor(&self) -> &Arc<OwnedFd> {
         self.descriptor.get_ref()
     }
 
-    /// Receives with `receive` into that much room, once there is something.
+    /// Calls `receive`, which has room for `capacity` bytes, when the socket is readable.
     fn poll_receive(
         &self,
         cx: &mut Context<'_>,
-        room: usize,
+        capacity: usize,
         mut receive: impl FnMut(&OwnedFd) -> rustix::io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
         loop {
             let mut guard = ready!(self.descriptor.poll_read_ready(cx))?;
             match receive(self.descriptor()) {
                 Ok(length) => {
-                    // Less than there was room for: what comes next is a new event (epoll(7)).
-                    if 0 < length && length < room {
+                    // A short read has emptied the socket, so the next bytes raise a new edge
+                    // (epoll(7), question 9). A length of 0 is the end, which stays readable.
+                    if 0 < length && length < capacity {
                         guard.clear_ready();
                     }
                     return Poll::Ready(Ok(length));
@@ -81,27 +77,27 @@ impl Socket {
 
     fn poll_read_directly(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let unfilled = buffer.initialize_unfilled();
-        let room = unfilled.len();
+        let capacity = unfilled.len();
         let receive = |socket: &OwnedFd| Ok(rustix::net::recv(socket, &mut *unfilled, RecvFlags::empty())?.1);
-        let length = ready!(self.poll_receive(cx, room, receive))?;
+        let length = ready!(self.poll_receive(cx, capacity, receive))?;
         buffer.advance(length);
-        self.ahead.more = length == room;
+        self.ahead.expects_more = length == capacity;
         Poll::Ready(Ok(()))
     }
 
     fn poll_read_ahead(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut piece = std::mem::take(&mut self.ahead.piece);
-        piece.reserve_exact(PIECE);
+        let mut buffer = std::mem::take(&mut self.ahead.buffer);
+        buffer.reserve_exact(READ_AHEAD_BYTES);
         let receive =
-            |socket: &OwnedFd| Ok(rustix::net::recv(socket, spare_capacity(&mut piece), RecvFlags::empty())?.1);
-        // While nothing comes there is no piece: an idle connection takes no memory for it.
-        ready!(self.poll_receive(cx, PIECE, receive))?;
-        self.ahead.more = piece.len() > SMALL;
-        self.ahead.piece = piece;
+            |socket: &OwnedFd| Ok(rustix::net::recv(socket, spare_capacity(&mut buffer), RecvFlags::empty())?.1);
+        // While nothing arrives the buffer is dropped here: an idle connection holds no memory.
+        ready!(self.poll_receive(cx, READ_AHEAD_BYTES, receive))?;
+        self.ahead.expects_more = buffer.len() > READ_AHEAD_FROM_BYTES;
+        self.ahead.buffer = buffer;
         Poll::Ready(Ok(()))
     }
 
-    /// Sends what the kernel has room for, once it has some.
+    /// Sends as much as the kernel takes, when the socket is writable.
     fn poll_send(&self, cx: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
         loop {
             let mut guard = ready!(self.descriptor.poll_write_ready(cx))?;
@@ -115,24 +111,24 @@ impl Socket {
     }
 }
 
-/// A peer that is gone is an error here and no signal, whatever the program does about signals.
+/// Fails with EPIPE if the peer is gone. Without `MSG_NOSIGNAL` SIGPIPE could end the process.
 fn send(socket: &OwnedFd, slices: &[IoSlice<'_>]) -> rustix::io::Result<usize> {
-    let slices = &slices[..slices.len().min(SLICES)];
+    let slices = &slices[..slices.len().min(MAX_SLICES)];
     rustix::net::sendmsg(socket, slices, &mut SendAncillaryBuffer::default(), SendFlags::NOSIGNAL)
 }
 
 impl ReadAhead {
-    /// Hands over what there is room for.
-    fn hand_over(&mut self, buffer: &mut ReadBuf<'_>) {
-        let rest = &self.piece[self.taken..];
-        let length = rest.len().min(buffer.remaining());
-        buffer.put_slice(&rest[..length]);
-        self.taken += length;
-        if self.taken == self.piece.len() {
-            self.taken = 0;
-            self.piece.clear();
-            if !self.more {
-                self.piece = Vec::new();
+    /// Copies as much as fits into `target`.
+    fn copy_to(&mut self, target: &mut ReadBuf<'_>) {
+        let rest = &self.buffer[self.consumed..];
+        let length = rest.len().min(target.remaining());
+        target.put_slice(&rest[..length]);
+        self.consumed += length;
+        if self.consumed == self.buffer.len() {
+            self.consumed = 0;
+            self.buffer.clear();
+            if !self.expects_more {
+                self.buffer = Vec::new();
             }
         }
     }
@@ -140,13 +136,14 @@ impl ReadAhead {
 
 impl AsyncRead for Socket {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        if self.ahead.piece.is_empty() {
-            if !self.ahead.more || buffer.remaining() >= PIECE {
+        if self.ahead.buffer.is_empty() {
+            // Reading ahead costs a copy, which pays only when it saves system calls.
+            if !self.ahead.expects_more || buffer.remaining() >= READ_AHEAD_BYTES {
                 return self.poll_read_directly(cx, buffer);
             }
             ready!(self.poll_read_ahead(cx))?;
         }
-        self.ahead.hand_over(buffer);
+        self.ahead.copy_to(buffer);
         Poll::Ready(Ok(()))
     }
 }
@@ -174,7 +171,7 @@ impl AsyncWrite for Socket {
 
     fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match rustix::net::shutdown(self.descriptor(), Shutdown::Write) {
-            // That the other end was faster is no error.
+            // The peer has closed the connection already.
             Ok(()) | Err(Errno::NOTCONN) => Poll::Ready(Ok(())),
             Err(error) => Poll::Ready(Err(error.into())),
         }

@@ -39,7 +39,7 @@ impl Numbers {
 }
 
 #[test]
-fn bytes_arrive_in_order_whatever_they_are_read_and_written_with() {
+fn bytes_arrive_in_order_for_all_sizes() {
     const ALL: usize = 4 * 1024 * 1024;
     for seed in 1..=8 {
         run(async {
@@ -57,7 +57,15 @@ fn bytes_arrive_in_order_whatever_they_are_read_and_written_with() {
             loop {
                 // Mostly what TLS asks for, and sometimes next to nothing, or more than is read
                 // ahead.
-                let length = [1, 100, SMALL, SMALL, SMALL + 1, PIECE, PIECE + 1][numbers.below(7)];
+                let length = [
+                    1,
+                    100,
+                    READ_AHEAD_FROM_BYTES,
+                    READ_AHEAD_FROM_BYTES,
+                    READ_AHEAD_FROM_BYTES + 1,
+                    READ_AHEAD_BYTES,
+                    READ_AHEAD_BYTES + 1,
+                ][numbers.below(7)];
                 let mut buffer = vec![0; 1 + numbers.below(length)];
                 match socket.read(&mut buffer).await.unwrap() {
                     0 => break,
@@ -71,38 +79,38 @@ fn bytes_arrive_in_order_whatever_they_are_read_and_written_with() {
 }
 
 #[test]
-fn what_was_read_ahead_takes_no_memory_once_nothing_more_comes() {
+fn read_ahead_frees_its_memory_when_idle() {
     run(async {
         let (mut socket, mut theirs) = pair();
-        theirs.write_all(&bytes(SMALL + 2 * PIECE)).unwrap();
+        theirs.write_all(&bytes(READ_AHEAD_FROM_BYTES + 2 * READ_AHEAD_BYTES)).unwrap();
         let mut most = 0;
-        for _ in 0..SMALL + 2 * PIECE {
+        for _ in 0..READ_AHEAD_FROM_BYTES + 2 * READ_AHEAD_BYTES {
             socket.read_u8().await.unwrap();
-            most = most.max(socket.ahead.piece.capacity());
+            most = most.max(socket.ahead.buffer.capacity());
         }
-        assert!(most >= PIECE, "nothing was read ahead");
+        assert!(most >= READ_AHEAD_BYTES, "nothing was read ahead");
         let nothing = tokio::time::timeout(Duration::from_millis(1), socket.read_u8()).await;
         assert!(nothing.is_err());
-        assert_eq!(socket.ahead.piece.capacity(), 0);
+        assert_eq!(socket.ahead.buffer.capacity(), 0);
     });
 }
 
 #[test]
-fn who_waits_for_bytes_takes_no_memory_for_them() {
+fn waiting_reader_holds_no_buffer() {
     run(async {
         let (mut socket, mut theirs) = pair();
-        theirs.write_all(&[0; SMALL]).unwrap();
-        socket.read_exact(&mut [0; SMALL]).await.unwrap();
-        assert!(socket.ahead.more, "the next one would read ahead");
+        theirs.write_all(&[0; READ_AHEAD_FROM_BYTES]).unwrap();
+        socket.read_exact(&mut [0; READ_AHEAD_FROM_BYTES]).await.unwrap();
+        assert!(socket.ahead.expects_more, "the next one would read ahead");
         let nothing = tokio::time::timeout(Duration::from_millis(1), socket.read_u8()).await;
-        assert!(nothing.is_err() && socket.ahead.piece.capacity() == 0);
+        assert!(nothing.is_err() && socket.ahead.buffer.capacity() == 0);
         theirs.write_all(b"x").unwrap();
         assert_eq!(socket.read_u8().await.unwrap(), b'x');
     });
 }
 
 #[test]
-fn a_reader_is_woken_for_each_of_many_small_messages() {
+fn reader_wakes_for_each_small_message() {
     run(async {
         let (mut socket, mut theirs) = pair();
         for at in 0..=255 {
@@ -123,7 +131,7 @@ fn a_reader_is_woken_for_each_of_many_small_messages() {
 }
 
 #[test]
-fn a_writer_waits_for_room_and_goes_on() {
+fn writer_waits_for_capacity() {
     run(async {
         let (mut socket, mut theirs) = pair();
         let all = bytes(4 * 1024 * 1024);
@@ -144,14 +152,14 @@ fn a_writer_waits_for_room_and_goes_on() {
 }
 
 #[test]
-fn slices_are_written_together_and_in_order() {
+fn slices_are_written_together() {
     run(async {
         let (mut socket, mut theirs) = pair();
         // More than the kernel takes at once.
         let all = bytes(2000);
         let slices: Vec<_> = all.chunks(1).map(IoSlice::new).collect();
         let length = socket.write_vectored(&slices).await.unwrap();
-        assert_eq!(length, SLICES);
+        assert_eq!(length, MAX_SLICES);
         let mut got = vec![0; length];
         theirs.read_exact(&mut got).unwrap();
         assert!(got == all[..length]);
@@ -159,10 +167,10 @@ fn slices_are_written_together_and_in_order() {
 }
 
 #[test]
-fn an_end_is_seen_after_what_came_before_it() {
+fn end_is_read_after_all_bytes() {
     run(async {
         let (mut socket, mut theirs) = pair();
-        let all = bytes(3 * PIECE);
+        let all = bytes(3 * READ_AHEAD_BYTES);
         let writer = std::thread::spawn({
             let all = all.clone();
             move || theirs.write_all(&all).unwrap()
@@ -176,7 +184,7 @@ fn an_end_is_seen_after_what_came_before_it() {
 }
 
 #[test]
-fn an_end_wakes_who_waits_for_bytes() {
+fn end_wakes_a_waiting_reader() {
     run(async {
         let (mut socket, theirs) = pair();
         let end = async {
@@ -190,7 +198,7 @@ fn an_end_wakes_who_waits_for_bytes() {
 }
 
 #[test]
-fn a_peer_that_is_gone_is_an_error_of_who_writes() {
+fn write_to_closed_peer_fails() {
     run(async {
         let (mut socket, theirs) = pair();
         drop(theirs);
@@ -199,7 +207,7 @@ fn a_peer_that_is_gone_is_an_error_of_who_writes() {
 }
 
 #[test]
-fn a_peer_that_goes_wakes_who_waits_for_room() {
+fn closing_peer_wakes_a_waiting_writer() {
     run(async {
         let (mut socket, theirs) = pair();
         let all = bytes(4 * 1024 * 1024);
@@ -213,7 +221,7 @@ fn a_peer_that_goes_wakes_who_waits_for_room() {
 }
 
 #[test]
-fn who_hangs_up_ends_both_directions() {
+fn disconnect_ends_both_directions() {
     run(async {
         let (mut socket, mut theirs) = pair();
         let descriptor = Arc::clone(socket.descriptor());

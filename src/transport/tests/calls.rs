@@ -14,7 +14,7 @@ use super::peer::{Sent, connected, pipe, request, response, whole};
 use super::{next, run, settle};
 
 #[test]
-fn the_path_is_completed() {
+fn request_uri_is_completed() {
     run(async {
         let (mut channel, mut peer) = connected().await;
         for (path, uri) in [
@@ -30,7 +30,7 @@ fn the_path_is_completed() {
 }
 
 #[test]
-fn who_calls_is_said_unless_the_caller_says_it() {
+fn user_agent_is_set_if_missing() {
     run(async {
         let (mut channel, mut peer) = connected().await;
         let _answer = channel.call(request(whole("request")));
@@ -45,7 +45,7 @@ fn who_calls_is_said_unless_the_caller_says_it() {
 }
 
 #[test]
-fn headers_that_http2_forbids_are_left_out() {
+fn connection_headers_are_stripped_from_requests() {
     run(async {
         let (mut channel, mut peer) = connected().await;
         let mut odd = request(whole("request"));
@@ -73,7 +73,7 @@ fn te_trailers_is_kept() {
 }
 
 #[test]
-fn a_call_that_nobody_waits_for_is_taken_back() {
+fn dropped_call_is_cancelled() {
     run(async {
         let (mut channel, mut peer) = connected().await;
         let answer = channel.call(request(whole("request")));
@@ -85,7 +85,7 @@ fn a_call_that_nobody_waits_for_is_taken_back() {
 }
 
 #[test]
-fn what_is_still_to_be_sent_is_given_up_with_its_call() {
+fn dropped_call_stops_the_request_body() {
     run(async {
         let (mut channel, mut peer) = connected().await;
         let (body, says) = pipe();
@@ -100,7 +100,7 @@ fn what_is_still_to_be_sent_is_given_up_with_its_call() {
 }
 
 #[test]
-fn what_is_still_to_be_sent_is_given_up_with_the_answer() {
+fn dropped_response_stops_the_request_body() {
     run(async {
         let (mut channel, mut peer) = connected().await;
         let (body, says) = pipe();
@@ -120,7 +120,7 @@ fn what_is_still_to_be_sent_is_given_up_with_the_answer() {
 }
 
 #[test]
-fn an_answer_that_was_read_takes_nothing_back() {
+fn complete_response_cancels_nothing() {
     run(async {
         let (mut channel, mut peer) = connected().await;
         let answer = channel.call(request(whole("request")));
@@ -137,7 +137,7 @@ fn an_answer_that_was_read_takes_nothing_back() {
 }
 
 #[test]
-fn nothing_is_sent_any_more_when_the_plugin_wants_no_more() {
+fn reset_without_error_stops_the_request_body() {
     run(async {
         let (mut channel, mut peer) = connected().await;
         let (body, says) = pipe();
@@ -153,7 +153,7 @@ fn nothing_is_sent_any_more_when_the_plugin_wants_no_more() {
 }
 
 #[test]
-fn the_connection_ends_with_the_last_channel_and_the_last_call() {
+fn connection_closes_after_last_channel_and_call() {
     run(async {
         let (channel, mut peer) = connected().await;
         let answer = channel.clone().call(request(whole("request")));
@@ -167,7 +167,7 @@ fn the_connection_ends_with_the_last_channel_and_the_last_call() {
 }
 
 #[test]
-fn calls_that_are_made_before_the_plugin_has_spoken_are_not_refused() {
+fn calls_before_settings_are_not_refused() {
     run(async {
         let mut few = h2::server::Builder::new();
         few.max_concurrent_streams(100);

@@ -34,21 +34,21 @@ fn is_about(took: Duration, expected: Duration) -> bool {
 }
 
 #[test]
-fn an_answer_that_does_not_come_in_time_is_too_late() {
+fn missing_response_exceeds_its_deadline() {
     let (code, took) = late("1500m", false);
     assert_eq!(code, Code::DeadlineExceeded);
     assert!(is_about(took, Duration::from_millis(1500)), "{took:?}");
 }
 
 #[test]
-fn an_answer_that_does_not_end_in_time_is_too_late() {
+fn unfinished_response_exceeds_its_deadline() {
     let (code, took) = late("1500m", true);
     assert_eq!(code, Code::DeadlineExceeded);
     assert!(is_about(took, Duration::from_millis(1500)), "{took:?}");
 }
 
 #[test]
-fn a_call_that_is_too_late_is_taken_back() {
+fn late_call_is_cancelled() {
     run_paused(async {
         let (mut channel, mut peer) = connected().await;
         let mut answer = channel.call(with_timeout("1S"));
@@ -59,7 +59,7 @@ fn a_call_that_is_too_late_is_taken_back() {
 }
 
 #[test]
-fn an_answer_that_never_pauses_is_too_late_as_well() {
+fn continuous_response_exceeds_its_deadline() {
     run_paused(async {
         let (mut channel, mut peer) = connected().await;
         let answer = channel.call(with_timeout("1S"));
@@ -80,7 +80,7 @@ fn an_answer_that_never_pauses_is_too_late_as_well() {
 }
 
 #[test]
-fn without_a_timeout_nothing_is_too_late() {
+fn call_without_timeout_has_no_deadline() {
     run_paused(async {
         let (mut channel, mut peer) = connected().await;
         let answer = channel.call(request(whole("request")));
@@ -96,7 +96,7 @@ fn without_a_timeout_nothing_is_too_late() {
 }
 
 #[test]
-fn a_call_may_be_made_where_there_is_no_runtime() {
+fn call_outside_a_runtime_keeps_its_deadline() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     let (mut channel, _peer) = runtime.block_on(connected());
     let answer = channel.call(with_timeout("1S"));

@@ -6,10 +6,10 @@ use tokio::task::JoinHandle;
 use tonic::Code;
 use tower_service::Service as _;
 
-use super::super::STREAM_WINDOW;
 use super::super::channel::Http2Channel;
 use super::peer::{request, whole};
 use super::{bytes, read, run, settle};
+use crate::limits::transport::STREAM_WINDOW_BYTES;
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
@@ -94,7 +94,7 @@ fn breaches() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 #[test]
-fn a_plugin_that_breaks_the_protocol_loses_its_connection() {
+fn protocol_violation_closes_the_connection() {
     for (breach, frames) in breaches() {
         run(async {
             let (mut channel, mut plugin, told) = says(&frames).await;
@@ -126,7 +126,7 @@ fn nonsense() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 #[test]
-fn a_plugin_that_says_nonsense_breaks_its_call() {
+fn malformed_response_fails_its_call() {
     for (breach, frames) in nonsense() {
         run(async {
             let told = told_by_the_end(&frames).await;
@@ -136,7 +136,7 @@ fn a_plugin_that_says_nonsense_breaks_its_call() {
 }
 
 #[test]
-fn what_a_plugin_says_needlessly_does_not_harm_its_answer() {
+fn superfluous_frames_do_not_harm_a_response() {
     let answer = [frame(HEADERS, ALL, CALL, OK), frame(DATA, END, CALL, b"answer")].concat();
     let odd = [
         ("pings", frame(PING, 0, 0, &[0; 8]).repeat(10_000)),
@@ -154,7 +154,7 @@ fn what_a_plugin_says_needlessly_does_not_harm_its_answer() {
 }
 
 #[test]
-fn what_follows_the_end_of_an_answer_does_not_harm_it() {
+fn frames_after_a_response_do_no_harm() {
     let answer = [frame(HEADERS, ALL, CALL, OK), frame(DATA, END, CALL, b"answer")].concat();
     for (what, frames) in [
         ("data", frame(DATA, 0, CALL, b"more")),
@@ -170,14 +170,14 @@ fn what_follows_the_end_of_an_answer_does_not_harm_it() {
 }
 
 #[test]
-fn a_plugin_that_sends_more_than_it_may_breaks_its_call() {
+fn exceeding_the_window_fails_the_call() {
     run(async {
         let (ours, mut plugin) = tokio::io::duplex(64 * 1024 * 1024);
         plugin.write_all(&frame(SETTINGS, 0, 0, &[])).await.unwrap();
         let mut channel = Http2Channel::over(ours).await.unwrap();
         let unread = channel.call(request(whole("request")));
         settle().await;
-        let flood = frame(DATA, 0, CALL, &[0; 16_384]).repeat(1 + STREAM_WINDOW as usize / 16_384);
+        let flood = frame(DATA, 0, CALL, &[0; 16_384]).repeat(1 + STREAM_WINDOW_BYTES as usize / 16_384);
         plugin.write_all(&[frame(HEADERS, ALL, CALL, OK), flood].concat()).await.unwrap();
         settle().await;
         assert_eq!(read(unread.await.unwrap().body_mut()).await.unwrap_err().code(), Code::Internal);

@@ -9,10 +9,10 @@ use tonic::body::Body;
 use tonic::{Code, Status};
 use tower_service::Service as _;
 
-use super::super::STREAM_WINDOW;
 use super::super::channel::Http2Channel;
 use super::peer::{begin, connected, request, response, whole, with_timeout};
 use super::{next, read, run, settle};
+use crate::limits::transport::STREAM_WINDOW_BYTES;
 
 /// The reasons that HTTP/2 knows (RFC 9113, section 7), and what they mean (gRPC over HTTP/2,
 /// "Errors").
@@ -38,7 +38,7 @@ async fn begun(body: &mut Body) {
 }
 
 #[test]
-fn an_answer_arrives_with_its_headers_and_trailers() {
+fn response_arrives_with_headers_and_trailers() {
     run(async {
         let (mut channel, mut peer) = connected().await;
         let answer = channel.call(request(whole("request")));
@@ -57,7 +57,7 @@ fn an_answer_arrives_with_its_headers_and_trailers() {
 }
 
 #[test]
-fn a_reset_instead_of_an_answer_has_the_code_of_its_reason() {
+fn reset_before_response_maps_its_reason() {
     run(async {
         let (mut channel, mut peer) = connected().await;
         for (reason, code) in REASONS {
@@ -70,7 +70,7 @@ fn a_reset_instead_of_an_answer_has_the_code_of_its_reason() {
 }
 
 #[test]
-fn a_reset_within_an_answer_has_the_code_of_its_reason() {
+fn reset_within_response_maps_its_reason() {
     run(async {
         let (mut channel, mut peer) = connected().await;
         for (reason, code) in REASONS {
@@ -85,7 +85,7 @@ fn a_reset_within_an_answer_has_the_code_of_its_reason() {
 }
 
 #[test]
-fn a_connection_that_is_lost_instead_of_an_answer_is_unavailable() {
+fn connection_lost_before_response_is_unavailable() {
     run(async {
         let (mut channel, mut peer) = connected().await;
         let answer = channel.call(request(whole("request")));
@@ -96,7 +96,7 @@ fn a_connection_that_is_lost_instead_of_an_answer_is_unavailable() {
 }
 
 #[test]
-fn a_connection_that_is_lost_within_an_answer_is_unavailable() {
+fn connection_lost_within_response_is_unavailable() {
     run(async {
         let (mut channel, mut peer) = connected().await;
         let answer = channel.call(request(whole("request")));
@@ -109,7 +109,7 @@ fn a_connection_that_is_lost_within_an_answer_is_unavailable() {
 }
 
 #[test]
-fn a_call_over_a_connection_that_is_lost_is_unavailable() {
+fn call_on_lost_connection_is_unavailable() {
     run(async {
         let (mut channel, peer) = connected().await;
         peer.die().await;
@@ -121,7 +121,7 @@ fn a_call_over_a_connection_that_is_lost_is_unavailable() {
 }
 
 #[test]
-fn a_call_when_the_runtime_of_the_connection_is_gone_is_unavailable() {
+fn call_after_runtime_shutdown_is_unavailable() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (mut channel, _peer) = runtime.block_on(connected());
     drop(runtime);
@@ -130,7 +130,7 @@ fn a_call_when_the_runtime_of_the_connection_is_gone_is_unavailable() {
 }
 
 #[test]
-fn a_plugin_that_says_goodbye_is_unavailable() {
+fn goaway_makes_calls_unavailable() {
     run(async {
         let (ours, theirs) = tokio::io::duplex(1024 * 1024);
         let (channel, connection) = tokio::join!(Http2Channel::over(ours), h2::server::handshake(theirs));
@@ -154,7 +154,7 @@ fn told(headers: &HeaderMap) -> (Code, String, Vec<u8>) {
 }
 
 #[test]
-fn details_that_tonic_cannot_read_are_dropped_from_headers() {
+fn malformed_details_are_dropped_from_headers() {
     run(async {
         let (mut channel, mut peer) = connected().await;
         for (details, read) in [("!", &b""[..]), ("aGk", b"hi")] {
@@ -170,7 +170,7 @@ fn details_that_tonic_cannot_read_are_dropped_from_headers() {
 }
 
 #[test]
-fn details_that_tonic_cannot_read_are_dropped_from_trailers() {
+fn malformed_details_are_dropped_from_trailers() {
     run(async {
         let (mut channel, mut peer) = connected().await;
         for (details, read) in [("!", &b""[..]), ("aGk", b"hi")] {
@@ -186,14 +186,14 @@ fn details_that_tonic_cannot_read_are_dropped_from_trailers() {
 }
 
 #[test]
-fn what_is_not_read_is_not_asked_for() {
+fn unread_response_stops_at_its_window() {
     run(async {
         let (mut channel, mut peer) = connected().await;
         let answer = channel.call(request(whole("request")));
         let (_request, mut respond) = peer.call().await;
         let mut stream = respond.send_response(response(), false).unwrap();
         let mut body = answer.await.unwrap().into_body();
-        let window = STREAM_WINDOW as usize;
+        let window = STREAM_WINDOW_BYTES as usize;
         assert_eq!(flood(&mut stream).await, window);
         let mut read = 0;
         while read < window {
@@ -220,7 +220,7 @@ async fn flood(stream: &mut h2::SendStream<Bytes>) -> usize {
 }
 
 #[test]
-fn informational_answers_are_skipped() {
+fn informational_responses_are_skipped() {
     run(async {
         let (mut channel, mut peer) = connected().await;
         let answer = tokio::spawn(channel.call(request(whole("request"))));
@@ -235,7 +235,7 @@ fn informational_answers_are_skipped() {
 }
 
 #[test]
-fn an_answer_with_too_many_headers_breaks_its_call_only() {
+fn oversized_headers_fail_only_their_call() {
     run(async {
         let (mut channel, mut peer) = connected().await;
         let answer = channel.call(request(whole("request")));

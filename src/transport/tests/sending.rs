@@ -32,7 +32,7 @@ async fn read_all(body: &mut RecvStream) -> Result<Vec<u8>, h2::Error> {
 }
 
 #[test]
-fn a_request_leaves_in_one_piece() {
+fn request_leaves_in_one_write() {
     run(async {
         let (mut channel, peer) = connected().await;
         let _answer = channel.call(request(whole("request")));
@@ -44,7 +44,7 @@ fn a_request_leaves_in_one_piece() {
 }
 
 #[test]
-fn requests_that_are_made_together_leave_together() {
+fn concurrent_requests_leave_in_one_write() {
     run(async {
         let (mut channel, peer) = connected().await;
         let _answers: Vec<_> = (0..20).map(|_| channel.call(request(whole("request")))).collect();
@@ -56,7 +56,7 @@ fn requests_that_are_made_together_leave_together() {
 }
 
 #[test]
-fn a_request_without_a_body_ends_with_its_headers() {
+fn request_without_body_ends_with_headers() {
     run(async {
         let (mut channel, mut peer) = connected().await;
         let _answer = channel.call(request(Body::empty()));
@@ -67,7 +67,7 @@ fn a_request_without_a_body_ends_with_its_headers() {
 }
 
 #[test]
-fn the_end_goes_out_with_the_last_bytes() {
+fn last_data_frame_ends_the_stream() {
     run(async {
         let (mut channel, peer) = connected().await;
         let (body, says) = pipe();
@@ -80,7 +80,7 @@ fn the_end_goes_out_with_the_last_bytes() {
 }
 
 #[test]
-fn what_is_there_is_not_held_back_for_what_is_not() {
+fn available_data_is_not_held_back() {
     run(async {
         let (mut channel, peer) = connected().await;
         let (body, says) = pipe();
@@ -95,7 +95,7 @@ fn what_is_there_is_not_held_back_for_what_is_not() {
 }
 
 #[test]
-fn an_end_that_comes_by_itself_is_sent() {
+fn late_end_of_body_is_sent() {
     run(async {
         let (mut channel, mut peer) = connected().await;
         let (body, says) = pipe();
@@ -123,7 +123,7 @@ fn trailers_end_a_body() {
 }
 
 #[test]
-fn a_body_that_fails_takes_the_request_back() {
+fn failing_body_cancels_the_request() {
     run(async {
         let (mut channel, peer) = connected().await;
         let (body, says) = pipe();
@@ -137,7 +137,7 @@ fn a_body_that_fails_takes_the_request_back() {
 }
 
 #[test]
-fn a_body_that_is_larger_than_the_window_arrives_whole() {
+fn body_larger_than_the_window_arrives() {
     run(async {
         let (mut channel, mut peer) = connected().await;
         let all = bytes(10 * WINDOW);
@@ -155,7 +155,7 @@ fn a_body_that_is_larger_than_the_window_arrives_whole() {
 }
 
 #[test]
-fn a_body_is_not_taken_faster_than_it_is_sent() {
+fn body_is_read_as_it_is_sent() {
     run(async {
         let (mut channel, mut peer) = connected().await;
         let (body, says) = pipe();
@@ -178,7 +178,7 @@ fn a_body_is_not_taken_faster_than_it_is_sent() {
 }
 
 #[test]
-fn a_request_waits_until_the_plugin_takes_another() {
+fn request_waits_for_a_free_stream() {
     run(async {
         let mut one_call = Builder::new();
         one_call.max_concurrent_streams(1);
@@ -199,7 +199,7 @@ fn a_request_waits_until_the_plugin_takes_another() {
 }
 
 #[test]
-fn an_empty_piece_of_a_body_is_not_sent() {
+fn empty_data_is_not_sent() {
     run(async {
         let (mut channel, peer) = connected().await;
         let (body, says) = pipe();
@@ -222,7 +222,7 @@ impl AsRef<[u8]> for Counted {
 }
 
 #[test]
-fn what_is_given_up_before_it_could_leave_does_not_pile_up() {
+fn cancelled_requests_do_not_accumulate() {
     const PIECE: usize = 64 * 1024;
     run(async {
         let mut no_call = Builder::new();
@@ -241,7 +241,7 @@ fn what_is_given_up_before_it_could_leave_does_not_pile_up() {
 }
 
 #[test]
-fn bodies_that_wait_for_room_hold_up_no_others() {
+fn waiting_bodies_do_not_delay_others() {
     run(async {
         let mut slow = Builder::new();
         slow.initial_connection_window_size(1024 * 1024 * 1024);
@@ -261,7 +261,7 @@ fn bodies_that_wait_for_room_hold_up_no_others() {
 }
 
 #[test]
-fn what_has_left_is_not_counted_any_more() {
+fn sent_bytes_leave_the_budget() {
     run(async {
         let (mut channel, mut peer) = connected().await;
         let large = Bytes::from(bytes(1024 * 1024));
@@ -291,7 +291,7 @@ impl http_body::Body for Endless {
 }
 
 #[test]
-fn a_body_that_always_has_more_gives_others_their_turn() {
+fn endless_body_yields_to_other_tasks() {
     run(async {
         let mut fast = Builder::new();
         fast.initial_window_size(1024 * 1024).initial_connection_window_size(1024 * 1024);

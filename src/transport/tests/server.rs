@@ -5,12 +5,12 @@ use std::sync::atomic::Ordering;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tonic::{Code, Status};
 
-use super::super::STREAM_WINDOW;
 use super::harness::{Served, flood};
 use super::run;
+use crate::limits::transport::STREAM_WINDOW_BYTES;
 
 #[test]
-fn a_call_is_answered() {
+fn call_is_answered() {
     run(async {
         let served = Served::new();
         let (one, other) = (served.host().await, served.host().await);
@@ -20,7 +20,7 @@ fn a_call_is_answered() {
 }
 
 #[test]
-fn the_first_of_many_calls_is_answered_before_the_last_begins() {
+fn first_response_leaves_before_last_call_begins() {
     const CALLS: usize = 400;
     run(async {
         let served = Served::new();
@@ -35,7 +35,7 @@ fn the_first_of_many_calls_is_answered_before_the_last_begins() {
 }
 
 #[test]
-fn a_call_that_the_host_takes_back_is_dropped() {
+fn cancelled_call_is_dropped() {
     run(async {
         let served = Served::new();
         let host = served.host().await;
@@ -47,7 +47,7 @@ fn a_call_that_the_host_takes_back_is_dropped() {
 }
 
 #[test]
-fn a_call_whose_host_is_gone_is_dropped() {
+fn call_of_lost_host_is_dropped() {
     run(async {
         let served = Served::new();
         let host = served.host().await;
@@ -59,7 +59,7 @@ fn a_call_whose_host_is_gone_is_dropped() {
 }
 
 #[test]
-fn an_answer_that_the_host_takes_back_is_dropped() {
+fn cancelled_response_is_dropped() {
     run(async {
         let served = Served::new();
         let host = served.host().await;
@@ -72,7 +72,7 @@ fn an_answer_that_the_host_takes_back_is_dropped() {
 }
 
 #[test]
-fn a_service_that_panics_ends_its_call_only() {
+fn panicking_service_fails_only_its_call() {
     run(async {
         let served = Served::new();
         let host = served.host().await;
@@ -87,7 +87,7 @@ fn a_service_that_panics_ends_its_call_only() {
 }
 
 #[test]
-fn a_call_that_takes_too_long_is_answered_with_that() {
+fn slow_call_is_answered_with_deadline_exceeded() {
     run(async {
         let served = Served::new();
         let host = served.host().await;
@@ -99,7 +99,7 @@ fn a_call_that_takes_too_long_is_answered_with_that() {
 }
 
 #[test]
-fn headers_and_trailers_that_http2_forbids_are_left_out_of_an_answer() {
+fn connection_headers_are_stripped_from_responses() {
     run(async {
         let served = Served::new();
         let host = served.host().await;
@@ -115,14 +115,14 @@ fn headers_and_trailers_that_http2_forbids_are_left_out_of_an_answer() {
 }
 
 #[test]
-fn a_request_that_the_plugin_does_not_read_stops_at_its_window() {
+fn unread_request_stops_at_its_window() {
     run(async {
         let served = Served::new();
         let host = served.host().await;
         // The host knows the plugin's window when it has heard of it.
         host.echo("hello").await;
         let (_answer, mut stream) = host.call("Wait", None);
-        flood(&mut stream, STREAM_WINDOW as usize).await;
+        flood(&mut stream, STREAM_WINDOW_BYTES as usize).await;
         stream.reserve_capacity(1);
         host.echo("and back").await;
         assert_eq!(stream.capacity(), 0);
@@ -130,7 +130,7 @@ fn a_request_that_the_plugin_does_not_read_stops_at_its_window() {
 }
 
 #[test]
-fn a_host_is_told_how_many_calls_are_answered_at_once() {
+fn plugin_announces_its_concurrent_calls() {
     run(async {
         let served = Served::new();
         let host = served.host().await;
@@ -140,7 +140,7 @@ fn a_host_is_told_how_many_calls_are_answered_at_once() {
 }
 
 #[test]
-fn a_shutdown_waits_for_the_calls_that_were_begun() {
+fn shutdown_waits_for_running_calls() {
     run(async {
         let served = Served::new();
         let host = served.host().await;
@@ -156,7 +156,7 @@ fn a_shutdown_waits_for_the_calls_that_were_begun() {
 }
 
 #[test]
-fn after_a_shutdown_nobody_is_let_in() {
+fn shutdown_closes_the_listener() {
     run(async {
         let served = Served::new();
         let host = served.host().await;
@@ -169,7 +169,7 @@ fn after_a_shutdown_nobody_is_let_in() {
 }
 
 #[test]
-fn a_shutdown_ends_connections_that_have_nothing_to_do() {
+fn shutdown_closes_idle_connections() {
     run(async {
         let served = Served::new();
         let host = served.host().await;
@@ -180,7 +180,7 @@ fn a_shutdown_ends_connections_that_have_nothing_to_do() {
 }
 
 #[test]
-fn who_never_speaks_does_not_hold_up_a_shutdown() {
+fn silent_peer_does_not_delay_shutdown() {
     run(async {
         let served = Served::new();
         let (_silent, mut hesitating) = (served.connect().await, served.connect().await);
@@ -191,7 +191,7 @@ fn who_never_speaks_does_not_hold_up_a_shutdown() {
 }
 
 #[test]
-fn who_does_not_speak_http2_is_hung_up_on_and_nobody_else() {
+fn other_protocol_closes_only_its_connection() {
     run(async {
         let served = Served::new();
         let host = served.host().await;
@@ -203,7 +203,7 @@ fn who_does_not_speak_http2_is_hung_up_on_and_nobody_else() {
 }
 
 #[test]
-fn the_service_ends_when_nobody_can_come_any_more() {
+fn server_ends_with_its_listener() {
     run(async {
         let Served { hosts, task, .. } = Served::new();
         drop(hosts);
