@@ -53,7 +53,7 @@
 //!
 //! | feature | default | what it adds |
 //! |---|---|---|
-//! | `verify` | always there | digests, manifests, lock files, policies, sealed images; no asynchronous runtime, no TLS |
+//! | `verify` | with `host`, `sign` | policies, manifests, lock files, sealed images; no asynchronous runtime, no TLS |
 //! | `host` | yes | launching plugins and calling them |
 //! | `plugin` | yes | being a plugin |
 //! | `audit` | yes | a log of what happened that cannot be changed unseen |
@@ -96,16 +96,21 @@ mod worker;
 // The public interface is:
 #[cfg(feature = "audit")]
 pub mod audit;
+#[cfg(feature = "verify")]
 pub mod authoring;
 pub mod event;
+#[cfg(feature = "verify")]
 pub mod exec;
 pub mod fs;
 #[cfg(feature = "host")]
 pub mod host;
+#[cfg(feature = "verify")]
 pub mod inspect;
+#[cfg(feature = "verify")]
 pub mod machine;
 #[cfg(feature = "plugin")]
 pub mod plugin;
+#[cfg(feature = "verify")]
 pub mod verify;
 
 pub use digest::{Digest, DigestError};
@@ -114,6 +119,7 @@ pub use error::Error;
 pub use escape::{Chain, Escaped};
 #[cfg(feature = "host")]
 pub use protocol::Protocol;
+#[cfg(feature = "verify")]
 pub use verify::Policy;
 
 /// The largest gRPC message in bytes that we recommend to take: 64 MiB.
