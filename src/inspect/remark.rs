@@ -177,8 +177,8 @@ fn counted(libraries: usize) -> String {
 }
 
 impl Remark {
-    /// One word for programs to read.
-    pub fn name(&self) -> &'static str {
+    /// Its name for programs, in kebab-case. Stable between releases.
+    pub fn code(&self) -> &'static str {
         match self {
             Self::NotHashed { .. } => "not-hashed",
             Self::Link { .. } => "link",

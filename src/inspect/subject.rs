@@ -92,6 +92,16 @@ pub enum InspectError {
     },
 }
 
+impl InspectError {
+    /// Its name for programs, in kebab-case. Stable between releases.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotRegular { .. } => "not-regular",
+            Self::Unreadable { .. } => "unreadable",
+        }
+    }
+}
+
 /// For `map_err`: the step that failed.
 fn failed(path: &Path, doing: &'static str) -> impl FnOnce(io::Error) -> InspectError {
     move |source| InspectError::Unreadable { path: path.to_path_buf(), doing, source }

@@ -25,7 +25,7 @@ pub(super) fn failure(file: &Path, error: &InspectError) -> Value {
 /// Everything that is known of a file.
 pub(super) fn inspection(of: &Inspection) -> Value {
     let warnings: Vec<_> =
-        of.remarks.iter().map(|remark| json!({ "name": remark.name(), "text": remark.to_string() })).collect();
+        of.remarks.iter().map(|remark| json!({ "name": remark.code(), "text": remark.to_string() })).collect();
     json!({
         "path": text(&of.path),
         "location": text(&of.location),

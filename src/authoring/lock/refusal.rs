@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use crate::Escaped;
 use crate::authoring::{Difference, ManifestError};
+use crate::verify::decision::explanation::{Explanation, explained};
 use crate::verify::{Digest, LockFault, Platform, PluginName, PublicKey, SourceError, VerifyError, Version};
 
 /// Why something is not agreed to. The lock is as it was.
@@ -113,6 +114,40 @@ pub enum LockRefusal {
     Malformed(#[from] LockFault),
 }
 
+impl LockRefusal {
+    pub(crate) fn explanation(&self) -> Explanation {
+        let of = Explanation::new;
+        match self {
+            Self::Locked { locked, offered, .. } => of("locked")
+                .hint("if the new bytes are meant to replace the old ones, use plugin-verify lock update")
+                .expected(locked)
+                .actual(offered),
+            Self::NotLocked { .. } => of("not-locked").hint("add the plugin first: plugin-verify lock add"),
+            Self::OtherVersion { locked, offered, .. } => of("other-version")
+                .hint("use plugin-verify lock update with the files for all platforms")
+                .expected(Known(locked))
+                .actual(Known(offered)),
+            Self::Downgrade { locked, offered, .. } => of("downgrade")
+                .hint("name a newer version, or accept the older one with --dangerous-downgrade")
+                .expected(locked)
+                .actual(Known(offered)),
+            Self::OtherSigner { locked, offered, .. } => of("other-signer")
+                .hint("ask the publisher whether the key has changed; --dangerous-other-signer accepts the new key")
+                .expected(Keys(locked))
+                .actual(Signer(offered)),
+            Self::PlatformsLeft { .. } => of("platforms-left")
+                .hint("name the files for all platforms together, or remove the other platforms with --drop-platforms"),
+            Self::Twice { .. } => of("twice"),
+            Self::Mixed { .. } => of("mixed"),
+            Self::Nothing => of("nothing"),
+            Self::Last { .. } => of("last"),
+            Self::Malformed(fault) => of(fault.code()),
+        }
+    }
+}
+
+explained!(LockRefusal);
+
 /// Why something cannot be agreed to.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -158,6 +193,22 @@ pub enum OfferError {
         platform: Platform,
     },
 }
+
+impl OfferError {
+    pub(crate) fn explanation(&self) -> Explanation {
+        let of = Explanation::new;
+        match self {
+            Self::Verify(error) => error.explanation(),
+            Self::Source(error) => error.explanation(),
+            Self::Files(error) => error.explanation(),
+            Self::Differs { difference, .. } => difference.explanation(),
+            Self::Disagreement { given, found, .. } => of("disagreement").expected(given).actual(found),
+            Self::OtherPlatform { platform, .. } => of("other-platform").expected(platform),
+        }
+    }
+}
+
+explained!(OfferError);
 
 impl OfferError {
     /// Whether it was refused for what it is or for what is said of it: as against a machine that

@@ -11,6 +11,7 @@ use rustix::fs::FlockOperation;
 
 use crate::Escaped;
 use crate::fs::{FileMode, directory_of, replace_file};
+use crate::verify::decision::explanation::{Explanation, explained};
 use crate::verify::sources::form::quoted;
 use crate::verify::sources::lock::FORMAT;
 use crate::verify::{Artifact, Lock, Platform, SourceError, Subject};
@@ -124,3 +125,14 @@ pub enum LockWriteError {
         source: io::Error,
     },
 }
+
+impl LockWriteError {
+    pub(crate) fn explanation(&self) -> Explanation {
+        match self {
+            Self::Malformed(error) => error.explanation(),
+            Self::Io { .. } => Explanation::new("lock-write-io"),
+        }
+    }
+}
+
+explained!(LockWriteError);

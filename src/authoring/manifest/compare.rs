@@ -12,6 +12,7 @@ use crate::fs::{RegularFileError, Symlinks, open_regular};
 use crate::verify::Refusal;
 use crate::verify::bytes::tree::Tree;
 use crate::verify::decision::error::Obstacle;
+use crate::verify::decision::explanation::{Explanation, explained};
 use crate::verify::{BundlePath, InterpreterProgram, Manifest, ManifestFile, SignedManifest};
 use crate::verify::{Digest, Platform};
 
@@ -48,6 +49,19 @@ pub enum Difference {
         source: io::Error,
     },
 }
+
+impl Difference {
+    pub(crate) fn explanation(&self) -> Explanation {
+        match self {
+            Self::Missing { .. } => Explanation::new("missing"),
+            Self::Differs(refusal) => refusal.explanation(),
+            Self::Extra { .. } => Explanation::new("extra"),
+            Self::Unreadable { .. } => Explanation::new("unreadable"),
+        }
+    }
+}
+
+explained!(Difference);
 
 impl Difference {
     /// Whether there is a difference for certain: as against a file that could not be read.

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use crate::Escaped;
 use crate::fs::{RegularFileError, Symlinks, kind_unless_regular, open_regular};
+use crate::verify::decision::explanation::{Explanation, explained};
 use crate::verify::sources::form::quoted;
 use crate::verify::sources::manifest::FORMAT;
 use crate::verify::{BundlePath, Interpreter, InterpreterProgram, Manifest, ManifestFile, SignedManifest, Version};
@@ -290,6 +291,23 @@ pub enum ManifestError {
     #[error(transparent)]
     Claims(#[from] SourceError),
 }
+
+impl ManifestError {
+    pub(crate) fn explanation(&self) -> Explanation {
+        let of = Explanation::new;
+        match self {
+            Self::Io { .. } => of("manifest-io"),
+            Self::Kind { kind, .. } => of("manifest-kind").expected("a regular file or directory").actual(kind),
+            Self::Name { .. } => of("manifest-name"),
+            Self::TooMany { limit } => of("manifest-too-many").expected(format_args!("at most {limit}")),
+            Self::ProgramNotNamed => of("manifest-program-not-named"),
+            Self::InterpreterOfFile => of("manifest-interpreter-of-file"),
+            Self::Claims(error) => error.explanation(),
+        }
+    }
+}
+
+explained!(ManifestError);
 
 impl ManifestError {
     pub(super) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {

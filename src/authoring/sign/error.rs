@@ -115,6 +115,29 @@ pub enum SignError {
 }
 
 impl SignError {
+    /// Its name for programs, in kebab-case. Stable between releases.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unreadable { .. } => "unreadable",
+            Self::NotRegular { .. } => "not-regular",
+            Self::Exposed { .. } => "exposed",
+            Self::NoSecretKey { .. } => "no-secret-key",
+            Self::Excessive { .. } => "excessive",
+            Self::PasswordNeeded { .. } => "password-needed",
+            Self::NotEncrypted { .. } => "not-encrypted",
+            Self::WrongPassword { .. } => "wrong-password",
+            Self::Damaged { .. } => "damaged",
+            Self::EmptyPassword => "empty-password",
+            Self::LongPassword { .. } => "long-password",
+            Self::PasswordNotText => "password-not-text",
+            Self::PasswordUnreadable(_) => "password-unreadable",
+            Self::Comment { .. } => "comment",
+            Self::Message(_) => "message",
+            Self::Unwritable { .. } => "unwritable",
+            Self::Machine { .. } => "machine",
+        }
+    }
+
     /// What the crate says when nothing but the machine can be at fault.
     pub(super) fn machine(error: minisign::PError) -> Self {
         Self::Machine { reason: Escaped::new(&error.to_string()).to_string() }

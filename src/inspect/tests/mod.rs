@@ -21,7 +21,7 @@ fn executable(bytes: &[u8]) -> Executable {
 }
 
 fn names(inspection: &Inspection) -> Vec<&'static str> {
-    inspection.remarks.iter().map(Remark::name).collect()
+    inspection.remarks.iter().map(Remark::code).collect()
 }
 
 /// For a test whose tool is not there: says so and lets it pass, unless the tools are required.

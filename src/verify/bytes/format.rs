@@ -11,6 +11,8 @@ use crate::verify::Refusal;
 use crate::verify::bytes::elf::{Damage, Data, Headers, Identity};
 use crate::verify::bytes::view::Bytes;
 use crate::verify::decision::error::Obstacle;
+use crate::verify::decision::explanation::{Explanation, explained};
+use crate::verify::decision::refusal::hints;
 
 /// The machine that this program was compiled for, and so the only one whose programs it launches.
 const NATIVE: elf::Machine = if cfg!(target_arch = "x86_64") {
@@ -62,6 +64,24 @@ pub enum Format {
         what: &'static str,
     },
 }
+
+impl Format {
+    pub(crate) fn explanation(&self) -> Explanation {
+        let of = Explanation::new;
+        match self {
+            Self::Empty => of("format-empty").hint(hints::OTHER_FORMAT),
+            Self::NotElf => of("format-not-elf").hint(hints::OTHER_FORMAT),
+            Self::OtherClass => of("format-other-class").hint(hints::THIS_MACHINE),
+            Self::OtherMachine { machine, native } => {
+                of("format-other-machine").hint(hints::THIS_MACHINE).expected(native).actual(machine)
+            }
+            Self::NotAProgram { kind } => of("format-not-a-program").hint(hints::OTHER_FORMAT).actual(kind),
+            Self::Damaged { what } => of("format-damaged").hint(hints::OTHER_FORMAT).actual(what),
+        }
+    }
+}
+
+explained!(Format);
 
 impl From<Damage> for Format {
     fn from(Damage(what): Damage) -> Self {

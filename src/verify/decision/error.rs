@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::Escaped;
+use crate::verify::decision::explanation::{Explanation, explained};
 use crate::verify::{BundlePath, Refusal, SourceError};
 
 /// A plugin was not verified. Nothing was executed.
@@ -52,6 +53,18 @@ impl VerifyError {
         }
     }
 }
+
+impl VerifyError {
+    pub(crate) fn explanation(&self) -> Explanation {
+        match self {
+            Self::Refused { reason, .. } => reason.explanation(),
+            Self::Unchecked { .. } => Explanation::new("unchecked"),
+            Self::Source { source, .. } => source.explanation(),
+        }
+    }
+}
+
+explained!(VerifyError);
 
 /// What a step of the examination met, before the path is added to it.
 #[derive(Debug)]

@@ -4,8 +4,10 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 
+use super::refusal::hints;
 use crate::Escaped;
 use crate::verify::bytes::linkage::Linkage;
+use crate::verify::decision::explanation::{Explanation, explained};
 
 /// A rule for how the programs of plugins are linked. Without one, anything is accepted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -86,6 +88,20 @@ pub enum LinkageFault {
         name: OsString,
     },
 }
+
+impl LinkageFault {
+    pub(crate) fn explanation(&self) -> Explanation {
+        let shown = |text: &OsString| Escaped::new(text.as_encoded_bytes()).to_string();
+        let explanation = match self {
+            Self::Dynamic => Explanation::new("linkage-dynamic").expected("a static program"),
+            Self::SearchPath { path } => Explanation::new("linkage-search-path").actual(shown(path)),
+            Self::Library { name } => Explanation::new("linkage-library").actual(shown(name)),
+        };
+        explanation.hint(hints::LINKAGE)
+    }
+}
+
+explained!(LinkageFault);
 
 #[cfg(test)]
 mod tests {

@@ -5,6 +5,7 @@ mod bundled;
 mod decision;
 pub(crate) mod error;
 mod examine;
+pub(crate) mod explanation;
 mod linkage;
 mod plugin;
 mod policy;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use crate::Escaped;
 use crate::verify::bytes::format::Format;
+use crate::verify::decision::explanation::{Explanation, explained};
 use crate::verify::{BundlePath, Digest, Expiry, LinkageFault, Platform, PluginName, Silence, Version, Voucher};
 
 /// What is wrong with a file that was examined.
@@ -284,6 +285,140 @@ pub enum Refusal {
         /// The owner's user id.
         owner: u32,
     },
+}
+
+impl Refusal {
+    /// One row for each reason. A reason inside another one (a file's, a manifest's, an
+    /// interpreter's) explains both.
+    pub(crate) fn explanation(&self) -> Explanation {
+        let of = Explanation::new;
+        match self {
+            Self::NothingAllowed => of("nothing-allowed").hint(hints::NOTHING_ALLOWED),
+            // Not "allow the actual digest": that would approve any file that is in this place.
+            Self::DigestMismatch { expected, actual } => {
+                let explanation = of("digest-mismatch").hint(hints::DIGEST_MISMATCH).actual(actual);
+                match expected.as_slice() {
+                    [expected] => explanation.expected(expected),
+                    several => explanation.expected(joined(several)),
+                }
+            }
+            Self::NotRegular { kind } => {
+                of("not-regular").hint(hints::NAME_PROGRAM).expected("a regular file").actual(kind)
+            }
+            Self::TooLarge { limit } => {
+                of("too-large").hint(hints::NAME_PROGRAM).expected(format_args!("at most {limit} bytes"))
+            }
+            Self::NotExecutable { mode } => {
+                of("not-executable").hint(hints::NOT_EXECUTABLE).actual(format_args!("{mode:04o}"))
+            }
+            Self::SetId { mode } => of("set-id").hint(hints::SET_ID).actual(format_args!("{mode:04o}")),
+            Self::FileCapabilities => of("file-capabilities").hint(hints::FILE_CAPABILITIES),
+            Self::NoexecMount => of("noexec-mount").hint(hints::NOEXEC_MOUNT),
+            Self::Script { interpreter } => of("script").hint(hints::SCRIPT).actual(Escaped::new(interpreter)),
+            Self::Format(format) => format.explanation(),
+            Self::Linkage(fault) => fault.explanation(),
+            Self::SealedExecUnavailable => of("sealed-exec-unavailable").hint(hints::SEALED_EXEC_UNAVAILABLE),
+            Self::CopyNotExecutable { .. } => of("copy-not-executable").hint(hints::COPY_NOT_EXECUTABLE),
+            Self::OpenDirectory { owner, mode, .. } => {
+                of("open-directory").hint(hints::RESTRICT_WRITING).actual(ownership(*owner, *mode))
+            }
+            Self::Denied { digest } => of("denied").hint(hints::DENIED).actual(digest),
+            Self::NotVouched { .. } => of("not-vouched").hint(hints::NOT_VOUCHED),
+            Self::RequiredSource { silence } => of("required-source").hint(hints::NOT_VOUCHED).expected(silence.kind()),
+            Self::Contradiction { one, other, .. } => {
+                of("contradiction").hint(hints::CONTRADICTION).expected(one).actual(other)
+            }
+            Self::Unnamed => of("unnamed").hint(hints::NAME_PLUGIN),
+            Self::OtherPlugin { expected, found } => {
+                of("other-plugin").hint(hints::NAME_PLUGIN).expected(expected).actual(found)
+            }
+            Self::OtherPlatform { expected, found } => {
+                of("other-platform").hint(hints::THIS_MACHINE).expected(expected).actual(found)
+            }
+            Self::Expired { expires } => of("expired").hint(hints::EXPIRED).expected(expires),
+            Self::Rollback { version, minimum } => {
+                of("rollback").hint(hints::ROLLBACK).expected(minimum).actual(version)
+            }
+            Self::VersionUnknown { minimum } => of("version-unknown").hint(hints::ROLLBACK).expected(minimum),
+            Self::Unsigned { .. } => of("unsigned").hint(hints::UNSIGNED),
+            Self::NoManifest { .. } => of("no-manifest").hint(hints::NO_MANIFEST),
+            Self::ManifestMismatch { expected, actual } => {
+                of("manifest-mismatch").hint(hints::NOT_AS_AGREED).expected(expected).actual(actual)
+            }
+            Self::ManifestOfDirectory => of("manifest-of-directory").hint(hints::NAME_DIRECTORY),
+            Self::FileMissing { .. } => of("file-missing").hint(hints::NOT_AS_AGREED),
+            Self::Size { expected, actual } => of("size").hint(hints::NOT_AS_AGREED).expected(expected).actual(actual),
+            Self::FileSize { expected, .. } => of("file-size").hint(hints::NOT_AS_AGREED).expected(expected),
+            Self::FileDigest { expected, actual, .. } => {
+                of("file-digest").hint(hints::NOT_AS_AGREED).expected(expected).actual(actual)
+            }
+            Self::File { reason, .. } | Self::Interpreter { reason, .. } => reason.explanation(),
+            Self::Document { reason, .. } => reason.explanation().without_hint(),
+            Self::PinnedDirectory => of("pinned-directory").hint(hints::PINNED_DIRECTORY),
+            Self::DirectoryNotAbsolute { .. } => of("directory-not-absolute").hint(hints::ABSOLUTE_DIRECTORY),
+            Self::OutsideDirectory { directory } => {
+                of("outside-directory").hint(hints::ABSOLUTE_DIRECTORY).expected(Escaped::path(directory))
+            }
+            Self::Link { .. } => of("link").hint(hints::LINK),
+            Self::UnsafeOwner { owner, mode, .. } => {
+                of("unsafe-owner").hint(hints::RESTRICT_WRITING).actual(ownership(*owner, *mode))
+            }
+            Self::WritableByOthers { owner, mode } => {
+                of("writable-by-others").hint(hints::RESTRICT_WRITING).actual(ownership(*owner, *mode))
+            }
+        }
+    }
+}
+
+explained!(Refusal);
+
+fn joined(digests: &[Digest]) -> String {
+    digests.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ")
+}
+
+fn ownership(owner: u32, mode: u32) -> String {
+    format!("owner {owner}, mode {mode:04o}")
+}
+
+/// The hints of [`Refusal`], those of several reasons written once. They never say that an unknown
+/// digest can be approved.
+pub(crate) mod hints {
+    pub(crate) const NOTHING_ALLOWED: &str =
+        "add a source to the policy: a digest, a checksum list, a lock file or a trusted key";
+    pub(crate) const DIGEST_MISMATCH: &str = "get the file again from its publisher, compare its digest with the published one, and do not run it while they differ";
+    pub(crate) const NAME_PROGRAM: &str = "name the plugin's program itself";
+    pub(crate) const NOT_EXECUTABLE: &str = "if it is a program, make it executable: chmod +x";
+    pub(crate) const SET_ID: &str = "a plugin runs with the rights of its host: remove the bits with chmod ug-s";
+    pub(crate) const FILE_CAPABILITIES: &str =
+        "a plugin runs with the rights of its host: remove the capabilities with setcap -r";
+    pub(crate) const NOEXEC_MOUNT: &str = "install the plugin on a file system that is mounted without noexec";
+    pub(crate) const SCRIPT: &str = "publish the script as a directory whose manifest names the interpreter: plugin-verify manifest create --interpreter";
+    pub(crate) const SEALED_EXEC_UNAVAILABLE: &str =
+        "name a directory for a private copy (--private-copy), on a file system that is mounted without noexec";
+    pub(crate) const COPY_NOT_EXECUTABLE: &str =
+        "name another directory for private copies (--private-copy), on a file system that is mounted without noexec";
+    pub(crate) const RESTRICT_WRITING: &str =
+        "make root or this user the owner and remove write access for others: chown, chmod go-w";
+    pub(crate) const DENIED: &str = "do not run it: the policy revokes these bytes; get another version of the plugin";
+    pub(crate) const NOT_VOUCHED: &str = "do not run it until a source accepts it: a manifest that its publisher signed, or a reviewed entry in the lock file";
+    pub(crate) const CONTRADICTION: &str = "find out which source is right, and do not run the plugin before";
+    pub(crate) const NAME_PLUGIN: &str = "name the plugin (--as)";
+    pub(crate) const THIS_MACHINE: &str = "get the build of the plugin for this machine";
+    pub(crate) const EXPIRED: &str = "get a newer manifest from the publisher, and check the clock of this machine";
+    pub(crate) const ROLLBACK: &str =
+        "get a version that is not below the minimum version, with the manifest that states the version";
+    pub(crate) const UNSIGNED: &str =
+        "get the signature from the publisher, who makes it with plugin-verify sign or minisign -S";
+    pub(crate) const NO_MANIFEST: &str = "get the manifest from the publisher; the lock file pins its digest";
+    pub(crate) const NOT_AS_AGREED: &str =
+        "get the plugin again from its publisher, and do not run it while it differs from its manifest";
+    pub(crate) const NAME_DIRECTORY: &str = "name the directory of the plugin, not a file in it";
+    pub(crate) const PINNED_DIRECTORY: &str = "run a directory from sealed memory or from a private copy";
+    pub(crate) const ABSOLUTE_DIRECTORY: &str =
+        "name the plugin directory by its absolute path, and the plugin by its path in it, without `..`";
+    pub(crate) const LINK: &str = "replace the symbolic link by the file itself";
+    pub(crate) const OTHER_FORMAT: &str = "get the file again from its publisher, and make sure that it is the program";
+    pub(crate) const LINKAGE: &str = "get a build of the plugin that is linked as the policy requires";
 }
 
 struct Silent<'a>(&'a [Silence]);

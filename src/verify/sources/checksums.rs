@@ -316,6 +316,26 @@ pub enum ChecksumFault {
     },
 }
 
+impl ChecksumFault {
+    /// Its name for programs, in kebab-case. Stable between releases.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::LongLine { .. } => "checksums-long-line",
+            Self::Malformed => "checksums-malformed",
+            Self::Bare => "checksums-bare",
+            Self::OtherLength { .. } => "checksums-other-length",
+            Self::OtherAlgorithm { .. } => "checksums-other-algorithm",
+            Self::Mode { .. } => "checksums-mode",
+            Self::Escape => "checksums-escape",
+            Self::NoName => "checksums-no-name",
+            Self::Nul => "checksums-nul",
+            Self::Conflict { .. } => "checksums-conflict",
+            Self::NotListed { .. } => "checksums-not-listed",
+            Self::Ambiguous { .. } => "checksums-ambiguous",
+        }
+    }
+}
+
 struct Listed<'a>(&'a [usize]);
 
 impl std::fmt::Display for Listed<'_> {

@@ -155,6 +155,20 @@ pub enum KeyFault {
     },
 }
 
+impl KeyFault {
+    /// Its name for programs, in kebab-case. Stable between releases.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Missing => "key-missing",
+            Self::Trailing => "key-trailing",
+            Self::Encoding => "key-encoding",
+            Self::Length { .. } => "key-length",
+            Self::Secret => "key-secret",
+            Self::Algorithm { .. } => "key-algorithm",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use crate::Escaped;
+use crate::verify::decision::explanation::{Explanation, explained};
 use crate::verify::sources::document::Document;
 use crate::verify::sources::key::UNTRUSTED;
 use crate::verify::{KeyId, PublicKey, SourceError, SourceFault};
@@ -276,6 +277,27 @@ pub enum SignatureFault {
         key: KeyId,
     },
 }
+
+impl SignatureFault {
+    pub(crate) fn explanation(&self) -> Explanation {
+        let of = Explanation::new;
+        match self {
+            Self::Truncated { lines } => of("signature-truncated").expected(4).actual(lines),
+            Self::Trailing => of("signature-trailing"),
+            Self::NoUntrustedComment => of("signature-no-untrusted-comment"),
+            Self::NoTrustedComment => of("signature-no-trusted-comment"),
+            Self::ControlCharacter => of("signature-control-character"),
+            Self::Encoding => of("signature-encoding"),
+            Self::Legacy => of("signature-legacy"),
+            Self::Algorithm { found } => of("signature-algorithm").expected("ED").actual(Escaped::new(found)),
+            Self::OtherKey { expected, found } => of("signature-other-key").expected(expected).actual(found),
+            Self::Untrusted { found } => of("signature-untrusted").actual(found),
+            Self::Mismatch { .. } => of("signature-mismatch"),
+        }
+    }
+}
+
+explained!(SignatureFault);
 
 #[cfg(test)]
 mod tests;

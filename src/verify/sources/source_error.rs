@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::Escaped;
+use crate::verify::decision::explanation::{Explanation, explained};
 use crate::verify::{ChecksumFault, KeyFault, LockFault, ManifestFault, PolicyFault, SignatureFault};
 
 /// A checksum file, manifest, lock file, policy, key or signature cannot be used, so it vouches for
@@ -45,6 +46,12 @@ impl std::error::Error for SourceError {
     /// The cause behind the fault, whose own text is part of this one's.
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         std::error::Error::source(&self.fault)
+    }
+}
+
+impl SourceError {
+    pub(crate) fn explanation(&self) -> Explanation {
+        self.fault.explanation()
     }
 }
 
@@ -117,3 +124,30 @@ pub enum SourceFault {
     #[error(transparent)]
     Signature(#[from] SignatureFault),
 }
+
+impl SourceFault {
+    pub(crate) fn explanation(&self) -> Explanation {
+        let of = Explanation::new;
+        match self {
+            Self::Unreadable(_) => of("source-unreadable"),
+            Self::NotRegular { kind } => of("source-not-regular").expected("a regular file").actual(kind),
+            Self::TooLarge { limit } => of("source-too-large").expected(format_args!("at most {limit} bytes")),
+            Self::NotUtf8 => of("source-not-utf8"),
+            Self::Empty => of("source-empty"),
+            Self::WritableByOthers { owner, mode } => {
+                of("source-writable-by-others").actual(format_args!("owner {owner}, mode {mode:04o}"))
+            }
+            Self::Crowded => of("source-too-complex"),
+            Self::Format { expected, found } => of("source-format").expected(expected).actual(Escaped::new(found)),
+            Self::Toml { .. } => of("source-toml"),
+            Self::Manifest(fault) => Explanation::new(fault.code()),
+            Self::Lock(fault) => Explanation::new(fault.code()),
+            Self::Policy(fault) => Explanation::new(fault.code()),
+            Self::Checksums(fault) => Explanation::new(fault.code()),
+            Self::Key(fault) => Explanation::new(fault.code()),
+            Self::Signature(fault) => fault.explanation(),
+        }
+    }
+}
+
+explained!(SourceError, SourceFault);

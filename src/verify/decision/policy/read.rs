@@ -69,6 +69,21 @@ pub enum PolicyFault {
     Execution,
 }
 
+impl PolicyFault {
+    /// Its name for programs, in kebab-case. Stable between releases.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::RequiredSource { .. } => "policy-required-source",
+            Self::Directory => "policy-directory",
+            Self::AllowedAndDenied { .. } => "policy-allowed-and-denied",
+            Self::Mode => "policy-mode",
+            Self::Owner => "policy-owner",
+            Self::NoCopies => "policy-no-copies",
+            Self::Execution => "policy-execution",
+        }
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Form {

@@ -51,6 +51,20 @@ pub enum LockFault {
     Note,
 }
 
+impl LockFault {
+    /// Its name for programs, in kebab-case. Stable between releases.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Plugin { .. } => "lock-plugin",
+            Self::Platform { .. } => "lock-platform",
+            Self::NoArtifact { .. } => "lock-no-artifact",
+            Self::Subject => "lock-subject",
+            Self::Minimum { .. } => "lock-minimum",
+            Self::Note => "lock-note",
+        }
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Form {

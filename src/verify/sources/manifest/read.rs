@@ -69,6 +69,24 @@ pub enum ManifestFault {
     },
 }
 
+impl ManifestFault {
+    /// Its name for programs, in kebab-case. Stable between releases.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Duplicate { .. } => "manifest-duplicate",
+            Self::FileAndDirectory { .. } => "manifest-file-and-directory",
+            Self::NamesItself => "manifest-names-itself",
+            Self::NoProgram { .. } => "manifest-no-program",
+            Self::NoInterpreter { .. } => "manifest-no-interpreter",
+            Self::InterpreterPath => "manifest-interpreter-path",
+            Self::InterpreterUnpinned => "manifest-interpreter-unpinned",
+            Self::InterpreterTwice => "manifest-interpreter-twice",
+            Self::Arguments => "manifest-arguments",
+            Self::Minimum { .. } => "manifest-minimum",
+        }
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Form {
