@@ -109,13 +109,13 @@ impl Environment {
     }
 
     /// Whether the host's whole environment is passed on.
-    #[cfg(all(feature = "audit", feature = "host"))]
+    #[cfg(feature = "host")]
     pub(crate) fn inherits_all(&self) -> bool {
         self.inherit_all
     }
 
     /// The variables that may make the plugin load what was never verified.
-    #[cfg(all(feature = "audit", feature = "host"))]
+    #[cfg(feature = "host")]
     pub(crate) fn dangerous(&self) -> impl Iterator<Item = &OsStr> {
         self.named.keys().map(OsString::as_os_str).filter(|name| is_loader_variable(name.as_bytes()))
     }

@@ -3,8 +3,7 @@
 use std::fmt;
 
 use crate::Escaped;
-#[cfg(feature = "audit")]
-use crate::audit::LogError;
+use crate::event::RecordError;
 use crate::handshake::HandshakeError;
 use crate::launch::{Exit, LaunchError};
 use crate::rpc::RpcError;
@@ -30,11 +29,10 @@ pub enum Error {
     /// Its process was started and did not become ready. It was killed.
     #[error(transparent)]
     Start(#[from] Box<StartError>),
-    /// It has no record in the audit log: its verification or its launch, and nothing was executed;
-    /// or what was proven of its process, which was killed.
-    #[cfg(feature = "audit")]
-    #[error("nothing is launched without a record in the audit log")]
-    Audit(#[source] LogError),
+    /// An event could not be recorded: the verification or the launch, and nothing was executed; or
+    /// the proofs about its process, which was killed.
+    #[error("the launch could not be recorded, so the plugin was not started or was killed")]
+    Record(#[source] RecordError),
 }
 
 impl Error {
@@ -43,9 +41,7 @@ impl Error {
     pub fn is_refusal(&self) -> bool {
         match self {
             Self::Verify(error) => error.is_refusal(),
-            Self::Identity(_) | Self::Launch(_) => false,
-            #[cfg(feature = "audit")]
-            Self::Audit(_) => false,
+            Self::Identity(_) | Self::Launch(_) | Self::Record(_) => false,
             Self::Start(error) => match &error.fault {
                 StartFault::Handshake(fault) => !matches!(fault, HandshakeError::Ended { .. }),
                 StartFault::Transport(fault) => {

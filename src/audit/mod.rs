@@ -11,8 +11,6 @@ pub use evidence::key::{KeyedHasher, LogKey, LogKeyError};
 pub use evidence::note::{NoteError, NoteKeyError, NoteSigner, NoteVerifier, open_note};
 pub use evidence::record::{Record, RecordFault};
 pub use evidence::tree;
-#[cfg(feature = "host")]
-pub use log::Owed;
 pub use log::{Log, LogBuilder, LogError, LogOpenError, LogStatus, Mode};
 pub use reader::{proof, read, verifier};
 pub use sink::{Sink, TracingSink, TracingSinkError};

@@ -10,6 +10,8 @@ mod call;
 mod keyed_hash;
 mod launch;
 mod log;
+mod recorder;
+mod recording;
 mod verification;
 
 use std::collections::BTreeMap;
@@ -22,6 +24,8 @@ pub use launch::{
     Connection, Exit, Handshake, Launch, LaunchFailed, LaunchId, LaunchIdError, Ready, Shutdown, Weakened,
 };
 pub use log::{Closed, Continued, Lost, Opened, Signed, Torn, Undelivered};
+pub use recorder::{NoRecorder, RecordError, Recorder, ValueHasher};
+pub use recording::{Acknowledgement, Recording, Reservation};
 pub use verification::{Image, Verdict, Verification};
 
 use crate::Escaped;

@@ -3,12 +3,12 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Plugin;
 use super::start;
-#[cfg(feature = "audit")]
-use crate::audit::Log;
+use crate::event::{NoRecorder, Recorder};
 use crate::launch::{Environment, Stdin};
 use crate::verify::VerifiedPlugin;
 use crate::{Error, Protocol};
@@ -49,9 +49,7 @@ pub struct Ready {
     pub(super) start_timeout: Duration,
     pub(super) stdin: Stdin,
     pub(super) tcp_loopback: bool,
-    #[cfg(feature = "audit")]
-    pub(super) audit: Option<Log>,
-    #[cfg(feature = "audit")]
+    pub(super) recorder: Arc<dyn Recorder>,
     pub(super) message_limit: usize,
 }
 
@@ -85,9 +83,7 @@ impl Builder<WantsEnvironment> {
             start_timeout: Duration::from_secs(30),
             stdin: Stdin::Null,
             tcp_loopback: false,
-            #[cfg(feature = "audit")]
-            audit: None,
-            #[cfg(feature = "audit")]
+            recorder: Arc::new(NoRecorder),
             message_limit: crate::MESSAGE_LIMIT,
         })
     }
@@ -161,16 +157,16 @@ impl Builder<Ready> {
         self
     }
 
-    /// Records the launch, the plugin's calls and its end in an audit log.
+    /// Records the launch, the plugin's calls and its end: in an audit log, or in the
+    /// application's own way.
     ///
-    /// Nothing is started before the log has the intent, and [`launch`](Self::launch) does not
-    /// return before it has what was proven; every guarantee that is given up is recorded too.
-    /// Calls through [`Plugin::channel`] are recorded as [`CallLayer`](crate::host::CallLayer)
-    /// says. The log must not lie where the plugin does: in or below the policy's plugin directory,
+    /// Nothing starts before the intent is recorded, and [`launch`](Self::launch) returns only
+    /// after the proofs are; every guarantee that the host gives up is recorded too. Calls through
+    /// [`Plugin::channel`] are recorded as [`CallLayer`](crate::host::CallLayer) describes. An
+    /// audit log must not be stored where the plugin is: in or below the policy's plugin directory,
     /// beside the plugin's file, or among its files.
-    #[cfg(feature = "audit")]
-    pub fn with_audit(mut self, log: Log) -> Self {
-        self.0.audit = Some(log);
+    pub fn with_recorder(mut self, recorder: Arc<dyn Recorder>) -> Self {
+        self.0.recorder = recorder;
         self
     }
 
@@ -178,7 +174,6 @@ impl Builder<Ready> {
     /// of 64 MiB, and records it. Of a launch that is not recorded the clients that tonic generates
     /// keep such a limit alone; there, too, it is 4 MiB unless it is set with
     /// `max_decoding_message_size`.
-    #[cfg(feature = "audit")]
     pub fn with_message_limit(mut self, limit: usize) -> Self {
         self.0.message_limit = limit;
         self
@@ -193,8 +188,8 @@ impl Builder<Ready> {
     /// # Errors
     ///
     /// [`Error::Identity`] and [`Error::Launch`] when the process was not started, [`Error::Start`]
-    /// when it was and did not become ready; it was killed then. `Error::Audit` when the launch is
-    /// to be recorded and could not be: nothing was started, or it was killed.
+    /// when it was and did not become ready; it was killed then. [`Error::Record`] when the
+    /// launch is to be recorded and could not be: nothing was started, or it was killed.
     ///
     /// # Panics
     ///

@@ -1,5 +1,5 @@
-//! The connection to a plugin as callers have it: any client that tonic generates can call through
-//! it, and none can call past the audit log.
+//! The connection to a plugin for callers: any client that tonic generates can call through it, and
+//! none can bypass the recorder.
 
 use std::fmt;
 use std::pin::Pin;
@@ -9,33 +9,29 @@ use tonic::Status;
 use tonic::body::Body;
 use tower_service::Service;
 
-#[cfg(feature = "audit")]
 use super::calls::{CallLayer, Calling, RecordedCalls};
 use crate::transport;
 
 /// The connection to a plugin, for any client that tonic generates: `KvClient<host::Channel>`.
 /// Cheap to clone; never connects again when it is lost.
 ///
-/// If the launch is recorded in an audit log, so is every call; a call that cannot be recorded is
-/// not made.
+/// If the launch is recorded, so is every call; a call that cannot be recorded is not made.
 #[derive(Clone)]
-pub struct Channel(Way);
+pub struct Channel(Inner);
 
 #[derive(Clone)]
-enum Way {
+enum Inner {
     Direct(transport::Http2Channel),
-    #[cfg(feature = "audit")]
     Recorded(Box<RecordedCalls<transport::Http2Channel>>),
 }
 
 impl Channel {
     pub(super) fn direct(channel: transport::Http2Channel) -> Self {
-        Self(Way::Direct(channel))
+        Self(Inner::Direct(channel))
     }
 
-    #[cfg(feature = "audit")]
     pub(super) fn recorded(channel: transport::Http2Channel, layer: &CallLayer) -> Self {
-        Self(Way::Recorded(Box::new(tower_layer::Layer::layer(layer, channel))))
+        Self(Inner::Recorded(Box::new(tower_layer::Layer::layer(layer, channel))))
     }
 }
 
@@ -46,17 +42,15 @@ impl Service<http::Request<Body>> for Channel {
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Status>> {
         match &mut self.0 {
-            Way::Direct(channel) => channel.poll_ready(cx),
-            #[cfg(feature = "audit")]
-            Way::Recorded(channel) => channel.poll_ready(cx),
+            Inner::Direct(channel) => channel.poll_ready(cx),
+            Inner::Recorded(channel) => channel.poll_ready(cx),
         }
     }
 
     fn call(&mut self, request: http::Request<Body>) -> ResponseFuture {
         ResponseFuture(match &mut self.0 {
-            Way::Direct(channel) => Call::Direct(channel.call(request)),
-            #[cfg(feature = "audit")]
-            Way::Recorded(channel) => Call::Recorded(channel.call(request)),
+            Inner::Direct(channel) => Call::Direct(channel.call(request)),
+            Inner::Recorded(channel) => Call::Recorded(channel.call(request)),
         })
     }
 }
@@ -73,7 +67,6 @@ pub struct ResponseFuture(Call);
 
 enum Call {
     Direct(transport::CallFuture),
-    #[cfg(feature = "audit")]
     Recorded(Calling<Status>),
 }
 
@@ -83,7 +76,6 @@ impl Future for ResponseFuture {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut self.0 {
             Call::Direct(call) => Pin::new(call).poll(cx),
-            #[cfg(feature = "audit")]
             Call::Recorded(call) => call.as_mut().poll(cx),
         }
     }

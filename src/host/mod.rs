@@ -29,7 +29,10 @@
 //!
 //! ```no_run
 //! # #[cfg(feature = "audit")]
+//! # #[cfg(feature = "audit")]
 //! # async fn run(policy: portcullis::Policy) -> Result<(), Box<dyn std::error::Error>> {
+//! use std::sync::Arc;
+//!
 //! use portcullis::Protocol;
 //! use portcullis::audit::{Log, LogKey};
 //! use portcullis::host::{self, Environment, Plugin};
@@ -39,7 +42,7 @@
 //! let plugin = Plugin::builder(verified)
 //!     .with_protocol(Protocol::new("BASIC_PLUGIN", "hello", 1))
 //!     .with_environment(Environment::empty())
-//!     .with_audit(log)
+//!     .with_recorder(Arc::new(log))
 //!     .launch()
 //!     .await?;
 //! let channel = plugin.channel(); // whose calls are recorded
@@ -66,30 +69,27 @@
 #![forbid(unsafe_code)]
 
 mod builder;
-#[cfg(feature = "audit")]
 mod calls;
 mod channel;
 mod output;
 mod plugin;
 mod process;
+mod recording;
 mod report;
 #[cfg(feature = "reflection")]
 mod services;
 mod start;
 mod timings;
-mod trail;
 
 pub use builder::{Builder, Ready, WantsEnvironment, WantsProtocol};
-#[cfg(feature = "audit")]
 pub use calls::{Arguments, ArgumentsError, CallLayer, RecordedCalls};
 pub use channel::{Channel, ResponseFuture};
 pub use plugin::{Ending, Plugin, Shutdown};
+pub use recording::{verify, verify_as};
 pub use report::LaunchReport;
 #[cfg(feature = "reflection")]
 pub use services::{Services, WireService};
 pub use timings::Timings;
-#[cfg(feature = "audit")]
-pub use trail::{verify, verify_as};
 
 pub use crate::error::{Awaited, StartError, StartFault};
 pub use crate::handshake::{AddressFault, Announcement, CertificateFault, HandshakeError, LineFault, Network};

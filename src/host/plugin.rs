@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::output::Output;
 use super::process::Process;
-use super::trail::Life;
+use super::recording::PluginRecorder;
 use super::{Channel, LaunchReport};
 use crate::launch::Exit;
 use crate::rpc::{self, ExitRequest};
@@ -26,7 +26,7 @@ pub struct Plugin {
     hangup: Arc<DisconnectHandle>,
     outputs: [Output; 2],
     report: LaunchReport,
-    life: Life,
+    recorder: PluginRecorder,
 }
 
 impl Plugin {
@@ -36,24 +36,24 @@ impl Plugin {
         hangup: DisconnectHandle,
         outputs: [Output; 2],
         report: LaunchReport,
-        life: Life,
+        recorder: PluginRecorder,
     ) -> Self {
         let hangup = Arc::new(hangup);
         // A process that was forked off the plugin may hold the other end. It is not the plugin,
         // and nothing is said to it.
-        let (mut end, connection, life_to_end) = (process.end(), Arc::clone(&hangup), life.clone());
+        let (mut end, connection, end_recorder) = (process.end(), Arc::clone(&hangup), recorder.clone());
         tokio::spawn(async move {
             let exit = end.wait().await;
             connection.disconnect();
-            life_to_end.exited(exit);
+            end_recorder.exited(exit);
         });
-        Self { process, channel, hangup, outputs, report, life }
+        Self { process, channel, hangup, outputs, report, recorder }
     }
 
     /// The connection to the plugin, for any client that tonic generates. Cheap to clone; never
     /// connects again when it is lost.
     pub fn channel(&self) -> Channel {
-        self.life.channel(self.wire())
+        self.recorder.channel(self.wire())
     }
 
     /// The same for the runtime's own calls, which are not the application's and not recorded.
@@ -115,9 +115,9 @@ impl Plugin {
             None => tracing::error!(pid, "a killed plugin has not ended yet"),
         }
         if let Some(exit) = exit {
-            self.life.exited(exit);
+            self.recorder.exited(exit);
         }
-        self.life.shut_down(ending);
+        self.recorder.shut_down(ending);
         Shutdown { ending, exit }
     }
 

@@ -6,7 +6,6 @@ use std::os::unix::ffi::OsStrExt;
 
 use super::Timings;
 use crate::Escaped;
-#[cfg(feature = "audit")]
 use crate::event::LaunchId;
 use crate::handshake::Announcement;
 use crate::launch::{Hardening, PeerCheck};
@@ -17,8 +16,7 @@ use crate::verify::{Digest, ExecMode, Voucher};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LaunchReport {
-    /// The launch in the audit log, if it is recorded.
-    #[cfg(feature = "audit")]
+    /// The launch in its events, if it is recorded.
     pub launch: Option<LaunchId>,
     /// The plugin's process.
     pub pid: u32,
@@ -63,7 +61,6 @@ pub struct LaunchReport {
 
 impl fmt::Display for LaunchReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        #[cfg(feature = "audit")]
         if let Some(launch) = self.launch {
             writeln!(f, "launch       {launch}")?;
         }

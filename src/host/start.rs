@@ -12,8 +12,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::builder::Ready;
 use super::output::{self, Output};
 use super::process::Process;
+use super::recording::LaunchRecorder;
 use super::timings::Stopwatch;
-use super::trail::Trail;
 use super::{LaunchReport, Plugin, Timings};
 use crate::error::{Awaited, Error, StartError, StartFault};
 use crate::fs::PrivateDirectory;
@@ -48,19 +48,24 @@ pub(super) async fn start(ready: Ready) -> Result<Plugin, Error> {
     let now = Instant::now();
     let watch = Stopwatch::started_at(now);
     let deadline = now.checked_add(ready.start_timeout).unwrap_or(now + AS_GOOD_AS_NEVER);
-    let trail = timeout_at(deadline, Trail::begin(&ready)).await.map_err(|_| LaunchError::Timeout)??;
-    match launch(ready, watch, deadline, &trail).await {
-        Ok(launched) => Ok(launched.finish(trail)),
+    let recorder = timeout_at(deadline, LaunchRecorder::begin(&ready)).await.map_err(|_| LaunchError::Timeout)??;
+    match launch(ready, watch, deadline, &recorder).await {
+        Ok(launched) => Ok(launched.finish(recorder)),
         Err(error) => {
             // A disk that does not answer keeps nobody: the log has the end already, and writes it
             // when it can.
-            let _ = timeout(RECORD_WAIT, trail.failed(&error)).await;
+            let _ = timeout(RECORD_WAIT, recorder.failed(&error)).await;
             Err(error)
         }
     }
 }
 
-async fn launch(ready: Ready, watch: Stopwatch, deadline: Instant, trail: &Trail) -> Result<Launched, Error> {
+async fn launch(
+    ready: Ready,
+    watch: Stopwatch,
+    deadline: Instant,
+    recorder: &LaunchRecorder,
+) -> Result<Launched, Error> {
     let identity = Identity::generate().map_err(Error::Identity)?;
     let directory = launch::create_socket_directory(&ready.runtime_directory)?;
     let sockets = directory.path().to_path_buf();
@@ -75,8 +80,8 @@ async fn launch(ready: Ready, watch: Stopwatch, deadline: Instant, trail: &Trail
         Ok(met) => met,
         Err(fault) => return Err(starting.fail(fault).await.into()),
     };
-    let report = starting.report(&met, &terms, facts, trail);
-    match within(deadline, Awaited::Record, trail.ready(&report)).await {
+    let report = starting.report(&met, &terms, facts, recorder);
+    match within(deadline, Awaited::Record, recorder.ready(&report)).await {
         Ok(Ok(())) => Ok(Launched { starting, met, report }),
         Ok(Err(error)) => {
             starting.kill().await;
@@ -249,11 +254,9 @@ impl Starting {
         Ok(Met { announcement, pin, check, session, timings, hangup, channel })
     }
 
-    #[cfg_attr(not(feature = "audit"), expect(unused_variables, reason = "without an audit log a launch has no name"))]
-    fn report(&mut self, met: &Met, terms: &Terms, facts: Facts, trail: &Trail) -> LaunchReport {
+    fn report(&mut self, met: &Met, terms: &Terms, facts: Facts, recorder: &LaunchRecorder) -> LaunchReport {
         LaunchReport {
-            #[cfg(feature = "audit")]
-            launch: trail.launch(),
+            launch: recorder.launch(),
             pid: self.process.child().pid(),
             digest: facts.digest,
             manifest: facts.manifest,
@@ -302,7 +305,7 @@ struct Launched {
 }
 
 impl Launched {
-    fn finish(self, trail: Trail) -> Plugin {
+    fn finish(self, recorder: LaunchRecorder) -> Plugin {
         let Self { starting: Starting { process, stdout, stderr, .. }, met, report } = self;
         // What the plugin still writes to its standard output has no meaning, and must not block
         // it.
@@ -310,7 +313,7 @@ impl Launched {
         tokio::spawn(rpc::drain_stdio(met.channel.clone()));
         let LaunchReport { pid, digest, mode, version, .. } = report;
         tracing::info!(pid, %digest, %mode, version, "a plugin is ready");
-        Plugin::new(process, met.channel, met.hangup, [stderr, stdout], report, trail.live(pid))
+        Plugin::new(process, met.channel, met.hangup, [stderr, stdout], report, recorder.live(pid))
     }
 }
 

@@ -4,8 +4,10 @@ use std::fs::{File, remove_file};
 use std::io::Write as _;
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::Arc;
 
 use portcullis::audit::{Log, LogError};
+use portcullis::event::{Recorder, Reservation};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::support::*;
@@ -39,9 +41,11 @@ fn append_until_refused(log: &Log, prefix: &str) -> (Vec<String>, std::io::Error
 pub fn fill(place: &Path) {
     let log = builder(place).rotate_at(16 * 1024).open().unwrap();
     assert!(log.status().reserves, "this file system supports reservations");
-    let mut owed = Vec::new();
+    let recorder: Arc<dyn Recorder> = Arc::new(log.clone());
+    let reserve = |name: &str| block_on(Reservation::new(&recorder, event(name), None));
+    let mut reservations = Vec::new();
     for number in 0..40 {
-        owed.push(block_on(log.intend(event(&format!("intent {number}")))).unwrap());
+        reservations.push(reserve(&format!("intent {number}")).unwrap());
     }
     occupy(&place.join("occupied"));
     let (mut names, kind) = append_until_refused(&log, "plain");
@@ -49,17 +53,17 @@ pub fn fill(place: &Path) {
     // Rejected records must not use up the reserved space.
     for _ in 0..200 {
         assert!(log.append(event("refused")).is_err());
-        assert!(block_on(log.intend(event("refused"))).is_err());
+        assert!(reserve("refused").is_err());
     }
     // Three pages: enough to begin another file of the log, but not to continue it. The log must
     // stay in the full file.
     let occupied = File::options().write(true).open(place.join("occupied")).unwrap();
     occupied.set_len(occupied.metadata().unwrap().len() - 3 * 4096).unwrap();
-    for (number, owed) in owed.into_iter().enumerate() {
+    for (number, reservation) in reservations.into_iter().enumerate() {
         if number == 35 {
             (0..200).for_each(|_| log.note(event("note")));
         }
-        block_on(owed.settle(event(&format!("outcome {number}")))).unwrap();
+        block_on(reservation.redeem(event(&format!("outcome {number}")))).unwrap();
         names.extend([format!("intent {number}"), format!("outcome {number}")]);
     }
     remove_file(place.join("occupied")).unwrap();

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis::audit::{Log, LogError, LogKey, Record};
@@ -39,7 +40,7 @@ impl Audited {
     }
 
     fn fixture(&self, arguments: &[&str]) -> Builder<Ready> {
-        self.place.fixture(arguments).with_audit(self.log.clone())
+        self.place.fixture(arguments).with_recorder(Arc::new(self.log.clone()))
     }
 
     fn text(&self) -> String {
@@ -92,6 +93,12 @@ impl Blinds {
     }
 }
 
+/// The log's own reason for a launch that it did not record.
+fn log_error(error: &Error) -> &LogError {
+    let Error::Record(error) = error else { panic!("{error:?}") };
+    error.get_ref().downcast_ref().unwrap()
+}
+
 async fn talk(audited: &Audited) -> Plugin {
     audited.fixture(&["talk"]).launch().await.unwrap()
 }
@@ -101,7 +108,7 @@ pub fn launch_is_recorded_from_verification_to_exit() {
     let policy = Policy::new().allow(*OWN_DIGEST);
     let verified = host::verify(&policy, &*OWN_PATH, &audited.log).unwrap();
     let (report, pid) = run(async {
-        let launch = audited.place.fixture_of(verified, &["serve"]).with_audit(audited.log.clone());
+        let launch = audited.place.fixture_of(verified, &["serve"]).with_recorder(Arc::new(audited.log.clone()));
         let plugin = launch.launch().await.unwrap();
         assert_eq!(
             audited.events().last().map(Event::kind),
@@ -165,7 +172,7 @@ pub fn unrecordable_approval_is_a_refusal() {
     let audited = Audited::new();
     audited.log.close().unwrap();
     let error = host::verify(&Policy::new().allow(*OWN_DIGEST), &*OWN_PATH, &audited.log).unwrap_err();
-    assert!(matches!(error, Error::Audit(LogError::Closed)) && !error.is_refusal(), "{error:?}");
+    assert!(matches!(log_error(&error), LogError::Closed) && !error.is_refusal(), "{error:?}");
 }
 
 pub fn no_process_starts_without_a_record() {
@@ -173,7 +180,7 @@ pub fn no_process_starts_without_a_record() {
     let state = audited.place.file("state");
     audited.log.close().unwrap();
     let error = run(audited.fixture(&["state", state.to_str().unwrap()]).launch()).unwrap_err();
-    assert!(matches!(error, Error::Audit(LogError::Closed)) && !error.is_refusal(), "{error:?}");
+    assert!(matches!(log_error(&error), LogError::Closed) && !error.is_refusal(), "{error:?}");
     assert_eq!(audited.place.directories(), 0);
     assert!(!state.exists(), "the plugin ran");
     assert_eq!(audited.kinds(), [""; 0]);
@@ -200,10 +207,10 @@ pub fn host_without_room(place: PathBuf) {
         .with_protocol(protocol())
         .with_environment(Environment::empty())
         .with_runtime_directory(&place)
-        .with_audit(log)
+        .with_recorder(Arc::new(log))
         .args(crate::support::fixture(&["state", place.join("state").to_str().unwrap()]));
     let error = run(launch.launch()).unwrap_err();
-    assert!(matches!(error, Error::Audit(LogError::Write { .. })), "{error:?}");
+    assert!(matches!(log_error(&error), LogError::Write { .. }), "{error:?}");
 }
 
 pub fn plugin_with_unrecordable_start_is_killed() {
@@ -224,7 +231,7 @@ pub fn plugin_with_unrecordable_start_is_killed() {
     let fixture = ["serve-when", go.to_str().unwrap(), pid.to_str().unwrap()];
     let error = run(audited.fixture(&fixture).launch()).unwrap_err();
     closing.join().unwrap();
-    assert!(matches!(error, Error::Audit(LogError::Closed)), "{error:?}");
+    assert!(matches!(log_error(&error), LogError::Closed), "{error:?}");
     assert!(!is_alive(crate::support::number_in(&pid)));
     assert_eq!(audited.kinds(), ["launch"]);
 }
@@ -305,7 +312,7 @@ pub fn waived_guarantees_are_recorded_first() {
         .with_runtime_directory(audited.place.path())
         .inherit_stdin()
         .allow_tcp_loopback()
-        .with_audit(audited.log.clone())
+        .with_recorder(Arc::new(audited.log.clone()))
         .args(crate::support::fixture(&["serve"]));
     run(async {
         launch.launch().await.unwrap().shutdown(LONG).await;
@@ -337,9 +344,9 @@ pub fn log_beside_plugins_is_refused() {
     let policy = Policy::new().allow(*OWN_DIGEST);
     policy.verify(&*OWN_PATH).unwrap();
     let verified = policy.verify(plugins.join("plugin")).unwrap();
-    let error = run(place.fixture_of(verified, &["serve"]).with_audit(log).launch()).unwrap_err();
-    let Error::Audit(LogError::AmongPlugins { directory, .. }) = error else { panic!("{error:?}") };
-    assert_eq!(directory, plugins.canonicalize().unwrap());
+    let error = run(place.fixture_of(verified, &["serve"]).with_recorder(Arc::new(log)).launch()).unwrap_err();
+    let LogError::AmongPlugins { directory, .. } = log_error(&error) else { panic!("{error:?}") };
+    assert_eq!(*directory, plugins.canonicalize().unwrap());
     assert_eq!(place.directories(), 0);
 }
 

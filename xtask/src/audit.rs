@@ -6,6 +6,7 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
@@ -101,7 +102,7 @@ impl Contender {
             .with_environment(Environment::empty())
             .args(["--data".into(), data.into_os_string()]);
         if let Some(log) = &log {
-            builder = builder.with_audit(log.clone());
+            builder = builder.with_recorder(Arc::new(log.clone()));
         }
         let contender = Self { plugin: builder.launch().await?, log };
         call(&mut KvClient::new(contender.plugin.channel()), Work::Put).await?;

@@ -10,6 +10,7 @@ use std::fs::{self, OpenOptions, Permissions};
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -193,7 +194,7 @@ async fn launch(verified: VerifiedPlugin, stage: &Stage, log: &Log) -> Result<Pl
         .with_environment(Environment::empty())
         // Beside the data, so that it can be seen that nothing stays.
         .with_runtime_directory(&stage.directory)
-        .with_audit(log.clone())
+        .with_recorder(Arc::new(log.clone()))
         .args(["--data".as_ref(), stage.data.as_os_str()])
         .launch()
         .await?;

@@ -5,9 +5,8 @@ mod batch;
 mod checkpoints;
 mod error;
 mod file;
+mod recorder;
 mod recover;
-#[cfg(feature = "host")]
-mod reservation;
 mod rotation;
 mod settings;
 mod task;
@@ -20,8 +19,6 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 
 pub use error::{LogError, LogOpenError};
-#[cfg(feature = "host")]
-pub use reservation::Owed;
 pub use settings::LogBuilder;
 
 use self::checkpoints::Vouching;
@@ -155,12 +152,8 @@ impl Log {
     /// In best effort nobody waits: `done` runs before this returns, and is always told that all is
     /// well.
     pub fn submit(&self, event: Event, done: impl FnOnce(Result<(), LogError>) + Send + 'static) {
-        self.submit_owing(event, false, done);
-    }
-
-    fn submit_owing(&self, event: Event, owes: bool, done: impl FnOnce(Result<(), LogError>) + Send + 'static) {
         match self.mode() {
-            Mode::Required => self.put(Task::Record { event, owes, done: Some(Box::new(done)) }),
+            Mode::Required => self.put(Task::Record { event, owes: false, done: Some(Box::new(done)) }),
             Mode::BestEffort => {
                 self.put(Task::Record { event, owes: false, done: None });
                 done(Ok(()));

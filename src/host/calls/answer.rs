@@ -17,7 +17,7 @@ use super::ongoing::{Ongoing, Outcome};
 use super::scan::{Scan, TooLarge};
 use super::tally::Tallying;
 use super::unrecorded;
-use crate::audit::{LogError, Mode};
+use crate::event::{RecordError, Recording};
 
 /// How long the first message waits for the end of the answer before it gets a record of its own. A
 /// single answer and its end arrive together, or nearly so.
@@ -25,8 +25,6 @@ const TOGETHER: Duration = Duration::from_millis(2);
 
 /// When so many bytes wait, their messages are recorded although more are there.
 const HELD: usize = 1024 * 1024;
-
-type Recording = Pin<Box<dyn Future<Output = Result<(), LogError>> + Send>>;
 
 /// The body of an answer.
 pub(super) struct Answer {
@@ -91,7 +89,7 @@ impl Answer {
         let state = std::mem::replace(&mut self.state, State::Over(End::Nothing));
         let (state, poll) = match state {
             State::Open(ongoing) => self.listen(ongoing, cx),
-            State::Recording(mut ongoing, mut recording) => match recording.as_mut().poll(cx) {
+            State::Recording(mut ongoing, mut recording) => match Pin::new(&mut recording).poll(cx) {
                 Poll::Pending => (State::Recording(ongoing, recording), Poll::Pending),
                 Poll::Ready(Ok(())) => {
                     self.release(&mut ongoing);
@@ -99,7 +97,7 @@ impl Answer {
                 }
                 Poll::Ready(Err(error)) => (self.fail(&error), Poll::Ready(())),
             },
-            State::Settling(mut settling, end) => match settling.as_mut().poll(cx) {
+            State::Settling(mut settling, end) => match Pin::new(&mut settling).poll(cx) {
                 Poll::Pending => (State::Settling(settling, end), Poll::Pending),
                 Poll::Ready(Ok(())) => {
                     let Held { messages, .. } = std::mem::take(&mut self.held);
@@ -139,7 +137,7 @@ impl Answer {
             }
         };
         match self.scan.look(&data) {
-            Ok(end) if ongoing.subject.layer.log.mode() == Mode::Required => self.hold(data, end, &mut ongoing),
+            Ok(end) if ongoing.subject.layer.recorder.is_required() => self.hold(data, end, &mut ongoing),
             Ok(_) => self.give(data, &mut ongoing),
             Err(TooLarge { found }) => return self.refuse(ongoing, found),
         }
@@ -196,8 +194,8 @@ impl Answer {
 
     fn record(&mut self, ongoing: Ongoing) -> State {
         let tally = self.since.as_ref().unwrap_or(&ongoing.heard).tally();
-        self.since = Some(Tallying::new(ongoing.subject.layer.log.keyed_hasher()));
-        let recording = Box::pin(ongoing.messages(tally));
+        self.since = Some(Tallying::new(ongoing.subject.layer.recorder.value_hasher()));
+        let recording = ongoing.messages(tally);
         State::Recording(ongoing, recording)
     }
 
@@ -213,7 +211,7 @@ impl Answer {
             self.count(&piece, &mut ongoing);
             self.held.messages.push(piece);
         }
-        State::Settling(Box::pin(ongoing.settle(outcome)), end)
+        State::Settling(ongoing.settle(outcome), end)
     }
 
     /// Takes nothing more of an answer with a message of so many bytes.
@@ -225,7 +223,7 @@ impl Answer {
         self.settle(ongoing, Outcome::Status(Code::OutOfRange), End::Error(status))
     }
 
-    fn fail(&mut self, error: &LogError) -> State {
+    fn fail(&mut self, error: &RecordError) -> State {
         self.hang_up();
         State::Over(End::Error(unrecorded(error)))
     }

@@ -28,8 +28,7 @@ pub use self::arguments::{Arguments, ArgumentsError};
 use self::ongoing::{ABANDONED, Ongoing, Outcome, Subject};
 use self::request::RequestBody;
 use self::tally::Tallying;
-use crate::audit::{Log, LogError};
-use crate::event::{Call, Event, LaunchId, Tally, text};
+use crate::event::{Call, Event, LaunchId, RecordError, Recorder, Reservation, Tally, text};
 use crate::{Chain, Escaped, MESSAGE_LIMIT};
 
 /// Records the calls that go through a channel. [`Plugin::channel`](super::Plugin::channel) has it
@@ -53,7 +52,7 @@ use crate::{Chain, Escaped, MESSAGE_LIMIT};
 /// Calls panic outside a tokio runtime, and in one without time.
 #[derive(Debug, Clone)]
 pub struct CallLayer {
-    log: Log,
+    recorder: Arc<dyn Recorder>,
     launch: LaunchId,
     limit: u64,
     calls: Arc<AtomicU64>,
@@ -62,8 +61,8 @@ pub struct CallLayer {
 impl CallLayer {
     /// Records calls as those of this launch. Two layers for the same launch count its calls apart;
     /// clones count them together.
-    pub fn new(log: Log, launch: LaunchId) -> Self {
-        Self { log, launch, limit: MESSAGE_LIMIT as u64, calls: Arc::default() }
+    pub fn new(recorder: Arc<dyn Recorder>, launch: LaunchId) -> Self {
+        Self { recorder, launch, limit: MESSAGE_LIMIT as u64, calls: Arc::default() }
     }
 
     /// Refuses messages of the plugin with more than `limit` bytes, instead of 64 MiB, as soon as
@@ -74,9 +73,9 @@ impl CallLayer {
     }
 
     /// The call is in the log when this returns, or is not to be made.
-    async fn begin(&self, request: http::Request<Body>) -> Result<(http::Request<Body>, Ongoing), LogError> {
+    async fn begin(&self, request: http::Request<Body>) -> Result<(http::Request<Body>, Ongoing), RecordError> {
         let (parts, body) = request.into_parts();
-        let body = RequestBody::read_ahead(body, self.log.keyed_hasher()).await;
+        let body = RequestBody::read_ahead(body, self.recorder.value_hasher()).await;
         let (since, said) = (Instant::now(), body.said());
         let number = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
         let subject = Subject { layer: self.clone(), number, method: text(parts.uri.path()) };
@@ -86,14 +85,14 @@ impl CallLayer {
             launch: self.launch,
             call: number,
             method: subject.method.clone(),
-            arguments: arguments.map(|all| all.hidden(|value| self.log.keyed_hash(value))).unwrap_or_default(),
+            arguments: arguments.map(|all| all.keyed_hashes(&*self.recorder)).unwrap_or_default(),
             request: said.tally(),
         });
         let otherwise = subject.returned(ABANDONED, since, said.tally(), Tally::default());
-        let owed = Some(self.log.intend_or(call, Some(otherwise)).await?);
-        let heard = Tallying::new(self.log.keyed_hasher());
+        let reservation = Some(Reservation::new(&self.recorder, call, otherwise).await?);
+        let heard = Tallying::new(self.recorder.value_hasher());
         let request = http::Request::from_parts(parts, Body::new(body));
-        Ok((request, Ongoing { subject, since, said, heard, owed, span }))
+        Ok((request, Ongoing { subject, since, said, heard, reservation, span }))
     }
 
     async fn call<S>(self, mut service: S, request: http::Request<Body>) -> Result<http::Response<Body>, S::Error>
@@ -108,7 +107,7 @@ impl CallLayer {
             Ok(response) => Ok(answer(response, ongoing).await),
             Err(error) => match ongoing.settle(Outcome::Broken).await {
                 Ok(()) => Err(error),
-                Err(log) => Ok(unrecorded(&log).into_http()),
+                Err(error) => Ok(unrecorded(&error).into_http()),
             },
         }
     }
@@ -146,11 +145,11 @@ async fn answer(response: http::Response<Body>, ongoing: Ongoing) -> http::Respo
     }
 }
 
-fn not_made(error: &LogError) -> Status {
+fn not_made(error: &RecordError) -> Status {
     Status::unavailable(format!("the call could not be recorded, and was not made: {}", Chain::of(error)))
 }
 
-fn unrecorded(error: &LogError) -> Status {
+fn unrecorded(error: &RecordError) -> Status {
     Status::unknown(format!("the plugin answered and the answer could not be recorded: {}", Chain::of(error)))
 }
 

@@ -8,8 +8,7 @@ use tracing::Span;
 use super::CallLayer;
 use super::request::Said;
 use super::tally::Tallying;
-use crate::audit::{LogError, Owed};
-use crate::event::{Event, Limit, Messages, Returned, Tally};
+use crate::event::{Event, Limit, Messages, Recording, Reservation, Returned, Tally};
 
 /// How a call ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,33 +81,32 @@ pub(super) struct Ongoing {
     pub(super) said: Said,
     /// All that the plugin said.
     pub(super) heard: Tallying,
-    pub(super) owed: Option<Owed>,
+    pub(super) reservation: Option<Reservation>,
     pub(super) span: Span,
 }
 
 impl Ongoing {
     /// Records the outcome, and returns when that is on the disk.
-    pub(super) async fn settle(mut self, outcome: Outcome) -> Result<(), LogError> {
+    pub(super) fn settle(mut self, outcome: Outcome) -> Recording {
         if let Outcome::Status(code) = outcome {
             self.span.record("rpc.grpc.status_code", code as i32);
         }
-        match self.owed.take() {
-            Some(owed) => owed.settle(self.returned(outcome.name())).await,
-            None => Ok(()),
+        match self.reservation.take() {
+            Some(reservation) => reservation.redeem(self.returned(outcome.name())),
+            None => Recording::done(Ok(())),
         }
     }
 
     /// Records messages that the caller gets while the call goes on.
-    pub(super) fn messages(&self, response: Tally) -> impl Future<Output = Result<(), LogError>> + Send + use<> {
-        let log = self.subject.layer.log.clone();
+    pub(super) fn messages(&self, response: Tally) -> Recording {
         let event = Messages { launch: self.subject.layer.launch, call: self.subject.number, response };
-        async move { log.record(Event::Messages(event)).await }
+        self.subject.layer.recorder.record(Event::Messages(event))
     }
 
     /// Records that the plugin sent a message which is too large.
     pub(super) fn too_large(&self, found: u64) {
-        let CallLayer { log, launch, limit, .. } = &self.subject.layer;
-        log.note(Event::Limit(Limit {
+        let CallLayer { recorder, launch, limit, .. } = &self.subject.layer;
+        recorder.note(Event::Limit(Limit {
             launch: Some(*launch),
             call: Some(self.subject.number),
             limit: "message bytes".into(),
@@ -124,8 +122,8 @@ impl Ongoing {
 
 impl Drop for Ongoing {
     fn drop(&mut self) {
-        if let Some(owed) = self.owed.take() {
-            owed.settle_later(self.returned(ABANDONED));
+        if let Some(reservation) = self.reservation.take() {
+            reservation.redeem_later(self.returned(ABANDONED));
         }
     }
 }

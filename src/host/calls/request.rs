@@ -13,15 +13,14 @@ use tonic::Status;
 use tonic::body::Body;
 
 use super::tally::Tallying;
-use crate::audit::KeyedHasher;
-use crate::event::Tally;
+use crate::event::{Tally, ValueHasher};
 
 /// When so much is known of a request, its next piece is not waited for. A single message comes in
 /// one piece, however large.
 const AHEAD: usize = 64 * 1024;
 
 /// What was said so far. Shared by the body, which goes its own way, and the call.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Said(Arc<Mutex<Tallying>>);
 
 impl Said {
@@ -44,7 +43,7 @@ pub(super) struct RequestBody {
 
 impl RequestBody {
     /// Reads what the body yields without being waited for.
-    pub(super) async fn read_ahead(body: Body, hasher: KeyedHasher) -> Self {
+    pub(super) async fn read_ahead(body: Body, hasher: Option<Box<dyn ValueHasher>>) -> Self {
         let said = Said(Arc::new(Mutex::new(Tallying::new(hasher))));
         let mut request = Self { ahead: VecDeque::new(), ended: false, rest: body, said };
         poll_fn(|cx| {

@@ -290,10 +290,17 @@ fn what_does_not_arrive_is_told_by_the_log() {
 
 #[cfg(feature = "host")]
 mod waiting {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::event::{RecordError, Recorder, Reservation};
 
     fn block_on<T>(future: impl Future<Output = T>) -> T {
         tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+    }
+
+    fn is_closed(error: &RecordError) -> bool {
+        matches!(error.get_ref().downcast_ref(), Some(LogError::Closed))
     }
 
     #[test]
@@ -302,17 +309,19 @@ mod waiting {
         let log = place.open();
         block_on(async {
             log.record(event("before")).await.unwrap();
-            let owed = log.intend(event("intent")).await.unwrap();
+            let recorder: Arc<dyn Recorder> = Arc::new(log.clone());
+            let reserve = |name| Reservation::new(&recorder, event(name), None);
+            let reservation = reserve("intent").await.unwrap();
             assert_eq!(place.names(), ["before", "intent"]);
-            owed.settle(event("outcome")).await.unwrap();
+            reservation.redeem(event("outcome")).await.unwrap();
             assert_eq!(place.names(), ["before", "intent", "outcome"]);
-            log.intend(event("intent")).await.unwrap().settle_later(event("later"));
-            drop(log.intend(event("given up")).await.unwrap());
-            let cancelled = log.intend(event("cancelled"));
+            reserve("intent").await.unwrap().redeem_later(event("later"));
+            drop(reserve("given up").await.unwrap());
+            let cancelled = reserve("cancelled");
             tokio::select! { biased; _ = cancelled => {}, () = std::future::ready(()) => {} }
             log.close().unwrap();
-            assert!(matches!(log.intend(event("late")).await, Err(LogError::Closed)));
-            assert!(matches!(log.record(event("late")).await, Err(LogError::Closed)));
+            assert!(is_closed(&reserve("late").await.unwrap_err()));
+            assert!(is_closed(&log.record(event("late")).await.unwrap_err()));
         });
         let expected = ["before", "intent", "outcome", "intent", "later", "given up", "cancelled"];
         assert_eq!(place.names(), expected);

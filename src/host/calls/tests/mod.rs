@@ -1,6 +1,6 @@
 //! What the caller, the plugin and the log know at each moment of a call.
 
-mod scripted;
+pub(super) mod scripted;
 mod spans;
 
 use std::io;
@@ -13,7 +13,7 @@ use tonic::body::Body;
 use tonic::{Code, Request, Response, Status};
 use tonic_prost::ProstCodec;
 
-use self::scripted::{Bench, Flood, encoded, framed, read, stream, unary};
+use self::scripted::{Bench, Flood, encoded, framed, keyed_hash, read, stream, unary};
 use crate::MESSAGE_LIMIT;
 use crate::event::{Event, Limit, Tally};
 use crate::host::Arguments;
@@ -27,9 +27,9 @@ fn get(key: &str) -> Request<String> {
     Request::new(key.to_owned())
 }
 
-fn tally(bench: &Bench, messages: &[&str]) -> Tally {
+fn tally(messages: &[&str]) -> Tally {
     let all: Vec<u8> = messages.iter().flat_map(|text| encoded(text)).collect();
-    Tally { messages: messages.len() as u64, bytes: all.len() as u64, hash: Some(bench.log.keyed_hash(&all)) }
+    Tally { messages: messages.len() as u64, bytes: all.len() as u64, hash: Some(keyed_hash(&all)) }
 }
 
 fn kinds(events: &[Event]) -> Vec<&'static str> {
@@ -47,9 +47,9 @@ fn a_single_answer_makes_two_records_each_before_what_it_is_about() {
     assert_eq!(kinds(&plugin.known.lock().unwrap()), ["call"], "there when the plugin has the call");
     let (call, returned) = (bench.call(), bench.returned());
     assert_eq!((call.call, call.method.as_str()), (1, "/test.Kv/Get"));
-    assert_eq!(call.request, tally(&bench, &["key"]));
+    assert_eq!(call.request, tally(&["key"]));
     assert_eq!((returned.call, returned.method.as_str(), returned.outcome.as_str()), (1, "/test.Kv/Get", "OK"));
-    assert_eq!((returned.request, returned.response), (call.request, tally(&bench, &["value"])));
+    assert_eq!((returned.request, returned.response), (call.request, tally(&["value"])));
 }
 
 #[test]
@@ -72,14 +72,14 @@ fn arguments_are_recorded_as_keyed_hashes() {
     let mut request = get("x");
     request.extensions_mut().insert(Arguments::new().with("key", "canary").unwrap());
     run(unary(&mut bench.client(&plugin), request)).unwrap();
-    assert_eq!(bench.call().arguments, [("key".to_owned(), bench.log.keyed_hash(b"canary"))].into());
+    assert_eq!(bench.call().arguments, [("key".to_owned(), keyed_hash(b"canary"))].into());
 }
 
 #[test]
 fn what_cannot_be_recorded_is_not_called() {
     let bench = Bench::new();
     let (plugin, _says) = bench.talking();
-    bench.log.close().unwrap();
+    bench.log.close();
     let status = run(unary(&mut bench.client(&plugin), get("key"))).unwrap_err();
     assert_eq!(status.code(), Code::Unavailable);
     assert!(status.message().ends_with("and was not made: the log is closed"), "{status:?}");
@@ -96,7 +96,7 @@ fn an_answer_whose_record_cannot_be_made_is_not_given() {
         while plugin.asked.lock().unwrap().is_none() {
             tokio::task::yield_now().await;
         }
-        bench.log.close().unwrap();
+        bench.log.close();
         says.messages(&["value"]).ok();
         call.await.unwrap().unwrap_err()
     });
@@ -113,10 +113,10 @@ fn a_message_of_a_stream_is_recorded_before_it_is_given() {
         let mut answers = stream(&mut bench.client(&plugin)).await.unwrap();
         says.messages(&["one"]);
         assert_eq!(answers.message().await.unwrap().unwrap(), "one");
-        assert_eq!(bench.messages()[0].response, tally(&bench, &["one"]));
+        assert_eq!(bench.messages()[0].response, tally(&["one"]));
         says.messages(&["two", "three"]).messages(&["four"]);
         assert_eq!(answers.message().await.unwrap().unwrap(), "two");
-        assert_eq!(bench.messages()[1].response, tally(&bench, &["two", "three", "four"]), "what is there together");
+        assert_eq!(bench.messages()[1].response, tally(&["two", "three", "four"]), "what is there together");
         assert_eq!(answers.message().await.unwrap().unwrap(), "three");
         assert_eq!(answers.message().await.unwrap().unwrap(), "four");
         says.messages(&["five"]).status(&Status::not_found("no more"));
@@ -126,7 +126,7 @@ fn a_message_of_a_stream_is_recorded_before_it_is_given() {
     });
     let returned = bench.returned();
     assert_eq!(returned.outcome, "NOT_FOUND");
-    assert_eq!(returned.response, tally(&bench, &["one", "two", "three", "four", "five"]));
+    assert_eq!(returned.response, tally(&["one", "two", "three", "four", "five"]));
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn a_message_that_cannot_be_recorded_is_not_given() {
     let (plugin, says) = bench.talking();
     run(async {
         let mut answers = stream(&mut bench.client(&plugin)).await.unwrap();
-        bench.log.close().unwrap();
+        bench.log.close();
         says.messages(&["one"]);
         assert_eq!(answers.message().await.unwrap_err().code(), Code::Unknown);
         assert!(!says.is_heard());
@@ -182,10 +182,10 @@ fn messages_are_recorded_the_same_wherever_their_bytes_are_cut() {
         });
         assert_eq!(heard, ["one", "", "three"]);
         let expected = [&["one", "", "three"][..whole], &["one", "", "three"][whole..]];
-        let expected = expected.iter().filter(|messages| !messages.is_empty()).map(|all| tally(&bench, all));
+        let expected = expected.iter().filter(|messages| !messages.is_empty()).map(|all| tally(all));
         let recorded = bench.messages().into_iter().map(|messages| messages.response);
         assert_eq!(recorded.collect::<Vec<_>>(), expected.collect::<Vec<_>>(), "cut at {cut}");
-        assert_eq!(bench.returned().response, tally(&bench, &["one", "", "three"]), "cut at {cut}");
+        assert_eq!(bench.returned().response, tally(&["one", "", "three"]), "cut at {cut}");
     }
 }
 
@@ -231,7 +231,7 @@ fn a_call_that_nobody_waits_for_is_abandoned() {
         assert!(call.await.unwrap_err().is_cancelled());
     });
     let returned = bench.returned();
-    assert_eq!((returned.outcome.as_str(), returned.request), ("abandoned", tally(&bench, &["key"])));
+    assert_eq!((returned.outcome.as_str(), returned.request), ("abandoned", tally(&["key"])));
     assert_eq!(returned.response, Tally::default());
 }
 
@@ -265,7 +265,7 @@ fn a_stream_that_nobody_reads_on_is_abandoned_with_what_it_said() {
         assert!(!says.is_heard());
     });
     let returned = bench.returned();
-    assert_eq!((returned.outcome.as_str(), returned.response), ("abandoned", tally(&bench, &["one"])));
+    assert_eq!((returned.outcome.as_str(), returned.response), ("abandoned", tally(&["one"])));
 }
 
 /// The outcome of a single call, as the caller and the log have it.
@@ -287,7 +287,7 @@ fn a_connection_that_is_lost_in_an_answer_is_broken() {
     let (plugin, says) = bench.talking();
     says.messages(&["value"]).error(Status::internal("h2 says so"));
     assert_eq!(outcome(&bench, &plugin), (Err(Code::Internal), "broken".into()));
-    assert_eq!(bench.returned().response, tally(&bench, &["value"]));
+    assert_eq!(bench.returned().response, tally(&["value"]));
 }
 
 #[test]
@@ -330,7 +330,7 @@ fn a_message_behind_headers_that_say_ok_is_recorded_like_any_other() {
     says.messages(&["value"]);
     drop(says);
     assert_eq!(outcome(&bench, &plugin), (Ok("value".into()), "OK".into()));
-    assert_eq!(bench.returned().response, tally(&bench, &["value"]));
+    assert_eq!(bench.returned().response, tally(&["value"]));
 }
 
 #[test]
@@ -351,7 +351,7 @@ fn the_beginning_of_a_message_without_end_is_in_the_record_too() {
     let (_, outcome) = outcome(&bench, &plugin);
     assert_eq!(outcome, "OK");
     let all = [&encoded("one")[..], b"xy"].concat();
-    let expected = Tally { messages: 1, bytes: all.len() as u64, hash: Some(bench.log.keyed_hash(&all)) };
+    let expected = Tally { messages: 1, bytes: all.len() as u64, hash: Some(keyed_hash(&all)) };
     assert_eq!(bench.returned().response, expected);
 }
 
@@ -365,7 +365,7 @@ fn a_message_that_is_too_large_is_refused_before_it_is_there() {
     assert_eq!(status.code(), Code::OutOfRange);
     assert!(!says.is_heard());
     assert_eq!(bench.kinds(), ["call", "limit", "returned"]);
-    let Event::Limit(Limit { call, limit, allowed, found, .. }) = &bench.all_events()[1] else { panic!() };
+    let Event::Limit(Limit { call, limit, allowed, found, .. }) = &bench.events()[1] else { panic!() };
     let expected = (Some(1), "message bytes", MESSAGE_LIMIT as u64, Some(MESSAGE_LIMIT as u64 + 1));
     assert_eq!((*call, limit.as_str(), *allowed, *found), expected);
     assert_eq!(bench.returned().outcome, "OUT_OF_RANGE");
@@ -408,7 +408,7 @@ fn what_follows_a_message_is_not_kept_without_end() {
         assert_eq!(answers.message().await.unwrap().unwrap(), "one");
     });
     assert!(taken.load(Ordering::Relaxed) <= 18, "more than a mebibyte was taken: {taken:?}");
-    assert_eq!(bench.messages()[0].response, tally(&bench, &["one"]));
+    assert_eq!(bench.messages()[0].response, tally(&["one"]));
 }
 
 #[test]
@@ -434,8 +434,8 @@ fn what_the_host_says_later_is_in_the_record_of_the_outcome() {
         says.messages(&["done"]).ok();
         assert_eq!(call.await.unwrap().unwrap(), "done");
     });
-    assert_eq!(bench.call().request, tally(&bench, &["one"]));
-    assert_eq!(bench.returned().request, tally(&bench, &["one", "two"]));
+    assert_eq!(bench.call().request, tally(&["one"]));
+    assert_eq!(bench.returned().request, tally(&["one", "two"]));
 }
 
 #[test]
@@ -451,7 +451,7 @@ fn calls_are_counted_over_all_clones_of_a_channel() {
             () = tokio::time::sleep(Duration::from_millis(20)) => {}
         }
     });
-    let calls = bench.all_events().into_iter().filter_map(|event| match event {
+    let calls = bench.events().into_iter().filter_map(|event| match event {
         Event::Call(call) => Some(call.call),
         _ => None,
     });
@@ -470,14 +470,14 @@ fn in_best_effort_nothing_is_waited_for() {
         assert!(answers.message().await.unwrap().is_none());
     });
     assert_eq!(bench.kinds(), ["call", "returned"]);
-    assert_eq!(bench.returned().response, tally(&bench, &["one"]));
+    assert_eq!(bench.returned().response, tally(&["one"]));
 }
 
 #[test]
 fn in_best_effort_calls_are_made_though_the_log_is_gone() {
     let bench = Bench::best_effort();
     let (plugin, says) = bench.talking();
-    bench.log.close().unwrap();
+    bench.log.close();
     says.messages(&["value"]).ok();
     assert_eq!(run(unary(&mut bench.client(&plugin), get("key"))).unwrap(), "value");
 }

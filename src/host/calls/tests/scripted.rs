@@ -2,7 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body as _, Frame};
 use prost::Message as _;
-use tempfile::TempDir;
+use ring::hmac;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tonic::body::Body;
 use tonic::client::Grpc;
@@ -19,8 +19,9 @@ use tonic_prost::ProstCodec;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::audit::{Log, LogBuilder, LogKey, Record};
-use crate::event::{Call, Event, LaunchId, Messages, Returned};
+use crate::event::{
+    Call, Event, KeyedHash, LaunchId, Messages, RecordError, Recorder, Recording, Returned, ValueHasher,
+};
 use crate::host::calls::{CallLayer, RecordedCalls};
 
 type Piece = Result<Frame<Bytes>, Status>;
@@ -144,47 +145,97 @@ pub(super) fn framed(text: &str) -> Vec<u8> {
     [&[0], &(message.len() as u32).to_be_bytes()[..], &message].concat()
 }
 
-/// A log, and where it is.
-pub(super) struct Bench {
-    place: TempDir,
-    pub(super) log: Log,
+/// Keeps the events of a test in memory, until it is closed.
+#[derive(Debug)]
+pub(in crate::host::calls) struct Memory {
+    events: Mutex<Vec<Event>>,
+    is_closed: AtomicBool,
+    is_required: bool,
+}
+
+impl Memory {
+    pub(super) fn close(&self) {
+        self.is_closed.store(true, Ordering::Relaxed);
+    }
+
+    /// A closed recorder refuses events, as a closed log does.
+    fn keep(&self, event: Event) -> Result<(), RecordError> {
+        if self.is_closed.load(Ordering::Relaxed) {
+            return Err(RecordError::new("the log is closed"));
+        }
+        self.events.lock().unwrap().push(event);
+        Ok(())
+    }
+}
+
+impl Recorder for Memory {
+    fn record(&self, event: Event) -> Recording {
+        let outcome = self.keep(event);
+        Recording::done(if self.is_required { outcome } else { Ok(()) })
+    }
+
+    fn value_hasher(&self) -> Option<Box<dyn ValueHasher>> {
+        Some(hasher())
+    }
+
+    fn is_required(&self) -> bool {
+        self.is_required
+    }
+}
+
+struct Hasher(hmac::Context);
+
+impl ValueHasher for Hasher {
+    fn update(&mut self, piece: &[u8]) {
+        self.0.update(piece);
+    }
+
+    fn hash(&self) -> KeyedHash {
+        KeyedHash::from_hmac(self.0.clone().sign().as_ref().try_into().unwrap())
+    }
+}
+
+pub(in crate::host::calls) fn hasher() -> Box<dyn ValueHasher> {
+    Box::new(Hasher(hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, b"key"))))
+}
+
+/// The keyed hash of a value, as the tests record it.
+pub(in crate::host::calls) fn keyed_hash(value: &[u8]) -> KeyedHash {
+    let mut hasher = hasher();
+    hasher.update(value);
+    hasher.hash()
+}
+
+/// A recorder, and plugins whose calls it records.
+pub(in crate::host::calls) struct Bench {
+    pub(in crate::host::calls) log: Arc<Memory>,
 }
 
 impl Bench {
-    pub(super) fn new() -> Arc<Self> {
-        Self::with(|builder| builder)
+    pub(in crate::host::calls) fn new() -> Arc<Self> {
+        Self::with(true)
     }
 
     pub(super) fn best_effort() -> Arc<Self> {
-        Self::with(LogBuilder::best_effort)
+        Self::with(false)
     }
 
-    fn with(settings: impl Fn(LogBuilder) -> LogBuilder) -> Arc<Self> {
-        let place = tempfile::tempdir().unwrap();
-        let key = LogKey::generate("example.com/log").unwrap();
-        let log = settings(Log::builder(place.path().join("log"), key)).open().unwrap();
-        Arc::new(Self { place, log })
+    fn with(is_required: bool) -> Arc<Self> {
+        let log = Memory { events: Mutex::default(), is_closed: AtomicBool::new(false), is_required };
+        Arc::new(Self { log: Arc::new(log) })
     }
 
-    /// The events that are in the log now, but for the log's own.
+    /// The events that are recorded so far.
     pub(super) fn events(&self) -> Vec<Event> {
-        let text = std::fs::read_to_string(self.place.path().join("log")).unwrap();
-        let events = text.lines().map(|line| Record::parse(line.as_bytes()).unwrap().event().unwrap());
-        events.filter(|event| !matches!(event, Event::Opened(_) | Event::Checkpoint(_) | Event::Closed(_))).collect()
-    }
-
-    /// All events, when nothing waits to be recorded any more.
-    pub(super) fn all_events(&self) -> Vec<Event> {
-        let _ = self.log.checkpoint();
-        self.events()
+        self.log.events.lock().unwrap().clone()
     }
 
     pub(super) fn kinds(&self) -> Vec<&'static str> {
-        self.all_events().iter().map(Event::kind).collect()
+        self.events().iter().map(Event::kind).collect()
     }
 
     pub(super) fn call(&self) -> Call {
-        self.all_events()
+        self.events()
             .into_iter()
             .find_map(|event| if let Event::Call(call) = event { Some(call) } else { None })
             .unwrap()
@@ -192,12 +243,12 @@ impl Bench {
 
     pub(super) fn returned(&self) -> Returned {
         let returned = |event| if let Event::Returned(returned) = event { Some(returned) } else { None };
-        self.all_events().into_iter().find_map(returned).unwrap()
+        self.events().into_iter().find_map(returned).unwrap()
     }
 
     pub(super) fn messages(&self) -> Vec<Messages> {
         let messages = |event| if let Event::Messages(messages) = event { Some(messages) } else { None };
-        self.all_events().into_iter().filter_map(messages).collect()
+        self.events().into_iter().filter_map(messages).collect()
     }
 
     /// A plugin that answers with this.

@@ -1,6 +1,7 @@
 //! The launch of the plugin on the command line. Trust sources are read in `sources`.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -80,7 +81,7 @@ impl LaunchOptions {
             .with_environment(Environment::empty())
             .with_working_directory(&data)
             .args(["--data".into(), data.into_os_string()])
-            .with_audit(log.clone())
+            .with_recorder(Arc::new(log.clone()))
             .with_message_limit(KV_MESSAGE_BYTES)
             .launch()
             .await?;

@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use kv::limits::CONNECTIONS;
 use kv::timing::{ACCEPT_RETRY_PAUSE, PREFACE_TIMEOUT};
 use portcullis::audit::Log;
-use portcullis::event::Event;
+use portcullis::event::{Event, Recorder as _};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};

@@ -5,11 +5,10 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::time::Duration;
 
 use crate::Chain;
-use crate::audit::Log;
 use crate::error::{Error, StartError, StartFault};
 use crate::event::{
-    Connection, Event, Handshake, Image, Launch, LaunchFailed, LaunchId, Limit, Ready, Verdict, Verification, Weakened,
-    text,
+    Connection, Event, Handshake, Image, Launch, LaunchFailed, LaunchId, Limit, Ready, Recorder, Verdict, Verification,
+    Weakened, text,
 };
 use crate::handshake::HandshakeError;
 use crate::host::{LaunchReport, builder};
@@ -56,13 +55,13 @@ fn image(plugin: &VerifiedPlugin) -> Image {
 }
 
 /// A launch that is about to begin.
-pub(super) fn launch(ready: &builder::Ready, log: &Log, launch: LaunchId) -> Event {
+pub(super) fn launch(ready: &builder::Ready, recorder: &dyn Recorder, launch: LaunchId) -> Event {
     let arguments = ready.plugin.arguments().iter().chain(&ready.arguments);
     Event::Launch(Launch {
         launch,
         plugin: text(ready.plugin.path().as_os_str().as_bytes()),
         image: image(&ready.plugin),
-        arguments: arguments.map(|argument| log.keyed_hash(argument.as_bytes())).collect(),
+        arguments: arguments.filter_map(|argument| recorder.keyed_hash(argument.as_bytes())).collect(),
         versions: ready.protocol.versions.iter().copied().collect(),
         timeout_ms: milliseconds(ready.start_timeout),
     })
