@@ -1,5 +1,5 @@
-//! `plugin-verify check`: the verdict of [`Policy::decide`](portcullis::Policy::decide) on each
-//! file. Executes nothing, and keeps nothing that it made.
+//! `plugin-verify check`: the decision of [`Policy::decide`](portcullis::Policy::decide) on each
+//! file. Executes nothing and keeps no copy.
 
 use std::path::PathBuf;
 
@@ -9,18 +9,20 @@ use crate::OUTPUT;
 use crate::trust::TrustSources;
 use crate::verdict::Verdict;
 
-/// Check that files may run as plugins
+/// Check whether files may run as plugins
 ///
-/// Copies each file to where nobody can change it, hashes the copy, and refuses it unless it is a
-/// program for this machine that everything which is named vouches for: the very steps that come
-/// before a launch. A directory is a plugin too, if it has a manifest. Executes nothing, and keeps
-/// nothing of the copies.
+/// Runs the checks that a launch runs. Every trust source you name must accept the file, and the
+/// file must be a program for this machine. A directory with a manifest is checked as one plugin.
+/// Nothing is executed.
 ///
-/// The copy lies in sealed memory. Where executing memory is forbidden (vm.memfd_noexec=2) it can
-/// lie on disk instead, in a directory that only this user may enter: other processes of the same
-/// user can change such a copy.
+/// Each file is copied into sealed memory and the copy is hashed, so that a file which changes
+/// meanwhile cannot change the verdict. Where the kernel forbids executing memory
+/// (vm.memfd_noexec=2), --private-copy uses a directory on disk, mode 0700. Other processes of the
+/// same user can change such a copy.
 ///
-/// Exit status: 0 all verified, 1 some refused, 2 some could not be checked.
+/// Example: plugin-verify check --sha256 "$DIGEST" ./kv
+///
+/// Exit status: 0 all verified, 1 a file was refused, 2 a file could not be checked.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -29,7 +31,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     format: OutputFormat,
 
-    /// The files to check
+    /// The files or plugin directories to check
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 }
@@ -47,7 +49,7 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
         if arguments.format.json {
             entries.push(verdict.entry(file).into());
         } else {
-            // Whether or not anybody reads on: the exit status is about all of them.
+            // Goes on after a closed pipe: the exit status is about all files.
             exit = exit.and(verdict.print(file));
         }
     }

@@ -1,5 +1,4 @@
-//! The command line: which verbs there are, and what is wrong with one that has none of them. Does
-//! nothing that a verb does.
+//! The command line: the list of verbs. Runs none of them.
 
 use clap::{Command, CommandFactory, Parser, Subcommand};
 use cli_support::Exit;
@@ -9,15 +8,15 @@ use crate::OUTPUT;
 use crate::probe;
 use crate::{audit, check, completions, digest, doctor, exec, inspect, keygen, lock, man, manifest, sign};
 
-/// Digests, agreements and verdicts for plugin files
+/// Verify plugin files, and manage the keys, lock files and manifests that say which may run
 ///
-/// Answers whether a file may run as a plugin, and keeps what the answer rests on: digests, lock
-/// files, signed manifests, keys.
+/// Results go to standard output, warnings and errors to standard error. With --json, each run
+/// prints one JSON document instead.
 ///
-/// Results go to standard output, everything else to standard error.
+/// Example: plugin-verify check --lock plugins.lock ./plugins/kv
 ///
-/// Exit status: 0 when all is well, 1 when a file was refused, 2 when something could not be found
-/// out or the command line is wrong.
+/// Exit status: 0 success, 1 a file, record or proof was refused, 2 something could not be checked
+/// or the command line is wrong.
 #[derive(Debug, Parser)]
 // Named here, because the name that the program was started by is foreign text.
 #[command(version, bin_name = "plugin-verify")]
@@ -44,7 +43,7 @@ pub(crate) enum Verb {
     Man(man::Arguments),
 }
 
-/// The whole command line, for what is made from it.
+/// The whole command line, for manual pages and completions.
 pub(crate) fn command() -> Command {
     Cli::command()
 }

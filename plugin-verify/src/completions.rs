@@ -1,4 +1,4 @@
-//! `plugin-verify completions`: scripts that complete this command line, made from it. Installs
+//! `plugin-verify completions`: shell completion scripts, generated from the command line. Installs
 //! nothing.
 
 use clap_complete::{Shell, generate};
@@ -7,12 +7,15 @@ use cli_support::{Exit, OutputFormat};
 use crate::OUTPUT;
 use crate::cli;
 
-/// Print a script that completes this command line in a shell
+/// Print a shell completion script
 ///
-/// Where the shell looks for it is the shell's to say: bash takes it from
-/// ~/.local/share/bash-completion/completions/plugin-verify, fish from
-/// ~/.config/fish/completions/plugin-verify.fish, zsh from a file _plugin-verify in a directory of
-/// its fpath.
+/// Install it where the shell looks for it: bash
+/// ~/.local/share/bash-completion/completions/plugin-verify, fish
+/// ~/.config/fish/completions/plugin-verify.fish, zsh a file named _plugin-verify in a directory of
+/// fpath.
+///
+/// Example: plugin-verify completions bash >
+/// ~/.local/share/bash-completion/completions/plugin-verify
 ///
 /// Exit status: 0 printed, 2 not printed.
 #[derive(Debug, clap::Args)]
@@ -39,7 +42,7 @@ fn script(shell: Shell) -> String {
     generate(shell, &mut cli::command(), "plugin-verify", &mut script);
     let script = String::from_utf8_lossy(&script).into_owned();
     match shell {
-        // clap_complete 4.6 writes the dash of the program's name in two ways, and then finds no
+        // clap_complete 4.6 spells the dash of the program's name in two ways, and so completes no
         // verb (clap-rs/clap#6421).
         Shell::Bash => script.replace("plugin__subcmd__verify", "plugin__verify"),
         _ => script,

@@ -1,4 +1,5 @@
-//! `plugin-verify digest`: what sha256sum(1) prints, computed by the library. Judges nothing.
+//! `plugin-verify digest`: the lines that sha256sum(1) prints, computed by the library. Judges
+//! nothing.
 
 use std::io;
 use std::ops::ControlFlow;
@@ -12,10 +13,13 @@ use serde_json::{Value, json};
 use crate::OUTPUT;
 use crate::progress::Progress;
 
-/// Print SHA-256 digests as sha256sum does
+/// Print SHA-256 digests in the format of sha256sum
 ///
-/// A file that cannot be read is reported on standard error, the others are still printed, and the
-/// exit status is 2.
+/// A file that cannot be read is reported on standard error, and the others are still printed.
+///
+/// Example: plugin-verify digest ./kv
+///
+/// Exit status: 0 all printed, 2 a file could not be read.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]

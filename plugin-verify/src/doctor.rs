@@ -1,5 +1,5 @@
-//! `plugin-verify doctor`: what the library found out about this machine, as a table or a document.
-//! Looks at nothing itself.
+//! `plugin-verify doctor`: the library's report on this machine, as a table or a JSON document.
+//! Examines nothing itself.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -10,27 +10,26 @@ use serde_json::{Value, json};
 
 use crate::OUTPUT;
 
-/// Find out which guarantees this machine can give
+/// Report which security guarantees this machine can give
 ///
-/// Looks at the kernel, at what processes are kept from doing to each other, and at the directory
-/// for temporary files (TMPDIR), as this user and in these namespaces. Tries what leaves no trace,
-/// changes nothing, and starts nothing.
+/// Examines the kernel, process isolation and the temporary directory (TMPDIR), for this user and
+/// in the current namespaces. Changes nothing and starts nothing.
 ///
-/// What a launch with everything at its default needs is required, the rest is optional: other
-/// modes of execution, and what confines plugins further. Of a directory with plugins it is
-/// required that programs may run from its mount.
+/// A launch with default settings needs the guarantees marked "required". The optional ones belong
+/// to other execution modes and to further confinement.
 ///
-/// Exit status: 0 when everything that is required is given, 1 when something is missing or there
-/// only in part, 2 when nothing is known to be missing and something could not be found out.
+/// Example: plugin-verify doctor --directory /usr/lib/myapp/plugins
+///
+/// Exit status: 0 everything required is given, 1 something required is missing or partial, 2
+/// something required could not be determined.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// A directory with plugins: may they run from there, and who else may write it, what is above
-    /// it, or what is in it?
+    /// Plugin directory to examine: whether programs may run from its mount, and who else may write
+    /// to it, its parents and its files
     #[arg(long, value_name = "DIR")]
     directory: Option<PathBuf>,
 
-    /// Require something that is optional, by the name that the table gives it; can be given
-    /// several times
+    /// Require an optional guarantee, by its name in the table. May be repeated
     #[arg(long, value_name = "NAME")]
     require: Vec<Guarantee>,
 
@@ -47,7 +46,7 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
     let exit = match report.suitability() {
         Suitability::Sufficient => Exit::Success,
         Suitability::Insufficient => Exit::Refused,
-        // Whatever it may be, it is not enough to go on.
+        // A suitability that this version does not know is not enough.
         _ => Exit::Failed,
     };
     if arguments.format.json {
@@ -68,7 +67,7 @@ fn document(assessment: &Assessment) -> Value {
     })
 }
 
-/// Each assessment with what it is for, and what can be done about it; then the verdict.
+/// Each assessment with its purpose and the advice, then the verdict.
 struct Table<'a>(&'a Report, Exit);
 
 impl fmt::Display for Table<'_> {
@@ -82,9 +81,9 @@ impl fmt::Display for Table<'_> {
             }
         }
         f.write_str(match self.1 {
-            Exit::Success => "this machine gives everything that is required\n",
-            Exit::Refused => "this machine does not give everything that is required\n",
-            Exit::Failed => "whether this machine gives everything that is required could not be found out\n",
+            Exit::Success => "this machine gives every required guarantee\n",
+            Exit::Refused => "this machine lacks a required guarantee\n",
+            Exit::Failed => "a required guarantee could not be determined\n",
         })
     }
 }

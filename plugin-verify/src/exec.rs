@@ -1,5 +1,5 @@
-//! `plugin-verify exec`: a verified file takes the place of this process. Says something only when
-//! it does not come to that.
+//! `plugin-verify exec`: replaces this process with a verified file. Prints only warnings and
+//! failures: standard output belongs to the program.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -13,38 +13,38 @@ use crate::OUTPUT;
 use crate::trust::TrustSources;
 use crate::verdict::Verdict;
 
-/// Run a file if it may run as a plugin
+/// Run a file in place of this process, if it may run as a plugin
 ///
-/// Verifies the file as `check` does and executes what was verified, in place of this process:
-/// whatever happens to the file meanwhile, the bytes with the digest run, or none. FILE is a path;
-/// PATH is not searched.
+/// Verifies the file as `check` does and executes the verified copy: a file that changes meanwhile
+/// cannot change the bytes that run. FILE is a path; PATH is not searched.
 ///
-/// The program keeps the process number, the standard streams, the terminal, the working directory
-/// and the environment, as under env or nice, so a host can be told to start this command in place
-/// of its plugin. It gets no other descriptor and can gain no privileges. Signals that were ignored
-/// get their default action back, also under nohup. Variables that make a loader or an interpreter
-/// load other code (LD_PRELOAD and its kind) are not passed on: those that were left out are named
-/// on standard error.
+/// The program keeps the process ID, the standard streams, the terminal, the working directory and
+/// the environment, so a host can start this command instead of its plugin. It inherits no other
+/// descriptor and cannot gain privileges. Signals that were ignored, as under nohup, get their
+/// default action back. Variables that make a loader or an interpreter load other code (such as
+/// LD_PRELOAD) are removed, with a warning that names them.
 ///
-/// A private copy is taken off the disk before it runs.
+/// With --private-copy, the copy is deleted from disk before it runs.
 ///
-/// Exit status: that of the program; 1 when the file was refused and 2 when it could not be checked
-/// or executed. 126 and 127 are not used.
+/// Example: plugin-verify exec --lock plugins.lock ./plugins/kv --verbose
+///
+/// Exit status: that of the program; 1 the file was refused, 2 it could not be checked or executed.
+/// 126 and 127 are not used.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     trust: TrustSources,
 
-    /// What the program is told that it is called, instead of FILE: its first word, argv 0
+    /// Name that the program sees as its argv[0], instead of FILE
     #[arg(long, value_name = "NAME")]
     name: Option<OsString>,
 
     #[command(flatten)]
     format: OutputFormat,
 
-    /// The file to run, and the arguments that it gets, whatever they look like
-    // One list, because everything after its first value is left alone: `FILE --json` is for the
-    // program.
+    /// The file to run, then its arguments; options after FILE go to the program
+    // One list with the file: clap stops parsing options after its first value, so `FILE --json`
+    // goes to the program.
     #[arg(value_names = ["FILE", "ARGUMENT"], required = true, num_args = 1.., trailing_var_arg = true)]
     command: Vec<OsString>,
 }
@@ -79,10 +79,7 @@ fn execute(arguments: &Arguments, plugin: VerifiedPlugin) -> Exit {
     let left_out: Vec<_> =
         program.left_out().iter().map(|name| Escaped::new(name.as_encoded_bytes()).to_string()).collect();
     if !left_out.is_empty() {
-        OUTPUT.warn(format_args!(
-            "variables of a kind that can make a program load other code are not passed on: {}",
-            left_out.join(", ")
-        ));
+        OUTPUT.warn(format_args!("removed variables that can make a program load other code: {}", left_out.join(", ")));
     }
     fail(arguments, &Problem::of(&program.replace()))
 }

@@ -1,4 +1,4 @@
-//! `plugin-verify keygen`: a new key to sign with. Signs nothing, and overwrites nothing.
+//! `plugin-verify keygen`: a new key pair. Signs nothing.
 
 use std::error::Error;
 use std::ffi::{OsStr, OsString};
@@ -11,24 +11,25 @@ use portcullis::{Chain, Escaped};
 use crate::OUTPUT;
 use crate::password;
 
-/// Make a key to sign with
+/// Create a key pair for signing manifests
 ///
-/// Writes two files, neither of which may exist: NAME.key, the secret key, for this user alone; and
-/// NAME.pub, the public key, for everybody who verifies. Both are what minisign reads and writes.
+/// Writes NAME.key, the secret key, readable only by this user, and NAME.pub, the public key.
+/// Existing files are never replaced. The secret key is encrypted with a password; both files are
+/// in the format of minisign.
 ///
-/// The secret key is encrypted with a password that is asked for on the terminal.
+/// Example: plugin-verify keygen --out release
 ///
-/// Exit status: 0 made, 2 not made.
+/// Exit status: 0 created, 2 not created.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// The files to write, without .key and .pub
+    /// Files to write, without .key and .pub
     #[arg(long, value_name = "NAME")]
     out: PathBuf,
 
     #[command(flatten)]
     password: password::PasswordSource,
 
-    /// Do not encrypt the secret key: whoever reads the file can sign
+    /// Leave the secret key unencrypted: anyone who can read the file can sign
     #[arg(long, conflicts_with = "password_file")]
     dangerous_unencrypted: bool,
 

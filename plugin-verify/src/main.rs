@@ -1,5 +1,5 @@
-//! `plugin-verify` shows from the shell what the library `portcullis` finds out about plugin files.
-//! Has no check of its own.
+//! `plugin-verify` offers the checks of the library `portcullis` to the shell. It has no check that
+//! the library does not have.
 #![forbid(unsafe_code)]
 
 mod audit;

@@ -1,5 +1,4 @@
-//! `plugin-verify man`: manual pages, one for each verb, made from the command line. Installs
-//! nothing.
+//! `plugin-verify man`: manual pages, generated from the command line. Installs nothing.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -13,15 +12,16 @@ use serde_json::Value;
 use crate::OUTPUT;
 use crate::{cli, place};
 
-/// Print the manual page, or write one for each verb
+/// Print a manual page, or write one for each verb
 ///
-/// Without --out the page of the whole program is printed, in the form that man reads:
-/// plugin-verify man | man -l -
+/// Without --out, prints the page of the whole program in roff.
+///
+/// Example: plugin-verify man | man -l -
 ///
 /// Exit status: 0 printed or written, 2 not.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Write a page for the program and for each verb into DIR, in place of those that are there
+    /// Write one page for the program and one for each verb into DIR; existing pages are replaced
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
@@ -59,7 +59,7 @@ fn write_all(arguments: &Arguments, command: &Command, directory: &Path) -> Exit
         match file {
             Ok(path) => written.push(Escaped::path(&path).to_string()),
             Err(error) => {
-                let reason = format!("no page could be written to {}: {error}", Escaped::path(directory));
+                let reason = format!("cannot write manual pages to {}: {error}", Escaped::path(directory));
                 return OUTPUT.failed("man", arguments.format, reason);
             }
         }
@@ -71,15 +71,15 @@ fn write_all(arguments: &Arguments, command: &Command, directory: &Path) -> Exit
     OUTPUT.print(written.join("\n") + "\n", Exit::Success)
 }
 
-/// The command and everything below it.
+/// The command and all commands below it.
 fn all(command: &Command) -> Vec<Command> {
     let below = command.get_subcommands().filter(|below| !below.is_hide_set()).flat_map(all);
     std::iter::once(command.clone()).chain(below).collect()
 }
 
-/// The name of a page, and the page.
+/// The file name of a page, and the page.
 fn rendered(command: Command) -> io::Result<(String, Vec<u8>)> {
-    // A verb is not told the version of the program that it is part of, and its page shows one.
+    // clap gives a subcommand no version, but its page shows one.
     let version = env!("CARGO_PKG_VERSION");
     let page = Man::new(command).source(format!("plugin-verify {version}")).manual("plugin-verify");
     let mut text = Vec::new();

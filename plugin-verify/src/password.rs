@@ -1,14 +1,14 @@
-//! Where a password comes from: the terminal, or a file. Keeps none, and shows none.
+//! The source of a password: the terminal or a file. Stores and prints none.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use portcullis::authoring::sign::{Password, SignError};
 
-/// Where to read the password of a secret key.
+/// The source of a secret key's password.
 #[derive(Debug, clap::Args)]
 pub(crate) struct PasswordSource {
-    /// Read the password from FILE, not from the terminal; - is standard input
+    /// Read the password from FILE instead of the terminal; - is standard input
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
 }
@@ -22,7 +22,7 @@ pub(crate) enum PasswordError {
 }
 
 impl PasswordSource {
-    /// The password of a key that exists.
+    /// The password of an existing key.
     pub(crate) fn existing(&self) -> Result<Password, PasswordError> {
         match &self.password_file {
             Some(path) => read(path),
@@ -30,17 +30,17 @@ impl PasswordSource {
         }
     }
 
-    /// The password of a key that is about to be made: asked for twice, because nobody sees what is
-    /// typed.
+    /// The password of a new key. On a terminal it is asked for twice, because typing is not
+    /// echoed.
     pub(crate) fn new_password(&self) -> Result<Password, PasswordError> {
         let Some(path) = &self.password_file else {
             let password = ask("Password for the new key: ")?;
-            return if ask("The same again: ")? == password { Ok(password) } else { Err(PasswordError::Differ) };
+            return if ask("Repeat the password: ")? == password { Ok(password) } else { Err(PasswordError::Differ) };
         };
         read(path)
     }
 
-    /// Whether a password was named for a key that may need none.
+    /// Whether a password source was named, even though the key may need none.
     pub(crate) fn is_named(&self) -> bool {
         self.password_file.is_some()
     }
@@ -60,8 +60,10 @@ fn ask(prompt: &str) -> Result<Password, PasswordError> {
 impl std::fmt::Display for PasswordError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::NoTerminal(_) => f.write_str("no password can be asked for here, name a file with --password-file"),
-            Self::Differ => f.write_str("the two passwords differ"),
+            Self::NoTerminal(_) => {
+                f.write_str("there is no terminal to ask for a password; name a file with --password-file")
+            }
+            Self::Differ => f.write_str("the passwords differ"),
             Self::Unfit(error) => error.fmt(f),
         }
     }

@@ -1,22 +1,23 @@
-//! Files that are written for others to read: the whole of one or nothing of it. Knows no format.
+//! Output files of the verbs: how they are named and written. Knows no format.
 
+use std::ffi::{OsStr, OsString};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use portcullis::fs::{FileMode, create_file, replace_file};
 
-/// Writes `bytes` to a new file at `target`, or with `replace` over an existing one. The umask
-/// decides who may read it.
+/// The mode of public files, before the umask.
+pub(crate) const PUBLIC: FileMode = FileMode::Masked(0o666);
+
+/// Writes `bytes` to `target`, whole or not at all. With `replace`, an existing file is replaced;
+/// otherwise it is an error. The umask decides who may read the file.
 pub(crate) fn write(bytes: &[u8], target: &Path, replace: bool) -> io::Result<()> {
-    write_as(FileMode::Masked(0o666), bytes, target, replace)
+    if replace { replace_file(target, PUBLIC, bytes) } else { create_file(target, PUBLIC, bytes) }
 }
 
-/// [`write`], for a file that only this user may read.
-#[cfg(feature = "report")]
-pub(crate) fn write_private(bytes: &[u8], target: &Path, replace: bool) -> io::Result<()> {
-    write_as(FileMode::Exact(0o600), bytes, target, replace)
-}
-
-fn write_as(mode: FileMode, bytes: &[u8], target: &Path, replace: bool) -> io::Result<()> {
-    if replace { replace_file(target, mode, bytes) } else { create_file(target, mode, bytes) }
+/// The file beside `name` with `suffix` appended to its whole name.
+pub(crate) fn with_suffix(name: &OsStr, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(name);
+    name.push(suffix);
+    name.into()
 }

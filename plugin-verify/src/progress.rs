@@ -1,5 +1,4 @@
-//! How far a long computation is, shown to a person who waits at a terminal. Shows nothing to
-//! anybody else, and nothing of short ones.
+//! The progress bar of a long computation, on a terminal. Short computations show none.
 
 use std::path::Path;
 use std::sync::Once;
@@ -9,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::timing::PROGRESS_BAR_DELAY;
 
-/// A bar on standard error.
+/// A progress bar on standard error.
 pub(crate) struct Progress {
     bar: ProgressBar,
     since: Instant,
@@ -17,7 +16,7 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// A bar for the bytes of these files, as far as their sizes are known.
+    /// A bar over the bytes of these files, as far as their sizes are known.
     pub(crate) fn of<'a>(files: impl Iterator<Item = &'a Path>) -> Self {
         let sizes = files.filter_map(|file| file.metadata().ok()).filter(std::fs::Metadata::is_file);
         let total = sizes.fold(0_u64, |total, file| total.saturating_add(file.len()));
@@ -29,8 +28,8 @@ impl Progress {
         Self { bar, since: Instant::now(), shown: Once::new() }
     }
 
-    /// Counts bytes that were read. The bar appears with those that come after a while; where
-    /// standard error is no terminal, it never does.
+    /// Counts bytes that were read. The bar appears after [`PROGRESS_BAR_DELAY`], and only if
+    /// standard error is a terminal.
     pub(crate) fn add(&self, bytes: u64) {
         self.bar.inc(bytes);
         if self.since.elapsed() > PROGRESS_BAR_DELAY {
@@ -41,7 +40,7 @@ impl Progress {
         }
     }
 
-    /// Does what writes to the terminal, with the bar out of its way.
+    /// Runs `write`, which may print to the terminal, with the bar hidden.
     pub(crate) fn aside<T>(&self, write: impl FnOnce() -> T) -> T {
         self.bar.suspend(write)
     }

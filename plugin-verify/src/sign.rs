@@ -1,4 +1,4 @@
-//! `plugin-verify sign`: signature files beside the files that they are about. Verifies nothing.
+//! `plugin-verify sign`: signature files beside the files that they sign. Verifies nothing.
 
 use std::error::Error;
 use std::ffi::OsString;
@@ -17,27 +17,29 @@ use crate::{password, place};
 
 /// Sign files
 ///
-/// Writes a signature to FILE.minisig for each FILE, in the form of minisign, which verifies it:
-/// minisign -V -p KEY.pub -m FILE. The time and the name of the file are signed too, as its trusted
-/// comment.
+/// Writes the signature of each FILE to FILE.minisig, in the format of minisign, which verifies it
+/// with: minisign -V -p KEY.pub -m FILE. The trusted comment, which is signed too, holds the time
+/// and the file name.
 ///
 /// A file that cannot be signed is reported on standard error, and the others are still signed.
 ///
-/// Exit status: 0 all signed, 2 some not.
+/// Example: plugin-verify sign --key release.key kv.manifest.toml
+///
+/// Exit status: 0 all signed, 2 a file could not be signed.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// The secret key, a file that is open to this user alone
+    /// Secret key file; no other user may have access to it
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
 
     #[command(flatten)]
     password: password::PasswordSource,
 
-    /// Sign TEXT as the trusted comment, not time and name
+    /// Trusted comment to sign, instead of the time and the file name
     #[arg(long, value_name = "TEXT")]
     trusted_comment: Option<String>,
 
-    /// Replace signatures that exist
+    /// Replace existing signatures
     #[arg(long)]
     force: bool,
 
@@ -98,9 +100,9 @@ fn sign(arguments: &Arguments, key: &SecretKey, file: &Path, target: &Path) -> R
     Ok(place::write(signature.as_bytes(), target, arguments.force)?)
 }
 
-/// What minisign writes into a trusted comment.
+/// The trusted comment that minisign would write.
 fn comment(file: &Path) -> String {
-    // A clock before 1970 is shown as 1970: the comment informs, and decides nothing.
+    // A clock before 1970 counts as 1970: the comment is information only.
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let name = file.file_name().unwrap_or_default();
     format!("timestamp:{now}\tfile:{}\thashed", Escaped::path(Path::new(name)))
@@ -111,7 +113,7 @@ struct Exists;
 
 impl std::fmt::Display for Exists {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("its signature exists already; --force replaces it")
+        f.write_str("the signature already exists; --force replaces it")
     }
 }
 

@@ -1,5 +1,5 @@
-//! What a file is held against: the arguments that every verb has which verifies, and the policy
-//! that they amount to. Verifies nothing.
+//! The trust sources on the command line of every verb that verifies, and the policy that requires
+//! them. Verifies nothing.
 
 use std::convert::Infallible;
 use std::path::{Path, PathBuf};
@@ -10,47 +10,47 @@ use portcullis::verify::{
     SourceKind,
 };
 
-const HEADING: &str = "What it is held against (all that is named must vouch)";
+const HEADING: &str = "Trust sources (every one given must accept the file)";
 
-/// Where the word about a file comes from, and where the bytes that it is about are kept.
+/// The trust sources of a verb that verifies, and the storage of the verified copy.
 #[derive(Debug, clap::Args)]
 #[command(group(clap::ArgGroup::new("sources").required(true).multiple(true).args(["sha256", "sums", "lock", "key", "policy"])))]
 pub(crate) struct TrustSources {
-    /// The SHA-256 that the file must have: 64 hexadecimal digits
+    /// Expected SHA-256 of the file: 64 hexadecimal digits
     #[arg(long, help_heading = HEADING, value_name = "HEX")]
     sha256: Option<Digest>,
 
-    /// A list of SHA-256, as sha256sum writes it, which must name the file
+    /// Checksum list in the format of sha256sum; must list the file
     #[arg(long, help_heading = HEADING, value_name = "SUMS")]
     sums: Option<PathBuf>,
 
-    /// A lock file, which must name the plugin for this machine
+    /// Lock file; must list the plugin for this machine
     #[arg(long, help_heading = HEADING, value_name = "LOCK")]
     lock: Option<PathBuf>,
 
-    /// A public key of minisign, or a file with one, whose owner must have signed the plugin's
-    /// manifest; may be named several times
+    /// minisign public key, or a file with one; its owner must have signed the plugin's manifest.
+    /// May be repeated
     #[arg(long, help_heading = HEADING, value_name = "KEY")]
     key: Vec<KeyArgument>,
 
-    /// The signed manifest, instead of the one that lies beside the file or in the directory
+    /// Signed manifest, instead of the one beside the file or in the directory
     #[arg(long, help_heading = HEADING, value_name = "MANIFEST", requires = "key")]
     manifest: Option<PathBuf>,
 
-    /// A policy, which says all of this and more
+    /// Policy file; replaces all other trust sources and --private-copy
     #[arg(long, help_heading = HEADING, value_name = "POLICY", conflicts_with_all = ["sha256", "sums", "lock", "key", "manifest", "private_copy"])]
     policy: Option<PathBuf>,
 
-    /// The name of the plugin in the lock file and in its manifest, instead of its file name
+    /// Name of the plugin in the lock file and the manifest, instead of its file name
     #[arg(long = "as", help_heading = HEADING, value_name = "NAME")]
     known_as: Option<PluginName>,
 
-    /// Copy to a private directory below DIR, not to sealed memory
+    /// Keep the verified copy in a new directory below DIR, instead of in sealed memory
     #[arg(long, help_heading = HEADING, value_name = "DIR")]
     private_copy: Option<PathBuf>,
 }
 
-/// A public key as it is named on a command line: itself, or a file that holds it.
+/// A public key on a command line: the key itself, or a file that holds it.
 #[derive(Debug, Clone)]
 pub(crate) enum KeyArgument {
     Key(PublicKey),
@@ -75,16 +75,19 @@ impl KeyArgument {
 }
 
 impl TrustSources {
-    /// The policy, or which source of truth cannot be used and why.
+    /// The policy that requires every named source.
     ///
-    /// It keeps no image: each file is looked at, also where an earlier one had the digest that it
-    /// must have.
+    /// It caches no image: each file is read again, even if an earlier one had the same digest.
+    ///
+    /// # Errors
+    ///
+    /// The source that cannot be used, and why.
     pub(crate) fn policy(&self) -> Result<Policy, SourceError> {
-        let nothing_kept = ImageCache::with_budget(0);
+        let no_cache = ImageCache::with_budget(0);
         if let Some(policy) = &self.policy {
-            return Ok(Policy::read(policy)?.with_cache(nothing_kept));
+            return Ok(Policy::read(policy)?.with_cache(no_cache));
         }
-        let mut policy = Policy::new().with_cache(nothing_kept);
+        let mut policy = Policy::new().with_cache(no_cache);
         if let Some(digest) = self.sha256 {
             policy = policy.allow(digest).require(SourceKind::Allow);
         }
@@ -111,7 +114,7 @@ impl TrustSources {
         })
     }
 
-    /// What the policy says of a file.
+    /// The decision of the policy on a file.
     pub(crate) fn decide(&self, policy: &Policy, file: &Path) -> Decision {
         match &self.known_as {
             Some(name) => policy.decide_as(name.clone(), file),

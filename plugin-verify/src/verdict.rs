@@ -1,4 +1,4 @@
-//! What is said of one file that was held against a policy, as text and as JSON. Decides nothing.
+//! The verdict on one file, as text and as JSON. Decides nothing.
 
 use std::fmt;
 use std::path::Path;
@@ -37,9 +37,7 @@ impl Verdict {
     /// unchecked, a source with a fault refuses it.
     pub(crate) fn without_source(error: &SourceError, file: &Path) -> Self {
         match error.is_unreadable() {
-            true => Self::Unchecked(
-                format_args!("{} could not be checked: {}", Escaped::path(file), Chain::of(error)).into(),
-            ),
+            true => Self::Unchecked(format_args!("cannot check {}: {}", Escaped::path(file), Chain::of(error)).into()),
             false => Self::Refused(Problem::new(error)),
         }
     }
@@ -88,7 +86,7 @@ impl Verdict {
     }
 }
 
-/// What is known of a verified plugin, one fact to a line.
+/// The properties of a verified plugin, one to a line.
 struct PluginFacts<'a>(&'a VerifiedPlugin);
 
 impl fmt::Display for PluginFacts<'_> {
@@ -96,7 +94,7 @@ impl fmt::Display for PluginFacts<'_> {
         writeln!(f, "  sha256 {}", self.0.digest())?;
         writeln!(f, "  size   {} bytes", self.0.size())?;
         writeln!(f, "  image  {}", self.0.mode())?;
-        // Relative to it, and not to the working directory, is the name above.
+        // The name above is relative to this directory, not to the working directory.
         if let Some(directory) = self.0.directory() {
             writeln!(f, "  in     {}", Escaped::path(directory))?;
         }

@@ -1,4 +1,4 @@
-//! An inspection as JSON. Whatever is foreign is escaped as it is in text; numbers and enumerations
+//! An inspection as JSON. Foreign text is escaped as in the text output; numbers and enumerations
 //! are for programs.
 
 use std::ffi::OsStr;
@@ -22,7 +22,7 @@ pub(super) fn failure(file: &Path, error: &InspectError) -> Value {
     json!({ "path": text(file), "error": Chain::of(error).to_string() })
 }
 
-/// Everything that is known of a file.
+/// The whole inspection of a file.
 pub(super) fn inspection(of: &Inspection) -> Value {
     let warnings: Vec<_> =
         of.remarks.iter().map(|remark| json!({ "name": remark.code(), "text": remark.to_string() })).collect();

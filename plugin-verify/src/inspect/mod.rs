@@ -1,5 +1,5 @@
-//! `plugin-verify inspect`: what files are, and what their digests do not cover. Executes nothing,
-//! and judges nothing.
+//! `plugin-verify inspect`: the format and dependencies of files, and what their digests do not
+//! cover. Executes nothing and decides nothing.
 
 mod json;
 
@@ -13,17 +13,18 @@ use serde_json::Value;
 
 use crate::OUTPUT;
 
-/// Tell what files are, and warn of what their digests do not cover
+/// Describe files, and warn about what their digests do not cover
 ///
-/// Reads the headers of a program and never executes it: its format and processor, its dynamic
-/// loader and libraries, where these are searched and who may write there, its mode and
-/// capabilities, how a Go program was built. Warns of everything that a digest of the file says
-/// nothing about. A file that is no program is told what it is.
+/// Reads the headers of a file and never executes it: format and processor, dynamic loader and
+/// libraries, where those are searched for and who may write there, mode and capabilities, the
+/// build information of a Go program. Anything that influences the program but not its digest gets
+/// a warning.
 ///
-/// What a file says about itself may be a lie, and a warning is no verdict: whether it may run is
-/// what `check` says.
+/// A warning is not a verdict, and a file can lie about itself: `check` decides whether it may run.
 ///
-/// Exit status: 0 all were inspected, 2 one could not be read.
+/// Example: plugin-verify inspect ./kv
+///
+/// Exit status: 0 all inspected, 2 a file could not be read.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -59,11 +60,11 @@ fn in_text(arguments: &Arguments) -> Exit {
     exit
 }
 
-/// The name of the file, and all that is known of it below.
+/// The name of the file, with its description indented below.
 fn text(separator: &str, inspection: &Inspection) -> String {
     let mut text = format!("{separator}{}:\n", Escaped::path(&inspection.path));
     for line in inspection.to_string().lines() {
-        // Writing to memory does not fail.
+        // Writing to a String cannot fail.
         let _ = writeln!(text, "  {line}");
     }
     text

@@ -1,5 +1,5 @@
-//! What is offered for agreement: the arguments that `add` and `update` have in common. Judges
-//! nothing.
+//! The plugins that `lock add` and `lock update` examine, and the statements about them. Changes no
+//! lock file.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,49 +10,50 @@ use portcullis::verify::{Checksums, Platform, PluginName, Version};
 use super::outcome::NotWritten;
 use crate::trust::KeyArgument;
 
-const HEADING: &str = "What is said of it (a manifest that says something else is refused)";
+const STATEMENTS: &str = "Statements about the plugin (a manifest that contradicts one is refused)";
 
-const VOUCHED: &str = "Who must vouch for it";
+const SOURCES: &str = "Trust sources (every one given must accept the plugin)";
 
+/// The statements and trust sources about plugins that are to be locked.
 #[derive(Debug, clap::Args)]
 pub(super) struct CandidateOptions {
-    /// The name of the plugin, instead of the one in its manifest or its file name
-    #[arg(long = "as", help_heading = HEADING, value_name = "NAME")]
+    /// Name of the plugin, instead of the one in its manifest or its file name
+    #[arg(long = "as", help_heading = STATEMENTS, value_name = "NAME")]
     known_as: Option<PluginName>,
 
-    /// The platform that it is for, such as linux-aarch64, or any; this machine's, unless its
-    /// manifest says another
-    #[arg(long, help_heading = HEADING, value_name = "PLATFORM")]
+    /// Platform of the plugin, such as linux-aarch64, or any [default: the manifest's, or this
+    /// machine's]
+    #[arg(long, help_heading = STATEMENTS, value_name = "PLATFORM")]
     platform: Option<Platform>,
 
-    /// Its version, of three numbers
-    #[arg(long, help_heading = HEADING, value_name = "VERSION")]
+    /// Version of the plugin: MAJOR.MINOR.PATCH
+    #[arg(long, help_heading = STATEMENTS, value_name = "VERSION")]
     version: Option<Version>,
 
-    /// What a reviewer should know: one line
-    #[arg(long, help_heading = HEADING, value_name = "TEXT")]
+    /// Note for reviewers: one line
+    #[arg(long, help_heading = STATEMENTS, value_name = "TEXT")]
     note: Option<String>,
 
-    /// A public key of minisign, or a file with one, whose owner must have signed its manifest; may
-    /// be named several times
-    #[arg(long, help_heading = VOUCHED, value_name = "KEY")]
+    /// minisign public key, or a file with one; its owner must have signed the manifest. May be
+    /// repeated
+    #[arg(long, help_heading = SOURCES, value_name = "KEY")]
     key: Vec<KeyArgument>,
 
-    /// The signed manifest, instead of the one that lies beside the file or in the directory
-    #[arg(long, help_heading = VOUCHED, value_name = "MANIFEST", requires = "key")]
+    /// Signed manifest, instead of the one beside the file or in the directory
+    #[arg(long, help_heading = SOURCES, value_name = "MANIFEST", requires = "key")]
     manifest: Option<PathBuf>,
 
-    /// A list of SHA-256, as sha256sum writes it, which must name the file
-    #[arg(long, help_heading = VOUCHED, value_name = "SUMS")]
+    /// Checksum list in the format of sha256sum; must list the file
+    #[arg(long, help_heading = SOURCES, value_name = "SUMS")]
     sums: Option<PathBuf>,
 
-    /// Look at it in a private directory below DIR, not in sealed memory
+    /// Examine a copy in a new directory below DIR, instead of in sealed memory
     #[arg(long, value_name = "DIR")]
     private_copy: Option<PathBuf>,
 }
 
 impl CandidateOptions {
-    /// What each file amounts to, in their order.
+    /// Examines each file, in order.
     pub(super) fn examine(&self, files: &[PathBuf]) -> Result<Vec<Offer>, NotWritten> {
         let checksums = self.sums.as_ref().map(Checksums::read).transpose()?.map(Arc::new);
         let keys = self.key.iter().map(KeyArgument::read).collect::<Result<Vec<_>, _>>()?;

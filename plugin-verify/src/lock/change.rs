@@ -16,19 +16,20 @@ const ADD: &str = "lock add";
 const UPDATE: &str = "lock update";
 const REMOVE: &str = "lock remove";
 
-/// Agree to plugins that are not in the lock file yet
+/// Add plugins to the lock file
 ///
-/// A file is agreed to by its digest; a directory by that of the manifest in it, whose files are
-/// all looked at first. What is for this machine is looked at as before a launch, and refused if it
-/// could not run. What is for another machine is agreed to by its bytes alone.
+/// Records the digest of a file, or of the manifest of a directory after checking every file in it.
+/// A plugin for this machine must pass the checks of a launch. A plugin for another platform is
+/// recorded by its bytes alone.
 ///
-/// With --key the manifest must be signed by that key: name, version, minimum version and platform
-/// are taken from it, and the key is noted.
+/// With --key, the manifest must be signed by that key; name, version, minimum version and platform
+/// come from the manifest, and the key is recorded.
 ///
-/// Writes the lock file, which need not exist, if everything is agreed to, and else leaves it as it
-/// is.
+/// The lock file is created if needed. If any plugin is refused, nothing is written.
 ///
-/// Exit status: 0 agreed to, 1 refused, 2 something could not be read or written.
+/// Example: plugin-verify lock add --key release.pub ./plugins/kv
+///
+/// Exit status: 0 added, 1 refused, 2 a file could not be read or written.
 #[derive(Debug, clap::Args)]
 pub(crate) struct AddArguments {
     #[command(flatten)]
@@ -37,11 +38,11 @@ pub(crate) struct AddArguments {
     #[command(flatten)]
     candidates: CandidateOptions,
 
-    /// Add a platform although the key that vouches for the others does not vouch for it
+    /// Add a platform that is not signed by the key of the plugin's other platforms
     #[arg(long)]
     dangerous_other_signer: bool,
 
-    /// The plugins, files or directories
+    /// The plugins: files or directories
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 }
@@ -70,20 +71,21 @@ fn is_missing(error: &SourceError) -> bool {
     matches!(&error.fault, SourceFault::Unreadable(source) if source.kind() == io::ErrorKind::NotFound)
 }
 
-/// Replace what was agreed to with another version
+/// Replace locked plugins with another version
 ///
-/// Looks at the files as `lock add` does, and refuses what would weaken the agreement: a version
-/// below the locked one or below the minimum version, an unknown version in options of a known one,
-/// and what the key that vouched so far does not vouch for. The minimum version rises with what
-/// signed manifests say, and never falls by itself.
+/// Examines the files as `lock add` does, and refuses a weaker lock: a version below the locked one
+/// or below the minimum version, an unknown version in place of a known one, or a file not signed
+/// by the recorded key. The minimum version rises with signed manifests; an update
+/// never lowers it.
 ///
 /// When the version changes, all platforms of the plugin change together: name the files for all of
-/// them, or drop the others.
+/// them, or pass --drop-platforms.
 ///
-/// Prints what is gone and what is new. Writes the lock file if everything is agreed to, and else
-/// leaves it as it is.
+/// Prints what was removed and added. If any plugin is refused, nothing is written.
 ///
-/// Exit status: 0 agreed to, 1 refused, 2 something could not be read or written.
+/// Example: plugin-verify lock update --key release.pub ./plugins/kv
+///
+/// Exit status: 0 updated, 1 refused, 2 a file could not be read or written.
 #[derive(Debug, clap::Args)]
 pub(crate) struct UpdateArguments {
     #[command(flatten)]
@@ -92,19 +94,19 @@ pub(crate) struct UpdateArguments {
     #[command(flatten)]
     candidates: CandidateOptions,
 
-    /// Go back to a lower version, or to one that nobody knows
+    /// Allow a lower version, or an unknown one
     #[arg(long)]
     dangerous_downgrade: bool,
 
-    /// Accept what the key that vouched so far does not vouch for
+    /// Allow files that the recorded key did not sign
     #[arg(long)]
     dangerous_other_signer: bool,
 
-    /// Drop the platforms for which no file of the new version is named
+    /// Remove the platforms for which no file of the new version is named
     #[arg(long)]
     drop_platforms: bool,
 
-    /// The plugins, files or directories
+    /// The plugins: files or directories
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 }
@@ -141,10 +143,12 @@ fn update(arguments: &UpdateArguments) -> Result<Exit, NotWritten> {
     Ok(outcome::changes(UPDATE, &arguments.options, &changes, &offers))
 }
 
-/// Agree to a plugin no longer
+/// Remove a plugin from the lock file
 ///
-/// Takes the plugin out of the lock file, and touches nothing else. The last plugin stays: a lock
-/// file that names nothing is none.
+/// Changes the lock file only; the plugin stays on disk. The last plugin cannot be removed: a lock
+/// file without plugins is invalid.
+///
+/// Example: plugin-verify lock remove kv
 ///
 /// Exit status: 0 removed, 1 refused, 2 the lock file could not be read or written.
 #[derive(Debug, clap::Args)]
@@ -152,11 +156,11 @@ pub(crate) struct RemoveArguments {
     #[command(flatten)]
     options: LockOptions,
 
-    /// Only what is for this platform
+    /// Remove only this platform
     #[arg(long, value_name = "PLATFORM")]
     platform: Option<Platform>,
 
-    /// The plugin
+    /// Name of the plugin
     #[arg(value_name = "NAME")]
     name: PluginName,
 }

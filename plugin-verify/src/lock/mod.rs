@@ -1,5 +1,5 @@
-//! `plugin-verify lock`: the verbs on a lock file, and what they have in common. What may be agreed
-//! to is decided in the library.
+//! `plugin-verify lock`: the verbs on a lock file, and their common options. The library decides
+//! which changes are allowed.
 
 mod candidates;
 mod change;
@@ -11,11 +11,13 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use cli_support::{Exit, OutputFormat};
 
-/// Agree to plugins in a lock file, and check them against it
+/// Manage the lock file, which lists the approved plugins
 ///
-/// A lock file says which bytes people agreed to run: for each plugin a digest for each platform,
-/// its version, and the key that vouched for it. It is made for version control, and changes
-/// through these commands only: nothing is added because it was seen.
+/// A lock file records which bytes may run: for each plugin its version, a digest for each
+/// platform, and the key that signed it. Keep it in version control. Only these commands change it;
+/// no plugin is added because it was seen.
+///
+/// Example: plugin-verify lock add --key release.pub ./plugins/kv
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -39,10 +41,10 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
     }
 }
 
-/// Which lock file, and how results are printed.
+/// The lock file, and the output format.
 #[derive(Debug, clap::Args)]
 struct LockOptions {
-    /// The lock file
+    /// Lock file
     #[arg(long, value_name = "FILE", default_value = "plugins.lock")]
     lock: PathBuf,
 

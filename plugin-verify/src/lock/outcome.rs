@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use super::LockOptions;
 use crate::{OUTPUT, hint};
 
-/// Shows what was written to the lock file, and warns of what was agreed to without being examined.
+/// Prints the changes of the lock file, and warns about plugins for other platforms, which were not
+/// examined.
 pub(super) fn changes(verb: &str, options: &LockOptions, changes: &[Change], offers: &[Offer]) -> Exit {
     let unexamined: Vec<String> = offers.iter().filter(|offer| !offer.runs_here()).map(unexamined).collect();
     if options.format.json {
@@ -20,8 +21,8 @@ pub(super) fn changes(verb: &str, options: &LockOptions, changes: &[Change], off
         let body = [("lock", escaped(&options.lock)), ("changes", changes.into()), ("unexamined", unexamined.into())];
         return OUTPUT.json(verb, Exit::Success, body);
     }
-    for foreign in unexamined {
-        OUTPUT.warn(format_args!("{foreign} cannot run here: only its bytes are known"));
+    for plugin in unexamined {
+        OUTPUT.warn(format_args!("{plugin} cannot run here: it was locked by its bytes alone, without further checks"));
     }
     let text: String = changes.iter().map(|change| format!("{change}\n")).collect();
     OUTPUT.print(text, Exit::Success)
@@ -61,7 +62,7 @@ fn plugin(plugin: &LockedPlugin) -> Value {
     })
 }
 
-/// Nothing was written.
+/// Why the lock file was not written.
 #[derive(Debug)]
 pub(super) enum NotWritten {
     Refused(Problem),
@@ -91,13 +92,13 @@ impl From<OfferError> for NotWritten {
         let advice = match &error {
             OfferError::Verify(VerifyError::Refused { reason, .. }) => hint::what_to_do(reason),
             OfferError::Disagreement { .. } => {
-                Some("leave out what the manifest says itself, or name the right manifest with --manifest")
+                Some("leave out the option that contradicts the manifest, or name the right manifest with --manifest")
             }
-            OfferError::OtherPlatform { .. } => Some("name the platform that it was built for with --platform"),
+            OfferError::OtherPlatform { .. } => Some("name the platform of the build with --platform"),
             _ => None,
         };
         match error.is_refusal() {
-            // The texts of its causes are part of its own.
+            // Its text includes those of its causes.
             true => Self::Refused(Problem::new(error).with_hint(advice)),
             false => Self::Failed(Problem::of(&error)),
         }

@@ -1,5 +1,5 @@
-//! `plugin-verify lock verify`: is everything there that was agreed to, and nothing else? The
-//! library looks; this shows.
+//! `plugin-verify lock verify`: compares the plugins on disk with the lock file. The library
+//! compares; this prints.
 
 use std::path::{Path, PathBuf};
 
@@ -16,14 +16,16 @@ use crate::verdict::Verdict;
 
 const VERB: &str = "lock verify";
 
-/// Check that every plugin of the lock file is there and may run
+/// Check that all locked plugins are present and may run, and no others
 ///
-/// Looks for each plugin that is locked for this machine under its name, and checks it as
-/// `check --lock` does. A plugin that is missing is refused, and so is whatever else lies in the
-/// directory or is named and is not in the lock file for this machine; manifests and signatures
-/// beside a plugin belong to it. A lock file with nothing for this machine is refused too.
+/// Looks up each plugin that is locked for this machine by its name, and checks it as `check
+/// --lock` does. Missing plugins and files that are not locked for this machine are refused;
+/// manifests and signatures beside a plugin are allowed. A lock file without a plugin for this
+/// machine is refused too.
 ///
-/// Exit status: 0 all there and verified, 1 something refused, missing or unknown, 2 something
+/// Example: plugin-verify lock verify --directory ./plugins
+///
+/// Exit status: 0 all present and verified, 1 a plugin was refused, missing or unknown, 2 a plugin
 /// could not be checked.
 #[derive(Debug, clap::Args)]
 #[command(group(clap::ArgGroup::new("plugins").required(true).args(["directory", "files"])))]
@@ -31,11 +33,11 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     options: LockOptions,
 
-    /// The directory with the plugins
+    /// Directory of the plugins
     #[arg(long, value_name = "DIR")]
     directory: Option<PathBuf>,
 
-    /// The plugins
+    /// The plugins: files or directories
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
 }
@@ -50,9 +52,8 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
 fn inventory(arguments: &Arguments) -> Result<Inventory, NotWritten> {
     let lock = Lock::read(&arguments.options.lock)?;
     match &arguments.directory {
-        Some(directory) => Inventory::of_directory(lock, directory).map_err(|error| {
-            NotWritten::Failed(format!("{} could not be read: {error}", Escaped::path(directory)).into())
-        }),
+        Some(directory) => Inventory::of_directory(lock, directory)
+            .map_err(|error| NotWritten::Failed(format!("cannot read {}: {error}", Escaped::path(directory)).into())),
         None => Ok(Inventory::of_files(lock, arguments.files.iter().cloned())),
     }
 }
@@ -62,7 +63,7 @@ fn show(arguments: &Arguments, inventory: Inventory) -> Exit {
     let Inventory { items, unknown, elsewhere, .. } = inventory;
     if items.is_empty() {
         let lock = Escaped::path(&arguments.options.lock);
-        return OUTPUT.refused(VERB, format, format_args!("{lock} has no plugin for this machine"));
+        return OUTPUT.refused(VERB, format, format_args!("{lock} lists no plugin for this machine"));
     }
     let mut exit = if unknown.is_empty() { Exit::Success } else { Exit::Refused };
     let mut plugins = Vec::new();
@@ -72,7 +73,7 @@ fn show(arguments: &Arguments, inventory: Inventory) -> Exit {
         match &verdict {
             verdict if format.json => plugins.push(entry(&path, verdict.as_ref()).into()),
             Some((file, verdict)) => exit = exit.and(verdict.print(file)),
-            None => exit = exit.and(say(&format!("{path}: MISSING\n  it is locked for this machine\n"))),
+            None => exit = exit.and(say(&format!("{path}: MISSING\n  locked for this machine, but not present\n"))),
         }
     }
     let unknown: Vec<String> = unknown.iter().map(|path| Escaped::path(path).to_string()).collect();
@@ -82,7 +83,7 @@ fn show(arguments: &Arguments, inventory: Inventory) -> Exit {
         return OUTPUT.json(VERB, exit, body);
     }
     for path in unknown {
-        exit = exit.and(say(&format!("{path}: UNKNOWN\n  the lock file does not have it for this machine\n")));
+        exit = exit.and(say(&format!("{path}: UNKNOWN\n  not in the lock file for this machine\n")));
     }
     exit
 }
@@ -104,7 +105,7 @@ fn entry(name: &PluginName, found: Option<&(PathBuf, Verdict)>) -> Map<String, V
         Some((file, verdict)) => verdict.entry(Path::new(file)),
         None => Map::from_iter([
             ("outcome".to_owned(), json!(Exit::Refused.word())),
-            ("reason".to_owned(), json!("it is missing")),
+            ("reason".to_owned(), json!("locked for this machine, but not present")),
         ]),
     };
     entry.insert("name".into(), name.to_string().into());

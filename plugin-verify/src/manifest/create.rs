@@ -1,4 +1,4 @@
-//! `plugin-verify manifest create`: a manifest of what lies on disk. Signs nothing.
+//! `plugin-verify manifest create`: a manifest of files on disk. Signs nothing.
 
 use std::error::Error;
 use std::fmt;
@@ -17,65 +17,66 @@ use crate::place;
 
 const VERB: &str = "manifest create";
 
-/// Describe a plugin in a manifest
+/// Create the manifest of a plugin
 ///
 /// Writes the manifest beside a file (kv.manifest.toml) or into a directory (manifest.toml), where
-/// those who verify look for it. Every file of a directory is described; links and devices cannot
-/// be.
+/// `check` looks for it. It lists every file of a directory; links and devices are rejected.
+///
+/// Example: plugin-verify manifest create --version 1.2.0 --expires 90d ./kv
 ///
 /// Exit status: 0 written, 2 not written.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// The name of the plugin, instead of that of the file or directory
+    /// Name of the plugin, instead of the file or directory name
     #[arg(long, value_name = "NAME")]
     name: Option<PluginName>,
 
-    /// Its version, of three numbers
+    /// Version of the plugin: MAJOR.MINOR.PATCH
     #[arg(long, value_name = "VERSION")]
     version: Version,
 
-    /// The platform that it is for, such as linux-aarch64, or any; this machine's, unless named
+    /// Platform of the plugin, such as linux-aarch64, or any [default: this machine]
     #[arg(long, value_name = "PLATFORM")]
     platform: Option<Platform>,
 
-    /// The lowest version that is to be run from now on
+    /// Lowest version that may run from now on: older manifests are then refused as rollback
     #[arg(long, value_name = "VERSION")]
     minimum_version: Option<Version>,
 
-    /// When it no longer holds: a moment such as 2027-01-31T12:00:00Z, or days from now such as 90d
+    /// Expiry: a UTC time such as 2027-01-31T12:00:00Z, or a number of days such as 90d
     #[arg(long, value_name = "WHEN")]
     expires: Option<When>,
 
-    /// The file of a directory that is started
+    /// File of the directory to start, relative to it
     #[arg(long, value_name = "PATH")]
     program: Option<BundlePath>,
 
-    /// What runs the program: a file of the directory, or an absolute path on the machine, whose
-    /// digest becomes part of the manifest
+    /// Interpreter of the program: a file of the directory, or an absolute path on the machine,
+    /// whose digest the manifest then records
     #[arg(long, value_name = "PATH")]
     interpreter: Option<PathBuf>,
 
-    /// An argument of the interpreter before the program; may be named several times
+    /// Argument of the interpreter, before the program. May be repeated
     #[arg(long, value_name = "ARGUMENT", requires = "interpreter", allow_hyphen_values = true)]
     interpreter_arg: Vec<String>,
 
-    /// Write it to FILE; - is standard output
+    /// File to write the manifest to; - is standard output
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// Replace a manifest that exists
+    /// Replace an existing manifest
     #[arg(long)]
     force: bool,
 
     #[command(flatten)]
     format: OutputFormat,
 
-    /// The plugin, a file or a directory
+    /// The plugin: a file or a directory
     #[arg(value_name = "PATH")]
     path: PathBuf,
 }
 
-/// A moment as it is named on a command line.
+/// An expiry on a command line.
 #[derive(Debug, Clone, Copy)]
 struct When(Expiry);
 
@@ -84,7 +85,7 @@ impl FromStr for When {
 
     fn from_str(text: &str) -> Result<Self, ExpiryError> {
         const DAY: u64 = 24 * 60 * 60;
-        // Beyond ten thousand years from now no moment can be written.
+        // u16 keeps the expiry before the year 10000, the last that its notation can hold.
         let days = text.strip_suffix('d').and_then(|days| days.parse::<u16>().ok());
         match days {
             Some(days) => Ok(Self(Expiry::at(SystemTime::now() + Duration::from_secs(u64::from(days) * DAY)))),
@@ -162,9 +163,9 @@ enum CreateError {
 impl fmt::Display for CreateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unnamed => f.write_str("the file name is no name of a plugin; give it one with --name"),
-            Self::Exists(path) => write!(f, "{} exists already; --force replaces it", Escaped::path(path)),
-            Self::Io(path, _) => write!(f, "{} could not be written", Escaped::path(path)),
+            Self::Unnamed => f.write_str("the file name is not a valid plugin name; name the plugin with --name"),
+            Self::Exists(path) => write!(f, "{} already exists; --force replaces it", Escaped::path(path)),
+            Self::Io(path, _) => write!(f, "cannot write {}", Escaped::path(path)),
         }
     }
 }

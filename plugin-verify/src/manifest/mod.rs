@@ -1,5 +1,5 @@
-//! `plugin-verify manifest`: what publishers say of plugins, written and compared. The library
-//! describes and compares.
+//! `plugin-verify manifest`: publishers' statements about plugins, created and compared. The
+//! library does both.
 
 mod create;
 mod verify;
@@ -7,10 +7,12 @@ mod verify;
 use clap::Subcommand;
 use cli_support::Exit;
 
-/// Describe plugins in manifests, and compare them
+/// Create manifests, and compare plugins with them
 ///
-/// A manifest names a plugin, its version and platform, and every file of it with digest and size.
-/// It is worth what its signature is worth: sign it with `sign`.
+/// A manifest states a plugin's name, version, platform, and the digest and size of every file.
+/// Unsigned, it proves nothing: sign it with `sign`.
+///
+/// Example: plugin-verify manifest create --version 1.2.0 ./kv
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]

@@ -1,5 +1,5 @@
-//! `plugin-verify manifest verify`: everything in which a plugin is not what its manifest says.
-//! Makes nothing runnable.
+//! `plugin-verify manifest verify`: every difference between a plugin and its manifest. Makes
+//! nothing runnable.
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -19,42 +19,43 @@ const VERB: &str = "manifest verify";
 
 /// Compare a plugin with its manifest, file by file
 ///
-/// Verifies the signature, the time and the platform of the manifest, and then names every file
-/// that differs from it, is missing, or is not in it. Files that are not in the manifest are never
-/// run, nor put where a plugin could load them; here they are refused all the same.
+/// Verifies the signature, expiry and platform of the manifest, then lists every file that differs,
+/// is missing, or is not in the manifest. A launch ignores files that are not in the manifest; here
+/// they count as refusals.
 ///
-/// Whether the plugin may run is what `check` says: this looks at the manifest alone.
+/// This compares with the manifest alone: `check` decides whether the plugin may run.
 ///
-/// Exit status: 0 everything is as the manifest says, 1 something is not, 2 something could not be
-/// read.
+/// Example: plugin-verify manifest verify --key release.pub ./kv
+///
+/// Exit status: 0 everything matches, 1 something differs, 2 something could not be read.
 #[derive(Debug, clap::Args)]
 #[command(group(clap::ArgGroup::new("trust").required(true).args(["key", "unsigned"])))]
 pub(crate) struct Arguments {
-    /// A public key of minisign, or a file with one, whose owner must have signed the manifest; may
-    /// be named several times
+    /// minisign public key, or a file with one; its owner must have signed the manifest. May be
+    /// repeated
     #[arg(long, value_name = "KEY")]
     key: Vec<KeyArgument>,
 
-    /// Compare with a manifest that nobody vouches for: whoever wrote the files may have written it
+    /// Compare with an unsigned manifest: whoever changed the files may have changed it too
     #[arg(long)]
     unsigned: bool,
 
-    /// The manifest, instead of the one that lies beside the file or in the directory
+    /// Manifest, instead of the one beside the file or in the directory
     #[arg(long, value_name = "MANIFEST")]
     manifest: Option<PathBuf>,
 
-    /// The name that the manifest must give the plugin
+    /// Plugin name that the manifest must state
     #[arg(long = "as", value_name = "NAME")]
     known_as: Option<PluginName>,
 
-    /// The platform that it must be for, instead of this machine's
+    /// Platform that the manifest must state [default: this machine]
     #[arg(long, value_name = "PLATFORM")]
     platform: Option<Platform>,
 
     #[command(flatten)]
     format: OutputFormat,
 
-    /// The plugin, a file or a directory
+    /// The plugin: a file or a directory
     #[arg(value_name = "PATH")]
     path: PathBuf,
 }
@@ -95,7 +96,7 @@ fn compare(arguments: &Arguments, manifest: &Manifest, key: Option<PublicKey>) -
     let text = text(arguments, manifest, key, &differences, refusal.as_ref(), exit);
     let written = OUTPUT.write(text);
     if key.is_none() {
-        OUTPUT.warn("nobody vouches for this manifest: whoever wrote the files may have written it");
+        OUTPUT.warn("the manifest is not signed: whoever changed the files may have changed it too");
     }
     if let Some(advice) = refusal.as_ref().and_then(hint::what_to_do) {
         OUTPUT.hint(advice);
@@ -103,7 +104,7 @@ fn compare(arguments: &Arguments, manifest: &Manifest, key: Option<PublicKey>) -
     OUTPUT.finish(exit, written)
 }
 
-/// Whether the manifest is about what was asked for, and holds.
+/// Whether the manifest is about the requested plugin and platform, and is still valid.
 fn about(arguments: &Arguments, manifest: &Manifest) -> Result<(), Refusal> {
     let platform = arguments.platform.clone().unwrap_or_else(Platform::current);
     match &arguments.known_as {
@@ -122,17 +123,17 @@ fn text(
 ) -> String {
     let verdict = match (exit, key) {
         (Exit::Success, Some(_)) => "OK",
-        (Exit::Success, None) => "UNSIGNED, as described",
+        (Exit::Success, None) => "UNSIGNED, files match",
         (Exit::Refused, _) => "REFUSED",
         (Exit::Failed, _) => "NOT COMPARED",
     };
     let mut text = format!("{}: {verdict}\n", Escaped::path(&arguments.path));
     let (name, version, platform) = (manifest.name(), manifest.version(), manifest.platform());
-    // Writing to memory does not fail.
+    // Writing to a String cannot fail.
     let _ = writeln!(text, "  plugin {name} {version} for {platform}, {} files", manifest.files().len());
     let _ = match key {
         Some(key) => writeln!(text, "  by     key {}", key.id()),
-        None => writeln!(text, "  by     nobody"),
+        None => writeln!(text, "  by     no key"),
     };
     for line in refusal.map(ToString::to_string).into_iter().chain(differences.iter().map(ToString::to_string)) {
         let _ = writeln!(text, "  {}", line.replace('\n', "\n  "));

@@ -1,5 +1,4 @@
-//! What can be said on the command line of a probe, and what it means to the library. Starts
-//! nothing.
+//! The command line of a probe, translated for the library. Starts nothing.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -14,16 +13,17 @@ use portcullis::verify::VerifiedPlugin;
 use super::session::ProbeError;
 use crate::trust::TrustSources;
 
-/// Launch a file as a plugin, show what a host sees of it, and shut it down
+/// Launch a plugin, show what a host sees of it, and shut it down
 ///
-/// Verifies the file as check does, launches exactly those bytes, waits until the plugin is ready,
-/// asks which services it has, and shuts it down. Calls none of the application's services.
+/// Verifies the file as `check` does, launches the verified copy, waits until the plugin is ready,
+/// lists its services and shuts it down. Calls no service of the application.
 ///
-/// The plugin runs with the rights of this user, so a digest has to be named. Whoever wants to
-/// probe a file that nobody vouches for approves it by that: --sha256 "$(plugin-verify digest FILE
-/// | cut -d' ' -f1)".
+/// The plugin runs with the rights of this user, so a trust source is required. To probe a file
+/// without one, approve its current bytes: --sha256 "$(plugin-verify digest FILE | cut -d' ' -f1)".
 ///
-/// Exit status: 0 ready and shut down, 1 refused, 2 not ready, not in time, or not to be found out.
+/// Example: plugin-verify probe --lock plugins.lock --cookie KV_PLUGIN=hello ./plugins/kv
+///
+/// Exit status: 0 ready and shut down, 1 refused, 2 not ready in time, or the probe failed.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -32,29 +32,29 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     pub(super) format: OutputFormat,
 
-    /// The cookie that the plugin expects
+    /// Magic cookie that the plugin expects in its environment
     #[arg(long, value_name = "KEY=VALUE", default_value = "BASIC_PLUGIN=hello", value_parser = cookie)]
     cookie: (String, String),
 
-    /// A version of the application's protocol that is offered; may be repeated
+    /// Version of the application's protocol to offer. May be repeated
     #[arg(long, value_name = "N", default_value = "1")]
     protocol: Vec<u32>,
 
-    /// How long the plugin may take to become ready
+    /// Time for the plugin to become ready, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
     timeout: u32,
 
-    /// A variable for the plugin, as it is here or with a value of its own; may be repeated
+    /// Environment variable for the plugin: inherited, or with its own value. May be repeated
     ///
-    /// The plugin finds no others but those of the protocol.
+    /// The plugin gets no other variables, except those of the handshake.
     #[arg(long, value_name = "NAME[=VALUE]")]
     env: Vec<OsString>,
 
-    /// Let the plugin listen on a loopback address, where every local user can connect
+    /// Allow the plugin to listen on a loopback TCP address, to which every local user can connect
     #[arg(long)]
     allow_tcp_loopback: bool,
 
-    /// The file to launch
+    /// The file or plugin directory to launch
     #[arg(value_name = "FILE")]
     pub(super) file: PathBuf,
 
@@ -84,14 +84,14 @@ impl Arguments {
         self.protocol.iter().fold(Protocol::new(key, value, first), |protocol, version| protocol.and_version(*version))
     }
 
-    /// What was named, and nothing else.
+    /// The variables named on the command line, and no others.
     pub(super) fn environment(&self) -> Result<Environment, ProbeError> {
         self.env.iter().try_fold(Environment::empty(), |environment, variable| {
             let bytes = variable.as_bytes();
             let environment = match bytes.iter().position(|byte| *byte == b'=') {
                 Some(end) => environment.set(OsStr::from_bytes(&bytes[..end]), OsStr::from_bytes(&bytes[end + 1..])),
-                // The library passes over what is not there. Who named it wants the plugin to have
-                // it.
+                // `inherit` skips an unset variable. Here it was named on the command line, so the
+                // plugin needs it.
                 None if std::env::var_os(variable).is_none() => return Err(ProbeError::NotSet(variable.clone())),
                 None => environment.inherit(variable),
             };

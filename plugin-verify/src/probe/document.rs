@@ -1,4 +1,4 @@
-//! What was seen, as the one JSON document. Everything foreign is escaped, as it is in text.
+//! The observations of a probe as one JSON document. Foreign text is escaped, as in the text output.
 
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
@@ -10,20 +10,20 @@ use portcullis::host::{
 use portcullis::{Chain, Error, Escaped};
 use serde_json::{Map, Value, json};
 
-use super::session::{ProbeError, Seen};
+use super::session::{Observations, ProbeError};
 use super::{Arguments, ending, stage};
 use crate::OUTPUT;
 use crate::verdict;
 
-pub(super) fn show(arguments: &Arguments, probed: &Result<Seen, ProbeError>, exit: Exit) -> Exit {
+pub(super) fn show(arguments: &Arguments, probed: &Result<Observations, ProbeError>, exit: Exit) -> Exit {
     let mut body = vec![("file", Escaped::path(&arguments.file).to_string().into())];
     match probed {
-        Ok(seen) => {
-            body.push(("plugin", plugin(&seen.report)));
-            body.push(("services", services(&seen.services)));
-            body.push(("shutdown", shutdown(seen.shutdown)));
-            body.push(("stderr", lines(&seen.stderr)));
-            if let Some(trouble) = seen.trouble() {
+        Ok(observed) => {
+            body.push(("plugin", plugin(&observed.report)));
+            body.push(("services", services(&observed.services)));
+            body.push(("shutdown", shutdown(observed.shutdown)));
+            body.push(("stderr", lines(&observed.stderr)));
+            if let Some(trouble) = observed.trouble() {
                 body.push(("error", json!({ "stage": "ready", "message": trouble })));
             }
         }

@@ -1,5 +1,5 @@
-//! `plugin-verify probe`: what a host sees of a plugin that is launched once and shut down. The
-//! library launches, asks and ends; this shows.
+//! `plugin-verify probe`: launches a plugin once, prints what a host sees of it, and shuts it down. The
+//! library does all but the printing.
 
 mod arguments;
 mod document;
@@ -12,7 +12,7 @@ use portcullis::host::Ending;
 
 pub(crate) use arguments::Arguments;
 
-use self::session::{ProbeError, Seen};
+use self::session::{Observations, ProbeError};
 
 pub(crate) fn run(arguments: &Arguments) -> Exit {
     let probed = session::probe(arguments);
@@ -23,16 +23,16 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
     }
 }
 
-fn verdict(probed: &Result<Seen, ProbeError>) -> Exit {
+fn verdict(probed: &Result<Observations, ProbeError>) -> Exit {
     match probed {
-        Ok(seen) if seen.trouble().is_none() => Exit::Success,
+        Ok(observed) if observed.trouble().is_none() => Exit::Success,
         Err(ProbeError::Launch(error)) if error.is_refusal() => Exit::Refused,
         Err(ProbeError::Source(error)) if !error.is_unreadable() => Exit::Refused,
         Ok(_) | Err(_) => Exit::Failed,
     }
 }
 
-/// Where a probe failed, as the library divides a launch.
+/// The stage of a launch at which the probe failed.
 fn stage(fault: &ProbeError) -> &'static str {
     match fault {
         ProbeError::Environment(_) | ProbeError::NotSet(_) => "environment",
@@ -44,11 +44,11 @@ fn stage(fault: &ProbeError) -> &'static str {
     }
 }
 
-/// What it took to end the plugin.
+/// The step of the shutdown after which the plugin exited.
 fn ending(ending: Ending) -> &'static str {
     match ending {
-        Ending::Exited => "exited by itself",
-        Ending::Asked => "asked",
+        Ending::Exited => "exited before the shutdown",
+        Ending::Asked => "exited on request",
         Ending::Terminated => "terminated",
         Ending::Killed => "killed",
         _ => "ended",

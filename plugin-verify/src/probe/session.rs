@@ -1,4 +1,4 @@
-//! One life of a plugin, from its verification to its end, and what was seen of it. Shows nothing.
+//! One run of a plugin, from its verification to its exit, observed as a host would. Prints nothing.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -13,23 +13,23 @@ use portcullis::{Chain, Error, Escaped};
 use super::Arguments;
 use crate::timing::{CRASH_WAIT, LIST_SERVICES_TIMEOUT, SHUTDOWN_GRACE};
 
-/// What was seen of a plugin that became ready. It has ended, or was killed.
+/// The observations of a plugin that became ready. It has exited, or was killed.
 #[derive(Debug)]
-pub(super) struct Seen {
+pub(super) struct Observations {
     pub(super) report: LaunchReport,
     pub(super) services: Result<Services, ServicesError>,
     pub(super) shutdown: Shutdown,
-    /// The last that it wrote to its standard error. Foreign text.
+    /// The last lines of its standard error. Foreign text.
     pub(super) stderr: Vec<u8>,
 }
 
-impl Seen {
-    /// Why the probe did not succeed all the same.
+impl Observations {
+    /// Why the probe failed although the plugin became ready.
     pub(super) fn trouble(&self) -> Option<String> {
         match (self.shutdown, &self.services) {
-            (Shutdown { exit: None, .. }, _) => Some("the plugin was killed and has not ended yet".into()),
+            (Shutdown { exit: None, .. }, _) => Some("the plugin was killed and has not exited yet".into()),
             (Shutdown { ending: Ending::Exited, exit: Some(exit), .. }, _) => {
-                Some(format!("the plugin ended by itself with {exit}"))
+                Some(format!("the plugin exited before its shutdown: {exit}"))
             }
             (_, Err(error)) => Some(error.to_string()),
             _ => None,
@@ -40,17 +40,17 @@ impl Seen {
 /// Why a plugin did not become ready.
 #[derive(Debug)]
 pub(super) enum ProbeError {
-    /// A variable that it was to have is refused. Nothing was started.
+    /// A variable for the plugin is refused. Nothing was started.
     Environment(EnvironmentError),
-    /// A variable that it was to have is not set here. Nothing was started.
+    /// A variable that the plugin should inherit is not set. Nothing was started.
     NotSet(OsString),
-    /// There is no runtime to launch it in. Nothing was started.
+    /// There is no asynchronous runtime to launch it in. Nothing was started.
     Runtime(io::Error),
-    /// Somebody wanted no more of it (SIGINT, SIGTERM). The plugin was killed, if it was started.
+    /// SIGINT or SIGTERM ended the probe. The plugin was killed if it was started.
     Interrupted,
-    /// Something that was to vouch for the plugin cannot be used. Nothing was started.
+    /// A trust source cannot be used. Nothing was started.
     Source(SourceError),
-    /// What the library says.
+    /// The launch failed. The plugin was killed if it was started.
     Launch(Error),
 }
 
@@ -59,7 +59,7 @@ impl fmt::Display for ProbeError {
         match self {
             Self::Environment(error) => write!(f, "{error}"),
             Self::NotSet(name) => write!(f, "the environment variable {:?} is not set", Escaped::new(name.as_bytes())),
-            Self::Runtime(error) => write!(f, "a plugin cannot be launched here: {error}"),
+            Self::Runtime(error) => write!(f, "cannot start an asynchronous runtime: {error}"),
             Self::Interrupted => f.write_str("interrupted"),
             Self::Source(error) => write!(f, "{}", Chain::of(error)),
             Self::Launch(error) => write!(f, "{}", Chain::of(error)),
@@ -67,28 +67,27 @@ impl fmt::Display for ProbeError {
     }
 }
 
-/// Launches the plugin and shuts it down. Returns within the time that was allowed for the start,
-/// and ten seconds.
-pub(super) fn probe(arguments: &Arguments) -> Result<Seen, ProbeError> {
+/// Launches the plugin and shuts it down. Returns within the start timeout plus ten seconds.
+pub(super) fn probe(arguments: &Arguments) -> Result<Observations, ProbeError> {
     let environment = arguments.environment()?;
     let builder = arguments.builder(arguments.verify()?, environment);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ProbeError::Runtime)?;
     runtime.block_on(async {
         let mut signals = Signals::catch().map_err(ProbeError::Runtime)?;
         tokio::select! {
-            seen = async { Ok(look_at(builder.launch().await.map_err(ProbeError::Launch)?).await) } => seen,
+            observed = async { Ok(observe(builder.launch().await.map_err(ProbeError::Launch)?).await) } => observed,
             // Dropping the launch kills the plugin and removes its directory.
             () = signals.received() => Err(ProbeError::Interrupted),
         }
     })
 }
 
-async fn look_at(plugin: Plugin) -> Seen {
+async fn observe(plugin: Plugin) -> Observations {
     let services = plugin.services(LIST_SERVICES_TIMEOUT).await;
     if matches!(services, Err(ServicesError::Status { .. })) {
-        // It is asked to exit next, whether it has ended or not.
+        // A timeout is no error: the shutdown below ends a plugin that still runs.
         let _ = tokio::time::timeout(CRASH_WAIT, plugin.exited()).await;
     }
     let shutdown = plugin.shutdown(SHUTDOWN_GRACE).await;
-    Seen { report: plugin.report().clone(), services, shutdown, stderr: plugin.stderr_tail() }
+    Observations { report: plugin.report().clone(), services, shutdown, stderr: plugin.stderr_tail() }
 }

@@ -1,5 +1,5 @@
-//! What was seen, as text: the facts on standard output, what went wrong on standard error.
-//! Everything foreign is escaped.
+//! The observations of a probe as text: facts on standard output, problems on standard error. Foreign
+//! text is escaped.
 
 use std::fmt::{self, Write};
 
@@ -8,18 +8,18 @@ use portcullis::host::Shutdown;
 use portcullis::verify::{Refusal, VerifyError};
 use portcullis::{Error, Escaped};
 
-use super::session::{ProbeError, Seen};
+use super::session::{Observations, ProbeError};
 use super::{Arguments, ending};
 use crate::OUTPUT;
 use crate::hint;
 
-pub(super) fn show(arguments: &Arguments, probed: &Result<Seen, ProbeError>, exit: Exit) -> Exit {
+pub(super) fn show(arguments: &Arguments, probed: &Result<Observations, ProbeError>, exit: Exit) -> Exit {
     let file = Escaped::path(&arguments.file);
     match probed {
-        Ok(seen) => {
-            let written = OUTPUT.write(format!("{file}: READY\n{}", Indented(ProbeFacts(seen))));
-            if let Some(trouble) = seen.trouble() {
-                OUTPUT.warn(format_args!("{file}: {trouble}{}", LastWords(&seen.stderr)));
+        Ok(observed) => {
+            let written = OUTPUT.write(format!("{file}: READY\n{}", Indented(ProbeFacts(observed))));
+            if let Some(trouble) = observed.trouble() {
+                OUTPUT.warn(format_args!("{file}: {trouble}{}", LastWords(&observed.stderr)));
             }
             OUTPUT.finish(exit, written)
         }
@@ -44,7 +44,7 @@ pub(super) fn show(arguments: &Arguments, probed: &Result<Seen, ProbeError>, exi
     }
 }
 
-/// Why the file itself is refused, if it is.
+/// The refusal of the file itself, if that is the reason.
 fn refusal(fault: &ProbeError) -> Option<&Refusal> {
     match fault {
         ProbeError::Launch(Error::Verify(VerifyError::Refused { reason, .. })) => Some(reason),
@@ -52,26 +52,26 @@ fn refusal(fault: &ProbeError) -> Option<&Refusal> {
     }
 }
 
-/// What is known of a plugin that was ready, one fact to a line.
-struct ProbeFacts<'a>(&'a Seen);
+/// The facts about a plugin that became ready, one to a line.
+struct ProbeFacts<'a>(&'a Observations);
 
 impl fmt::Display for ProbeFacts<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Seen { report, services, shutdown, .. } = self.0;
+        let Observations { report, services, shutdown, .. } = self.0;
         writeln!(f, "{report}")?;
         match services {
             Ok(services) => writeln!(f, "services     {services}")?,
-            Err(error) => writeln!(f, "services     not known: {error}")?,
+            Err(error) => writeln!(f, "services     unknown: {error}")?,
         }
         let Shutdown { ending: how, exit, .. } = shutdown;
         match exit {
             Some(exit) => write!(f, "end          {}, {exit}", ending(*how)),
-            None => write!(f, "end          {}, not ended yet", ending(*how)),
+            None => write!(f, "end          {}, not exited yet", ending(*how)),
         }
     }
 }
 
-/// Each line a little further to the right.
+/// Each line indented by two columns.
 struct Indented<T>(T);
 
 impl<T: fmt::Display> fmt::Display for Indented<T> {
@@ -80,14 +80,14 @@ impl<T: fmt::Display> fmt::Display for Indented<T> {
     }
 }
 
-/// The last lines of a plugin's standard error, as the library shows those of one that did not
-/// start.
+/// The last lines of a plugin's standard error, in the layout that the library uses for a plugin that
+/// did not start.
 struct LastWords<'a>(&'a [u8]);
 
 impl fmt::Display for LastWords<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.0.is_empty() {
-            f.write_str("\n  the last it wrote to its standard error:")?;
+            f.write_str("\n  the last lines of its standard error:")?;
         }
         for line in self.0.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             f.write_char('\n')?;
