@@ -1,7 +1,6 @@
 //! `plugin-verify keygen`: a new key pair. Signs nothing.
 
 use std::error::Error;
-use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use cli_support::{Exit, OutputFormat};
@@ -9,6 +8,7 @@ use portcullis::authoring::sign::KeyPair;
 use portcullis::{Chain, Escaped};
 
 use crate::OUTPUT;
+use crate::files::with_suffix;
 use crate::password;
 
 /// Create a key pair for signing manifests
@@ -67,10 +67,4 @@ fn make(arguments: &Arguments) -> Result<KeyPair, Box<dyn Error>> {
         return Ok(KeyPair::dangerous_generate_unencrypted()?);
     }
     Ok(KeyPair::generate(&arguments.password.new_password()?)?)
-}
-
-pub(crate) fn with_suffix(name: &OsStr, suffix: &str) -> PathBuf {
-    let mut name = OsString::from(name);
-    name.push(suffix);
-    name.into()
 }

@@ -9,6 +9,7 @@ mod completions;
 mod digest;
 mod doctor;
 mod exec;
+mod files;
 mod hint;
 mod inspect;
 mod keygen;
@@ -17,7 +18,7 @@ mod lock;
 mod man;
 mod manifest;
 mod password;
-mod place;
+
 #[cfg(feature = "probe")]
 mod probe;
 mod progress;

@@ -10,7 +10,7 @@ use portcullis::Escaped;
 use serde_json::Value;
 
 use crate::OUTPUT;
-use crate::{cli, place};
+use crate::{cli, files};
 
 /// Print a manual page, or write one for each verb
 ///
@@ -54,7 +54,7 @@ fn write_all(arguments: &Arguments, command: &Command, directory: &Path) -> Exit
     for command in all(command) {
         let file = rendered(command).and_then(|(name, page)| {
             let path = directory.join(name);
-            place::write(&page, &path, true).map(|()| path)
+            files::write(&page, &path, true).map(|()| path)
         });
         match file {
             Ok(path) => written.push(Escaped::path(&path).to_string()),

@@ -12,8 +12,8 @@ use portcullis::{Chain, Escaped};
 use serde_json::{Value, json};
 
 use crate::OUTPUT;
-use crate::keygen::with_suffix;
-use crate::{password, place};
+use crate::files::with_suffix;
+use crate::{files, password};
 
 /// Sign files
 ///
@@ -97,7 +97,7 @@ fn sign(arguments: &Arguments, key: &SecretKey, file: &Path, target: &Path) -> R
     let trusted = arguments.trusted_comment.clone().unwrap_or_else(|| comment(file));
     let untrusted = format!("signature by key {}", key.public_key().id());
     let signature = key.sign(File::open(file)?, &trusted, &untrusted)?;
-    Ok(place::write(signature.as_bytes(), target, arguments.force)?)
+    Ok(files::write(signature.as_bytes(), target, arguments.force)?)
 }
 
 /// The trusted comment that minisign would write.

@@ -13,7 +13,7 @@ use portcullis::verify::{BundlePath, Expiry, ExpiryError, Manifest, Platform, Pl
 use portcullis::{Chain, Escaped};
 
 use crate::OUTPUT;
-use crate::place;
+use crate::files;
 
 const VERB: &str = "manifest create";
 
@@ -146,7 +146,7 @@ fn with_interpreter(arguments: &Arguments, claims: Claims) -> Result<Claims, Box
 fn write(arguments: &Arguments, text: &str) -> Result<PathBuf, Box<dyn Error>> {
     let beside = || Manifest::belonging_to(&arguments.path, arguments.path.is_dir());
     let target = arguments.output.clone().unwrap_or_else(beside);
-    match place::write(text.as_bytes(), &target, arguments.force) {
+    match files::write(text.as_bytes(), &target, arguments.force) {
         Ok(()) => Ok(target),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(CreateError::Exists(target).into()),
         Err(error) => Err(CreateError::Io(target, error).into()),

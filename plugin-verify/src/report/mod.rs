@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use cli_support::{Exit, OutputFormat};
 use portcullis::audit::verifier::{Examination, examine_good};
-use portcullis::fs::{RegularFileError, Symlinks, open_regular};
+use portcullis::fs::{FileMode, RegularFileError, Symlinks, open_regular, replace_file};
 use portcullis::{Chain, Escaped};
 use serde_json::Value;
 
@@ -26,7 +26,6 @@ use self::summary::LogSummary;
 
 use crate::OUTPUT;
 use crate::audit::{LogArguments, verify};
-use crate::place;
 
 const VERB: &str = "audit report";
 
@@ -100,7 +99,7 @@ fn document(arguments: &Arguments, found: &Examination, page: String, exit: Exit
 fn write(page: &str, target: &Path) -> Result<(), String> {
     let name = Escaped::path(target);
     match is_replaceable(target) {
-        Ok(true) => place::write_private(page.as_bytes(), target, true),
+        Ok(true) => replace_file(target, FileMode::Exact(0o600), page.as_bytes()),
         Ok(false) => return Err(format!("{name} exists already, and is no page that could be replaced")),
         Err(error) => Err(error),
     }
