@@ -15,7 +15,7 @@ use crate::verdict::Verdict;
 
 /// Run a file in place of this process, if it may run as a plugin
 ///
-/// Verifies the file as `check` does and executes the verified copy: a file that changes meanwhile
+/// Verifies the file as `check` does and executes the verified copy: changing the file later
 /// cannot change the bytes that run. FILE is a path; PATH is not searched.
 ///
 /// The program keeps the process ID, the standard streams, the terminal, the working directory and
