@@ -1,5 +1,4 @@
-//! What the host leaves in its audit log, and what becomes of the store when the log cannot be
-//! written.
+//! The audit log of kv-host: its records, and the effect of a log that cannot be written.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod support;
@@ -16,8 +15,8 @@ use portcullis::event::{Event, Verdict};
 use support::serving::Serving;
 use support::{Place, digest, our_host, our_plugin, run, wrong_digest};
 
-/// Something that must not be found in the log as it is.
-const CANARY: &str = "a value that nobody but its owner may know";
+/// A value that must not occur in the log.
+const CANARY: &str = "a confidential value";
 
 fn host(place: &Place) -> Command {
     our_host(place, our_plugin(), digest(our_plugin()))
@@ -27,7 +26,7 @@ fn log(place: &Place) -> PathBuf {
     place.path().join("data-audit/log")
 }
 
-/// `kv-host audit` on the log of the place.
+/// `kv-host audit` on the log of this test.
 fn audit(place: &Place) -> Command {
     let mut host = Command::new(env!("CARGO_BIN_EXE_kv-host"));
     host.current_dir(place.path()).arg("--data").arg(place.data()).arg("audit");
@@ -122,18 +121,17 @@ fn changed_or_truncated_log_exits_with_1() {
 fn unrecordable_action_does_not_happen() {
     let place = Place::new();
     run(host(&place).args(["put", "a", "before"])).exits_with(0);
-    // A log that others may read is no log.
+    // The host refuses a log that others may read.
     fs::set_permissions(log(&place), Permissions::from_mode(0o644)).unwrap();
     run(host(&place).args(["put", "a", "after"])).exits_with(2).explains(&["mode 0600"]);
     fs::set_permissions(log(&place), Permissions::from_mode(0o600)).unwrap();
     run(host(&place).args(["get", "a"])).exits_with(0).prints("before");
-    // A file that may not grow is a disk that is full: kv-host must not write a byte more than it
-    // has.
+    // A file size limit acts like a full disk: kv-host cannot write one more byte.
     let length = fs::metadata(log(&place)).unwrap().len();
     let limited = |arguments: &[&str]| {
         let mut limited = Command::new("bash");
         let host = host(&place);
-        // The signal would end it; the error is what a full disk gives.
+        // SIGXFSZ is ignored, so that write(2) fails as on a full disk.
         let script = format!("trap '' XFSZ; exec prlimit --fsize={length} \"$@\"");
         limited.args(["-c", &script, "bash"]).arg(host.get_program()).args(host.get_args()).args(arguments);
         limited.current_dir(place.path()).env("TMPDIR", place.temporary());
@@ -201,7 +199,7 @@ fn log_of_a_killed_host_continues() {
     serving.call(&["put", "a", "1"]).exits_with(0);
     serving.signal(rustix::process::Signal::KILL);
     serving.ended();
-    // As if it had been killed within a record.
+    // As if the kill had hit in the middle of a record.
     OpenOptions::new().append(true).open(log(&place)).unwrap().write_all(b"{\"v\":1,\"seq\":").unwrap();
     run(audit(&place).arg("verify")).exits_with(0).explains(&["incomplete"]);
     run(host(&place).args(["get", "a"])).exits_with(0).prints("1");

@@ -1,4 +1,4 @@
-//! Our host with our plugin, both as programs: values, exit statuses, and what is left behind.
+//! Our host with our plugin, both as programs: values, exit statuses, and leftovers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod support;
@@ -13,7 +13,7 @@ use std::thread;
 use kv::limits::VALUE_BYTES;
 use support::{Place, Ran, digest, names, our_host, our_plugin, run, run_with_input, wrong_digest};
 
-/// Our host with our plugin, which is what it should be.
+/// Our host with our plugin and its correct digest.
 fn host(place: &Place) -> Command {
     our_host(place, our_plugin(), digest(our_plugin()))
 }
@@ -96,7 +96,7 @@ fn tampered_copy_exits_with_1_without_a_launch() {
     let place = Place::new();
     let copy = place.path().join("kv-plugin");
     fs::copy(our_plugin(), &copy).unwrap();
-    // Bytes behind the end of an ELF file change nothing about how it runs.
+    // Bytes after the end of an ELF file do not change how it runs.
     OpenOptions::new().append(true).open(&copy).unwrap().write_all(b"\0").unwrap();
     run(our_host(&place, &copy, digest(our_plugin())).args(["get", "a"])).exits_with(1);
     assert!(!place.has_a_store());
@@ -142,7 +142,7 @@ fn usage_error_exits_with_2() {
     for arguments in wrong {
         run(host(&place).args(arguments)).exits_with(2).prints("");
     }
-    assert!(!place.data().exists(), "something was done");
+    assert!(!place.data().exists(), "the host created its data directory");
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn plugin_inherits_no_environment() {
     let ran = run(host(&Place::new()).env("KV_SECRET", "1").args(["--report", "put", "a", "1"])).exits_with(0);
     let names = ran.stderr.lines().find_map(|line| line.strip_prefix("environment")).unwrap();
     for name in names.split(',').map(str::trim) {
-        assert!(name == "BASIC_PLUGIN" || name.starts_with("PLUGIN_"), "the plugin finds {name}");
+        assert!(name == "BASIC_PLUGIN" || name.starts_with("PLUGIN_"), "the plugin inherits {name}");
     }
 }
 
@@ -197,7 +197,7 @@ fn failure_leaves_nothing_behind() {
 
 #[test]
 fn concurrent_hosts_do_not_interfere() {
-    // One directory for temporary files, as hosts of one user have.
+    // One TMPDIR, as hosts of one user share it.
     let shared = Place::new();
     thread::scope(|scope| {
         for number in 0..4 {
@@ -225,8 +225,8 @@ fn plugin_started_by_hand_explains_itself() {
     }
 }
 
-/// Hosts take the end of its standard output for the end of the plugin, and go-plugin's kill it
-/// then.
+/// A host takes the end of standard output for the end of the plugin. go-plugin hosts then kill it,
+/// so the message must be written before.
 #[test]
 fn plugin_reports_failure_before_closing_stdout() {
     let place = Place::new();

@@ -1,5 +1,5 @@
-//! Real go-plugin peers, both ways: Go hosts with our plugin, Go plugins under our host. Described
-//! in `tests/interop/go/README.md`.
+//! Real go-plugin peers in both directions: Go hosts with our plugin, Go plugins under our host.
+//! `tests/interop/go/README.md` describes them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod support;
@@ -17,10 +17,10 @@ use support::{
     LIMIT, Place, Ran, digest, names, our_host, our_plugin, run, run_with_input, try_run, workspace, wrong_digest,
 };
 
-/// Larger than what gRPC takes by default, on either side.
+/// Larger than the default message limit of gRPC on either side.
 const SEVERAL_MIB: usize = 6 * 1024 * 1024;
 
-/// How long the first build may take, with what it downloads.
+/// The time limit of the first build, including downloads.
 const BUILD_LIMIT: Duration = Duration::from_secs(600);
 
 /// The programs built from `tests/interop/go`.
@@ -35,7 +35,7 @@ impl Go {
         self.0.join("kv-plugin")
     }
 
-    /// The programs that go-plugin publishes as its example.
+    /// The programs of go-plugin's published example.
     fn example_host(&self) -> PathBuf {
         self.0.join("example-host")
     }
@@ -44,11 +44,11 @@ impl Go {
         self.0.join("example-plugin")
     }
 
-    /// Builds all four. An error says why they cannot be built here.
+    /// Builds all four. The error says why this machine cannot build them.
     fn build() -> Result<Self, String> {
         let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("interop-go");
         fs::create_dir_all(&out).unwrap();
-        // Tests may run in processes of their own.
+        // Tests may run in separate processes.
         let lock = File::create(out.join("lock")).unwrap();
         lock.lock().unwrap();
 
@@ -76,7 +76,7 @@ fn go(arguments: &[&str]) -> std::io::Result<Ran> {
     try_run(command.current_dir(workspace().join("tests/interop/go")).args(arguments), b"", BUILD_LIMIT)
 }
 
-/// The Go programs, built once. `None` if there are none here and the test is to be skipped.
+/// The Go programs, built once. `None` if the test must be skipped.
 fn peers() -> Option<&'static Go> {
     static BUILT: OnceLock<Result<Go, String>> = OnceLock::new();
     let built = BUILT.get_or_init(Go::build);
@@ -87,13 +87,13 @@ fn peers() -> Option<&'static Go> {
 fn go_host(go: &Go, place: &Place) -> Command {
     fs::create_dir_all(place.data()).unwrap();
     let mut host = Command::new(go.host());
-    // Plugins inherit the environment of such a host.
+    // The plugins of a Go host inherit its environment.
     host.env("TMPDIR", place.temporary()).arg("-plugin").arg(our_plugin());
     host.args(["-arg", "--data", "-arg"]).arg(place.data());
     host
 }
 
-/// The published Go host with our plugin, run by a shell as it wants it.
+/// The published Go host with our plugin. It runs the plugin through a shell.
 fn example_host(go: &Go, place: &Place, switch: &str) -> Command {
     fs::create_dir_all(place.data()).unwrap();
     let plugin = format!("'{}' --data '{}' {switch}", our_plugin().display(), place.data().display());
@@ -102,12 +102,12 @@ fn example_host(go: &Go, place: &Place, switch: &str) -> Command {
     host
 }
 
-/// Our host with a plugin, which is what it should be.
+/// Our host with a plugin and its correct digest.
 fn host_of(place: &Place, plugin: &Path) -> Command {
     our_host(place, plugin, digest(plugin))
 }
 
-/// Launches the Go plugin with flags of its own.
+/// Launches the Go plugin with the given flags.
 async fn launch(place: &Place, go: &Go, flags: &[&str]) -> Result<Session, portcullis::Error> {
     let verified = Policy::new().allow(digest(&go.plugin())).verify(go.plugin())?;
     let builder = library::builder(place, verified).arg("-data").arg(place.data()).args(flags.iter().copied());
@@ -174,7 +174,7 @@ fn go_host_of_another_version_reports_both() {
     ran.exits_with(1).explains(&["Plugin version: 1, Client versions: [3]"]);
 }
 
-/// It knows the KV service alone, which version 2 has too, over the same values.
+/// The Go host uses only the KV service, which version 2 also serves over the same values.
 #[test]
 fn go_host_drives_our_plugin_in_either_version() {
     let Some(go) = peers() else { return };
@@ -233,8 +233,8 @@ fn go_host_leaves_nothing_of_our_plugin() {
     }
 }
 
-/// A Go host that finds no common version sends SIGKILL, so that the plugin cannot remove its
-/// socket. The next one does.
+/// A Go host without a common version sends SIGKILL, so the plugin cannot remove its socket. The
+/// next plugin does.
 #[test]
 fn next_launch_cleans_up_after_go_host_kill() {
     let Some(go) = peers() else { return };
@@ -293,8 +293,7 @@ fn our_host_and_a_go_plugin_exchange_several_mib() {
 fn our_host_refuses_go_plugin_with_other_digest() {
     let Some(go) = peers() else { return };
     let place = Place::new();
-    // Without a directory for temporary files nothing can be launched, and that would be another
-    // error.
+    // A launch needs TMPDIR. Without it, the error would be another one.
     let mut host = our_host(&place, &go.plugin(), wrong_digest());
     let ran = run(host.env("TMPDIR", "/nonexistent").args(["put", "a", "1"])).exits_with(1);
     ran.explains(&["is refused: its SHA-256 is not the expected one", &digest(&go.plugin()).to_string()]);
@@ -335,8 +334,7 @@ fn our_host_and_go_plugin_negotiate_highest_version() {
     assert_eq!(version, 2);
 }
 
-/// What a Go plugin prints travels over a stream of its own, and blocks the plugin unless it is
-/// read.
+/// The output of a Go plugin travels over its own stream, and an unread stream blocks the plugin.
 #[test]
 fn go_plugin_that_prints_much_does_not_hang() {
     let Some(go) = peers() else { return };
@@ -389,7 +387,7 @@ fn go_plugin_lists_its_services() {
     }
 }
 
-/// What the library concludes from these words about plugins that do not list their services.
+/// The library reads these messages to tell whether a plugin has a service.
 #[test]
 fn go_plugin_tells_missing_service_from_missing_method() {
     let Some(go) = peers() else { return };

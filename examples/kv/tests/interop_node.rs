@@ -1,5 +1,5 @@
-//! A real grpc-js plugin under our host, as a bundle of which every file is verified. It serves
-//! over mutual TLS only, so each answer proves that both certificates were accepted.
+//! A real grpc-js plugin under our host, as a bundle whose every file is verified. It serves only
+//! over mutual TLS, so each response proves that both certificates were accepted.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod support;
@@ -18,22 +18,22 @@ use support::library::{self, Session, within_limit};
 use support::publisher::{Publisher, manifest_of};
 use support::{LIMIT, Place, Ran, digest, our_host_of, run, run_with_input, try_run, workspace};
 
-/// An interpreter, and packages for it.
+/// An interpreter and its packages.
 struct Node {
     program: PathBuf,
-    /// What `tests/interop/setup-node` installed.
+    /// The packages that `tests/interop/setup-node` installed.
     packages: PathBuf,
 }
 
 impl Node {
-    /// The interpreter that `PORTCULLIS_NODE` names, else the one on the `PATH`.
+    /// The interpreter in `PORTCULLIS_NODE`, or else the one on the `PATH`.
     fn find() -> Result<Self, String> {
         let packages = workspace().join("target/interop/node/node_modules");
         if !packages.join("@grpc/grpc-js").is_dir() {
             return Err("there is no grpc-js (tests/interop/setup-node installs it)".into());
         }
         let command = std::env::var_os("PORTCULLIS_NODE").unwrap_or("node".into());
-        // What is on the PATH may be a script that starts the interpreter.
+        // The program on the PATH may be a script that starts the interpreter.
         let asked = try_run(Command::new(&command).args(["-p", "process.execPath"]), b"", LIMIT);
         let asked = asked.map_err(|error| format!("there is no Node: {}: {error}", command.display()))?;
         if !asked.succeeded() {
@@ -44,16 +44,15 @@ impl Node {
     }
 }
 
-/// The interpreter. `None` if there is none here and the test is to be skipped.
+/// The interpreter. `None` if the test must be skipped.
 fn peer() -> Option<&'static Node> {
     static FOUND: OnceLock<Result<Node, String>> = OnceLock::new();
     let found = FOUND.get_or_init(Node::find);
     found.as_ref().map_err(|reason| support::skip(reason)).ok()
 }
 
-/// The plugin as a directory with a signed manifest: the program, its modules, and every package.
-/// Of what it runs on, the manifest names the interpreter's executable; what the linker loads is
-/// the machine's.
+/// The plugin as a bundle with a signed manifest: the program, its modules, and every package. The
+/// manifest names the executable of the interpreter. Shared libraries come from the machine.
 struct Bundle<'a> {
     node: &'a Node,
     place: Place,
@@ -80,7 +79,7 @@ impl<'a> Bundle<'a> {
         self.directory().join(name)
     }
 
-    /// Signs everything that lies there.
+    /// Signs every file of the bundle.
     fn publish(&self) {
         let claims = Claims::new("node-kv".parse().unwrap(), Version::new(1, 0, 0));
         let claims = claims.with_program("bundle_main.js".parse().unwrap());
@@ -89,7 +88,7 @@ impl<'a> Bundle<'a> {
         self.publisher.publish(&self.directory(), &claims);
     }
 
-    /// A run of our host with it.
+    /// Our host with this bundle.
     fn host(&self, arguments: &[&str], input: &[u8]) -> Ran {
         let mut host = our_host_of(&self.place, &self.directory());
         host.arg("--key").arg(self.publisher.key().to_string()).arg("--report");
@@ -154,7 +153,7 @@ fn node_bundle_ignores_files_added_later() {
     let stray = bundle.file("node_modules/stray.js");
     fs::write(&stray, "throw { code: 'put there' };\n").unwrap();
     bundle.get("stray").exits_with(0).prints("MODULE_NOT_FOUND");
-    // Where its publisher signed it, it is part of the plugin.
+    // A file that the publisher signed is part of the plugin.
     bundle.publish();
     bundle.get("stray").exits_with(0).prints("put there");
 }
@@ -163,12 +162,12 @@ fn node_bundle_ignores_files_added_later() {
 fn node_bundle_ignores_packages_in_parent_directories() {
     let Some(node) = peer() else { return };
     let bundle = Bundle::of(node);
-    // Above the directory that was signed, and above the copy that runs.
+    // Above the signed directory, and above the copy that runs.
     for above in [bundle.place.path().to_path_buf(), bundle.place.temporary()] {
         fs::create_dir(above.join("node_modules")).unwrap();
         fs::write(above.join("node_modules/stray.js"), "throw { code: 'put there' };\n").unwrap();
     }
-    // By default Node sees them.
+    // By default, Node finds them.
     let ask = "try { require('stray') } catch (error) { console.log(error.code) }";
     let ran = run(Command::new(&node.program).args(["-e", ask]).current_dir(bundle.directory()));
     ran.exits_with(0).prints("put there\n");

@@ -1,6 +1,6 @@
-//! A real grpcio plugin under our host: it serves over mutual TLS only, so each answer proves that
-//! both certificates were accepted. First as a script that nobody verifies, then as a bundle of
-//! which every file is verified.
+//! A real grpcio plugin under our host. It serves only over mutual TLS, so each response proves
+//! that both certificates were accepted. First as an unverified script, then as a bundle whose
+//! every file is verified.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod support;
@@ -21,14 +21,14 @@ use support::{LIMIT, Place, Ran, digest, our_host_of, run, try_run, workspace};
 
 /// An interpreter with grpcio.
 struct Python {
-    /// As it calls itself: in a virtual environment the link, by which it finds its packages.
+    /// Its own name. In a virtual environment this is a symlink, which leads it to its packages.
     name: PathBuf,
-    /// The program behind the link.
+    /// The target of the symlink.
     program: PathBuf,
 }
 
 impl Python {
-    /// The interpreter that `PORTCULLIS_PYTHON` names, else that of `tests/interop/setup-python`,
+    /// The interpreter in `PORTCULLIS_PYTHON`, or else that of `tests/interop/setup-python`, or
     /// else the one on the `PATH`.
     fn find() -> Result<Self, String> {
         let set_up = workspace().join("target/interop/python/bin/python3");
@@ -41,7 +41,7 @@ impl Python {
     }
 
     fn with_grpcio(command: &Path) -> Result<Self, String> {
-        // What is on the PATH may be a script that starts the interpreter.
+        // The program on the PATH may be a script that starts the interpreter.
         let script = "import grpc, grpc_health, cryptography, sys; print(sys.executable, end='')";
         let asked = try_run(Command::new(command).args(["-c", script]), b"", LIMIT);
         let asked = asked.map_err(|error| format!("{}: {error}", command.display()))?;
@@ -55,9 +55,9 @@ impl Python {
 
     /// Launches the plugin.
     ///
-    /// Sealed, as ever: an interpreter finds its library by an absolute path, if it needs one, and
-    /// its packages by its name. One whose libraries are to be found relative to its file
-    /// (`$ORIGIN`) cannot run so. The script is an argument, which nobody verifies.
+    /// The interpreter is sealed. It finds its shared library by an absolute path and its packages
+    /// by its name. An interpreter that needs `$ORIGIN` cannot run sealed. The script is an
+    /// argument, which is not verified.
     async fn launch(&self, place: &Place) -> Session {
         let policy = Policy::new().allow(digest(&self.program));
         let builder = library::builder(place, policy.verify(&self.program).unwrap());
@@ -67,7 +67,7 @@ impl Python {
     }
 }
 
-/// The interpreter. `None` if there is none here and the test is to be skipped.
+/// The interpreter. `None` if the test must be skipped.
 fn peer() -> Option<&'static Python> {
     static FOUND: OnceLock<Result<Python, String>> = OnceLock::new();
     let found = FOUND.get_or_init(Python::find);
@@ -111,8 +111,7 @@ fn verified_interpreter_is_the_process_that_answers() {
     assert_ne!(report.peer_check, PeerCheck::CertificateOnly);
 }
 
-/// It has no reflection, and C-core does not say whether it is the service or the method that it
-/// does not know.
+/// The plugin has no reflection, and C-core does not tell a missing service from a missing method.
 #[test]
 fn python_plugin_does_not_list_its_services() {
     let Some(python) = peer() else { return };
@@ -145,8 +144,8 @@ fn dropped_python_plugin_leaves_nothing() {
     place.assert_nothing_is_left();
 }
 
-/// Prints where each module is that the plugin needs besides the interpreter's own library, with
-/// its place in a directory of packages.
+/// Prints the path of each module that the plugin needs besides the standard library, with its
+/// place in a package directory.
 const PACKAGES: &str = r#"
 import importlib.util, os
 for name in "grpc grpc_health google.protobuf google._upb cryptography _cffi_backend typing_extensions".split():
@@ -157,9 +156,9 @@ for name in "grpc grpc_health google.protobuf google._upb cryptography _cffi_bac
         print(spec.origin, os.path.basename(spec.origin), sep="\t")
 "#;
 
-/// The plugin as a directory with a signed manifest: the script, a module of its own, and every
-/// package that it imports. Of what it runs on, the manifest names the interpreter's executable;
-/// the interpreter's library and what the linker loads are the machine's.
+/// The plugin as a bundle with a signed manifest: the script, one module, and every package that it
+/// imports. The manifest names the executable of the interpreter. The standard library and shared
+/// libraries come from the machine.
 struct Bundle<'a> {
     python: &'a Python,
     place: Place,
@@ -190,11 +189,11 @@ impl<'a> Bundle<'a> {
         self.directory().join(name)
     }
 
-    /// Signs everything that lies there.
+    /// Signs every file of the bundle.
     fn publish(&self) {
         let claims = Claims::new("python-kv".parse().unwrap(), Version::new(1, 0, 0));
         let claims = claims.with_program("bundle_main.py".parse().unwrap());
-        // Isolated, without packages of the machine, and without writing beside the modules.
+        // Isolated mode, no packages of the machine, no bytecode files.
         let arguments = ["-I", "-S", "-B"].map(String::from).to_vec();
         let claims = claims.with_installed_interpreter(&self.python.program, arguments).unwrap();
         self.publisher.publish(&self.directory(), &claims);
@@ -242,11 +241,11 @@ fn python_bundle_with_changed_module_is_refused() {
 fn python_bundle_ignores_files_added_later() {
     let Some(python) = peer() else { return };
     let bundle = Bundle::of(python);
-    // A package is preferred to a module of the same name in the same directory.
+    // Python prefers a package to a module of the same name in the same directory.
     fs::create_dir(bundle.file("words")).unwrap();
     fs::write(bundle.file("words/__init__.py"), "WORD = b'shadowed'\n").unwrap();
     bundle.get("word").exits_with(0).prints("from the bundle");
-    // Where its publisher signed it, it is part of the plugin.
+    // A file that the publisher signed is part of the plugin.
     bundle.publish();
     bundle.get("word").exits_with(0).prints("shadowed");
 }
@@ -259,11 +258,11 @@ fn python_bundle_ignores_user_site_packages() {
     for name in ["sitecustomize.py", "usercustomize.py", "grpc.py", "os.py"] {
         fs::write(bundle.file(name), hostile).unwrap();
     }
-    // The plugin's working directory, as kv-host has it.
+    // The working directory that kv-host gives the plugin.
     fs::create_dir(bundle.place.data()).unwrap();
     fs::write(bundle.place.data().join("grpc.py"), hostile).unwrap();
     bundle.get("word").exits_with(0).prints("from the bundle");
-    // Without the isolation it would be.
+    // Without isolated mode, Python finds it.
     let ran = run(Command::new(&python.name).arg("-c").arg("import grpc").current_dir(bundle.place.data()));
     ran.exits_with(1).explains(&["hostile"]);
 }
@@ -272,7 +271,7 @@ fn python_bundle_ignores_user_site_packages() {
 fn python_bundle_ignores_unsigned_bytecode() {
     let Some(python) = peer() else { return };
     let bundle = Bundle::of(python);
-    // Compiled from something else, and never compared with its source (PEP 552).
+    // Compiled from another source, in the mode that never compares the two (PEP 552).
     let forge = "import importlib.util as u, os, py_compile, sys; source, path = sys.argv[1:]\n\
                  os.makedirs(os.path.dirname(path := u.cache_from_source(path)))\n\
                  py_compile.compile(source, path, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)";

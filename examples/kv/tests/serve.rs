@@ -1,5 +1,4 @@
-//! Callers of a host that serves: each call, values of any size, many at once, and those who send
-//! or take nothing.
+//! Callers of a serving host: every call, values of any size, concurrency, and stalled callers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod support;
@@ -14,8 +13,8 @@ use kv::store_proto::store_client::StoreClient;
 use kv::store_proto::{DeleteRequest, GetRequest, WatchRequest};
 use rustix::process::Signal;
 use support::library::within_limit;
-use support::parts::{announcement, chunk, commit};
 use support::serving::{Serving, client, peak_memory, says};
+use support::serving::{announcement, chunk, commit};
 use support::{Place, run_with_input};
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
@@ -75,7 +74,7 @@ fn malformed_upload_changes_nothing() {
         let cases = [
             (vec![announcement("a", 3, None), chunk(b"ne"), commit()], "shorter than announced"),
             (vec![announcement("a", 3, None), chunk(b"newer"), commit()], "longer than announced"),
-            // It ended in good order, and never said that this was all.
+            // The stream ends cleanly, but without a commit.
             (vec![announcement("a", 3, None), chunk(b"new")], "without a commit"),
             (vec![announcement("a", 3, None)], "without a commit"),
             (vec![chunk(b"new"), commit()], "does not announce a value"),
@@ -96,7 +95,7 @@ fn malformed_upload_changes_nothing() {
     serving.call(&["get", "--with-version", "a"]).exits_with(0).prints("1\nold");
 }
 
-/// With every byte sent, and with some of them: what is missing is the word that this was all.
+/// With all bytes sent, and with some of them; the commit is missing each time.
 #[test]
 fn interrupted_put_changes_nothing() {
     let place = Place::new();
@@ -110,8 +109,8 @@ fn interrupted_put_changes_nothing() {
             let call = tokio::spawn(async move { writer.put(ReceiverStream::new(parts)).await });
             sender.send(announcement("a", 3, None)).await.unwrap();
             sender.send(chunk(sent)).await.unwrap();
-            // Taken from the channel, so on its way; and there before the answers to what is asked
-            // on the same connection afterwards.
+            // The chunk has left the channel. The responses to later calls on the same connection
+            // prove that it has arrived.
             drop(sender.reserve().await.unwrap());
             for _ in 0..3 {
                 client.delete(DeleteRequest { key: "none".into() }).await.unwrap();
@@ -120,8 +119,7 @@ fn interrupted_put_changes_nothing() {
             assert!(call.await.unwrap_err().is_cancelled());
         }
     });
-    // As many writers as there is room for: all of them have their turn, so none that broke off is
-    // still there.
+    // Twice as many writes as run concurrently: none waits for a permit of an interrupted put.
     for number in 0..8 {
         serving.call(&["put", "b", &number.to_string()]).exits_with(0);
     }
@@ -154,7 +152,7 @@ fn concurrent_swaps_lose_no_update() {
     serving.call(&["list"]).exits_with(0).prints(format!("{}\t3\tcounter\n", CALLERS * TURNS));
 }
 
-/// Whether nobody else was quicker.
+/// Adds one to the counter. Returns false if another caller was faster.
 async fn increment(client: &mut StoreClient<Channel>) -> bool {
     let (version, count) = read(client, "counter").await.unwrap_or((0, b"0".to_vec()));
     let next = (String::from_utf8(count).unwrap().parse::<usize>().unwrap() + 1).to_string();
@@ -164,7 +162,7 @@ async fn increment(client: &mut StoreClient<Channel>) -> bool {
         Err(status) => {
             assert_eq!(status.code(), Code::Aborted, "{status}");
             let current: u64 = status.metadata().get(VERSION_TRAILER).unwrap().to_str().unwrap().parse().unwrap();
-            assert!(current > version, "the version is {current}, and {version} was refused");
+            assert!(current > version, "version {version} was rejected, but the current version is {current}");
             false
         }
     }
@@ -172,7 +170,9 @@ async fn increment(client: &mut StoreClient<Channel>) -> bool {
 
 async fn read(client: &mut StoreClient<Channel>, key: &str) -> Result<(u64, Vec<u8>), Status> {
     let mut parts = client.get(GetRequest { key: key.into() }).await?.into_inner();
-    let Some(GetPart::Found(found)) = parts.message().await?.unwrap().part else { panic!("nothing was announced") };
+    let Some(GetPart::Found(found)) = parts.message().await?.unwrap().part else {
+        panic!("the first message does not announce a value")
+    };
     let mut value = Vec::new();
     while let Some(next) = parts.message().await? {
         let Some(GetPart::Chunk(chunk)) = next.part else { panic!("no chunk") };
@@ -216,8 +216,8 @@ fn signal_ends_a_watcher_cleanly() {
     serving.call(&["put", "a", "1"]).exits_with(0);
 }
 
-/// More of them than the window of the connection to the plugin has room for, each with a value
-/// that does not fit into its own.
+/// More stalled readers than fit into the flow-control window of the connection to the plugin, each
+/// with a value that exceeds the window of its stream.
 #[test]
 fn stalled_readers_block_neither_writers_nor_watchers() {
     let place = Place::new();
@@ -241,14 +241,14 @@ fn stalled_readers_block_neither_writers_nor_watchers() {
             changes.message().await.unwrap().unwrap();
         }
         go_on.send(true).unwrap();
-        // Whoever had been given up for the others to go on would not have it all.
+        // A reader whose call had been cancelled to free the window would not get its whole value.
         for stalled in stalled {
             assert!(stalled.await.unwrap().unwrap() == value, "another value came");
         }
     });
 }
 
-/// Begins to read a value and then takes nothing until it may go on.
+/// Starts to read a value, then stalls until `go_on`.
 async fn stall(socket: PathBuf, began: mpsc::Sender<()>, mut go_on: watch::Receiver<bool>) -> Result<Vec<u8>, Status> {
     let mut client = client(&socket).await;
     let mut parts = client.get(GetRequest { key: "large".into() }).await?.into_inner();

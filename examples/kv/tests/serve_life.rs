@@ -1,4 +1,4 @@
-//! The life of a host that serves: its socket, who is let in, and how it ends.
+//! A serving host: its socket, its admission of callers, and its end.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod support;
@@ -12,8 +12,8 @@ use std::process::Command;
 use kv::store_proto::{ListRequest, WatchRequest};
 use rustix::process::Signal;
 use support::library::within_limit;
-use support::parts::{announcement, chunk, commit};
 use support::serving::{Serving, caller, client};
+use support::serving::{announcement, chunk, commit};
 use support::{Place, run};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
@@ -51,9 +51,9 @@ fn shutdown_lets_running_call_finish() {
         let mut changes = watcher.watch(WatchRequest::default()).await.unwrap().into_inner();
         changes.message().await.unwrap().unwrap();
         serving.signal(Signal::TERM);
-        let told = changes.message().await.unwrap_err();
-        assert_eq!((told.code(), told.message()), (Code::Unavailable, "the host is shutting down"));
-        // It has heard. Nobody new is heard any more.
+        let status = changes.message().await.unwrap_err();
+        assert_eq!((status.code(), status.message()), (Code::Unavailable, "the host is shutting down"));
+        // The host is shutting down and rejects new calls.
         assert!(watcher.list(ListRequest::default()).await.is_err());
         sender.send(chunk(b"3")).await.unwrap();
         sender.send(commit()).await.unwrap();
@@ -116,7 +116,7 @@ fn socket_of_a_killed_host_is_replaced() {
     assert_eq!(serving.ended().0, None);
     assert!(fs::symlink_metadata(&socket).unwrap().file_type().is_socket());
     run(caller(&socket).args(["get", "a"])).exits_with(2).explains(&["cannot connect to a host", "refused"]);
-    // Its plugin dies with it, and lets go of the store.
+    // The plugin dies with the host and releases the store.
     place.assert_no_process_is_left();
     Serving::start(&place).call(&["get", "a"]).exits_with(0).prints("1");
 }
@@ -148,7 +148,7 @@ fn socket_is_private_to_the_user() {
     assert_eq!(fs::symlink_metadata(serving.socket()).unwrap().mode() & 0o7777, 0o600);
 }
 
-/// Even where somebody opened the directory and the socket afterwards.
+/// Even if the modes of the directory and the socket are opened afterwards.
 #[test]
 fn other_user_is_refused() {
     if !rustix::process::geteuid().is_root() {
@@ -171,8 +171,8 @@ fn other_user_is_refused() {
     serving.call(&["get", "a"]).exits_with(0).prints("1");
 }
 
-fn is_hung_up(stream: &mut UnixStream) -> bool {
-    // An error where something was sent that was never read.
+fn is_disconnected(stream: &mut UnixStream) -> bool {
+    // An error, if the host left sent bytes unread.
     matches!(stream.read(&mut [0; 1]), Ok(0) | Err(_))
 }
 
@@ -182,7 +182,7 @@ fn non_http2_caller_is_disconnected() {
     let serving = Serving::start(&place);
     let mut stream = UnixStream::connect(serving.socket()).unwrap();
     stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
-    assert!(is_hung_up(&mut stream));
+    assert!(is_disconnected(&mut stream));
     serving.says("the caller does not speak HTTP/2");
     serving.call(&["list"]).exits_with(0);
 }
@@ -193,9 +193,9 @@ fn excess_connections_are_refused() {
     let serving = Serving::start(&place);
     let connect = || UnixStream::connect(serving.socket()).unwrap();
     let held: Vec<_> = (0..256).map(|_| connect()).collect();
-    assert!(is_hung_up(&mut connect()));
+    assert!(is_disconnected(&mut connect()));
     serving.says("the limit of 256 is reached");
     drop(held);
-    // Those who went are seen one after the other.
+    // The host notices closed connections one by one.
     while !serving.call(&["list"]).succeeded() {}
 }

@@ -1,5 +1,5 @@
-//! Each command of our host with our plugin, which launch for it alone: results, exit statuses, and
-//! what versions of the protocol have.
+//! Each command of our host, with one launch per command: results, exit statuses, and protocol
+//! versions.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod support;
@@ -105,8 +105,8 @@ fn version_1_message_holds_the_largest_value() {
     call(&place, &["--protocol", "1", "get", "large"]).exits_with(0).prints(&value);
 }
 
-/// Looked at while the host waits for somebody to read on, and has had all but the end of the
-/// value.
+/// Measures the memory of the host while it holds the last part of the value and waits for its
+/// reader.
 #[test]
 fn host_streams_a_large_value_without_buffering_it() {
     let place = Place::new();

@@ -1,5 +1,5 @@
-//! Whose word our host takes for a plugin: each source alone and together, and what it does when
-//! one of them speaks against it or not at all. A plugin that was refused has not run.
+//! Trust sources of kv-host, alone and combined, and their refusals. Each test checks that a
+//! refused plugin did not run.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod support;
@@ -16,8 +16,7 @@ use portcullis::verify::{Subject, Version};
 use support::publisher::{self, Publisher, manifest_of};
 use support::{Place, Ran, digest, our_host_of, our_plugin, run, wrong_digest};
 
-/// A plugin directory with our plugin in it under the name `kv`, and everybody who might vouch for
-/// it.
+/// A plugin directory with our plugin under the name `kv`, and its trust sources.
 struct Fixture {
     place: Place,
     publisher: Publisher,
@@ -73,7 +72,7 @@ impl Fixture {
         ["--sha256".into(), self.digest.to_string()]
     }
 
-    /// The key of a publisher who has signed a manifest for the plugin.
+    /// The key of a publisher, after signing a manifest for the plugin.
     fn key(&self) -> [String; 2] {
         self.publisher.publish(&self.plugin(), &claims());
         self.key_alone()
@@ -83,7 +82,7 @@ impl Fixture {
         ["--key".into(), self.publisher.key().to_string()]
     }
 
-    /// A policy that takes plugins from the plugin directory.
+    /// A policy for the plugin directory.
     fn policy(&self, rules: &str) -> [String; 2] {
         let path = self.file("policy.toml");
         let directory = self.file("plugins");
@@ -102,7 +101,7 @@ impl Fixture {
         run(self.host(trust).args(["put", "a", "1"]))
     }
 
-    /// Holds if the host refuses the plugin for what `words` say.
+    /// Checks that the host refuses the plugin and that its message contains `words`.
     #[track_caller]
     fn refuses(&self, trust: &[[String; 2]], words: &[&str]) {
         self.put(trust).exits_with(1).prints("").explains(words);
@@ -111,11 +110,11 @@ impl Fixture {
 
     #[track_caller]
     fn has_run_nothing(&self) {
-        assert!(!self.place.has_a_store(), "the plugin was run");
+        assert!(!self.place.has_a_store(), "the plugin ran");
         self.place.assert_nothing_is_left();
     }
 
-    /// Who vouched, as the report of a launch says it.
+    /// The trust sources that the launch report names.
     #[track_caller]
     fn vouchers(&self, trust: &[[String; 2]]) -> Vec<String> {
         let ran = run(self.host(trust).args(["--report", "put", "a", "1"])).exits_with(0);
@@ -137,7 +136,7 @@ fn text(path: &Path) -> String {
     path.to_str().unwrap().into()
 }
 
-/// Bytes behind the end of an ELF file change nothing about how it runs.
+/// Appends a byte. Bytes after the end of an ELF file do not change how it runs.
 fn tamper(path: &Path) {
     OpenOptions::new().append(true).open(path).unwrap().write_all(b"\0").unwrap();
 }
@@ -306,7 +305,7 @@ fn source_is_required_and_policy_excludes_others() {
         fixture.put(&[policy.clone(), other]).exits_with(2).explains(&["cannot be used with"]);
     }
     fixture.put(&[fixture.sha256(), ["--manifest".into(), "m".into()]]).exits_with(2).explains(&["--key"]);
-    assert!(!fixture.place.data().exists(), "something was done");
+    assert!(!fixture.place.data().exists(), "the host created its data directory");
 }
 
 #[test]

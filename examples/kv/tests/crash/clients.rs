@@ -1,5 +1,5 @@
-//! Clients of a host that may end at any moment: what they asked for, and what they were told. They
-//! go on until nobody answers.
+//! Clients of a host that may be killed at any moment. They record each call and its response, and
+//! continue until the host no longer answers.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -13,83 +13,83 @@ use tonic::transport::Channel;
 use tonic::{Code, Status};
 
 use crate::random::Random;
-use crate::support::parts::{announcement, chunk, commit};
 use crate::support::serving::client;
+use crate::support::serving::{announcement, chunk, commit};
 
 const CLIENTS: u64 = 6;
 const KEYS: u64 = 20;
 
-/// Values are short enough to be one piece, and long enough that records of several calls do not
-/// fit into a page.
+/// The longest padding of a value in bytes: a value fits into one chunk, and the records of several
+/// calls exceed a page.
 const LONGEST: u64 = 300;
 
-/// What is done to a key. Every value is another.
+/// An operation on a key. Every value is unique.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Ask {
+pub(crate) enum Operation {
     Put(Vec<u8>),
     Swap(u64, Vec<u8>),
     Delete,
     Get,
 }
 
-/// What the client knows of it afterwards.
+/// What the client learned from a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Told {
-    /// It is stored under this version.
+pub(crate) enum Response {
+    /// The value was stored with this version.
     Stored(u64),
-    /// It is gone; whether there was anything.
-    Taken(bool),
+    /// The value was deleted, if there was one.
+    Deleted(bool),
     Found(u64, Vec<u8>),
     Missing,
-    /// The key had another version: nothing was changed.
+    /// The key had another version. Nothing changed.
     Aborted,
-    /// It could not be recorded: nothing was made.
-    NotMade,
-    /// Nothing that could be relied on.
-    Nothing,
+    /// The call could not be recorded and was not made.
+    Unrecordable,
+    /// The outcome is unknown.
+    Unknown,
 }
 
 /// One call of a client.
 #[derive(Debug, Clone)]
 pub(crate) struct Attempt {
     pub(crate) key: String,
-    pub(crate) ask: Ask,
-    pub(crate) told: Told,
+    pub(crate) operation: Operation,
+    pub(crate) response: Response,
     pub(crate) begun: Instant,
-    /// When the client was told. What it was told nothing about can have happened until everybody
-    /// was dead.
+    /// When the client got the response. A call without a response may take effect until all
+    /// processes are dead.
     pub(crate) ended: Instant,
 }
 
 impl Attempt {
-    /// The value that it would store.
+    /// The value to store.
     pub(crate) fn value(&self) -> Option<&[u8]> {
-        match &self.ask {
-            Ask::Put(value) | Ask::Swap(_, value) => Some(value),
-            Ask::Delete | Ask::Get => None,
+        match &self.operation {
+            Operation::Put(value) | Operation::Swap(_, value) => Some(value),
+            Operation::Delete | Operation::Get => None,
         }
     }
 
     /// The messages of the call.
     pub(crate) fn parts(&self) -> Option<[WriteRequest; 3]> {
-        let expected = match self.ask {
-            Ask::Swap(expected, _) => Some(expected),
+        let expected = match self.operation {
+            Operation::Swap(expected, _) => Some(expected),
             _ => None,
         };
         self.value().map(|value| [announcement(&self.key, value.len(), expected), chunk(value), commit()])
     }
 }
 
-/// The last version of each key that anybody heard of.
+/// The last known version of each key.
 type Versions = Arc<Mutex<Vec<u64>>>;
 
-/// Clients that are at work.
+/// Running clients.
 pub(crate) struct Clients {
     tasks: JoinSet<Vec<Attempt>>,
 }
 
 impl Clients {
-    /// `name` is part of all that they store, and no other clients have it.
+    /// `name` must be unique: it makes the stored values unique.
     pub(crate) async fn start(socket: &Path, name: &str, random: &mut Random) -> Self {
         let (mut tasks, versions) = (JoinSet::new(), Versions::new(Mutex::new(vec![0; KEYS as usize])));
         for number in 0..CLIENTS {
@@ -100,17 +100,17 @@ impl Clients {
         Self { tasks }
     }
 
-    /// What they did, when they have found that nobody answers any more.
+    /// Waits until the clients have noticed the end of the host. Returns their calls.
     pub(crate) async fn finish(self) -> Vec<Attempt> {
         self.tasks.join_all().await.into_iter().flatten().collect()
     }
 }
 
-/// Asks for each key once.
+/// Gets each key once.
 pub(crate) async fn get_all(socket: &Path) -> Vec<Attempt> {
     let (mut client, mut attempts) = (client(socket).await, Vec::new());
     for number in 0..KEYS as usize {
-        attempts.push(attempt(&mut client, number, Ask::Get).await.0);
+        attempts.push(attempt(&mut client, number, Operation::Get).await.0);
     }
     attempts
 }
@@ -119,51 +119,52 @@ async fn work(mut client: StoreClient<Channel>, name: String, mut random: Random
     let mut attempts = Vec::new();
     loop {
         let number = random.below(KEYS) as usize;
-        let ask = choose(&mut random, &format!("{name}-{}:", attempts.len()), versions.lock().unwrap()[number]);
-        let (attempt, goes_on) = attempt(&mut client, number, ask).await;
-        if let Told::Stored(version) | Told::Found(version, _) = attempt.told {
+        let operation = choose(&mut random, &format!("{name}-{}:", attempts.len()), versions.lock().unwrap()[number]);
+        let (attempt, is_alive) = attempt(&mut client, number, operation).await;
+        if let Response::Stored(version) | Response::Found(version, _) = attempt.response {
             let known = &mut versions.lock().unwrap()[number];
             *known = version.max(*known);
         }
         attempts.push(attempt);
-        if !goes_on {
+        if !is_alive {
             return attempts;
         }
     }
 }
 
-/// Makes a call. Returns also whether there may be somebody to ask still.
-async fn attempt(client: &mut StoreClient<Channel>, number: usize, ask: Ask) -> (Attempt, bool) {
+/// Makes a call. Also returns whether the host may still be alive.
+async fn attempt(client: &mut StoreClient<Channel>, number: usize, operation: Operation) -> (Attempt, bool) {
     let begun = Instant::now();
-    let mut attempt = Attempt { key: format!("key-{number}"), ask, told: Told::Nothing, begun, ended: begun };
-    let told = call(client, &attempt).await;
+    let mut attempt =
+        Attempt { key: format!("key-{number}"), operation, response: Response::Unknown, begun, ended: begun };
+    let result = call(client, &attempt).await;
     attempt.ended = Instant::now();
-    let goes_on;
-    (attempt.told, goes_on) = told.map_or_else(|status| understood(&status), |told| (told, true));
-    (attempt, goes_on)
+    let is_alive;
+    (attempt.response, is_alive) = result.map_or_else(|status| interpret(&status), |response| (response, true));
+    (attempt, is_alive)
 }
 
-fn choose(random: &mut Random, name: &str, version: u64) -> Ask {
+fn choose(random: &mut Random, name: &str, version: u64) -> Operation {
     let value = |random: &mut Random| {
         let length = random.below(LONGEST) as usize;
         name.bytes().chain(std::iter::repeat_n(b'.', length)).collect()
     };
     match random.below(10) {
-        0..4 => Ask::Put(value(random)),
-        4..7 => Ask::Swap(version, value(random)),
-        7 => Ask::Delete,
-        _ => Ask::Get,
+        0..4 => Operation::Put(value(random)),
+        4..7 => Operation::Swap(version, value(random)),
+        7 => Operation::Delete,
+        _ => Operation::Get,
     }
 }
 
-async fn call(client: &mut StoreClient<Channel>, attempt: &Attempt) -> Result<Told, Status> {
+async fn call(client: &mut StoreClient<Channel>, attempt: &Attempt) -> Result<Response, Status> {
     let key = attempt.key.clone();
     let parts = tokio_stream::iter(attempt.parts().into_iter().flatten());
-    match attempt.ask {
-        Ask::Put(_) => Ok(Told::Stored(client.put(parts).await?.into_inner().version)),
-        Ask::Swap(..) => Ok(Told::Stored(client.compare_and_swap(parts).await?.into_inner().version)),
-        Ask::Delete => Ok(Told::Taken(client.delete(DeleteRequest { key }).await?.into_inner().existed)),
-        Ask::Get => {
+    match attempt.operation {
+        Operation::Put(_) => Ok(Response::Stored(client.put(parts).await?.into_inner().version)),
+        Operation::Swap(..) => Ok(Response::Stored(client.compare_and_swap(parts).await?.into_inner().version)),
+        Operation::Delete => Ok(Response::Deleted(client.delete(DeleteRequest { key }).await?.into_inner().existed)),
+        Operation::Get => {
             let mut parts = client.get(GetRequest { key }).await?.into_inner();
             let (mut version, mut value) = (0, Vec::new());
             while let Some(message) = parts.message().await? {
@@ -173,18 +174,18 @@ async fn call(client: &mut StoreClient<Channel>, attempt: &Attempt) -> Result<To
                     None => return Err(Status::internal("an empty message")),
                 }
             }
-            Ok(Told::Found(version, value))
+            Ok(Response::Found(version, value))
         }
     }
 }
 
-/// What an error says, and whether there may be somebody to ask still.
-fn understood(status: &Status) -> (Told, bool) {
+/// The response that an error stands for, and whether the host may still be alive.
+fn interpret(status: &Status) -> (Response, bool) {
     match status.code() {
-        Code::Aborted => (Told::Aborted, true),
-        Code::NotFound => (Told::Missing, true),
-        Code::Unavailable if status.message().contains("was not made") => (Told::NotMade, true),
-        Code::Unknown => (Told::Nothing, status.message().contains("could not be recorded")),
-        _ => (Told::Nothing, false),
+        Code::Aborted => (Response::Aborted, true),
+        Code::NotFound => (Response::Missing, true),
+        Code::Unavailable if status.message().contains("was not made") => (Response::Unrecordable, true),
+        Code::Unknown => (Response::Unknown, status.message().contains("could not be recorded")),
+        _ => (Response::Unknown, false),
     }
 }

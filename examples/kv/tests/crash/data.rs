@@ -1,5 +1,5 @@
-//! Holds what clients were told against the data: what they were promised is there, what they were
-//! refused is not, and nothing that nobody wrote.
+//! Checks the data against the responses that clients got: acknowledged changes are present,
+//! rejected changes are absent, and every value was written by a client.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -7,18 +7,17 @@ use std::path::Path;
 
 use kv::{Key, Store, Value};
 
-use crate::clients::{Ask, Attempt, Told};
+use crate::clients::{Attempt, Operation, Response};
 
-/// What the store has.
+/// The contents of the store.
 #[derive(Default)]
 pub(crate) struct Data {
     pub(crate) values: BTreeMap<String, Value>,
-    /// How many changes there have been.
+    /// The number of changes so far.
     pub(crate) changes: u64,
 }
 
-/// Reads a store that nobody has open, from a copy of it: the plugin is to find what was left
-/// behind.
+/// Reads a copy of the store, so that the next plugin finds the file exactly as the kill left it.
 pub(crate) fn read(directory: &Path, copy: &Path) -> Data {
     let file = directory.join("kv.redb");
     if !file.exists() {
@@ -35,11 +34,11 @@ pub(crate) fn read(directory: &Path, copy: &Path) -> Data {
     Data { values: keys.map(value).collect(), changes: store.changes().unwrap().0 }
 }
 
-/// All that clients attempted to change, by keys.
+/// Every attempted change, by key.
 #[derive(Default)]
 pub(crate) struct History {
     keys: BTreeMap<String, Vec<Attempt>>,
-    /// Whose a version is.
+    /// The call that each version belongs to.
     versions: HashMap<u64, String>,
 }
 
@@ -47,24 +46,24 @@ impl History {
     pub(crate) fn add(&mut self, attempts: &[Attempt]) -> Vec<String> {
         let mut differences = Vec::new();
         for attempt in attempts {
-            if let Told::Found(version, value) = &attempt.told {
+            if let Response::Found(version, value) = &attempt.response {
                 let fault = self.writer(&attempt.key, value, *version, attempts).err();
                 differences.extend(fault.map(|fault| format!("{fault}: {attempt:?}")));
                 continue;
             }
-            if let Told::Stored(version) = attempt.told
+            if let Response::Stored(version) = attempt.response
                 && let Some(other) = self.versions.insert(version, format!("{attempt:?}"))
             {
                 differences.push(format!("version {version} was used twice: {other} and {attempt:?}"));
             }
         }
-        for attempt in attempts.iter().filter(|attempt| attempt.ask != Ask::Get) {
+        for attempt in attempts.iter().filter(|attempt| attempt.operation != Operation::Get) {
             self.keys.entry(attempt.key.clone()).or_default().push(attempt.clone());
         }
         differences
     }
 
-    /// What put a value where it was found.
+    /// The call that wrote a value.
     fn writer<'a>(
         &'a self,
         key: &str,
@@ -74,23 +73,23 @@ impl History {
     ) -> Result<&'a Attempt, &'static str> {
         let before = self.keys.get(key).into_iter().flatten();
         let mut all = before.chain(also.iter().filter(|attempt| attempt.key == key));
-        let writer = all.find(|attempt| attempt.value() == Some(value)).ok_or("nobody wrote this value")?;
-        match writer.told {
-            Told::Stored(known) if known != version => Err("the value has another version than its writer was told"),
-            Told::Aborted | Told::NotMade => Err("its writer was told that it would not be stored"),
+        let writer = all.find(|attempt| attempt.value() == Some(value)).ok_or("no client wrote this value")?;
+        match writer.response {
+            Response::Stored(known) if known != version => Err("the version differs from the response to its writer"),
+            Response::Aborted | Response::Unrecordable => Err("the response to its writer was a rejection"),
             _ => Ok(writer),
         }
     }
 
-    /// What is wrong with the data. Gives each change that was made although nobody knew to
-    /// `found`; from then on it is known.
-    pub(crate) fn hold(&mut self, data: &Data, mut found: impl FnMut(&Attempt)) -> Vec<String> {
+    /// Returns the differences between data and history. Passes each change whose outcome was
+    /// unknown to `found` and marks it as stored.
+    pub(crate) fn check(&mut self, data: &Data, mut found: impl FnMut(&Attempt)) -> Vec<String> {
         let mut differences = Vec::new();
         for (key, value) in &data.values {
             match self.writer(key, &value.bytes, value.version, &[]) {
                 Ok(writer) => {
                     differences.extend(self.newer(key, value.version, writer));
-                    if writer.told == Told::Nothing {
+                    if writer.response == Response::Unknown {
                         found(writer);
                         self.learn(key, value);
                     }
@@ -106,30 +105,32 @@ impl History {
     fn learn(&mut self, key: &str, value: &Value) {
         let attempts = self.keys.get_mut(key).into_iter().flatten();
         for attempt in attempts.filter(|attempt| attempt.value() == Some(&value.bytes[..])) {
-            attempt.told = Told::Stored(value.version);
+            attempt.response = Response::Stored(value.version);
         }
     }
 
-    /// What should be there instead of what `writer` put.
+    /// A later change that should have replaced the value of `writer`.
     fn newer(&self, key: &str, version: u64, writer: &Attempt) -> Option<String> {
         let mut others = self.keys.get(key).into_iter().flatten();
-        let other = others.find(|other| match other.told {
-            Told::Stored(known) => known > version,
-            // It began when the value was there already.
-            Told::Taken(_) => writer.ended < other.begun,
+        let other = others.find(|other| match other.response {
+            Response::Stored(known) => known > version,
+            // It began after the value was stored.
+            Response::Deleted(_) => writer.ended < other.begun,
             _ => false,
         });
-        other.map(|other| format!("{key} has version {version} by {writer:?}, and should not after {other:?}"))
+        other.map(|other| format!("{key} still has version {version} by {writer:?} after {other:?}"))
     }
 }
 
-/// What was stored under a key that has no value, if nobody took it away.
+/// A stored value that is missing although no client may have deleted it.
 fn lost(attempts: &[Attempt]) -> Option<String> {
-    let version = |attempt: &Attempt| if let Told::Stored(version) = attempt.told { version } else { 0 };
+    let version = |attempt: &Attempt| if let Response::Stored(version) = attempt.response { version } else { 0 };
     let last = attempts.iter().max_by_key(|attempt| version(attempt)).filter(|attempt| version(attempt) > 0)?;
-    let may_have_taken = |attempt: &&Attempt| {
-        let is_delete = attempt.ask == Ask::Delete;
-        is_delete && matches!(attempt.told, Told::Taken(true) | Told::Nothing) && attempt.ended > last.begun
+    let may_have_deleted = |attempt: &&Attempt| {
+        let is_delete = attempt.operation == Operation::Delete;
+        is_delete
+            && matches!(attempt.response, Response::Deleted(true) | Response::Unknown)
+            && attempt.ended > last.begun
     };
-    attempts.iter().find(may_have_taken).is_none().then(|| format!("not in the data: {last:?}"))
+    attempts.iter().find(may_have_deleted).is_none().then(|| format!("missing in the data: {last:?}"))
 }

@@ -1,16 +1,16 @@
-//! A host that keeps an audit log is killed again and again while clients write through it.
-//! Afterwards the data, the log and what the clients were told must say the same:
-//! `PORTCULLIS_CRASH_ROUNDS` says how often, `PORTCULLIS_CRASH_SEED` repeats the choices of another
-//! run.
+//! Kills a serving host, its plugin or both, again and again, while clients write. After each kill,
+//! the data, the audit log and the responses that the clients got must agree.
+//! `PORTCULLIS_CRASH_ROUNDS` sets the number of rounds, `PORTCULLIS_CRASH_SEED` repeats the choices
+//! of an earlier run.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod clients;
 mod data;
-mod evidence;
+mod log_check;
+mod log_reader;
 mod random;
 #[path = "../support/mod.rs"]
 mod support;
-mod trail;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -26,77 +26,88 @@ use portcullis::audit::LogKey;
 use portcullis::audit::verifier::{Trust, examine};
 use rustix::process::Signal;
 
-use crate::clients::{Attempt, Clients, Told, get_all};
+use crate::clients::{Attempt, Clients, Response, get_all};
 use crate::data::{Data, History};
-use crate::evidence::Evidence;
+use crate::log_check::LogCheck;
+use crate::log_reader::{LogReader, Section, Tail};
 use crate::random::Random;
 use crate::support::library::within_limit;
 use crate::support::serving::{Serving, client, send};
 use crate::support::{Place, run};
-use crate::trail::{Section, Tail, Trail};
 
-/// Without a wish for more: so many rounds, and none begins after this time.
+/// The default number of rounds, and the time after which none begins.
 const ROUNDS: u64 = 25;
 const TIME: Duration = Duration::from_secs(60);
 
-/// How many checkpoints are kept, as somebody elsewhere would.
-const WITNESSES: usize = 16;
+/// The number of checkpoints that are kept, as an independent observer would keep them.
+const KEPT_CHECKPOINTS: usize = 16;
 
 #[test]
 fn clients_data_and_log_agree_after_kills() {
-    let seed = wish("PORTCULLIS_CRASH_SEED").unwrap_or_else(|| {
+    let seed = variable("PORTCULLIS_CRASH_SEED").unwrap_or_else(|| {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
         since.as_nanos() as u64
     });
-    say(&format!("crash: seed {seed}"));
-    let (wished, started) = (wish("PORTCULLIS_CRASH_ROUNDS"), Instant::now());
-    let mut trial = Trial::new(seed);
-    for round in 0..wished.unwrap_or(ROUNDS) {
-        if wished.is_none() && started.elapsed() > TIME {
+    print_line(&format!("crash: seed {seed}"));
+    let (wanted, started) = (variable("PORTCULLIS_CRASH_ROUNDS"), Instant::now());
+    let mut test = CrashTest::new(seed);
+    for round in 0..wanted.unwrap_or(ROUNDS) {
+        if wanted.is_none() && started.elapsed() > TIME {
             break;
         }
-        trial.round(round);
+        test.round(round);
     }
-    trial.finish();
-    say(&format!("crash: {}, {:.1} s, seed {seed}", trial.sum, started.elapsed().as_secs_f64()));
-    assert!(trial.differences.is_empty(), "seed {seed}: {:#?}", trial.differences);
-    // Whatever was killed, most calls were answered: otherwise nothing was held against anything.
-    assert!(trial.sum.acknowledged > trial.sum.rounds, "{}", trial.sum);
+    test.finish();
+    print_line(&format!("crash: {}, {:.1} s, seed {seed}", test.sum, started.elapsed().as_secs_f64()));
+    assert!(test.differences.is_empty(), "seed {seed}: {:#?}", test.differences);
+    // Most calls must have a response, or the checks had nothing to compare.
+    assert!(test.sum.acknowledged > test.sum.rounds, "{}", test.sum);
 }
 
-fn wish(name: &str) -> Option<u64> {
+fn variable(name: &str) -> Option<u64> {
     let value = std::env::var(name).ok()?;
     Some(u64::from_str(&value).unwrap_or_else(|error| panic!("{name}={value}: {error}")))
 }
 
-/// Not `eprintln`, which the test runner keeps to itself when a test passes.
-fn say(line: &str) {
+/// Prints a line. `eprintln` would be captured by the test runner if the test passes.
+fn print_line(line: &str) {
     let _ = std::io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
-/// How the rounds went.
+/// Totals of all rounds.
 #[derive(Debug, Default)]
 struct Sum {
     rounds: u64,
-    /// How many of them ended before the host served.
+    /// The rounds that ended before the host served.
     early: u64,
     calls: u64,
     acknowledged: u64,
     refused: u64,
     unknown: u64,
     records: u64,
-    /// How many tails were torn by a kill, and how many by the test.
+    /// Tails torn by a kill, and by the test.
     torn: u64,
     made_torn: u64,
-    /// How many were told of.
-    told: u64,
+    /// Torn tails that a writer reported.
+    reported: u64,
     differences: usize,
 }
 
 impl fmt::Display for Sum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { rounds, early, calls, acknowledged, refused, unknown, records, torn, made_torn, told, differences } =
-            self;
+        let Self {
+            rounds,
+            early,
+            calls,
+            acknowledged,
+            refused,
+            unknown,
+            records,
+            torn,
+            made_torn,
+            reported,
+            differences,
+        } = self;
         write!(
             f,
             "{rounds} rounds ({early} ended before the host served), {calls} calls: {acknowledged} acknowledged, "
@@ -105,11 +116,11 @@ impl fmt::Display for Sum {
             f,
             "{refused} refused, {unknown} unknown; {records} records, {torn} tails torn by a kill and {made_torn} "
         )?;
-        write!(f, "by the test, {told} told of; {differences} differences")
+        write!(f, "by the test, {reported} reported; {differences} differences")
     }
 }
 
-/// Who is killed.
+/// The process to kill.
 #[derive(Debug, Clone, Copy)]
 enum Victim {
     Host,
@@ -117,31 +128,31 @@ enum Victim {
     Both,
 }
 
-/// A store and its log over all rounds.
-struct Trial {
+/// A store and its log across all rounds.
+struct CrashTest {
     place: Place,
     random: Random,
     history: History,
     data: Data,
-    trail: Trail,
+    reader: LogReader,
     key: Option<LogKey>,
-    /// What the next writer has to tell of.
+    /// The torn tails that the next writer must report.
     tails: Vec<Tail>,
     checkpoints: Vec<String>,
     differences: Vec<String>,
     sum: Sum,
 }
 
-impl Trial {
+impl CrashTest {
     fn new(seed: u64) -> Self {
         let place = Place::new();
-        let trail = Trail::of(&log(&place));
+        let reader = LogReader::of(&log(&place));
         Self {
             place,
             random: Random::new(seed),
             history: History::default(),
             data: Data::default(),
-            trail,
+            reader,
             key: None,
             tails: Vec::new(),
             checkpoints: Vec::new(),
@@ -150,18 +161,18 @@ impl Trial {
         }
     }
 
-    /// Starts the host, lets clients work, kills, and holds everything against everything.
+    /// Starts the host, lets clients work, kills, and checks that everything agrees.
     fn round(&mut self, round: u64) {
         let attempts = if self.random.once_in(8) { self.end_early() } else { self.work(round) };
         self.place.assert_no_process_is_left();
-        self.hold(round, attempts, Instant::now());
+        self.check(round, attempts, Instant::now());
         self.sum.rounds += 1;
         if self.random.once_in(4) {
             self.tear();
         }
     }
 
-    /// A host that is killed while it starts.
+    /// Kills a host while it starts.
     fn end_early(&mut self) -> Vec<Attempt> {
         let serving = Serving::spawn(&self.place);
         std::thread::sleep(Duration::from_millis(self.random.below(250)));
@@ -176,17 +187,17 @@ impl Trial {
         let plugin = serving.plugin();
         let victim = [Victim::Host, Victim::Plugin, Victim::Both][self.random.below(3) as usize];
         let time = Duration::from_millis(self.random.below(300));
-        // Nothing can be recorded where nobody would find it.
+        // While the log is moved away, nothing can be recorded.
         let hidden = self.random.once_in(6).then(|| Duration::from_millis(self.random.below(40)));
         let attempts = within_limit(async {
-            self.hold_listing(&serving).await;
+            self.check_listing(&serving).await;
             let clients = Clients::start(serving.socket(), &format!("{round}"), &mut self.random).await;
             tokio::time::sleep(time).await;
             if let Some(time) = hidden {
                 fs::rename(log(&self.place), away(&self.place)).unwrap();
                 tokio::time::sleep(time).await;
             }
-            // Whoever is last may be gone by then, because it noticed.
+            // The second process may already be gone: each ends when the other does.
             match victim {
                 Victim::Host => serving.signal(Signal::KILL),
                 Victim::Plugin => send(plugin, Signal::KILL),
@@ -204,8 +215,8 @@ impl Trial {
         attempts
     }
 
-    /// The plugin has what was left behind.
-    async fn hold_listing(&mut self, serving: &Serving) {
+    /// Checks that the plugin serves exactly the data that the last round left.
+    async fn check_listing(&mut self, serving: &Serving) {
         let mut entries = client(serving.socket()).await.list(ListRequest::default()).await.unwrap().into_inner();
         let mut listed = BTreeMap::new();
         while let Some(entry) = entries.message().await.unwrap() {
@@ -213,15 +224,15 @@ impl Trial {
         }
         let left = self.data.values.iter().map(|(key, value)| (key.clone(), value.version)).collect();
         if listed != left {
-            self.differences.push(format!("the plugin has {listed:?}, where {left:?} was left behind"));
+            self.differences.push(format!("the plugin lists {listed:?}, expected {left:?}"));
         }
     }
 
-    fn hold(&mut self, round: u64, mut attempts: Vec<Attempt>, dead: Instant) {
+    fn check(&mut self, round: u64, mut attempts: Vec<Attempt>, dead: Instant) {
         let data = data::read(&self.place.data(), &self.place.path().join("copy"));
-        let section = self.trail.read_on();
+        let section = self.reader.read_new();
         let mut differences = section.faults.clone();
-        differences.extend(self.hold_tails(&section));
+        differences.extend(self.check_tails(&section));
         self.count(&attempts, &section);
         self.keep_checkpoint();
         if self.key.is_none() && !attempts.is_empty() {
@@ -229,38 +240,38 @@ impl Trial {
         }
         if let Some(key) = &self.key {
             let changes = self.data.changes + 1..=data.changes;
-            let mut evidence = Evidence::new(key, section.calls, changes);
-            evidence.hold(&mut attempts, dead);
+            let mut log_check = LogCheck::new(key, section.calls, changes);
+            log_check.check(&mut attempts, dead);
             differences.extend(self.history.add(&attempts));
-            differences.extend(self.history.hold(&data, |attempt| evidence.must_be_intended(attempt)));
-            differences.extend(evidence.differences);
+            differences.extend(self.history.check(&data, |attempt| log_check.require_intent(attempt)));
+            differences.extend(log_check.differences);
         }
         self.data = data;
         self.differences.extend(differences.into_iter().map(|difference| format!("round {round}: {difference}")));
     }
 
-    /// What was left unfinished is told of by the next writer that writes anything, and nothing
-    /// else is.
-    fn hold_tails(&mut self, section: &Section) -> Option<String> {
+    /// Checks that the next writer reports exactly the torn tails of its predecessors.
+    fn check_tails(&mut self, section: &Section) -> Option<String> {
         let mut expected = std::mem::take(&mut self.tails);
-        let told = match &section.openings[..] {
-            // The host was killed before it wrote. It may have put something aside.
+        let reported = match &section.openings[..] {
+            // The host was killed before its first record. It may have quarantined a tail.
             [] => return self.left(expected, section),
-            [told] => told,
-            _ => return Some(format!("one host, and {:?}", section.openings)),
+            [reported] => reported,
+            _ => return Some(format!("one host opened the log more than once: {:?}", section.openings)),
         };
-        self.sum.told += told.len() as u64;
-        // What was put aside by a writer that was killed before it had cut the log is put aside
-        // once more.
-        let mut told: Vec<_> = told.iter().map(|torn| Tail { bytes: torn.bytes, sha256: torn.sha256 }).collect();
-        [&mut told, &mut expected].into_iter().for_each(|tails| tails.sort_by_key(|tail| tail.sha256.to_string()));
-        told.dedup();
-        let differs = told != expected;
+        self.sum.reported += reported.len() as u64;
+        // A writer that is killed between quarantining a tail and truncating the log leaves the
+        // tail to the next writer, which quarantines it again.
+        let mut reported: Vec<_> =
+            reported.iter().map(|torn| Tail { bytes: torn.bytes, sha256: torn.sha256 }).collect();
+        [&mut reported, &mut expected].into_iter().for_each(|tails| tails.sort_by_key(|tail| tail.sha256.to_string()));
+        reported.dedup();
+        let differs = reported != expected;
         self.left(Vec::new(), section);
-        differs.then(|| format!("the log ended in {expected:?}, and its next writer told of {told:?}"))
+        differs.then(|| format!("the log ended in {expected:?}, but its next writer reported {reported:?}"))
     }
 
-    /// What the next writer has to tell of.
+    /// Remembers the torn tails that the next writer must report.
     fn left(&mut self, mut tails: Vec<Tail>, section: &Section) -> Option<String> {
         if let Some(tail) = section.unfinished.clone().filter(|tail| !tails.contains(tail)) {
             tails.push(tail);
@@ -274,31 +285,31 @@ impl Trial {
         let sum = &mut self.sum;
         sum.calls += attempts.len() as u64;
         for attempt in attempts {
-            match attempt.told {
-                Told::Nothing => sum.unknown += 1,
-                Told::Aborted | Told::NotMade => sum.refused += 1,
+            match attempt.response {
+                Response::Unknown => sum.unknown += 1,
+                Response::Aborted | Response::Unrecordable => sum.refused += 1,
                 _ => sum.acknowledged += 1,
             }
         }
         sum.records += section.records;
     }
 
-    /// As somebody elsewhere would keep them.
+    /// Keeps checkpoints as an independent observer would.
     fn keep_checkpoint(&mut self) {
         let Ok(note) = fs::read_to_string(beside(&self.place, ".checkpoint")) else { return };
         if self.checkpoints.last() != Some(&note) {
             self.checkpoints.push(note);
         }
-        if self.checkpoints.len() > WITNESSES {
-            let one = self.random.below(WITNESSES as u64) as usize;
+        if self.checkpoints.len() > KEPT_CHECKPOINTS {
+            let one = self.random.below(KEPT_CHECKPOINTS as u64) as usize;
             self.checkpoints.remove(one);
         }
     }
 
-    /// What a writer leaves that was killed in the middle of a line.
+    /// Appends an incomplete line, as a writer killed within write(2) leaves it.
     fn tear(&mut self) {
         let Ok(bytes) = fs::read(log(&self.place)) else { return };
-        // Behind another tail nothing is written.
+        // Only a log that ends in a complete line gets a torn one.
         let Some(start) = bytes.iter().rposition(|byte| *byte == b'\n').filter(|end| end + 1 == bytes.len()) else {
             return;
         };
@@ -310,28 +321,28 @@ impl Trial {
         self.sum.made_torn += 1;
     }
 
-    /// Ends in order, and examines everything from the beginning.
+    /// Stops the host cleanly, and verifies everything from the beginning.
     fn finish(&mut self) {
         let serving = Serving::start(&self.place);
         let attempts = within_limit(async {
-            self.hold_listing(&serving).await;
+            self.check_listing(&serving).await;
             get_all(serving.socket()).await
         });
-        let found = attempts.iter().filter(|attempt| matches!(attempt.told, Told::Found(..))).count();
+        let found = attempts.iter().filter(|attempt| matches!(attempt.response, Response::Found(..))).count();
         assert_eq!(found, self.data.values.len());
         serving.signal(Signal::TERM);
         let (status, said) = serving.ended();
         assert_eq!(status, Some(0), "{said}");
-        self.hold(self.sum.rounds, attempts, Instant::now());
-        self.examine();
+        self.check(self.sum.rounds, attempts, Instant::now());
+        self.verify();
         let mut verify = std::process::Command::new(env!("CARGO_BIN_EXE_kv-host"));
         verify.arg("--data").arg(self.place.data()).args(["audit", "verify"]);
         drop(run(&mut verify).exits_with(0));
         self.sum.differences = self.differences.len();
     }
 
-    /// The log is what its writers wrote, with every checkpoint that was kept.
-    fn examine(&mut self) {
+    /// Verifies the whole log against every kept checkpoint.
+    fn verify(&mut self) {
         let key = LogKey::read(beside(&self.place, ".key")).unwrap();
         let mut trust = Trust::nothing().key(key.verifier().clone());
         for (number, note) in self.checkpoints.iter().enumerate() {
@@ -343,8 +354,8 @@ impl Trial {
             self.differences.push(format!("the log is not intact: {damaged:?}, {witnesses:?}"));
         }
         let (account, sum) = (&examination.account, &self.sum);
-        if (account.torn, account.lost, examination.next) != (sum.told, 0, sum.records) {
-            self.differences.push(format!("the log adds up to {account:?}"));
+        if (account.torn, account.lost, examination.next) != (sum.reported, 0, sum.records) {
+            self.differences.push(format!("the totals of the log differ: {account:?}"));
         }
     }
 }
@@ -353,7 +364,7 @@ fn log(place: &Place) -> PathBuf {
     place.path().join("data-audit/log")
 }
 
-/// Where a log is hidden.
+/// The path to which the log is moved.
 fn away(place: &Place) -> PathBuf {
     place.path().join("data-audit/away")
 }

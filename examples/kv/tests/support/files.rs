@@ -1,10 +1,10 @@
-//! Directories of files that become plugins: put together from what is installed.
+//! Bundle directories, assembled from installed packages.
 
 use std::fs;
 use std::path::Path;
 
-/// Copies a file, or a directory without what is no part of a program (what Python derives from it,
-/// what only compilers and debuggers of JavaScript read), to a path that is made for it.
+/// Copies a file or a directory to a new path. Leaves out Python bytecode, TypeScript sources and
+/// source maps, which no program needs.
 pub(crate) fn copy(from: &Path, to: &Path) {
     if !from.is_dir() {
         fs::create_dir_all(to.parent().unwrap()).unwrap();

@@ -1,5 +1,5 @@
-//! A host on the library itself, for plugins that kv-host has no words for: with arguments of their
-//! own, or run by an interpreter.
+//! A host on the library itself, for plugins that kv-host cannot launch: with arguments, or with an
+//! interpreter.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ pub(crate) fn builder(place: &Place, verified: VerifiedPlugin) -> Builder<Ready>
     builder_of(place, verified, Protocol::new("BASIC_PLUGIN", "hello", 1))
 }
 
-/// The same with versions of the test's choice.
+/// The same with another protocol.
 pub(crate) fn builder_of(place: &Place, verified: VerifiedPlugin, protocol: Protocol) -> Builder<Ready> {
     Plugin::builder(verified)
         .with_protocol(protocol)
@@ -24,7 +24,7 @@ pub(crate) fn builder_of(place: &Place, verified: VerifiedPlugin, protocol: Prot
         .with_runtime_directory(place.temporary())
 }
 
-/// A plugin that runs, and a client of its service.
+/// A running plugin and a client of its KV service.
 pub(crate) struct Session {
     pub(crate) plugin: Plugin,
     client: KvClient<Channel>,
@@ -51,10 +51,10 @@ impl Session {
     }
 }
 
-/// Runs `what` on a runtime of its own, and panics if it takes too long. Dropping the runtime's
-/// future kills what it launched.
+/// Runs a future on a new runtime, and panics if it takes too long. Dropping the future kills the
+/// plugins that it launched.
 #[track_caller]
-pub(crate) fn within_limit<T>(what: impl Future<Output = T>) -> T {
+pub(crate) fn within_limit<T>(work: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async { tokio::time::timeout(LIMIT, what).await }).expect("it hangs")
+    runtime.block_on(async { tokio::time::timeout(LIMIT, work).await }).expect("timed out")
 }

@@ -1,5 +1,5 @@
-//! What the tests share: a place for each, programs that are run within bounds, and a look at what
-//! they left behind.
+//! Shared by the tests: directories, programs that run within a time limit, and checks for
+//! leftovers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
@@ -17,14 +17,13 @@ use tempfile::TempDir;
 
 pub(crate) mod files;
 pub(crate) mod library;
-pub(crate) mod parts;
 pub(crate) mod publisher;
 pub(crate) mod serving;
 
-/// How long a program or a call may take. Far more than any needs: it is there for those that hang.
+/// The time limit of a program or a call, far more than any needs.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
-/// How long the kernel gets to end a process that was killed.
+/// The time that the kernel gets to end a killed process.
 const END: Duration = Duration::from_secs(1);
 
 /// The plugin of the example.
@@ -32,14 +31,14 @@ pub(crate) fn our_plugin() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_kv-plugin"))
 }
 
-/// The host of the example, told to run `plugin` if its digest is `sha256`.
+/// The host of the example, which runs `plugin` if its digest is `sha256`.
 pub(crate) fn our_host(place: &Place, plugin: &Path, sha256: Digest) -> Command {
     let mut host = our_host_of(place, plugin);
     host.arg("--sha256").arg(sha256.to_string());
     host
 }
 
-/// The host of the example, which is still to be told who must vouch for `plugin`.
+/// The host of the example, without a trust source for `plugin`.
 pub(crate) fn our_host_of(place: &Place, plugin: &Path) -> Command {
     let mut host = Command::new(env!("CARGO_BIN_EXE_kv-host"));
     host.env("TMPDIR", place.temporary()).current_dir(place.path());
@@ -56,7 +55,7 @@ pub(crate) fn wrong_digest() -> Digest {
     Digest::from([7; Digest::LENGTH])
 }
 
-/// Bytes that look like nothing in particular, and are no UTF-8.
+/// Bytes without a pattern, which are not UTF-8.
 pub(crate) fn binary(length: usize) -> Vec<u8> {
     (0..length).map(|index| ((index * 7919) >> 3) as u8).collect()
 }
@@ -66,7 +65,7 @@ pub(crate) fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().to_path_buf()
 }
 
-/// The directories of one test, gone when it ends.
+/// The directories of one test, removed when it ends.
 pub(crate) struct Place(TempDir);
 
 impl Place {
@@ -80,17 +79,17 @@ impl Place {
         self.0.path()
     }
 
-    /// Where the values are kept. Made by the host.
+    /// The data directory. The host creates it.
     pub(crate) fn data(&self) -> PathBuf {
         self.path().join("data")
     }
 
-    /// For `TMPDIR`: empty at first.
+    /// The directory for `TMPDIR`, empty at first.
     pub(crate) fn temporary(&self) -> PathBuf {
         self.path().join("tmp")
     }
 
-    /// Whether our own plugin was started here: the first thing it does is to open its store.
+    /// Whether our plugin ran here: it opens its store first.
     pub(crate) fn has_a_store(&self) -> bool {
         self.data().join("kv.redb").exists()
     }
@@ -101,7 +100,7 @@ impl Place {
         assert_eq!(names(&self.temporary()), [""; 0], "left in TMPDIR");
     }
 
-    /// A plugin is told where its data lies, so its command line names this place.
+    /// The command line of a plugin names its data directory, which is in this place.
     #[track_caller]
     pub(crate) fn assert_no_process_is_left(&self) {
         let deadline = Instant::now() + END;
@@ -123,13 +122,13 @@ pub(crate) fn names(directory: &Path) -> Vec<String> {
 fn processes_that_name(path: &Path) -> Vec<String> {
     let name = path.as_os_str().as_bytes();
     let entries = fs::read_dir("/proc").unwrap();
-    // A process may be gone by the time that its command line is read.
+    // A process may exit before its command line is read.
     let lines = entries.filter_map(|entry| fs::read(entry.ok()?.path().join("cmdline")).ok());
     let naming = lines.filter(|line| line.windows(name.len()).any(|part| part == name));
     naming.map(|line| String::from_utf8_lossy(&line).replace('\0', " ")).collect()
 }
 
-/// How a program ended, and what it wrote.
+/// The exit status and the output of a program.
 pub(crate) struct Ran {
     command: String,
     code: Option<i32>,
@@ -150,10 +149,10 @@ pub(crate) fn run_with_input(command: &mut Command, input: &[u8]) -> Ran {
     ran.unwrap_or_else(|error| panic!("{command:?} could not be run: {error}"))
 }
 
-/// Runs a program, and panics if it takes longer than `limit`. An error is one of starting it.
+/// Runs a program, and panics if it takes longer than `limit`. Returns an error if it cannot start.
 ///
-/// Files stand for the three streams: nothing has to be pumped, and no process that the program
-/// left behind can hold one open.
+/// The three streams are files: no thread must read them, and a process that the program left
+/// behind cannot keep one open.
 #[track_caller]
 pub(crate) fn try_run(command: &mut Command, input: &[u8], limit: Duration) -> io::Result<Ran> {
     let (mut stdout, mut stderr) = (tempfile::tempfile()?, tempfile::tempfile()?);
@@ -177,7 +176,7 @@ pub(crate) fn try_run(command: &mut Command, input: &[u8], limit: Duration) -> i
         stdout: contents(&mut stdout)?,
         stderr: String::from_utf8_lossy(&contents(&mut stderr)?).into_owned(),
     };
-    assert!(status.is_some(), "not done after {limit:?} and killed: {ran}");
+    assert!(status.is_some(), "killed after {limit:?}: {ran}");
     Ok(ran)
 }
 
@@ -208,16 +207,16 @@ impl Ran {
 
     #[track_caller]
     pub(crate) fn prints(self, expected: impl AsRef<[u8]>) -> Self {
-        // Compared outside of `assert_eq`: nobody reads a value of several MiB.
-        assert!(self.stdout == expected.as_ref(), "something else was expected on stdout: {self}");
+        // Not `assert_eq`, which would print several MiB.
+        assert!(self.stdout == expected.as_ref(), "unexpected output on stdout: {self}");
         self
     }
 
-    /// Holds if all of these words stand on standard error.
+    /// Checks that standard error contains all of these words.
     #[track_caller]
     pub(crate) fn explains(self, words: &[&str]) -> Self {
         for word in words {
-            assert!(self.stderr.contains(word), "nothing about {word:?}: {self}");
+            assert!(self.stderr.contains(word), "{word:?} is missing on stderr: {self}");
         }
         self
     }
@@ -231,13 +230,13 @@ impl fmt::Display for Ran {
     }
 }
 
-/// For a test whose peer is not there: says so and lets it pass, unless the peers are required.
+/// Reports that the peer of a test is missing. Panics if peers are required.
 pub(crate) fn skip(reason: &str) {
     let required = std::env::var_os("PORTCULLIS_REQUIRE_INTEROP").is_some_and(|value| value == "1");
     assert!(!required, "PORTCULLIS_REQUIRE_INTEROP=1, and {reason}");
     let name = thread::current().name().unwrap_or("a test").to_owned();
     let line = format!("SKIPPED: {name}: {}\n", reason.trim_end());
-    // Not `eprint`, which the test runner keeps to itself when a test passes. In one piece, because
-    // tests run side by side.
+    // Not `eprint`, which the test runner captures if the test passes. One write, because tests run
+    // concurrently.
     let _ = io::stderr().write_all(line.as_bytes());
 }

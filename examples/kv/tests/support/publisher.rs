@@ -1,5 +1,4 @@
-//! Those whose word a host takes: somebody who signs manifests, with a key made for the test, and
-//! an operator who keeps a lock file.
+//! A publisher that signs manifests with a new key, and the lock file of an operator.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,7 +8,7 @@ use minisign::KeyPair;
 use portcullis::authoring::Claims;
 use portcullis::verify::{Artifact, Lock, LockedPlugin, Manifest, Platform, PublicKey, SignedManifest, Subject};
 
-/// Somebody who signs manifests.
+/// A publisher of signed manifests.
 pub(crate) struct Publisher(KeyPair);
 
 impl Publisher {
@@ -21,7 +20,7 @@ impl Publisher {
         self.0.pk.to_base64().parse().unwrap()
     }
 
-    /// Describes the plugin at `path` in a manifest where a host looks for it, and signs that.
+    /// Writes and signs the manifest of the plugin at `path`, where a host looks for it.
     pub(crate) fn publish(&self, path: &Path, claims: &Claims) {
         let manifest = manifest_of(path);
         fs::write(&manifest, claims.describe(path).unwrap()).unwrap();
@@ -36,7 +35,7 @@ impl Publisher {
     }
 }
 
-/// Where the manifest of the plugin at `path` belongs.
+/// The path of the manifest for the plugin at `path`.
 pub(crate) fn manifest_of(path: &Path) -> PathBuf {
     if path.is_dir() {
         return path.join(Manifest::INSIDE);
@@ -46,8 +45,7 @@ pub(crate) fn manifest_of(path: &Path) -> PathBuf {
     name.into()
 }
 
-/// Writes a lock file to `path` in which `subject` was agreed to under the name `plugin`, for this
-/// machine.
+/// Writes a lock file that holds `subject` for this platform under the name `plugin`.
 pub(crate) fn lock(path: &Path, plugin: &str, subject: Subject) {
     let mut locked = LockedPlugin::default();
     locked.artifacts = BTreeMap::from([(Platform::current(), Artifact::new(subject, None))]);

@@ -1,4 +1,5 @@
-//! A host that serves, as a process that runs beside the test, and callers of its socket.
+//! A serving host as a process beside the test, callers of its socket, and the messages of an
+//! upload.
 
 use std::fs::{self, File, Permissions};
 use std::io::Read;
@@ -10,13 +11,15 @@ use std::time::{Duration, Instant};
 
 use hyper_util::rt::TokioIo;
 use kv::store_proto::store_client::StoreClient;
+use kv::store_proto::write_request::Part;
+use kv::store_proto::{Announcement, Commit, WriteRequest};
 use rustix::process::{Pid, Signal};
 use tokio::net::UnixStream;
 use tonic::transport::{Channel, Endpoint, Uri};
 
 use super::{LIMIT, Place, Ran, digest, our_host, our_plugin, run};
 
-/// `kv-host serve` with our plugin. Killed when it is dropped.
+/// `kv-host serve` with our plugin. Dropping it kills the host.
 pub(crate) struct Serving {
     child: Child,
     socket: PathBuf,
@@ -24,7 +27,7 @@ pub(crate) struct Serving {
 }
 
 impl Serving {
-    /// Waits until it serves.
+    /// Starts a host, and waits until it serves.
     #[track_caller]
     pub(crate) fn start(place: &Place) -> Self {
         let serving = Self::spawn(place);
@@ -32,7 +35,7 @@ impl Serving {
         serving
     }
 
-    /// Does not wait.
+    /// Starts a host without waiting.
     pub(crate) fn spawn(place: &Place) -> Self {
         let socket = socket(place);
         let stderr = place.path().join("serve-stderr");
@@ -41,7 +44,7 @@ impl Serving {
         Self { child: host.spawn().unwrap(), socket, stderr }
     }
 
-    /// What `start` runs, with more options.
+    /// The command that `start` runs, with more options.
     pub(crate) fn command(place: &Place, options: &[&str]) -> Command {
         let mut host = our_host(place, our_plugin(), digest(our_plugin()));
         host.arg("--report").args(options).args(["serve", "--socket"]).arg(socket(place));
@@ -52,12 +55,12 @@ impl Serving {
         &self.socket
     }
 
-    /// A command that is a caller of it.
+    /// A command that calls this host.
     pub(crate) fn caller(&self) -> Command {
         caller(&self.socket)
     }
 
-    /// Runs a command as a caller of it.
+    /// Runs a command that calls this host.
     #[track_caller]
     pub(crate) fn call(&self, arguments: &[&str]) -> Ran {
         run(self.caller().args(arguments))
@@ -67,7 +70,7 @@ impl Serving {
         self.child.id()
     }
 
-    /// The plugin's process.
+    /// The process id of the plugin.
     #[track_caller]
     pub(crate) fn plugin(&self) -> u32 {
         let said = self.says("process ");
@@ -75,7 +78,7 @@ impl Serving {
         line.trim().parse().unwrap()
     }
 
-    /// Waits until it has said something with these words in it, and returns all that it said.
+    /// Waits until its standard error contains these words, and returns all of it.
     #[track_caller]
     pub(crate) fn says(&self, words: &str) -> String {
         says(&self.stderr, words)
@@ -86,7 +89,7 @@ impl Serving {
         send(self.pid(), signal);
     }
 
-    /// Waits for its end: the exit status, if it has one, and what it said.
+    /// Waits for its end. Returns its exit code, if it has one, and its standard error.
     #[track_caller]
     pub(crate) fn ended(mut self) -> (Option<i32>, String) {
         let deadline = Instant::now() + LIMIT;
@@ -94,7 +97,7 @@ impl Serving {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return (status.code(), fs::read_to_string(&self.stderr).unwrap());
             }
-            assert!(Instant::now() < deadline, "it goes on");
+            assert!(Instant::now() < deadline, "the host did not exit");
             thread::sleep(Duration::from_millis(2));
         }
     }
@@ -107,7 +110,7 @@ impl Drop for Serving {
     }
 }
 
-/// In a directory of its own, which nobody else may enter.
+/// The socket, in a private directory.
 fn socket(place: &Place) -> PathBuf {
     let directory = place.path().join("run");
     if !directory.exists() {
@@ -117,14 +120,14 @@ fn socket(place: &Place) -> PathBuf {
     directory.join("socket")
 }
 
-/// A command that is a caller of whoever serves on `socket`.
+/// A command that calls the host on `socket`.
 pub(crate) fn caller(socket: &Path) -> Command {
     let mut caller = Command::new(env!("CARGO_BIN_EXE_kv-host"));
     caller.arg("--connect").arg(socket);
     caller
 }
 
-/// Waits until these words are in a file that a process writes, and returns all that is.
+/// Waits until a file that a process writes contains these words, and returns all of it.
 #[track_caller]
 pub(crate) fn says(file: &Path, words: &str) -> String {
     let deadline = Instant::now() + LIMIT;
@@ -133,7 +136,7 @@ pub(crate) fn says(file: &Path, words: &str) -> String {
         if said.contains(words) {
             return said;
         }
-        assert!(Instant::now() < deadline, "nothing about {words:?}: {said}");
+        assert!(Instant::now() < deadline, "{words:?} is missing: {said}");
         thread::sleep(Duration::from_millis(2));
     }
 }
@@ -144,7 +147,7 @@ pub(crate) fn send(process: u32, signal: Signal) {
     rustix::process::kill_process(pid, signal).unwrap();
 }
 
-/// A client of the Store service on a connection of its own.
+/// A client of the Store service on a new connection.
 pub(crate) async fn client(socket: &Path) -> StoreClient<Channel> {
     let mut stream = Some(TokioIo::new(UnixStream::connect(socket).await.unwrap()));
     let once = tower::service_fn(move |_: Uri| {
@@ -154,7 +157,7 @@ pub(crate) async fn client(socket: &Path) -> StoreClient<Channel> {
     StoreClient::new(channel)
 }
 
-/// The most memory in KiB that a process has had at once (VmHWM of proc(5)).
+/// The peak memory of a process in KiB (VmHWM in proc(5)).
 #[track_caller]
 pub(crate) fn peak_memory(process: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
@@ -167,4 +170,20 @@ pub(crate) fn read_but(output: &mut impl Read, length: usize, rest: usize) -> Ve
     let mut read = vec![0; length - rest];
     output.read_exact(&mut read).unwrap();
     read
+}
+
+fn part(part: Part) -> WriteRequest {
+    WriteRequest { part: Some(part) }
+}
+
+pub(crate) fn announcement(key: &str, size: usize, expected_version: Option<u64>) -> WriteRequest {
+    part(Part::Announcement(Announcement { key: key.into(), size: size as u64, expected_version }))
+}
+
+pub(crate) fn chunk(bytes: &[u8]) -> WriteRequest {
+    part(Part::Chunk(bytes.to_vec().into()))
+}
+
+pub(crate) fn commit() -> WriteRequest {
+    part(Part::Commit(Commit {}))
 }

@@ -13,8 +13,8 @@ use crate::launch::LaunchOptions;
 
 /// Stores and reads values through a verified plugin.
 ///
-/// Launches the plugin for one command (`--plugin`), or uses the plugin of a running `kv-host serve`
-/// (`--connect`).
+/// Launches the plugin for one command (`--plugin`), or uses the plugin of a running
+/// `kv-host serve` (`--connect`).
 #[derive(Parser)]
 #[command(after_help = AFTER_HELP, override_usage = USAGE)]
 pub(crate) struct Arguments {

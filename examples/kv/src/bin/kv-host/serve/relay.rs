@@ -43,7 +43,7 @@ impl<T: Send + 'static> Relay<T> {
         Self::start(RELAY_CHANGES, permit, |sender| async move {
             tokio::select! {
                 end = send_or_fail(source, sender) => end,
-                // A watch has no end of its own, and the server waits for running calls.
+                // A watch is endless, and a stopping server waits for its running calls.
                 () = stop.cancelled() => Err(Status::unavailable("the host is shutting down")),
             }
         })

@@ -1,5 +1,4 @@
-//! What the audit log says of calls: read on from where it was read to before, each call with its
-//! outcome.
+//! Reads the calls and their outcomes from a growing audit log, each time from where it stopped.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -13,7 +12,7 @@ use portcullis::event::{Event, KeyedHash, LaunchId, Tally, Torn};
 
 /// A call in the log.
 #[derive(Debug, Clone)]
-pub(crate) struct Logged {
+pub(crate) struct LoggedCall {
     pub(crate) method: String,
     pub(crate) key: Option<KeyedHash>,
     pub(crate) returned: Option<Outcome>,
@@ -26,40 +25,40 @@ pub(crate) struct Outcome {
     pub(crate) response: Tally,
 }
 
-/// What a writer says of those before it.
+/// The torn end of a log, which its next writer reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Tail {
     pub(crate) bytes: u64,
     pub(crate) sha256: Digest,
 }
 
-/// What was read at once.
+/// The part of the log that one read returned.
 #[derive(Debug, Default)]
 pub(crate) struct Section {
-    pub(crate) calls: Vec<Logged>,
-    /// What each writer said that was put aside.
+    pub(crate) calls: Vec<LoggedCall>,
+    /// The torn tails that each writer reported.
     pub(crate) openings: Vec<Vec<Torn>>,
     pub(crate) records: u64,
-    /// What the log ends in that is no whole line.
+    /// The incomplete line at the end of the log.
     pub(crate) unfinished: Option<Tail>,
     pub(crate) faults: Vec<String>,
 }
 
-/// A reader of a log that grows.
-pub(crate) struct Trail {
+/// A reader of a growing log.
+pub(crate) struct LogReader {
     log: PathBuf,
-    /// Which file, and how far.
+    /// The current file, and the offset in it.
     file: usize,
     offset: u64,
 }
 
-impl Trail {
+impl LogReader {
     pub(crate) fn of(log: &Path) -> Self {
         Self { log: log.to_path_buf(), file: 0, offset: 0 }
     }
 
-    /// Reads what is there since the last time. No call may be under way.
-    pub(crate) fn read_on(&mut self) -> Section {
+    /// Reads the new records. No call may be running.
+    pub(crate) fn read_new(&mut self) -> Section {
         let (mut section, mut open) = (Section::default(), HashMap::new());
         if !self.log.exists() {
             return section;
@@ -92,7 +91,8 @@ impl Section {
         match event {
             Some(Event::Opened(opened)) => self.openings.push(opened.torn),
             Some(Event::Call(call)) => {
-                let logged = Logged { method: call.method, key: call.arguments.get("key").copied(), returned: None };
+                let logged =
+                    LoggedCall { method: call.method, key: call.arguments.get("key").copied(), returned: None };
                 if open.insert((call.launch, call.call), self.calls.len()).is_some() {
                     self.faults.push(format!("call {} of {} was made twice", call.call, call.launch));
                 }
@@ -103,7 +103,7 @@ impl Section {
                     let (request, response) = (returned.request, returned.response);
                     self.calls[call].returned = Some(Outcome { outcome: returned.outcome, request, response });
                 }
-                None => self.faults.push(format!("call {} of {} ended once more", returned.call, returned.launch)),
+                None => self.faults.push(format!("call {} of {} returned twice", returned.call, returned.launch)),
             },
             Some(_) => {}
             None => self.faults.push("an event of an unknown kind".into()),

@@ -1,5 +1,5 @@
-//! Holds what clients were told against the log: every answer that a client has must be in it, and
-//! nothing that nobody asked for.
+//! Checks the log against the responses that clients got: each response must be in it, and each
+//! call in it was made by a client.
 
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
@@ -11,12 +11,12 @@ use portcullis::audit::LogKey;
 use portcullis::event::KeyedHash;
 use prost::Message;
 
-use crate::clients::{Ask, Attempt, Told};
-use crate::trail::{Logged, Outcome};
+use crate::clients::{Attempt, Operation, Response};
+use crate::log_reader::{LoggedCall, Outcome};
 
 const SERVICE: &str = "/portcullis.kv.v1.Store/";
 
-/// What a call looks like in the log.
+/// A call as the log shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Shape {
     method: String,
@@ -24,24 +24,24 @@ struct Shape {
     request: Option<KeyedHash>,
 }
 
-/// The attempts of one round and the calls that the log has of it.
-pub(crate) struct Evidence<'a> {
+/// The logged calls of one round that are not yet matched to an attempt.
+pub(crate) struct LogCheck<'a> {
     key: &'a LogKey,
-    /// The calls that no attempt was found for yet.
+    /// Completed calls without a matching attempt so far.
     ended: HashMap<Shape, Vec<Outcome>>,
-    /// How many there are whose outcome is not known.
+    /// The number of calls with an unknown outcome.
     open: HashMap<(String, KeyedHash), usize>,
-    /// The versions that records of answers can stand for.
+    /// The version in each possible response, by the hash of the response.
     versions: HashMap<KeyedHash, u64>,
     pub(crate) differences: Vec<String>,
 }
 
-impl<'a> Evidence<'a> {
+impl<'a> LogCheck<'a> {
     /// The changes of the round have the numbers `changes`.
-    pub(crate) fn new(key: &'a LogKey, calls: Vec<Logged>, changes: RangeInclusive<u64>) -> Self {
+    pub(crate) fn new(key: &'a LogKey, calls: Vec<LoggedCall>, changes: RangeInclusive<u64>) -> Self {
         let (mut ended, mut open, mut differences) = (HashMap::<_, Vec<_>>::new(), HashMap::new(), Vec::new());
         for call in calls {
-            // The listings are not by clients.
+            // Listings are made by the test itself.
             let Some(key) = call.key else { continue };
             let method = call.method.strip_prefix(SERVICE).unwrap_or(&call.method).to_owned();
             match call.returned {
@@ -59,37 +59,36 @@ impl<'a> Evidence<'a> {
         Self { key, ended, open, versions: versions.collect(), differences }
     }
 
-    /// Finds the record of every answer. Attempts that are answered in the log although the client
-    /// does not know are told what the log says.
-    pub(crate) fn hold(&mut self, attempts: &mut [Attempt], dead: Instant) {
-        for attempt in attempts.iter().filter(|attempt| attempt.told != Told::Nothing) {
+    /// Finds the record of every response. Attempts without a response learn it from the log.
+    pub(crate) fn check(&mut self, attempts: &mut [Attempt], dead: Instant) {
+        for attempt in attempts.iter().filter(|attempt| attempt.response != Response::Unknown) {
             if let Some(difference) = self.find(attempt) {
                 self.differences.push(difference);
             }
         }
-        for attempt in attempts.iter_mut().filter(|attempt| attempt.told == Told::Nothing) {
+        for attempt in attempts.iter_mut().filter(|attempt| attempt.response == Response::Unknown) {
             attempt.ended = dead;
             self.learn(attempt);
         }
         let unknown = self.ended.drain().filter(|(_, outcomes)| !outcomes.is_empty());
-        let unknown = unknown.map(|(shape, outcomes)| format!("nobody asked for {shape:?}: {outcomes:?}"));
+        let unknown = unknown.map(|(shape, outcomes)| format!("no client made {shape:?}: {outcomes:?}"));
         self.differences.extend(unknown.collect::<Vec<_>>());
     }
 
     fn find(&mut self, attempt: &Attempt) -> Option<String> {
-        let expected = match &attempt.told {
-            // It must not look as if it had been made.
-            Told::NotMade => {
+        let expected = match &attempt.response {
+            // The log must not show it as made.
+            Response::Unrecordable => {
                 let shape = self.shape(attempt);
                 let is_there = attempt.value().is_some() && self.ended.contains_key(&shape);
-                return is_there.then(|| format!("recorded, and refused because that could not be: {attempt:?}"));
+                return is_there.then(|| format!("recorded although rejected as unrecordable: {attempt:?}"));
             }
-            Told::Stored(version) => ("OK", Some(encoded(&[WriteResponse { version: *version }]))),
-            Told::Taken(existed) => ("OK", Some(encoded(&[DeleteResponse { existed: *existed }]))),
-            Told::Found(version, value) => ("OK", Some(encoded(&answer(*version, value)))),
-            Told::Missing => ("NOT_FOUND", None),
-            Told::Aborted => ("ABORTED", None),
-            Told::Nothing => return None,
+            Response::Stored(version) => ("OK", Some(encoded(&[WriteResponse { version: *version }]))),
+            Response::Deleted(existed) => ("OK", Some(encoded(&[DeleteResponse { existed: *existed }]))),
+            Response::Found(version, value) => ("OK", Some(encoded(&answer(*version, value)))),
+            Response::Missing => ("NOT_FOUND", None),
+            Response::Aborted => ("ABORTED", None),
+            Response::Unknown => return None,
         };
         let (name, response) = expected;
         let response = response.map(|response| self.key.keyed_hash(&response));
@@ -103,51 +102,50 @@ impl<'a> Evidence<'a> {
                 outcomes.swap_remove(position);
                 None
             }
-            None => Some(format!("told, and not in the log: {attempt:?}; there are {outcomes:?}")),
+            None => Some(format!("response missing in the log: {attempt:?}; found {outcomes:?}")),
         }
     }
 
     fn learn(&mut self, attempt: &mut Attempt) {
         let shape = self.shape(attempt);
         let Some(outcome) = self.ended.get_mut(&shape).and_then(Vec::pop) else { return };
-        attempt.told = match (&attempt.ask, &*outcome.outcome) {
-            (Ask::Put(_) | Ask::Swap(..), "OK") => {
+        attempt.response = match (&attempt.operation, &*outcome.outcome) {
+            (Operation::Put(_) | Operation::Swap(..), "OK") => {
                 match outcome.response.hash.and_then(|hash| self.versions.get(&hash)) {
-                    Some(version) => Told::Stored(*version),
+                    Some(version) => Response::Stored(*version),
                     None => {
-                        self.differences.push(format!("stored under no version that there is: {attempt:?}"));
+                        self.differences.push(format!("stored with an impossible version: {attempt:?}"));
                         return;
                     }
                 }
             }
-            (Ask::Swap(..), "ABORTED") => Told::Aborted,
-            // Equal ones cannot be told apart.
-            _ => Told::Nothing,
+            (Operation::Swap(..), "ABORTED") => Response::Aborted,
+            // Equal calls cannot be distinguished.
+            _ => Response::Unknown,
         };
     }
 
-    /// An attempt whose outcome nobody knows has changed the data: that it was about to be made
-    /// must have been recorded.
-    pub(crate) fn must_be_intended(&mut self, attempt: &Attempt) {
+    /// An attempt with an unknown outcome changed the data: the log must hold its intent.
+    pub(crate) fn require_intent(&mut self, attempt: &Attempt) {
         let Shape { method, key, .. } = self.shape(attempt);
         match self.open.get_mut(&(method, key)) {
             Some(count) if *count > 0 => *count -= 1,
-            _ => self.differences.push(format!("in the data, and its intent is not in the log: {attempt:?}")),
+            _ => self.differences.push(format!("in the data without its intent in the log: {attempt:?}")),
         }
     }
 
     fn shape(&self, attempt: &Attempt) -> Shape {
         let key = attempt.key.clone();
-        let (method, said) = match (&attempt.ask, attempt.parts()) {
-            (Ask::Put(_), Some(parts)) => ("Put", encoded(&parts)),
-            (Ask::Swap(..), Some(parts)) => ("CompareAndSwap", encoded(&parts)),
-            (Ask::Delete, _) => ("Delete", encoded(&[DeleteRequest { key }])),
+        let (method, request) = match (&attempt.operation, attempt.parts()) {
+            (Operation::Put(_), Some(parts)) => ("Put", encoded(&parts)),
+            (Operation::Swap(..), Some(parts)) => ("CompareAndSwap", encoded(&parts)),
+            (Operation::Delete, _) => ("Delete", encoded(&[DeleteRequest { key }])),
             _ => ("Get", encoded(&[GetRequest { key }])),
         };
         Shape {
             method: method.into(),
             key: self.key.keyed_hash(attempt.key.as_bytes()),
-            request: Some(self.key.keyed_hash(&said)),
+            request: Some(self.key.keyed_hash(&request)),
         }
     }
 }
@@ -162,7 +160,7 @@ fn answer(version: u64, value: &[u8]) -> Vec<GetResponse> {
     [Some(found), chunk].into_iter().flatten().map(|part| GetResponse { part: Some(part) }).collect()
 }
 
-/// Messages as the log hashes them: one after the other.
+/// Messages as the log hashes them: concatenated.
 fn encoded<M: Message>(messages: &[M]) -> Vec<u8> {
     messages.iter().flat_map(Message::encode_to_vec).collect()
 }
