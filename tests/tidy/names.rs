@@ -115,8 +115,7 @@ fn exists(code: &Code, text: &str) -> bool {
     let names: Vec<_> = words(text).filter(|name| *name != "portcullis" && *name != "crate").collect();
     match names[..] {
         [] => true,
-        // Tests have more words than other functions; a shorter name may be a field, or stand in a
-        // format.
+        // Tests have more words than other functions; a shorter name may be a field.
         [name] if name.matches('_').count() >= 3 && name.starts_with(|c: char| c.is_ascii_lowercase()) => {
             code.declares(name)
         }

@@ -188,13 +188,12 @@ impl Constants {
         digits.parse().ok().or_else(|| self.named(place, expression))
     }
 
+    /// A constant of the same room, of the top of its file, or of a room that the name gives.
     fn named(&self, place: &str, name: &str) -> Option<u128> {
-        let file = place.split("::").next().unwrap_or(place);
-        let full = match name.strip_prefix("super::") {
-            Some(rest) => format!("{file}::{rest}"),
-            None => format!("{place}::{name}"),
-        };
-        self.0.get(&full).copied()
+        let (file, _) = place.split_once("limits").or_else(|| place.split_once("timing")).unwrap_or((place, ""));
+        let file = format!("{file}{}", if place.contains("limits") { "limits" } else { "timing" });
+        let name = name.trim_start_matches("super::");
+        [place, &file].into_iter().find_map(|place| self.0.get(&format!("{place}::{name}")).copied())
     }
 
     fn contradicts(&self, quote: &Quote<'_>) -> Option<String> {

@@ -1,5 +1,5 @@
-//! Code that `cargo codegen` generates from `proto/bench.proto`. Do not edit: a test compares it with its
-//! source.
+//! Code that `cargo codegen` generates from `proto/bench.proto`. Do not edit: a test
+//! compares it with its source.
 #![allow(missing_docs, clippy::exhaustive_structs, clippy::pedantic, reason = "generated")]
 
 #[rustfmt::skip]

@@ -20,3 +20,8 @@ pub use store::{Change, Entry, Listing, Mismatch, Store, StoreError, Value};
 /// The trailer in which the Store service returns the current version of a key when it differs from
 /// the expected version.
 pub const VERSION_TRAILER: &str = "kv-version";
+
+/// Compiles the blocks of Rust in README.md, which call this example.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
