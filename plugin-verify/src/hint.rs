@@ -20,7 +20,7 @@ pub(crate) fn what_to_do(refusal: &Refusal) -> Option<&'static str> {
         Refusal::Denied { .. } => {
             "do not run it: the policy takes these bytes out of use; get another version of the plugin"
         }
-        Refusal::NotVouched { .. } | Refusal::RequiredSource { .. } => {
+        Refusal::NotAttested { .. } | Refusal::RequiredSource { .. } => {
             "do not run it before somebody who knows the right digest vouches for it: its publisher with a signed manifest, or whoever reviews the lock file"
         }
         Refusal::Unsigned { .. } => {
@@ -39,7 +39,7 @@ pub(crate) fn what_to_do(refusal: &Refusal) -> Option<&'static str> {
         Refusal::UnsafeOwner { .. } | Refusal::WritableByOthers { .. } | Refusal::OpenDirectory { .. } => {
             "let it belong to root or to this user, and let nobody else write it: chown, chmod go-w"
         }
-        Refusal::Link { .. } => "put the file itself in the place of the link",
+        Refusal::Symlink { .. } => "put the file itself in the place of the link",
         Refusal::OutsideDirectory { .. } | Refusal::DirectoryNotAbsolute { .. } => {
             "name the plugin directory by its absolute path, and the plugin by its path in it, without .."
         }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::Path;
 
 use cli_support::{Exit, Problem};
-use portcullis::verify::{SourceError, Subject, VerifiedPlugin, VerifyError, Voucher};
+use portcullis::verify::{Attestation, SourceError, Subject, VerifiedPlugin, VerifyError};
 use portcullis::{Chain, Escaped};
 use serde_json::{Map, Value, json};
 
@@ -101,7 +101,7 @@ impl fmt::Display for PluginFacts<'_> {
         if let Subject::Manifest(digest) = self.0.subject() {
             writeln!(f, "  bundle manifest sha256 {digest}")?;
         }
-        self.0.vouchers().iter().try_for_each(|voucher| writeln!(f, "  by     {voucher}"))
+        self.0.attestations().iter().try_for_each(|voucher| writeln!(f, "  by     {voucher}"))
     }
 }
 
@@ -110,7 +110,7 @@ fn facts(plugin: &VerifiedPlugin) -> Map<String, Value> {
         Subject::Manifest(digest) => Some(digest.to_string()),
         _ => None,
     };
-    let vouchers: Vec<_> = plugin.vouchers().iter().map(voucher).collect();
+    let vouchers: Vec<_> = plugin.attestations().iter().map(voucher).collect();
     let directory = plugin.directory().map(|directory| Escaped::path(directory).to_string());
     let facts = json!({
         "sha256": plugin.digest().to_string(), "size": plugin.size(), "image": plugin.mode().to_string(),
@@ -119,14 +119,14 @@ fn facts(plugin: &VerifiedPlugin) -> Map<String, Value> {
     facts.as_object().cloned().unwrap_or_default()
 }
 
-pub(crate) fn voucher(voucher: &Voucher) -> Value {
+pub(crate) fn voucher(voucher: &Attestation) -> Value {
     let kind = voucher.kind().to_string();
     match voucher {
-        Voucher::Checksums { path, .. } => json!({"kind": kind, "path": Escaped::path(path).to_string()}),
-        Voucher::Lock { path, vouched_by, .. } => json!({
-            "kind": kind, "path": Escaped::path(path).to_string(), "vouched_by": vouched_by.map(|key| key.to_string()),
+        Attestation::Checksums { path, .. } => json!({"kind": kind, "path": Escaped::path(path).to_string()}),
+        Attestation::Lock { path, signed_by, .. } => json!({
+            "kind": kind, "path": Escaped::path(path).to_string(), "vouched_by": signed_by.map(|key| key.to_string()),
         }),
-        Voucher::Manifest { path, version, key, .. } => json!({
+        Attestation::Manifest { path, version, key, .. } => json!({
             "kind": kind, "path": Escaped::path(path).to_string(), "version": version.to_string(), "key": key.to_string(),
         }),
         _ => json!({"kind": kind}),

@@ -10,7 +10,7 @@ use crate::event::LaunchId;
 use crate::handshake::Announcement;
 use crate::launch::{Hardening, PeerCheck};
 use crate::tls::KeyAlgorithm;
-use crate::verify::{Digest, ExecMode, Voucher};
+use crate::verify::{Attestation, Digest, ExecMode};
 
 /// What is known of a plugin that was launched.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub struct LaunchReport {
     /// directory.
     pub manifest: Option<Digest>,
     /// Who said that the plugin may run: at least one, and every one that the policy requires.
-    pub vouchers: Vec<Voucher>,
+    pub attestations: Vec<Attestation>,
     /// How they were kept unchanged from the check to the execution.
     pub mode: ExecMode,
     /// Whether they came from the cache, so that the program was neither read nor hashed for this
@@ -69,8 +69,8 @@ impl fmt::Display for LaunchReport {
         if let Some(manifest) = self.manifest {
             writeln!(f, "manifest     sha256 {manifest}")?;
         }
-        for voucher in &self.vouchers {
-            writeln!(f, "vouched      by {voucher}")?;
+        for attestation in &self.attestations {
+            writeln!(f, "vouched      by {attestation}")?;
         }
         let source = if self.cached { "from the cache" } else { "read and hashed" };
         writeln!(f, "image        {}, {source}", self.mode)?;

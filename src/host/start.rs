@@ -21,7 +21,7 @@ use crate::handshake::{Agreed, Announcement, HandshakeError, Offer};
 use crate::launch::{self, Hardening, LaunchError, PeerCheck, Running, SpawnSpec, Step};
 use crate::tls::{Identity, Pin};
 use crate::transport::{CheckedConnection, DisconnectHandle, Http2Channel, TlsSession};
-use crate::verify::{Digest, ExecMode, Subject, VerifiedPlugin, Voucher};
+use crate::verify::{Attestation, Digest, ExecMode, Subject, VerifiedPlugin};
 use crate::{Protocol, rpc, tls};
 
 /// What go-plugin hosts send. Only plugins that listen on TCP read it.
@@ -103,7 +103,7 @@ struct Terms {
 struct Facts {
     digest: Digest,
     manifest: Option<Digest>,
-    vouchers: Vec<Voucher>,
+    attestations: Vec<Attestation>,
     mode: ExecMode,
     cached: bool,
 }
@@ -114,8 +114,8 @@ impl Facts {
             Subject::Manifest(digest) => Some(digest),
             Subject::File(_) => None,
         };
-        let vouchers = plugin.vouchers().to_vec();
-        Self { digest: plugin.digest(), manifest, vouchers, mode: plugin.mode(), cached: plugin.was_cached() }
+        let attestations = plugin.attestations().to_vec();
+        Self { digest: plugin.digest(), manifest, attestations, mode: plugin.mode(), cached: plugin.was_cached() }
     }
 }
 
@@ -260,7 +260,7 @@ impl Starting {
             pid: self.process.child().pid(),
             digest: facts.digest,
             manifest: facts.manifest,
-            vouchers: facts.vouchers,
+            attestations: facts.attestations,
             mode: facts.mode,
             cached: facts.cached,
             version: met.announcement.version,

@@ -7,8 +7,8 @@ use std::io;
 use object::read::ReadCache;
 
 use super::{Executable, Script};
-use crate::verify::bytes::elf::Identity;
-use crate::verify::bytes::view::Bytes;
+use crate::verify::bytes::elf::ElfIdent;
+use crate::verify::bytes::view::ByteView;
 
 /// By what begins like text a file is called text.
 const START: usize = 4096;
@@ -47,7 +47,7 @@ impl Content {
     /// the answer.
     pub fn of_bytes(bytes: &[u8]) -> Self {
         // Memory can always be read.
-        Self::read(Bytes::of_memory(bytes)).unwrap_or(Self::Data)
+        Self::read(ByteView::of_memory(bytes)).unwrap_or(Self::Data)
     }
 
     /// What is in a file, wherever its cursor stands, which it leaves alone. Reads headers and
@@ -57,7 +57,7 @@ impl Content {
     ///
     /// The file cannot be read. What contradicts itself in it is no error, but part of the answer.
     pub fn of_file(file: &File) -> io::Result<Self> {
-        Self::read(Bytes::of_file(file)?)
+        Self::read(ByteView::of_file(file)?)
     }
 
     /// One word for programs to read.
@@ -85,14 +85,14 @@ impl Content {
         }
     }
 
-    fn read(bytes: Bytes<'_>) -> io::Result<Self> {
+    fn read(bytes: ByteView<'_>) -> io::Result<Self> {
         let start = bytes.start(START)?;
         if let Some(script) = Script::read(&start) {
             return Ok(Self::Script(script));
         }
         Ok(match start.as_slice() {
             [] => Self::Empty,
-            [0x7f, b'E', b'L', b'F', ..] => match Identity::read(&ReadCache::new(bytes.cursor())) {
+            [0x7f, b'E', b'L', b'F', ..] => match ElfIdent::read(&ReadCache::new(bytes.cursor())) {
                 Some(identity) => Self::Elf(Box::new(Executable::read(identity, bytes))),
                 None => Self::BrokenElf,
             },

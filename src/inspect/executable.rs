@@ -9,11 +9,11 @@ use object::read::ReadCache;
 use object::read::ReadRef;
 use object::read::elf::NoteIterator;
 
-use super::{GoBuild, Machine};
-use crate::verify::bytes::elf::{Damage, Data, Headers, Identity, Section};
+use super::{Architecture, GoBuild};
+use crate::verify::bytes::elf::{Damage, Data, ElfIdent, Headers, Section};
 use crate::verify::bytes::format;
 use crate::verify::bytes::linkage::{Linkage, Strings};
-use crate::verify::bytes::view::Bytes;
+use crate::verify::bytes::view::ByteView;
 
 /// Notes are some dozen bytes each.
 const NOTES_LIMIT: u64 = 64 * 1024;
@@ -33,7 +33,7 @@ pub struct Executable {
     /// Whether the least significant byte comes first.
     pub little_endian: bool,
     /// The processor that it is for.
-    pub machine: Machine,
+    pub machine: Architecture,
     /// Whether it is for this machine's processor, word size and byte order.
     pub native: bool,
     /// What it is meant for.
@@ -105,7 +105,7 @@ pub enum Relro {
 }
 
 impl Executable {
-    pub(super) fn read(identity: Identity, bytes: Bytes<'_>) -> Self {
+    pub(super) fn read(identity: ElfIdent, bytes: ByteView<'_>) -> Self {
         let mut executable = Self::identified(&identity);
         let data = ReadCache::new(bytes.cursor());
         match Headers::read(identity, &data) {
@@ -115,11 +115,11 @@ impl Executable {
         executable
     }
 
-    fn identified(identity: &Identity) -> Self {
+    fn identified(identity: &ElfIdent) -> Self {
         Self {
             bits: if identity.wide { 64 } else { 32 },
             little_endian: matches!(identity.endian, Endianness::Little),
-            machine: Machine(identity.machine.0),
+            machine: Architecture(identity.machine.0),
             native: format::is_native(identity),
             kind: ExecutableKind::of(identity.kind, false, false),
             linkage: Linkage::default(),
@@ -134,7 +134,7 @@ impl Executable {
         }
     }
 
-    fn look_at(&mut self, headers: &Headers<'_>, data: Data<'_>, bytes: Bytes<'_>) {
+    fn look_at(&mut self, headers: &Headers<'_>, data: Data<'_>, bytes: ByteView<'_>) {
         self.linkage = self.sound(Linkage::read(headers));
         let claims_program = self.sound(format::says_it_is_a_program(headers));
         self.kind = ExecutableKind::of(headers.identity.kind, headers.has_segment(elf::PT_INTERP), claims_program);
@@ -233,7 +233,7 @@ fn build_id(headers: &Headers<'_>, data: Data<'_>) -> Result<Option<Vec<u8>>, Da
 
 /// Looks for the names among the strings that the loader goes by, not among the symbols, of which a
 /// file can show others to its readers.
-fn names_dlopen(headers: &Headers<'_>, bytes: Bytes<'_>) -> Result<bool, Damage> {
+fn names_dlopen(headers: &Headers<'_>, bytes: ByteView<'_>) -> Result<bool, Damage> {
     const DAMAGED: Damage = Damage("its dynamic strings");
     let Some(strings) = Strings::locate(headers, &headers.dynamic()?)? else {
         return Ok(false);
@@ -258,7 +258,7 @@ struct Named {
 }
 
 impl Named {
-    fn of(sections: &[Section], names: u64, bytes: Bytes<'_>) -> Result<Self, Damage> {
+    fn of(sections: &[Section], names: u64, bytes: ByteView<'_>) -> Result<Self, Damage> {
         let mut named = Self::default();
         for section in sections {
             named.symbols |= section.kind == elf::SHT_SYMTAB;

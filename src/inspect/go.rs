@@ -4,7 +4,7 @@
 use object::elf;
 
 use crate::verify::bytes::elf::{Damage, Headers, Section, Segment};
-use crate::verify::bytes::view::Bytes;
+use crate::verify::bytes::view::ByteView;
 
 const MAGIC: &[u8] = b"\xff Go buildinf:";
 /// The magic, the size of a pointer, flags, and what pointers stood in before Go 1.18.
@@ -56,7 +56,7 @@ pub struct GoModule {
 impl GoBuild {
     /// Nothing if the program was not made by Go, or before Go 1.13.
     pub(super) fn read(
-        bytes: Bytes<'_>,
+        bytes: ByteView<'_>,
         headers: &Headers<'_>,
         section: Option<Section>,
     ) -> Result<Option<Self>, Damage> {
@@ -76,7 +76,7 @@ impl GoBuild {
         }
     }
 
-    fn read_at(bytes: Bytes<'_>, at: u64) -> Result<Self, Damage> {
+    fn read_at(bytes: ByteView<'_>, at: u64) -> Result<Self, Damage> {
         let header = bytes.piece(at, HEADER).map_err(|_| DAMAGED)?;
         match header.get(15) {
             Some(flags) if flags & INLINE != 0 => {}
@@ -150,7 +150,7 @@ fn is_data(segment: &Segment) -> bool {
 }
 
 /// A string that its length stands before (`encoding/binary.Uvarint`), and where it ends.
-fn string(bytes: Bytes<'_>, at: u64, limit: u64) -> Result<(Vec<u8>, u64), Damage> {
+fn string(bytes: ByteView<'_>, at: u64, limit: u64) -> Result<(Vec<u8>, u64), Damage> {
     let head = bytes.piece(at, 10).map_err(|_| DAMAGED)?;
     let used = head.iter().position(|byte| byte & 0x80 == 0).ok_or(DAMAGED)? + 1;
     // In five groups of seven bits is more than any limit.

@@ -2,26 +2,26 @@
 //! verdict is the policy's.
 #![forbid(unsafe_code)]
 
+mod architecture;
 mod capabilities;
 mod content;
 mod executable;
+mod external_files;
 mod go;
-mod machine;
-mod places;
+mod inspection;
 mod remark;
 mod report;
 mod script;
-mod subject;
 
+pub use architecture::Architecture;
 pub use capabilities::{Capabilities, FileCapabilities};
 pub use content::Content;
 pub use executable::{Executable, ExecutableKind, Relro, StackUse};
+pub use external_files::{Exposure, ExternalFile, SearchEntry};
 pub use go::{GoBuild, GoModule};
-pub use machine::Machine;
-pub use places::{Exposure, Outside, SearchEntry};
+pub use inspection::{InspectError, Inspection};
 pub use remark::Remark;
 pub use script::Script;
-pub use subject::{InspectError, Inspection};
 
 #[cfg(test)]
 mod tests;

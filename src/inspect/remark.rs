@@ -5,10 +5,10 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use super::places::ENTRIES_LIMIT;
+use super::external_files::ENTRIES_LIMIT;
 use super::{
-    Content, Executable, ExecutableKind, Exposure, FileCapabilities, Inspection, Machine, Outside, SearchEntry,
-    StackUse,
+    Architecture, Content, Executable, ExecutableKind, Exposure, ExternalFile, FileCapabilities, Inspection,
+    SearchEntry, StackUse,
 };
 use crate::Escaped;
 use crate::verify::Policy;
@@ -48,7 +48,7 @@ pub enum Remark {
     #[error("it is built for another machine than this one: {machine}, {bits} bits, {} endian", if *little_endian { "little" } else { "big" })]
     OtherMachine {
         /// The processor.
-        machine: Machine,
+        machine: Architecture,
         /// The size of its words.
         bits: u8,
         /// Whether the least significant byte comes first.
@@ -273,10 +273,10 @@ fn about_interpreter(of: &Inspection, remarks: &mut Vec<Remark>) {
         (Some(interpreter), None) => {
             remarks.push(Remark::RelativeInterpreter { interpreter: interpreter.to_owned() });
         }
-        (_, Some(Outside { path, exists: Some(false), .. })) => {
+        (_, Some(ExternalFile { path, exists: Some(false), .. })) => {
             remarks.push(Remark::MissingInterpreter { path: path.clone() });
         }
-        (_, Some(Outside { exposure: Some(exposure), .. })) => {
+        (_, Some(ExternalFile { exposure: Some(exposure), .. })) => {
             remarks.push(Remark::InterpreterWritable(exposure.clone()));
         }
         _ => {}
@@ -290,8 +290,8 @@ fn about_search(entry: &SearchEntry, remarks: &mut Vec<Remark>) {
     }
     match &entry.place {
         None if entry.is_relative() => remarks.push(Remark::SearchRelative { entry: text }),
-        None | Some(Outside { exists: None, .. }) => remarks.push(Remark::SearchUnknown { entry: text }),
-        Some(Outside { exposure: Some(exposure), .. }) => {
+        None | Some(ExternalFile { exists: None, .. }) => remarks.push(Remark::SearchUnknown { entry: text }),
+        Some(ExternalFile { exposure: Some(exposure), .. }) => {
             remarks.push(Remark::SearchWritable { entry: text, exposure: exposure.clone() });
         }
         Some(_) => {}

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 
-use super::{Content, Executable, ExecutableKind, GoBuild, GoModule, Inspection, Outside, SearchEntry};
+use super::{Content, Executable, ExecutableKind, ExternalFile, GoBuild, GoModule, Inspection, SearchEntry};
 use crate::Escaped;
 use crate::verify::SearchPathKind;
 
@@ -90,7 +90,7 @@ impl fmt::Display for SearchEntry {
             [] => write!(f, "{name}      (empty)")?,
             text => write!(f, "{name}      {}", Escaped::new(text))?,
         }
-        let Some(Outside { path, exists, exposure }) = &self.place else {
+        let Some(ExternalFile { path, exists, exposure }) = &self.place else {
             return f.write_str(if self.is_relative() { ", relative" } else { ", unknown" });
         };
         if self.origin {

@@ -18,8 +18,8 @@ pub use bytes::owners::Owners;
 pub use decision::error::VerifyError;
 pub use decision::refusal::Refusal;
 pub use decision::{
-    Decision, Finding, LinkageFault, LinkageRule, Policy, PolicyFault, Silence, SourceKind, SourceKindError,
-    VerifiedPlugin, Voucher,
+    Attestation, Decision, Finding, LinkageFault, LinkageRule, MissingAttestation, Policy, PolicyFault, SourceKind,
+    SourceKindError, VerifiedPlugin,
 };
 pub use sources::checksums::{ChecksumFault, Checksums};
 pub use sources::expiry::{Expiry, ExpiryError};
@@ -36,7 +36,7 @@ pub use sources::source_error::{SourceError, SourceFault};
 pub use crate::digest::{Digest, DigestError};
 
 pub(crate) use bytes::image::try_sealing;
-pub(crate) use bytes::source::is_noexec;
+pub(crate) use bytes::plugin_file::is_noexec;
 #[cfg(feature = "sign")]
 pub(crate) use {sources::key::UNTRUSTED, sources::signature::is_comment};
 

@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 use rustix::fs::{CWD, FileType, Mode, XattrFlags};
 use tempfile::TempDir;
 
-use super::bytes::{image, source};
+use super::bytes::image;
+use super::bytes::plugin_file::PluginFile;
 use super::decision::error;
 use super::*;
 
@@ -86,8 +87,11 @@ fn a_refusal_lists_what_was_expected_and_who_was_silent() {
     let [one, two] = [Digest::of("one"), Digest::of("two")];
     let mismatch = Refusal::DigestMismatch { expected: vec![one, two], actual: Digest::of("three") };
     assert!(mismatch.to_string().contains(&format!("\n  expected {one}\n        or {two}\n  actual   ")), "{mismatch}");
-    let silent = Refusal::NotVouched { silent: vec![Silence::NotAllowed, Silence::NotConfigured(SourceKind::Lock)] };
-    let lines = [Silence::NotAllowed, Silence::NotConfigured(SourceKind::Lock)].map(|it| format!("\n  {it}"));
+    let silent = Refusal::NotAttested {
+        missing: vec![MissingAttestation::NotAllowed, MissingAttestation::NotConfigured(SourceKind::Lock)],
+    };
+    let lines = [MissingAttestation::NotAllowed, MissingAttestation::NotConfigured(SourceKind::Lock)]
+        .map(|it| format!("\n  {it}"));
     assert!(silent.to_string().ends_with(&lines.concat()), "{silent}");
 }
 
@@ -126,7 +130,7 @@ fn only_regular_files_are_looked_at_and_nothing_blocks() {
 #[test]
 fn a_fifo_that_takes_the_place_of_a_file_would_not_block() {
     let fixture = Fixture::new();
-    let program = source::Source::open(&fixture.plugin, Policy::DEFAULT_SIZE_LIMIT).unwrap().file;
+    let program = PluginFile::open(&fixture.plugin, Policy::DEFAULT_SIZE_LIMIT).unwrap().file;
     assert!(rustix::fs::fcntl_getfl(&program).unwrap().contains(rustix::fs::OFlags::NONBLOCK));
 }
 
@@ -177,10 +181,10 @@ fn a_file_that_grows_while_it_is_copied_is_cut_off_at_the_limit() {
     let path = directory.path().join("growing");
     fs::write(&path, [0; 10]).unwrap();
     set_mode(&path, 0o755);
-    let source = source::Source::open(&path, 100).unwrap();
+    let source = PluginFile::open(&path, 100).unwrap();
     OpenOptions::new().append(true).open(&path).unwrap().write_all(&[0; 1000]).unwrap();
     let target = tempfile::tempfile().unwrap();
-    assert!(matches!(source.copy_to(&target), Err(error::Obstacle::Refusal(Refusal::TooLarge { limit: 100 }))));
+    assert!(matches!(source.copy_to(&target), Err(error::ExamineError::Refusal(Refusal::TooLarge { limit: 100 }))));
     assert!(target.metadata().unwrap().len() <= 101);
 }
 

@@ -6,8 +6,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use portcullis::inspect::{
-    Capabilities, Content, Executable, ExecutableKind, Exposure, FileCapabilities, GoBuild, GoModule, InspectError,
-    Inspection, Outside, Relro, SearchEntry, StackUse,
+    Capabilities, Content, Executable, ExecutableKind, Exposure, ExternalFile, FileCapabilities, GoBuild, GoModule,
+    InspectError, Inspection, Relro, SearchEntry, StackUse,
 };
 use portcullis::verify::SearchPathKind;
 use portcullis::{Chain, Escaped};
@@ -151,7 +151,7 @@ fn search_entry(of: &SearchEntry) -> Value {
     })
 }
 
-fn outside(of: &Outside) -> Value {
+fn outside(of: &ExternalFile) -> Value {
     json!({ "path": text(&of.path), "exists": of.exists, "exposure": of.exposure.as_ref().map(exposure) })
 }
 

@@ -39,7 +39,7 @@ fn plugin(report: &LaunchReport) -> Value {
         "sha256": report.digest.to_string(),
         "image": report.mode.to_string(),
         "manifest": report.manifest.map(|manifest| manifest.to_string()),
-        "vouchers": report.vouchers.iter().map(verdict::voucher).collect::<Vec<_>>(),
+        "vouchers": report.attestations.iter().map(verdict::voucher).collect::<Vec<_>>(),
         "version": report.version,
         "handshake": {
             "core": handshake.core,

@@ -12,7 +12,7 @@ use crate::authoring::Difference;
 use crate::fs::{RegularFileError, Symlinks, open_regular};
 use crate::verify::Refusal;
 use crate::verify::bytes::format;
-use crate::verify::decision::error::Obstacle;
+use crate::verify::decision::error::ExamineError;
 use crate::verify::{
     Artifact, Checksums, Digest, Format, ImageCache, Manifest, Platform, PluginName, Policy, PublicKey, SignedManifest,
     SourceError, SourceKind, Subject, VerifyError, Version,
@@ -246,9 +246,9 @@ impl Candidate {
             Ok(()) if platform.is_linux() => {
                 Err(OfferError::OtherPlatform { path: self.path.clone(), platform: platform.clone() })
             }
-            Err(Obstacle::Refusal(refusal @ Refusal::Format(Format::Empty))) => Err(self.refused(refusal).into()),
-            Ok(()) | Err(Obstacle::Refusal(_)) => Ok(Subject::File(digest)),
-            Err(obstacle) => Err(obstacle.at(&self.path).into()),
+            Err(ExamineError::Refusal(refusal @ Refusal::Format(Format::Empty))) => Err(self.refused(refusal).into()),
+            Ok(()) | Err(ExamineError::Refusal(_)) => Ok(Subject::File(digest)),
+            Err(error) => Err(error.at(&self.path).into()),
         }
     }
 
@@ -285,10 +285,10 @@ impl Candidate {
     }
 
     fn refused(&self, reason: Refusal) -> VerifyError {
-        Obstacle::from(reason).at(&self.path)
+        ExamineError::from(reason).at(&self.path)
     }
 
     fn io(&self, doing: &'static str, source: std::io::Error) -> VerifyError {
-        Obstacle::io(doing)(source).at(&self.path)
+        ExamineError::io(doing)(source).at(&self.path)
     }
 }

@@ -10,8 +10,8 @@ use super::ManifestError;
 use crate::Escaped;
 use crate::fs::{RegularFileError, Symlinks, open_regular};
 use crate::verify::Refusal;
-use crate::verify::bytes::tree::Tree;
-use crate::verify::decision::error::Obstacle;
+use crate::verify::bytes::tree::DirectoryTree;
+use crate::verify::decision::error::ExamineError;
 use crate::verify::decision::explanation::{Explanation, explained};
 use crate::verify::{BundlePath, InterpreterProgram, Manifest, ManifestFile, SignedManifest};
 use crate::verify::{Digest, Platform};
@@ -69,12 +69,12 @@ impl Difference {
         !matches!(self, Self::Unreadable { .. })
     }
 
-    fn of(path: &Path, about: impl FnOnce(Box<Refusal>) -> Refusal, obstacle: Obstacle) -> Self {
+    fn of(path: &Path, about: impl FnOnce(Box<Refusal>) -> Refusal, error: ExamineError) -> Self {
         let path = path.to_path_buf();
-        match obstacle {
-            Obstacle::Refusal(reason) => Self::Differs(about(Box::new(reason))),
-            Obstacle::Io { source, .. } => Self::Unreadable { path, source },
-            Obstacle::Source(error) => Self::Unreadable { path, source: io::Error::other(error) },
+        match error {
+            ExamineError::Refusal(reason) => Self::Differs(about(Box::new(reason))),
+            ExamineError::Io { source, .. } => Self::Unreadable { path, source },
+            ExamineError::Source(error) => Self::Unreadable { path, source: io::Error::other(error) },
         }
     }
 }
@@ -107,8 +107,8 @@ impl Manifest {
 
     fn compare_files(&self, directory: &Path) -> Result<Vec<Difference>, ManifestError> {
         // As a policy opens them: no link is followed on the way.
-        let tree = Tree::open_anywhere(directory).map_err(|obstacle| match obstacle {
-            Obstacle::Io { source, .. } => ManifestError::io(directory)(source),
+        let tree = DirectoryTree::open_anywhere(directory).map_err(|error| match error {
+            ExamineError::Io { source, .. } => ManifestError::io(directory)(source),
             other => ManifestError::io(directory)(io::Error::other(other.at(directory))),
         })?;
         let compared = self.files().map(|(path, file)| compare(path, *file, tree.file(path.as_ref())));
@@ -139,7 +139,7 @@ impl Manifest {
         let interpreter = |reason| Refusal::Interpreter { path: path.clone(), reason };
         let refuse = |reason: Refusal| Difference::Differs(interpreter(reason.into()));
         let found = open_file(path).and_then(|file| limited(&file, *size));
-        match found.map_err(|obstacle| Difference::of(path, interpreter, obstacle))? {
+        match found.map_err(|error| Difference::of(path, interpreter, error))? {
             (Some(actual), _) if actual == *digest => Ok(()),
             (Some(actual), _) => Err(refuse(Refusal::DigestMismatch { expected: vec![*digest], actual })),
             (None, actual) => Err(refuse(Refusal::Size { expected: *size, actual })),
@@ -147,18 +147,18 @@ impl Manifest {
     }
 }
 
-fn open_file(path: &Path) -> Result<File, Obstacle> {
+fn open_file(path: &Path) -> Result<File, ExamineError> {
     open_regular(path, Symlinks::Follow).map_err(|error| match error {
-        RegularFileError::Io(error) => Obstacle::io("opening it")(error),
+        RegularFileError::Io(error) => ExamineError::io("opening it")(error),
         RegularFileError::NotRegular { kind } => Refusal::NotRegular { kind }.into(),
     })
 }
 
-fn compare(path: &BundlePath, expected: ManifestFile, file: Result<File, Obstacle>) -> Result<(), Difference> {
+fn compare(path: &BundlePath, expected: ManifestFile, file: Result<File, ExamineError>) -> Result<(), Difference> {
     let within = |reason| Refusal::File { path: path.clone(), reason };
     let found = file.and_then(|file| limited(&file, expected.size));
-    let actual = found.map_err(|obstacle| match obstacle {
-        Obstacle::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+    let actual = found.map_err(|error| match error {
+        ExamineError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
             Difference::Missing { path: path.clone() }
         }
         other => Difference::of(path.as_ref(), within, other),
@@ -174,14 +174,14 @@ fn compare(path: &BundlePath, expected: ManifestFile, file: Result<File, Obstacl
 }
 
 /// The size of a file, and its digest if it has exactly this size.
-fn limited(file: &File, size: u64) -> Result<(Option<Digest>, u64), Obstacle> {
-    let length = file.metadata().map_err(Obstacle::io("looking at it"))?.len();
+fn limited(file: &File, size: u64) -> Result<(Option<Digest>, u64), ExamineError> {
+    let length = file.metadata().map_err(ExamineError::io("looking at it"))?.len();
     if length != size {
         return Ok((None, length));
     }
     // It may grow while it is read.
     let mut source = file.take(size.saturating_add(1));
-    let (digest, read) = Digest::stream(|buffer, _| source.read(buffer)).map_err(Obstacle::io("hashing it"))?;
+    let (digest, read) = Digest::stream(|buffer, _| source.read(buffer)).map_err(ExamineError::io("hashing it"))?;
     Ok(((read == size).then_some(digest), read))
 }
 

@@ -50,7 +50,7 @@ fn image(plugin: &VerifiedPlugin) -> Image {
         size: plugin.size(),
         mode: plugin.mode().to_string(),
         cached: plugin.was_cached(),
-        vouchers: plugin.vouchers().iter().map(shown).collect(),
+        vouchers: plugin.attestations().iter().map(shown).collect(),
     }
 }
 

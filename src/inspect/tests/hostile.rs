@@ -6,7 +6,7 @@ use std::fs::File;
 use super::made::{AUDIT, NEEDED, RUNPATH, Recipe};
 use super::*;
 use crate::verify::bytes::linkage::linkage;
-use crate::verify::decision::error::Obstacle;
+use crate::verify::decision::error::ExamineError;
 use crate::verify::{Format, Refusal};
 
 /// Where the header of a segment of a 64-bit file begins.
@@ -73,8 +73,8 @@ fn linkage_is_that_of_a_native_program_and_never_a_part_of_it() {
     let linkage_of = |bytes: &[u8]| {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(bytes).unwrap();
-        linkage(&file).map_err(|obstacle| match obstacle {
-            Obstacle::Refusal(Refusal::Format(format)) => format,
+        linkage(&file).map_err(|error| match error {
+            ExamineError::Refusal(Refusal::Format(format)) => format,
             other => panic!("{other:?}"),
         })
     };

@@ -53,8 +53,8 @@ pub fn digest_all(
         });
         for (index, input) in inputs.iter().enumerate() {
             let result = match batch.wait(index) {
-                Some(Outcome::Done(result)) => result,
-                Some(Outcome::InTurn) | None => batch.read(input),
+                Some(HashOutcome::Done(result)) => result,
+                Some(HashOutcome::InTurn) | None => batch.read(input),
             };
             if deliver(input, result).is_break() {
                 break;
@@ -66,20 +66,20 @@ pub fn digest_all(
 struct Batch<'a, P> {
     inputs: &'a [Input],
     progress: &'a P,
-    state: Mutex<State>,
+    state: Mutex<BatchState>,
     finished: Condvar,
     stopped: AtomicBool,
 }
 
 #[derive(Default)]
-struct State {
+struct BatchState {
     /// The first input that nobody has taken.
     next: usize,
     /// What was computed ahead of its turn.
-    outcomes: HashMap<usize, Outcome>,
+    outcomes: HashMap<usize, HashOutcome>,
 }
 
-enum Outcome {
+enum HashOutcome {
     Done(io::Result<Digest>),
     /// It is no regular file.
     InTurn,
@@ -107,7 +107,7 @@ impl<P: Fn(u64) + Sync> Batch<'_, P> {
 
     /// What became of an input whose turn it is: nothing, where nobody had taken it, and the caller
     /// has now.
-    fn wait(&self, index: usize) -> Option<Outcome> {
+    fn wait(&self, index: usize) -> Option<HashOutcome> {
         let mut state = self.lock();
         loop {
             if let Some(outcome) = state.outcomes.remove(&index) {
@@ -121,12 +121,12 @@ impl<P: Fn(u64) + Sync> Batch<'_, P> {
         }
     }
 
-    fn read_ahead(&self, input: &Input) -> Outcome {
-        let Input::File(path) = input else { return Outcome::InTurn };
+    fn read_ahead(&self, input: &Input) -> HashOutcome {
+        let Input::File(path) = input else { return HashOutcome::InTurn };
         match open_regular(path, Symlinks::Follow) {
-            Ok(file) => Outcome::Done(self.hash_file(file)),
-            Err(RegularFileError::NotRegular { .. }) => Outcome::InTurn,
-            Err(RegularFileError::Io(error)) => Outcome::Done(Err(error)),
+            Ok(file) => HashOutcome::Done(self.hash_file(file)),
+            Err(RegularFileError::NotRegular { .. }) => HashOutcome::InTurn,
+            Err(RegularFileError::Io(error)) => HashOutcome::Done(Err(error)),
         }
     }
 
@@ -157,7 +157,7 @@ impl<P: Fn(u64) + Sync> Batch<'_, P> {
     }
 
     /// A panic elsewhere leaves the state as it was, so poisoning means nothing here.
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, BatchState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -237,7 +237,7 @@ mod tests {
         let path = place.path().join("file");
         std::fs::write(&path, "content").unwrap();
         let caller = thread::current().id();
-        let (ahead, heard) = mpsc::channel();
+        let (ahead, attestations) = mpsc::channel();
         let report = |_| {
             if thread::current().id() != caller {
                 ahead.send(()).unwrap();
@@ -245,7 +245,7 @@ mod tests {
         };
         digest_all(&vec![Input::File(path); 2], &report, |_, _| {
             // The caller is held up here, so that nobody but another thread can read the second.
-            heard.recv_timeout(std::time::Duration::from_secs(60)).unwrap();
+            attestations.recv_timeout(std::time::Duration::from_secs(60)).unwrap();
             ControlFlow::Break(())
         });
     }

@@ -13,9 +13,9 @@ use rustix::fs::OFlags;
 use crate::fs::PrivateDirectory;
 use crate::verify::Refusal;
 use crate::verify::bytes::image::{private_directory, same_file};
-use crate::verify::bytes::source::is_noexec;
-use crate::verify::bytes::tree::Tree;
-use crate::verify::decision::error::Obstacle;
+use crate::verify::bytes::plugin_file::is_noexec;
+use crate::verify::bytes::tree::DirectoryTree;
+use crate::verify::decision::error::ExamineError;
 use crate::verify::{BundlePath, Digest, Manifest, ManifestFile};
 
 /// The verified files of one plugin, in a directory that only this process's user may enter.
@@ -34,14 +34,14 @@ const NAME: &str = "plugin";
 
 impl Bundle {
     /// Copies the files that `manifest` names from `tree` to a new directory below `parent`.
-    pub(crate) fn materialise(tree: &Tree, manifest: &Manifest, parent: &Path) -> Result<Self, Obstacle> {
+    pub(crate) fn materialise(tree: &DirectoryTree, manifest: &Manifest, parent: &Path) -> Result<Self, ExamineError> {
         let directory = private_directory(parent)?.removed_on_drop(entries(manifest));
         let bundle = Self { path: directory.path().join(NAME), directory };
         make_directory(&bundle.path)?;
         for (path, expected) in manifest.files() {
             bundle.take(tree, path, *expected, path == manifest.program())?;
         }
-        bundle.close(manifest).map_err(Obstacle::io("making its files read-only"))?;
+        bundle.close(manifest).map_err(ExamineError::io("making its files read-only"))?;
         Ok(bundle)
     }
 
@@ -50,30 +50,36 @@ impl Bundle {
     }
 
     /// A file of the bundle, open for reading.
-    pub(crate) fn open(&self, path: &BundlePath) -> Result<File, Obstacle> {
-        open(&self.path.join(path)).map_err(Obstacle::io("opening its private copy"))
+    pub(crate) fn open(&self, path: &BundlePath) -> Result<File, ExamineError> {
+        open(&self.path.join(path)).map_err(ExamineError::io("opening its private copy"))
     }
 
-    fn take(&self, tree: &Tree, path: &BundlePath, expected: ManifestFile, is_program: bool) -> Result<(), Obstacle> {
-        let source = tree.file(path.as_ref()).map_err(|obstacle| match obstacle {
-            Obstacle::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
+    fn take(
+        &self,
+        tree: &DirectoryTree,
+        path: &BundlePath,
+        expected: ManifestFile,
+        is_program: bool,
+    ) -> Result<(), ExamineError> {
+        let source = tree.file(path.as_ref()).map_err(|error| match error {
+            ExamineError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 Refusal::FileMissing { path: path.clone() }.into()
             }
             other => other.within(path),
         })?;
-        if is_noexec(&source).map_err(Obstacle::io("looking at its mount"))? {
-            return Err(Obstacle::from(Refusal::NoexecMount).within(path));
+        if is_noexec(&source).map_err(ExamineError::io("looking at its mount"))? {
+            return Err(ExamineError::from(Refusal::NoexecMount).within(path));
         }
         let target = self.path.join(path);
         make_directory(target.parent().unwrap_or(&self.path))?;
         let mode = if expected.executable || is_program { 0o500 } else { 0o400 };
-        let copied = copy(source, &target, expected.size, mode).map_err(Obstacle::io("copying its files"))?;
+        let copied = copy(source, &target, expected.size, mode).map_err(ExamineError::io("copying its files"))?;
         if copied.size() != expected.size {
             return Err(Refusal::FileSize { path: path.clone(), expected: expected.size }.into());
         }
-        let file = open(&target).map_err(Obstacle::io("opening its private copy"))?;
-        same_file(&file, &copied).map_err(Obstacle::io("finding its private copy again"))?;
-        let actual = Digest::of_file(&file).map_err(Obstacle::io("hashing its files"))?;
+        let file = open(&target).map_err(ExamineError::io("opening its private copy"))?;
+        same_file(&file, &copied).map_err(ExamineError::io("finding its private copy again"))?;
+        let actual = Digest::of_file(&file).map_err(ExamineError::io("hashing its files"))?;
         match actual == expected.digest {
             true => Ok(()),
             false => Err(Refusal::FileDigest { path: path.clone(), expected: expected.digest, actual }.into()),
@@ -101,9 +107,9 @@ fn directories(manifest: &Manifest) -> BTreeSet<&str> {
     manifest.files().flat_map(|(path, _)| path.directories()).chain([""]).collect()
 }
 
-fn make_directory(path: &Path) -> Result<(), Obstacle> {
+fn make_directory(path: &Path) -> Result<(), ExamineError> {
     let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.map_err(Obstacle::io("making a directory for its files"))
+    made.map_err(ExamineError::io("making a directory for its files"))
 }
 
 /// Writes at most one byte more than expected, and closes what was written: the limit holds for
@@ -141,7 +147,8 @@ mod tests {
         }
         let claims = Claims::new("plugin".parse().unwrap(), Version::new(1, 0, 0)).with_program("run".parse().unwrap());
         let manifest = Manifest::from_bytes("manifest", claims.describe(&plugin).unwrap()).unwrap();
-        let bundle = Bundle::materialise(&Tree::open_anywhere(&plugin).unwrap(), &manifest, place.path()).unwrap();
+        let bundle =
+            Bundle::materialise(&DirectoryTree::open_anywhere(&plugin).unwrap(), &manifest, place.path()).unwrap();
         assert_eq!((count(bundle.path()), entries(&manifest)), (7, 7));
     }
 }

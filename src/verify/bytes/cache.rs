@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::Digest;
-use crate::verify::bytes::image::Image;
+use crate::verify::bytes::image::ProgramImage;
 
 /// Keeps the sealed images of verified plugins, so that a relaunch neither reads nor hashes the
 /// file again, and does not notice that it was replaced or deleted meanwhile.
@@ -28,7 +28,7 @@ struct Images {
 #[derive(Default)]
 struct Slot {
     /// Locked while the image is made, so that two launches of one digest make it once.
-    image: Arc<Mutex<Option<Arc<Image>>>>,
+    image: Arc<Mutex<Option<Arc<ProgramImage>>>>,
     /// Zero until the image is there.
     size: u64,
     last_use: u64,
@@ -54,8 +54,8 @@ impl ImageCache {
     pub(crate) fn find_or<E>(
         &self,
         digest: Digest,
-        make: impl FnOnce() -> Result<Arc<Image>, E>,
-    ) -> Result<(Arc<Image>, bool), E> {
+        make: impl FnOnce() -> Result<Arc<ProgramImage>, E>,
+    ) -> Result<(Arc<ProgramImage>, bool), E> {
         let found = {
             let slot = Arc::clone(&self.lock().slots.entry(digest).or_default().image);
             let mut image = lock(&slot);

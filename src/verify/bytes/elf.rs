@@ -32,7 +32,7 @@ pub(crate) struct Damage(pub(crate) &'static str);
 
 /// What the first bytes say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Identity {
+pub(crate) struct ElfIdent {
     /// 64 bits, not 32.
     pub(crate) wide: bool,
     pub(crate) endian: Endianness,
@@ -62,25 +62,25 @@ pub(crate) struct Section {
 
 /// An ELF file with its segments.
 pub(crate) struct Headers<'a> {
-    pub(crate) identity: Identity,
+    pub(crate) identity: ElfIdent,
     pub(crate) segments: Vec<Segment>,
     data: Data<'a>,
 }
 
-impl Identity {
+impl ElfIdent {
     /// Nothing if this is no ELF file, or one of a class or byte order that does not exist.
     pub(crate) fn read(data: Data<'_>) -> Option<Self> {
-        fn read<H: FileHeader<Endian = Endianness>>(data: Data<'_>, wide: bool) -> Option<Identity> {
+        fn read<H: FileHeader<Endian = Endianness>>(data: Data<'_>, wide: bool) -> Option<ElfIdent> {
             let header = H::parse(data).ok()?;
             let endian = header.endian().ok()?;
-            Some(Identity { wide, endian, machine: header.e_machine(endian), kind: header.e_type(endian) })
+            Some(ElfIdent { wide, endian, machine: header.e_machine(endian), kind: header.e_type(endian) })
         }
         read::<elf::FileHeader64<Endianness>>(data, true).or_else(|| read::<elf::FileHeader32<Endianness>>(data, false))
     }
 }
 
 impl<'a> Headers<'a> {
-    pub(crate) fn read(identity: Identity, data: Data<'a>) -> Result<Self, Damage> {
+    pub(crate) fn read(identity: ElfIdent, data: Data<'a>) -> Result<Self, Damage> {
         let segments = match identity.wide {
             true => segments::<elf::FileHeader64<Endianness>>(identity.endian, data),
             false => segments::<elf::FileHeader32<Endianness>>(identity.endian, data),

@@ -8,9 +8,9 @@ use object::elf;
 use object::read::ReadCache;
 
 use crate::verify::Refusal;
-use crate::verify::bytes::elf::{Damage, Data, Headers, Identity};
-use crate::verify::bytes::view::Bytes;
-use crate::verify::decision::error::Obstacle;
+use crate::verify::bytes::elf::{Damage, Data, ElfIdent, Headers};
+use crate::verify::bytes::view::ByteView;
+use crate::verify::decision::error::ExamineError;
 use crate::verify::decision::explanation::{Explanation, explained};
 use crate::verify::decision::refusal::hints;
 
@@ -91,9 +91,9 @@ impl From<Damage> for Format {
 
 /// Refuses what the kernel would not run by itself: scripts, programs for other machines,
 /// libraries, damaged files.
-pub(crate) fn check(file: &File) -> Result<(), Obstacle> {
-    let bytes = Bytes::of_file(file).map_err(Obstacle::io("looking at it"))?;
-    let start = bytes.start(128).map_err(Obstacle::io("reading its first bytes"))?;
+pub(crate) fn check(file: &File) -> Result<(), ExamineError> {
+    let bytes = ByteView::of_file(file).map_err(ExamineError::io("looking at it"))?;
+    let start = bytes.start(128).map_err(ExamineError::io("reading its first bytes"))?;
     if let Some(rest) = start.strip_prefix(b"#!") {
         return Err(Refusal::Script { interpreter: first_line(rest) }.into());
     }
@@ -113,18 +113,18 @@ fn first_line(text: &[u8]) -> String {
 }
 
 /// Whether a file of this class, byte order and machine could run here.
-pub(crate) fn is_native(identity: &Identity) -> bool {
+pub(crate) fn is_native(identity: &ElfIdent) -> bool {
     is_native_class(identity) && identity.machine == NATIVE
 }
 
-fn is_native_class(identity: &Identity) -> bool {
+fn is_native_class(identity: &ElfIdent) -> bool {
     let little = matches!(identity.endian, Endianness::Little);
     identity.wide == cfg!(target_pointer_width = "64") && little == cfg!(target_endian = "little")
 }
 
 /// The headers of an ELF file for this machine.
 pub(crate) fn native<'a>(data: Data<'a>) -> Result<Headers<'a>, Format> {
-    let identity = Identity::read(data).filter(is_native_class).ok_or(Format::OtherClass)?;
+    let identity = ElfIdent::read(data).filter(is_native_class).ok_or(Format::OtherClass)?;
     if !is_native(&identity) {
         return Err(Format::OtherMachine { machine: identity.machine.0, native: NATIVE.0 });
     }
@@ -169,10 +169,10 @@ mod tests {
     fn verdict(bytes: &[u8]) -> Result<(), String> {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(bytes).unwrap();
-        check(&file).map_err(|obstacle| match obstacle {
-            Obstacle::Refusal(refusal) => refusal.to_string(),
-            Obstacle::Io { doing, source } => format!("{doing}: {source}"),
-            Obstacle::Source(error) => error.to_string(),
+        check(&file).map_err(|error| match error {
+            ExamineError::Refusal(refusal) => refusal.to_string(),
+            ExamineError::Io { doing, source } => format!("{doing}: {source}"),
+            ExamineError::Source(error) => error.to_string(),
         })
     }
 

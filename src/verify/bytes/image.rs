@@ -16,8 +16,8 @@ use crate::Digest;
 use crate::fs::{LocationError, Ownership, PrivateDirectory};
 use crate::sys::Mapping;
 use crate::verify::bytes::format;
-use crate::verify::bytes::source::{Source, is_noexec};
-use crate::verify::decision::error::Obstacle;
+use crate::verify::bytes::plugin_file::{PluginFile, is_noexec};
+use crate::verify::decision::error::ExamineError;
 use crate::verify::{Refusal, VerifyError};
 
 /// How often it is tried to seal memory, and how long is waited in between.
@@ -55,7 +55,7 @@ impl fmt::Display for ExecMode {
 
 /// An executable in its final place, with the digest of what lies there.
 #[derive(Debug)]
-pub(crate) struct Image {
+pub(crate) struct ProgramImage {
     /// What execveat(2) is given.
     pub(crate) file: File,
     pub(crate) digest: Digest,
@@ -65,10 +65,10 @@ pub(crate) struct Image {
     directory: Option<PrivateDirectory>,
 }
 
-impl Image {
+impl ProgramImage {
     /// Refuses what the kernel would not run by itself. Looks at the image, not at the file that it
     /// came from.
-    pub(crate) fn check_format(&self) -> Result<(), Obstacle> {
+    pub(crate) fn check_format(&self) -> Result<(), ExamineError> {
         format::check(&self.file)
     }
 
@@ -95,18 +95,18 @@ impl Image {
     }
 
     /// Copies into memory, seals, then hashes what is sealed: from then on it cannot change.
-    pub(crate) fn sealed(source: &Source, name: &Path) -> Result<Self, Obstacle> {
+    pub(crate) fn sealed(source: &PluginFile, name: &Path) -> Result<Self, ExamineError> {
         let file = memory(name)?;
         let size = source.copy_to(&file)?;
         let image = Self { file, digest: Digest::of([]), mode: ExecMode::Sealed, size, directory: None };
-        image.make_execute_only().map_err(Obstacle::io("making its image executable"))?;
-        seal(&image.file).map_err(Obstacle::io("sealing its image"))?;
-        let digest = hash_sealed(&image.file).map_err(Obstacle::io("hashing its image"))?;
+        image.make_execute_only().map_err(ExamineError::io("making its image executable"))?;
+        seal(&image.file).map_err(ExamineError::io("sealing its image"))?;
+        let digest = hash_sealed(&image.file).map_err(ExamineError::io("hashing its image"))?;
         Ok(Self { digest, ..image })
     }
 
     /// Copies to a directory of its own below `place`, closes the copy for writing, then hashes it.
-    pub(crate) fn private_copy(source: &Source, name: &Path, place: &Path) -> Result<Self, Obstacle> {
+    pub(crate) fn private_copy(source: &PluginFile, name: &Path, place: &Path) -> Result<Self, ExamineError> {
         let directory = private_directory(place)?.removed_on_drop(1);
         let path = directory.path().join(file_name(name));
         let (written, size) = write_copy(source, &path)?;
@@ -114,50 +114,50 @@ impl Image {
             .read(true)
             .custom_flags(OFlags::NOFOLLOW.bits() as i32)
             .open(&path)
-            .map_err(Obstacle::io("opening its private copy"))?;
-        same_file(&file, &written).map_err(Obstacle::io("finding its private copy again"))?;
-        if is_noexec(&file).map_err(Obstacle::io("looking at the mount of its private copy"))? {
+            .map_err(ExamineError::io("opening its private copy"))?;
+        same_file(&file, &written).map_err(ExamineError::io("finding its private copy again"))?;
+        if is_noexec(&file).map_err(ExamineError::io("looking at the mount of its private copy"))? {
             return Err(Refusal::CopyNotExecutable { directory: place.to_path_buf() }.into());
         }
-        let digest = Digest::of_file(&file).map_err(Obstacle::io("hashing its private copy"))?;
+        let digest = Digest::of_file(&file).map_err(ExamineError::io("hashing its private copy"))?;
         Ok(Self { file, digest, mode: ExecMode::PrivateCopy, size, directory: Some(directory) })
     }
 
     /// Keeps the file itself, if nobody but root and this user may write it.
-    pub(crate) fn pinned(source: Source) -> Result<Self, Obstacle> {
+    pub(crate) fn pinned(source: PluginFile) -> Result<Self, ExamineError> {
         if Ownership::new(source.owner, source.mode).others_can_write() {
             return Err(Refusal::WritableByOthers { mode: source.mode, owner: source.owner }.into());
         }
-        let digest = Digest::of_file(&source.file).map_err(Obstacle::io("hashing it"))?;
-        let size = source.file.metadata().map_err(Obstacle::io("looking at it"))?.size();
+        let digest = Digest::of_file(&source.file).map_err(ExamineError::io("hashing it"))?;
+        let size = source.file.metadata().map_err(ExamineError::io("looking at it"))?.size();
         Ok(Self { file: source.file, digest, mode: ExecMode::PinnedFd, size, directory: None })
     }
 }
 
-impl Image {
+impl ProgramImage {
     /// Takes a private copy that was made and closed for writing already, as part of a bundle that
     /// is held elsewhere, and hashes what it took.
-    pub(crate) fn copied(source: Source, directory: &Path) -> Result<Self, Obstacle> {
-        if is_noexec(&source.file).map_err(Obstacle::io("looking at the mount of its private copy"))? {
+    pub(crate) fn copied(source: PluginFile, directory: &Path) -> Result<Self, ExamineError> {
+        if is_noexec(&source.file).map_err(ExamineError::io("looking at the mount of its private copy"))? {
             return Err(Refusal::CopyNotExecutable { directory: directory.to_path_buf() }.into());
         }
-        let (digest, size) = Digest::with_size(&source.file).map_err(Obstacle::io("hashing its private copy"))?;
+        let (digest, size) = Digest::with_size(&source.file).map_err(ExamineError::io("hashing its private copy"))?;
         Ok(Self { file: source.file, digest, mode: ExecMode::PrivateCopy, size, directory: None })
     }
 }
 
 /// A directory for copies below `place`.
-pub(crate) fn private_directory(place: &Path) -> Result<PrivateDirectory, Obstacle> {
+pub(crate) fn private_directory(place: &Path) -> Result<PrivateDirectory, ExamineError> {
     PrivateDirectory::create(place).map_err(|fault| match fault {
         LocationError::WritableByOthers { directory, owner, mode } => {
             Refusal::OpenDirectory { directory, owner, mode }.into()
         }
-        LocationError::Io(error) => Obstacle::io("making a directory for its private copy")(error),
+        LocationError::Io(error) => ExamineError::io("making a directory for its private copy")(error),
     })
 }
 
 /// An empty file in memory that can be executed and sealed.
-fn memory(name: &Path) -> Result<File, Obstacle> {
+fn memory(name: &Path) -> Result<File, ExamineError> {
     // The kernel shows at most 249 bytes of it (memfd_create(2)), and a file name holds no NUL.
     let name = name.file_name().unwrap_or_default().as_bytes();
     let name = CString::new(&name[..name.len().min(200)]).unwrap_or_default();
@@ -170,7 +170,7 @@ fn memory(name: &Path) -> Result<File, Obstacle> {
     match created {
         Ok(descriptor) => Ok(File::from(descriptor)),
         Err(Errno::ACCESS) => Err(Refusal::SealedExecUnavailable.into()),
-        Err(error) => Err(Obstacle::io("making an image in memory")(error)),
+        Err(error) => Err(ExamineError::io("making an image in memory")(error)),
     }
 }
 
@@ -179,11 +179,11 @@ pub(crate) fn try_sealing() -> Result<File, VerifyError> {
     let name = Path::new("an empty image");
     let sealed = || {
         let file = memory(name)?;
-        file.set_permissions(Permissions::from_mode(0o111)).map_err(Obstacle::io("making it executable"))?;
-        seal(&file).map_err(Obstacle::io("sealing it"))?;
+        file.set_permissions(Permissions::from_mode(0o111)).map_err(ExamineError::io("making it executable"))?;
+        seal(&file).map_err(ExamineError::io("sealing it"))?;
         Ok(file)
     };
-    sealed().map_err(|obstacle: Obstacle| obstacle.at(name))
+    sealed().map_err(|error: ExamineError| error.at(name))
 }
 
 fn seal(file: &File) -> io::Result<()> {
@@ -224,16 +224,17 @@ fn patiently(mut attempt: impl FnMut() -> rustix::io::Result<()>) -> rustix::io:
 
 /// Writes the copy, and returns what it was written to: the descriptor for writing is closed,
 /// because a file that is open for writing cannot be executed.
-fn write_copy(source: &Source, path: &Path) -> Result<(Metadata, u64), Obstacle> {
+fn write_copy(source: &PluginFile, path: &Path) -> Result<(Metadata, u64), ExamineError> {
     let copy = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
         .open(path)
-        .map_err(Obstacle::io("making its private copy"))?;
+        .map_err(ExamineError::io("making its private copy"))?;
     let size = source.copy_to(&copy)?;
-    copy.set_permissions(Permissions::from_mode(0o500)).map_err(Obstacle::io("making its private copy executable"))?;
-    Ok((copy.metadata().map_err(Obstacle::io("looking at its private copy"))?, size))
+    copy.set_permissions(Permissions::from_mode(0o500))
+        .map_err(ExamineError::io("making its private copy executable"))?;
+    Ok((copy.metadata().map_err(ExamineError::io("looking at its private copy"))?, size))
 }
 
 /// Makes sure that what was opened by path is what was written.

@@ -11,8 +11,8 @@ use object::read::ReadCache;
 use crate::verify::Refusal;
 use crate::verify::bytes::elf::{Damage, Headers};
 use crate::verify::bytes::format;
-use crate::verify::bytes::view::Bytes;
-use crate::verify::decision::error::Obstacle;
+use crate::verify::bytes::view::ByteView;
+use crate::verify::decision::error::ExamineError;
 
 /// More libraries than any program is linked with, and more than are listed.
 const NAMES_LIMIT: usize = 512;
@@ -124,9 +124,9 @@ fn owned(bytes: &[u8]) -> OsString {
 }
 
 /// The linkage of a program for this machine. Everything else is refused.
-pub(crate) fn linkage(file: &File) -> Result<Linkage, Obstacle> {
+pub(crate) fn linkage(file: &File) -> Result<Linkage, ExamineError> {
     format::check(file)?;
-    let bytes = Bytes::of_file(file).map_err(Obstacle::io("looking at it"))?;
+    let bytes = ByteView::of_file(file).map_err(ExamineError::io("looking at it"))?;
     let data = ReadCache::new(bytes.cursor());
     let headers = format::native(&data).and_then(|headers| Ok(Linkage::read(&headers)?));
     headers.map_err(|format| Refusal::Format(format).into())

@@ -9,6 +9,6 @@ pub(crate) mod format;
 pub(crate) mod image;
 pub(crate) mod linkage;
 pub(crate) mod owners;
-pub(crate) mod source;
+pub(crate) mod plugin_file;
 pub(crate) mod tree;
 pub(crate) mod view;

@@ -7,7 +7,7 @@ use rustix::process::geteuid;
 
 use crate::fs::{OTHERS_WRITE, PERMISSION_BITS};
 use crate::verify::Refusal;
-use crate::verify::decision::error::Obstacle;
+use crate::verify::decision::error::ExamineError;
 
 /// The rule for a plugin's directory, everything above it, and everything in it.
 ///
@@ -36,7 +36,7 @@ impl Owners {
         self
     }
 
-    pub(crate) fn check(&self, path: &Path, owner: u32, mode: u32) -> Result<(), Obstacle> {
+    pub(crate) fn check(&self, path: &Path, owner: u32, mode: u32) -> Result<(), ExamineError> {
         let mode = mode & PERMISSION_BITS;
         match self.users.contains(&owner) && mode & !self.mode == 0 {
             true => Ok(()),

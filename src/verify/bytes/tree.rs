@@ -15,30 +15,30 @@ use rustix::io::Errno;
 use crate::fs::{Ownership, kind_unless_regular};
 use crate::verify::Refusal;
 use crate::verify::bytes::owners::Owners;
-use crate::verify::decision::error::Obstacle;
+use crate::verify::decision::error::ExamineError;
 
 /// How often openat2(2) is asked again when a rename elsewhere disturbed it (`EAGAIN`).
 const ATTEMPTS: u32 = 64;
 
 /// An open directory.
 #[derive(Debug)]
-pub(crate) struct Tree {
+pub(crate) struct DirectoryTree {
     handle: OwnedFd,
     path: PathBuf,
     owners: Option<Owners>,
 }
 
-impl Tree {
+impl DirectoryTree {
     /// Opens the directory at an absolute path, step by step from the root: each step is looked at
     /// through the descriptor that the next one starts from, so that nothing can be exchanged in
     /// between.
-    pub(crate) fn open(path: &Path, owners: &Owners) -> Result<Self, Obstacle> {
-        let not_absolute = || Obstacle::from(Refusal::DirectoryNotAbsolute { directory: path.to_path_buf() });
+    pub(crate) fn open(path: &Path, owners: &Owners) -> Result<Self, ExamineError> {
+        let not_absolute = || ExamineError::from(Refusal::DirectoryNotAbsolute { directory: path.to_path_buf() });
         let mut components = path.components();
         if components.next() != Some(Component::RootDir) {
             return Err(not_absolute());
         }
-        let root = rustix::fs::open("/", DIRECTORY, Mode::empty()).map_err(Obstacle::io("opening /"))?;
+        let root = rustix::fs::open("/", DIRECTORY, Mode::empty()).map_err(ExamineError::io("opening /"))?;
         let mut tree = Self { handle: root, path: "/".into(), owners: Some(owners.clone()) };
         tree.check(StepKind::Above)?;
         for component in components {
@@ -51,25 +51,25 @@ impl Tree {
     }
 
     /// Opens a directory wherever it lies and whoever may write it.
-    pub(crate) fn open_anywhere(path: &Path) -> Result<Self, Obstacle> {
-        let handle = rustix::fs::openat(CWD, path, DIRECTORY, Mode::empty()).map_err(Obstacle::io("opening it"))?;
+    pub(crate) fn open_anywhere(path: &Path) -> Result<Self, ExamineError> {
+        let handle = rustix::fs::openat(CWD, path, DIRECTORY, Mode::empty()).map_err(ExamineError::io("opening it"))?;
         Ok(Self { handle, path: path.to_path_buf(), owners: None })
     }
 
     /// The path that `path` has beneath this directory: it is relative, or begins with the
     /// directory's own path, and has no `..`.
-    pub(crate) fn beneath<'a>(&self, path: &'a Path) -> Result<&'a Path, Obstacle> {
-        let outside = || Obstacle::from(Refusal::OutsideDirectory { directory: self.path.clone() });
+    pub(crate) fn beneath<'a>(&self, path: &'a Path) -> Result<&'a Path, ExamineError> {
+        let outside = || ExamineError::from(Refusal::OutsideDirectory { directory: self.path.clone() });
         let relative = if path.is_absolute() { path.strip_prefix(&self.path).map_err(|_| outside())? } else { path };
         let plain = relative.components().all(|step| matches!(step, Component::Normal(_)));
         if plain && !relative.as_os_str().is_empty() { Ok(relative) } else { Err(outside()) }
     }
 
     /// The directory at a relative path of plain names.
-    pub(crate) fn subtree(&self, relative: &Path) -> Result<Self, Obstacle> {
+    pub(crate) fn subtree(&self, relative: &Path) -> Result<Self, ExamineError> {
         let mut names = names(relative, &self.path)?.into_iter();
         // A second handle to the same directory, so that every step is one of the walk.
-        let handle = self.handle.try_clone().map_err(Obstacle::io("opening it"))?;
+        let handle = self.handle.try_clone().map_err(ExamineError::io("opening it"))?;
         let start = Self { handle, path: self.path.clone(), owners: self.owners.clone() };
         names.try_fold(start, |tree, name| {
             let tree = tree.enter(name)?;
@@ -79,7 +79,7 @@ impl Tree {
     }
 
     /// What lies at a relative path of plain names.
-    pub(crate) fn find(&self, relative: &Path) -> Result<Found, Obstacle> {
+    pub(crate) fn find(&self, relative: &Path) -> Result<TreeEntry, ExamineError> {
         let names = names(relative, &self.path)?;
         let Some((last, above)) = names.split_last() else { return Err(outside(&self.path)) };
         let above: PathBuf = above.iter().collect();
@@ -90,58 +90,58 @@ impl Tree {
     }
 
     /// The regular file at a relative path of plain names.
-    pub(crate) fn file(&self, relative: &Path) -> Result<File, Obstacle> {
+    pub(crate) fn file(&self, relative: &Path) -> Result<File, ExamineError> {
         match self.find(relative)? {
-            Found::File(file) => Ok(file),
-            Found::Directory(_) => Err(Refusal::NotRegular { kind: "a directory" }.into()),
+            TreeEntry::File(file) => Ok(file),
+            TreeEntry::Directory(_) => Err(Refusal::NotRegular { kind: "a directory" }.into()),
         }
     }
 
     /// Whether there is nothing at all under this name in the directory itself.
-    pub(crate) fn lacks(&self, name: &OsStr) -> Result<bool, Obstacle> {
+    pub(crate) fn lacks(&self, name: &OsStr) -> Result<bool, ExamineError> {
         match rustix::fs::statat(&self.handle, name, rustix::fs::AtFlags::SYMLINK_NOFOLLOW) {
             Ok(_) => Ok(false),
             Err(Errno::NOENT) => Ok(true),
-            Err(error) => Err(Obstacle::io("looking for its manifest")(error)),
+            Err(error) => Err(ExamineError::io("looking for its manifest")(error)),
         }
     }
 
-    fn take(&self, name: &OsStr) -> Result<Found, Obstacle> {
+    fn take(&self, name: &OsStr) -> Result<TreeEntry, ExamineError> {
         // Looked at before it is opened, because opening a device can already do something.
         let handle = self.open_step(name, OFlags::PATH | OFlags::NOFOLLOW)?;
-        let seen = File::from(handle).metadata().map_err(Obstacle::io("looking at it"))?;
+        let seen = File::from(handle).metadata().map_err(ExamineError::io("looking at it"))?;
         let kind = match seen.file_type() {
             kind if kind.is_dir() => {
                 let tree = self.enter(name)?;
                 tree.check(StepKind::Within)?;
-                return Ok(Found::Directory(tree));
+                return Ok(TreeEntry::Directory(tree));
             }
-            kind if kind.is_symlink() => return Err(Refusal::Link { path: self.path.join(name) }.into()),
+            kind if kind.is_symlink() => return Err(Refusal::Symlink { path: self.path.join(name) }.into()),
             kind => kind_unless_regular(kind),
         };
         if let Some(kind) = kind {
             return Err(Refusal::NotRegular { kind }.into());
         }
         let file = File::from(self.open_step(name, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)?);
-        let metadata = file.metadata().map_err(Obstacle::io("looking at it"))?;
+        let metadata = file.metadata().map_err(ExamineError::io("looking at it"))?;
         if (metadata.dev(), metadata.ino()) != (seen.dev(), seen.ino()) {
             let source = io::Error::other("another file took its place meanwhile");
-            return Err(Obstacle::io("opening it")(source));
+            return Err(ExamineError::io("opening it")(source));
         }
         if let Some(owners) = &self.owners {
             owners.check(&self.path.join(name), metadata.uid(), metadata.mode())?;
         }
-        Ok(Found::File(file))
+        Ok(TreeEntry::File(file))
     }
 
-    fn enter(&self, name: &OsStr) -> Result<Self, Obstacle> {
+    fn enter(&self, name: &OsStr) -> Result<Self, ExamineError> {
         let handle = self.open_step(name, DIRECTORY)?;
         Ok(Self { handle, path: self.path.join(name), owners: self.owners.clone() })
     }
 
     /// One step, which leads neither up nor out nor through a link of any kind (openat2(2), Linux
     /// 5.6).
-    fn open_step(&self, name: &OsStr, flags: OFlags) -> Result<OwnedFd, Obstacle> {
+    fn open_step(&self, name: &OsStr, flags: OFlags) -> Result<OwnedFd, ExamineError> {
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
         // A link is opened as itself, and so can be told from what is not there.
         let resolve = if flags.contains(OFlags::PATH) { resolve - ResolveFlags::NO_SYMLINKS } else { resolve };
@@ -149,16 +149,16 @@ impl Tree {
             match openat2(self.handle.as_fd(), name, flags | OFlags::CLOEXEC, Mode::empty(), resolve) {
                 Ok(handle) => return Ok(handle),
                 Err(Errno::AGAIN) => {}
-                Err(Errno::LOOP) => return Err(Refusal::Link { path: self.path.join(name) }.into()),
-                Err(error) => return Err(Obstacle::io("opening it beneath its directory")(error)),
+                Err(Errno::LOOP) => return Err(Refusal::Symlink { path: self.path.join(name) }.into()),
+                Err(error) => return Err(ExamineError::io("opening it beneath its directory")(error)),
             }
         }
-        Err(Obstacle::io("opening it beneath its directory")(Errno::AGAIN))
+        Err(ExamineError::io("opening it beneath its directory")(Errno::AGAIN))
     }
 
-    fn check(&self, step: StepKind) -> Result<(), Obstacle> {
+    fn check(&self, step: StepKind) -> Result<(), ExamineError> {
         let Some(owners) = &self.owners else { return Ok(()) };
-        let status = rustix::fs::fstat(&self.handle).map_err(Obstacle::io("looking at its directory"))?;
+        let status = rustix::fs::fstat(&self.handle).map_err(ExamineError::io("looking at its directory"))?;
         // Above the directory it is enough that others cannot rename what is there; in a sticky
         // directory they cannot (unlink(2)).
         let found = Ownership::new(status.st_uid, status.st_mode);
@@ -169,9 +169,9 @@ impl Tree {
 
 /// What a path beneath a directory leads to.
 #[derive(Debug)]
-pub(crate) enum Found {
+pub(crate) enum TreeEntry {
     File(File),
-    Directory(Tree),
+    Directory(DirectoryTree),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -182,7 +182,7 @@ enum StepKind {
 
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NONBLOCK).union(OFlags::CLOEXEC);
 
-fn names<'a>(relative: &'a Path, directory: &Path) -> Result<Vec<&'a OsStr>, Obstacle> {
+fn names<'a>(relative: &'a Path, directory: &Path) -> Result<Vec<&'a OsStr>, ExamineError> {
     let name = |step| match step {
         Component::Normal(name) => Ok(name),
         _ => Err(outside(directory)),
@@ -190,7 +190,7 @@ fn names<'a>(relative: &'a Path, directory: &Path) -> Result<Vec<&'a OsStr>, Obs
     relative.components().map(name).collect()
 }
 
-fn outside(directory: &Path) -> Obstacle {
+fn outside(directory: &Path) -> ExamineError {
     Refusal::OutsideDirectory { directory: directory.to_path_buf() }.into()
 }
 
@@ -224,21 +224,21 @@ mod tests {
             Self { _place: place, directory }
         }
 
-        fn find(&self, path: impl AsRef<Path>) -> Result<Found, Refusal> {
-            let found = Tree::open(&self.directory, &Owners::root_and_host()).and_then(|tree| {
+        fn find(&self, path: impl AsRef<Path>) -> Result<TreeEntry, Refusal> {
+            let found = DirectoryTree::open(&self.directory, &Owners::root_and_host()).and_then(|tree| {
                 let relative = tree.beneath(path.as_ref())?;
                 tree.find(relative)
             });
-            found.map_err(|obstacle| match obstacle {
-                Obstacle::Refusal(refusal) => refusal,
+            found.map_err(|error| match error {
+                ExamineError::Refusal(refusal) => refusal,
                 other => panic!("{other:?}"),
             })
         }
 
         fn text(&self, path: impl AsRef<Path>) -> String {
             match self.find(path).unwrap() {
-                Found::File(file) => io::read_to_string(file).unwrap(),
-                Found::Directory(tree) => panic!("{tree:?}"),
+                TreeEntry::File(file) => io::read_to_string(file).unwrap(),
+                TreeEntry::Directory(tree) => panic!("{tree:?}"),
             }
         }
     }
@@ -254,7 +254,7 @@ mod tests {
         assert_eq!(fixture.text("sub/kv"), "sub/kv");
         assert_eq!(fixture.text("sub//./kv"), "sub/kv");
         assert_eq!(fixture.text(fixture.directory.join("sub/kv")), "sub/kv");
-        assert!(matches!(fixture.find("sub"), Ok(Found::Directory(_))));
+        assert!(matches!(fixture.find("sub"), Ok(TreeEntry::Directory(_))));
     }
 
     #[test]
@@ -262,7 +262,7 @@ mod tests {
         let fixture = Fixture::new();
         let outside = Refusal::OutsideDirectory { directory: fixture.directory.clone() };
         let sibling = format!("{}-other/kv", fixture.directory.display());
-        let tree = Tree::open_anywhere(&fixture.directory).unwrap();
+        let tree = DirectoryTree::open_anywhere(&fixture.directory).unwrap();
         for path in
             ["../kv", "sub/../kv", "sub/../../kv", "/bin/sh", "/proc/self/exe", "..", ".", "", "./../kv", &sibling]
         {
@@ -278,7 +278,7 @@ mod tests {
         let link = |target: &str, name: &str| {
             let path = fixture.directory.join(name);
             symlink(target, &path).unwrap();
-            Refusal::Link { path }
+            Refusal::Symlink { path }
         };
         let refused = link("kv", "to-kv");
         assert_eq!(fixture.find("to-kv").unwrap_err(), refused);
@@ -296,11 +296,14 @@ mod tests {
     fn a_plugin_directory_behind_a_link_is_refused_and_an_open_one_stays_itself() {
         let fixture = Fixture::new();
         let owners = Owners::root_and_host();
-        let tree = Tree::open(&fixture.directory, &owners).unwrap();
+        let tree = DirectoryTree::open(&fixture.directory, &owners).unwrap();
         let aside = fixture.directory.with_file_name("aside");
         fs::rename(&fixture.directory, &aside).unwrap();
         symlink("/bin", &fixture.directory).unwrap();
-        assert!(matches!(Tree::open(&fixture.directory, &owners), Err(Obstacle::Refusal(Refusal::Link { .. }))));
+        assert!(matches!(
+            DirectoryTree::open(&fixture.directory, &owners),
+            Err(ExamineError::Refusal(Refusal::Symlink { .. }))
+        ));
         assert_eq!(io::read_to_string(tree.file(Path::new("kv")).unwrap()).unwrap(), "kv");
     }
 
@@ -340,9 +343,12 @@ mod tests {
         }
         let refusal = fixture.find("kv").unwrap_err();
         assert!(matches!(refusal, Refusal::UnsafeOwner { owner: 12345, .. }), "{refusal:?}");
-        let tree = Tree::open(&fixture.directory, &Owners::only([0, somebody])).unwrap();
+        let tree = DirectoryTree::open(&fixture.directory, &Owners::only([0, somebody])).unwrap();
         assert!(tree.file(Path::new("kv")).is_ok());
-        assert!(matches!(Tree::open(&fixture.directory, &Owners::only([somebody])), Err(Obstacle::Refusal(_))));
+        assert!(matches!(
+            DirectoryTree::open(&fixture.directory, &Owners::only([somebody])),
+            Err(ExamineError::Refusal(_))
+        ));
     }
 
     #[test]
@@ -350,9 +356,9 @@ mod tests {
         let fixture = Fixture::new();
         set_mode(&fixture.directory.join("kv"), 0o755);
         let closed = Owners::root_and_host().with_mode(0o7750 | 0o1005);
-        let tree = Tree::open(&fixture.directory, &closed).unwrap();
+        let tree = DirectoryTree::open(&fixture.directory, &closed).unwrap();
         assert!(tree.file(Path::new("kv")).is_ok());
-        let stricter = Tree { owners: Some(Owners::root_and_host().with_mode(0o750)), ..tree };
+        let stricter = DirectoryTree { owners: Some(Owners::root_and_host().with_mode(0o750)), ..tree };
         assert!(stricter.file(Path::new("kv")).is_err());
     }
 
@@ -363,19 +369,19 @@ mod tests {
         let _listener = UnixListener::bind(fixture.directory.join("socket")).unwrap();
         assert_eq!(fixture.find("fifo").unwrap_err(), Refusal::NotRegular { kind: "a FIFO" });
         assert_eq!(fixture.find("socket").unwrap_err(), Refusal::NotRegular { kind: "a socket" });
-        let devices = Tree::open_anywhere(Path::new("/dev")).unwrap();
+        let devices = DirectoryTree::open_anywhere(Path::new("/dev")).unwrap();
         let device = devices.find(Path::new("null"));
-        assert!(matches!(device, Err(Obstacle::Refusal(Refusal::NotRegular { kind: "a device" }))), "{device:?}");
+        assert!(matches!(device, Err(ExamineError::Refusal(Refusal::NotRegular { kind: "a device" }))), "{device:?}");
         // A FIFO that takes a file's place at the last moment would not block either.
-        let Ok(Found::File(file)) = fixture.find("kv") else { panic!() };
+        let Ok(TreeEntry::File(file)) = fixture.find("kv") else { panic!() };
         assert!(rustix::fs::fcntl_getfl(file).unwrap().contains(OFlags::NONBLOCK));
     }
 
     #[test]
     fn a_plugin_directory_is_named_by_a_plain_absolute_path() {
         for path in ["plugins", "", "/tmp/../tmp", "./x"] {
-            let refused = Tree::open(Path::new(path), &Owners::root_and_host());
-            assert!(matches!(refused, Err(Obstacle::Refusal(Refusal::DirectoryNotAbsolute { .. }))), "{path}");
+            let refused = DirectoryTree::open(Path::new(path), &Owners::root_and_host());
+            assert!(matches!(refused, Err(ExamineError::Refusal(Refusal::DirectoryNotAbsolute { .. }))), "{path}");
         }
     }
 }

@@ -10,24 +10,24 @@ const CHUNK: usize = 64 * 1024;
 
 /// Bytes of a length that is fixed when they are opened: what a file gains later is not seen.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Bytes<'a> {
-    place: Place<'a>,
+pub(crate) struct ByteView<'a> {
+    backing: Backing<'a>,
     length: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum Place<'a> {
+enum Backing<'a> {
     File(&'a File),
     Memory(&'a [u8]),
 }
 
-impl<'a> Bytes<'a> {
+impl<'a> ByteView<'a> {
     pub(crate) fn of_file(file: &'a File) -> io::Result<Self> {
-        Ok(Self { place: Place::File(file), length: file.metadata()?.len() })
+        Ok(Self { backing: Backing::File(file), length: file.metadata()?.len() })
     }
 
     pub(crate) fn of_memory(bytes: &'a [u8]) -> Self {
-        Self { place: Place::Memory(bytes), length: bytes.len() as u64 }
+        Self { backing: Backing::Memory(bytes), length: bytes.len() as u64 }
     }
 
     pub(crate) fn length(&self) -> u64 {
@@ -76,11 +76,11 @@ impl<'a> Bytes<'a> {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         let left = usize::try_from(self.length.saturating_sub(offset)).unwrap_or(usize::MAX);
         let wanted = buffer.len().min(left);
-        match self.place {
+        match self.backing {
             // The kernel would not even look at an offset that no file can have (pread(2), EINVAL).
-            Place::File(_) if wanted == 0 => Ok(0),
-            Place::File(file) => file.read_at(&mut buffer[..wanted], offset),
-            Place::Memory(bytes) => {
+            Backing::File(_) if wanted == 0 => Ok(0),
+            Backing::File(file) => file.read_at(&mut buffer[..wanted], offset),
+            Backing::Memory(bytes) => {
                 let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
                 buffer[..wanted].copy_from_slice(&bytes[start..start + wanted]);
                 Ok(wanted)
@@ -92,7 +92,7 @@ impl<'a> Bytes<'a> {
 /// Reads [`Bytes`] one after the other.
 #[derive(Debug)]
 pub(crate) struct Cursor<'a> {
-    bytes: Bytes<'a>,
+    bytes: ByteView<'a>,
     position: u64,
 }
 
@@ -124,7 +124,7 @@ mod tests {
     fn nothing_lies_behind_the_end_wherever_that_is_asked() {
         let file = tempfile::tempfile().unwrap();
         file.set_len(10).unwrap();
-        for bytes in [Bytes::of_file(&file).unwrap(), Bytes::of_memory(&[0; 10])] {
+        for bytes in [ByteView::of_file(&file).unwrap(), ByteView::of_memory(&[0; 10])] {
             for offset in [10, 11, u64::MAX] {
                 assert_eq!(bytes.piece(offset, 4).unwrap(), [0_u8; 0], "{offset}");
             }
@@ -136,19 +136,19 @@ mod tests {
         let mut bytes = vec![b'.'; 3 * CHUNK];
         for position in [0, CHUNK - 3, CHUNK - 1, CHUNK, 2 * CHUNK - 5, 3 * CHUNK - 6] {
             bytes[position..position + 6].copy_from_slice(b"needle");
-            let found = Bytes::of_memory(&bytes).find(b"needle", 0, u64::MAX).unwrap();
+            let found = ByteView::of_memory(&bytes).find(b"needle", 0, u64::MAX).unwrap();
             assert_eq!(found, Some(position as u64));
             bytes[position..position + 6].fill(b'.');
         }
-        assert_eq!(Bytes::of_memory(&bytes).find(b"needle", 0, u64::MAX).unwrap(), None);
-        assert_eq!(Bytes::of_memory(b"nee").find(b"needle", 0, 3).unwrap(), None);
-        assert_eq!(Bytes::of_memory(b"..needle").find(b"needle", 2, 5).unwrap(), None);
-        assert_eq!(Bytes::of_memory(b"..needle").find(b"needle", 2, 6).unwrap(), Some(2));
+        assert_eq!(ByteView::of_memory(&bytes).find(b"needle", 0, u64::MAX).unwrap(), None);
+        assert_eq!(ByteView::of_memory(b"nee").find(b"needle", 0, 3).unwrap(), None);
+        assert_eq!(ByteView::of_memory(b"..needle").find(b"needle", 2, 5).unwrap(), None);
+        assert_eq!(ByteView::of_memory(b"..needle").find(b"needle", 2, 6).unwrap(), Some(2));
     }
 
     #[test]
     fn nothing_is_read_past_the_end() {
-        let bytes = Bytes::of_memory(b"12345");
+        let bytes = ByteView::of_memory(b"12345");
         assert_eq!(bytes.piece(3, 10).unwrap(), b"45");
         assert_eq!(bytes.piece(u64::MAX, 10).unwrap(), b"");
         let mut rest = Vec::new();

@@ -68,13 +68,13 @@ explained!(VerifyError);
 
 /// What a step of the examination met, before the path is added to it.
 #[derive(Debug)]
-pub(crate) enum Obstacle {
+pub(crate) enum ExamineError {
     Refusal(Refusal),
     Io { doing: &'static str, source: io::Error },
     Source(SourceError),
 }
 
-impl Obstacle {
+impl ExamineError {
     /// For `map_err`: the step that failed with a system error.
     pub(crate) fn io<E: Into<io::Error>>(doing: &'static str) -> impl FnOnce(E) -> Self {
         move |source| Self::Io { doing, source: source.into() }
@@ -110,13 +110,13 @@ impl Obstacle {
     }
 }
 
-impl From<Refusal> for Obstacle {
+impl From<Refusal> for ExamineError {
     fn from(refusal: Refusal) -> Self {
         Self::Refusal(refusal)
     }
 }
 
-impl From<SourceError> for Obstacle {
+impl From<SourceError> for ExamineError {
     fn from(error: SourceError) -> Self {
         Self::Source(error)
     }

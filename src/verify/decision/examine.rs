@@ -8,19 +8,19 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::testimony::{FoundManifest, Testimony};
-use super::{Finding, Place, Policy, VerifiedPlugin, Voucher};
+use super::attestation::{Attestations, FoundManifest};
+use super::{Attestation, Finding, ImageStorage, Policy, VerifiedPlugin};
 use crate::verify::Refusal;
-use crate::verify::bytes::image::Image;
+use crate::verify::bytes::image::ProgramImage;
 use crate::verify::bytes::linkage::linkage;
-use crate::verify::bytes::source::Source;
-use crate::verify::bytes::tree::{Found, Tree};
-use crate::verify::decision::error::Obstacle;
+use crate::verify::bytes::plugin_file::PluginFile;
+use crate::verify::bytes::tree::{DirectoryTree, TreeEntry};
+use crate::verify::decision::error::ExamineError;
 use crate::verify::sources::document::Document;
 use crate::verify::{Digest, Manifest, Platform, PluginName, Signature, SignedManifest, Subject};
 
 /// The plugin that is asked about.
-pub(super) struct Asked<'a> {
+pub(super) struct Request<'a> {
     pub(super) path: &'a Path,
     pub(super) platform: Platform,
     pub(super) is_directory: bool,
@@ -29,8 +29,8 @@ pub(super) struct Asked<'a> {
     name: Option<PluginName>,
 }
 
-impl Asked<'_> {
-    pub(super) fn name(&self) -> Result<&PluginName, Obstacle> {
+impl Request<'_> {
+    pub(super) fn name(&self) -> Result<&PluginName, ExamineError> {
         self.name.as_ref().ok_or_else(|| Refusal::Unnamed.into())
     }
 
@@ -43,7 +43,7 @@ impl Asked<'_> {
     }
 
     /// The digest that stands for the plugin, if `manifest` is right.
-    pub(super) fn subject_of(&self, manifest: &Manifest) -> Result<Digest, Obstacle> {
+    pub(super) fn subject_of(&self, manifest: &Manifest) -> Result<Digest, ExamineError> {
         if self.is_directory {
             return Ok(manifest.digest());
         }
@@ -59,15 +59,15 @@ enum Location {
     /// Not looked for yet: it may lie anywhere, and a cached image needs nothing on disk.
     Anywhere,
     File(File),
-    Directory(Tree),
+    Directory(DirectoryTree),
 }
 
 /// One examination, and what it has found so far.
 pub(super) struct Examination<'a> {
     pub(super) policy: &'a Policy,
-    pub(super) asked: Asked<'a>,
+    pub(super) request: Request<'a>,
     /// The plugin directory, and the plugin's path in it.
-    beneath: Option<(Tree, PathBuf)>,
+    beneath: Option<(DirectoryTree, PathBuf)>,
     pub(super) findings: Vec<Finding>,
 }
 
@@ -75,67 +75,68 @@ impl<'a> Examination<'a> {
     pub(super) fn new(policy: &'a Policy, name: Option<PluginName>, path: &'a Path) -> Self {
         let name = name.or_else(|| path.file_name().and_then(OsStr::to_str).and_then(|name| name.parse().ok()));
         let platform = Platform::current();
-        let asked = Asked { path, platform, is_directory: false, wants_manifest: policy.wants_manifest(&name), name };
-        Self { policy, asked, beneath: None, findings: Vec::new() }
+        let request =
+            Request { path, platform, is_directory: false, wants_manifest: policy.wants_manifest(&name), name };
+        Self { policy, request, beneath: None, findings: Vec::new() }
     }
 
-    pub(super) fn run(&mut self) -> Result<VerifiedPlugin, Obstacle> {
+    pub(super) fn run(&mut self) -> Result<VerifiedPlugin, ExamineError> {
         if self.policy.has_no_source() {
             return Err(Refusal::NothingAllowed.into());
         }
         let location = self.locate()?;
         let manifest = self.manifest(&location)?;
         if let Some(found) = &manifest {
-            found.manifest.check(self.asked.name()?, &self.asked.platform, SystemTime::now())?;
+            found.manifest.check(self.request.name()?, &self.request.platform, SystemTime::now())?;
         }
-        let heard = Testimony::hear(self.policy, &self.asked, manifest.as_ref())?;
-        let agreed = heard.agreed()?;
+        let collected = Attestations::collect(self.policy, &self.request, manifest.as_ref())?;
+        let agreed = collected.agreed()?;
         match (location, manifest) {
-            (Location::Directory(tree), Some(found)) => self.directory(&tree, &found.manifest, &heard, agreed),
+            (Location::Directory(tree), Some(found)) => self.directory(&tree, &found.manifest, &collected, agreed),
             (Location::Directory(_), None) => {
-                self.findings.extend(heard.silent.into_iter().map(Finding::Silent));
+                self.findings.extend(collected.missing.into_iter().map(Finding::Missing));
                 Err(Refusal::NotRegular { kind: "a directory" }.into())
             }
-            (Location::File(file), _) => self.file(Some(file), &heard, agreed),
-            (Location::Anywhere, _) => self.file(None, &heard, agreed),
+            (Location::File(file), _) => self.file(Some(file), &collected, agreed),
+            (Location::Anywhere, _) => self.file(None, &collected, agreed),
         }
     }
 
-    fn locate(&mut self) -> Result<Location, Obstacle> {
+    fn locate(&mut self) -> Result<Location, ExamineError> {
         let Some(directory) = &self.policy.directory else {
             // Nothing but the kind is looked at, and nothing hangs on it: what is missing may be in
             // the cache.
-            if !std::fs::metadata(self.asked.path).is_ok_and(|status| status.is_dir()) {
+            if !std::fs::metadata(self.request.path).is_ok_and(|status| status.is_dir()) {
                 return Ok(Location::Anywhere);
             }
-            self.asked.is_directory = true;
-            return Ok(Location::Directory(Tree::open_anywhere(self.asked.path)?));
+            self.request.is_directory = true;
+            return Ok(Location::Directory(DirectoryTree::open_anywhere(self.request.path)?));
         };
-        let tree = Tree::open(directory, &self.policy.owners)?;
-        let relative = tree.beneath(self.asked.path)?.to_path_buf();
+        let tree = DirectoryTree::open(directory, &self.policy.owners)?;
+        let relative = tree.beneath(self.request.path)?.to_path_buf();
         let found = tree.find(&relative)?;
         self.beneath = Some((tree, relative));
-        self.findings.push(Finding::Place { directory: directory.clone() });
+        self.findings.push(Finding::Location { directory: directory.clone() });
         Ok(match found {
-            Found::File(file) => Location::File(file),
-            Found::Directory(tree) => {
-                self.asked.is_directory = true;
+            TreeEntry::File(file) => Location::File(file),
+            TreeEntry::Directory(tree) => {
+                self.request.is_directory = true;
                 Location::Directory(tree)
             }
         })
     }
 
     /// The manifest of the plugin, if there is one and anybody could vouch by it.
-    fn manifest(&self, location: &Location) -> Result<Option<FoundManifest>, Obstacle> {
-        if let Some(given) = self.asked.known_name().and_then(|name| self.policy.manifests.get(name)) {
+    fn manifest(&self, location: &Location) -> Result<Option<FoundManifest>, ExamineError> {
+        if let Some(given) = self.request.known_name().and_then(|name| self.policy.manifests.get(name)) {
             self.refuse_denied(given.manifest().digest())?;
             return Ok(Some(given.clone().into()));
         }
-        let pinned = self.policy.pinned_manifest(&self.asked);
-        if !self.asked.wants_manifest && pinned.is_none() && !self.asked.is_directory {
+        let pinned = self.policy.pinned_manifest(&self.request);
+        if !self.request.wants_manifest && pinned.is_none() && !self.request.is_directory {
             return Ok(None);
         }
-        let path = self.asked.manifest_path();
+        let path = self.request.manifest_path();
         let Some(document) = self.document(location, &path, Manifest::LIMIT)? else { return Ok(None) };
         let digest = Digest::of(document.bytes());
         self.refuse_denied(digest)?;
@@ -145,35 +146,33 @@ impl<'a> Examination<'a> {
         // What was agreed to byte for byte needs no signature; a signature that is there is looked
         // at all the same. An allowed digest is that of the whole plugin: of a plugin that is a
         // file it cannot be the manifest's.
-        let is_pinned = pinned.is_some() || (self.asked.is_directory && self.policy.allowed.contains(&digest));
+        let is_pinned = pinned.is_some() || (self.request.is_directory && self.policy.allowed.contains(&digest));
         let signature = SignedManifest::beside(&path);
         match self.document(location, &signature, Signature::LIMIT)? {
-            Some(signature) if self.asked.wants_manifest => {
-                let keys = self.policy.keys_for(self.asked.name()?);
+            Some(signature) if self.request.wants_manifest => {
+                let keys = self.policy.keys_for(self.request.name()?);
                 let signature = Signature::parse(&signature)?;
                 Ok(Some(SignedManifest::verify(&document, &signature, &keys)?.into()))
             }
             _ if is_pinned => Ok(Some(FoundManifest { manifest: Manifest::parse(&document)?, key: None })),
-            None if self.asked.wants_manifest => Err(Refusal::Unsigned { signature }.into()),
+            None if self.request.wants_manifest => Err(Refusal::Unsigned { signature }.into()),
             _ => Ok(None),
         }
     }
 
     /// A document that belongs to the plugin, from where the plugin lies; `None` if nothing is
     /// there.
-    fn document(&self, location: &Location, path: &Path, limit: u64) -> Result<Option<Document>, Obstacle> {
+    fn document(&self, location: &Location, path: &Path, limit: u64) -> Result<Option<Document>, ExamineError> {
         let name = path.file_name().unwrap_or_default();
         let file = match (location, &self.beneath) {
             (Location::Directory(tree), _) if tree.lacks(name)? => return Ok(None),
-            (Location::Directory(tree), _) => {
-                tree.file(Path::new(name)).map_err(|obstacle| obstacle.of_document(path))?
-            }
+            (Location::Directory(tree), _) => tree.file(Path::new(name)).map_err(|error| error.of_document(path))?,
             (_, Some((tree, relative))) => {
                 let above = tree.subtree(relative.parent().unwrap_or(Path::new("")))?;
                 if above.lacks(name)? {
                     return Ok(None);
                 }
-                above.file(Path::new(name)).map_err(|obstacle| obstacle.of_document(path))?
+                above.file(Path::new(name)).map_err(|error| error.of_document(path))?
             }
             (_, None) => {
                 return match path.symlink_metadata() {
@@ -188,28 +187,28 @@ impl<'a> Examination<'a> {
     fn file(
         &mut self,
         file: Option<File>,
-        heard: &Testimony,
+        collected: &Attestations,
         agreed: Option<Digest>,
-    ) -> Result<VerifiedPlugin, Obstacle> {
+    ) -> Result<VerifiedPlugin, ExamineError> {
         let candidates: Vec<Digest> = match agreed {
             Some(digest) => vec![digest],
             None => self.policy.allowed.iter().copied().collect(),
         };
         if candidates.is_empty() {
-            self.findings.extend(heard.silent.iter().cloned().map(Finding::Silent));
-            return Err(Refusal::NotVouched { silent: heard.silent.clone() }.into());
+            self.findings.extend(collected.missing.iter().cloned().map(Finding::Missing));
+            return Err(Refusal::NotAttested { missing: collected.missing.clone() }.into());
         }
         let (image, cached) = self.program(file, &candidates)?;
-        let vouchers = self.vouched(heard, image.digest)?;
+        let attestations = self.accepted(collected, image.digest)?;
         self.note(&image, cached)?;
         Ok(VerifiedPlugin {
-            path: self.asked.path.to_path_buf(),
+            path: self.request.path.to_path_buf(),
             directory: self.policy.directory.clone(),
-            name: self.asked.path.into(),
+            name: self.request.path.into(),
             arguments: Vec::new(),
             subject: Subject::File(image.digest),
             image,
-            vouchers,
+            attestations,
             cached,
             bundle: None,
         })
@@ -217,23 +216,23 @@ impl<'a> Examination<'a> {
 
     /// The image with one of these digests: of the file, or from the cache where it is known
     /// beforehand which one is meant.
-    fn program(&self, file: Option<File>, candidates: &[Digest]) -> Result<(Arc<Image>, bool), Obstacle> {
+    fn program(&self, file: Option<File>, candidates: &[Digest]) -> Result<(Arc<ProgramImage>, bool), ExamineError> {
         match candidates {
-            [digest] => self.kept(*digest, || self.read(file, candidates)),
+            [digest] => self.cached_or_read(*digest, || self.read(file, candidates)),
             _ => Ok((self.read(file, candidates)?, false)),
         }
     }
 
     /// The image with this digest, and whether it was in the cache; otherwise what `read` makes of
     /// the file.
-    pub(super) fn kept(
+    pub(super) fn cached_or_read(
         &self,
         digest: Digest,
-        read: impl FnOnce() -> Result<Arc<Image>, Obstacle>,
-    ) -> Result<(Arc<Image>, bool), Obstacle> {
+        read: impl FnOnce() -> Result<Arc<ProgramImage>, ExamineError>,
+    ) -> Result<(Arc<ProgramImage>, bool), ExamineError> {
         self.refuse_denied(digest)?;
-        let (image, cached) = match self.policy.place {
-            Place::Memory => self.policy.cache.find_or(digest, read)?,
+        let (image, cached) = match self.policy.storage {
+            ImageStorage::Memory => self.policy.cache.find_or(digest, read)?,
             _ => (read()?, false),
         };
         // A policy with a higher limit may have put it there.
@@ -243,13 +242,13 @@ impl<'a> Examination<'a> {
         }
     }
 
-    fn read(&self, file: Option<File>, candidates: &[Digest]) -> Result<Arc<Image>, Obstacle> {
+    fn read(&self, file: Option<File>, candidates: &[Digest]) -> Result<Arc<ProgramImage>, ExamineError> {
         let limit = self.policy.size_limit();
         let source = match file {
-            Some(file) => Source::of(file, limit)?,
-            None => Source::open(self.asked.path, limit)?,
+            Some(file) => PluginFile::of(file, limit)?,
+            None => PluginFile::open(self.request.path, limit)?,
         };
-        let image = self.image(source, self.asked.path)?;
+        let image = self.image(source, self.request.path)?;
         self.refuse_denied(image.digest)?;
         if !candidates.contains(&image.digest) {
             return Err(Refusal::DigestMismatch { expected: candidates.to_vec(), actual: image.digest }.into());
@@ -258,27 +257,31 @@ impl<'a> Examination<'a> {
         Ok(Arc::new(image))
     }
 
-    pub(super) fn image(&self, source: Source, path: &Path) -> Result<Image, Obstacle> {
-        match &self.policy.place {
-            Place::Memory => Image::sealed(&source, path),
-            Place::Directory(parent) => Image::private_copy(&source, path, parent),
-            Place::WhereTheyLie => Image::pinned(source),
+    pub(super) fn image(&self, source: PluginFile, path: &Path) -> Result<ProgramImage, ExamineError> {
+        match &self.policy.storage {
+            ImageStorage::Memory => ProgramImage::sealed(&source, path),
+            ImageStorage::Directory(parent) => ProgramImage::private_copy(&source, path, parent),
+            ImageStorage::InPlace => ProgramImage::pinned(source),
         }
     }
 
-    pub(super) fn vouched(&mut self, heard: &Testimony, subject: Digest) -> Result<Vec<Voucher>, Obstacle> {
-        self.findings.extend(heard.silent.iter().cloned().map(Finding::Silent));
-        let vouchers = heard.vouchers(self.policy, subject)?;
-        self.findings.extend(vouchers.iter().cloned().map(Finding::VouchedBy));
+    pub(super) fn accepted(
+        &mut self,
+        collected: &Attestations,
+        subject: Digest,
+    ) -> Result<Vec<Attestation>, ExamineError> {
+        self.findings.extend(collected.missing.iter().cloned().map(Finding::Missing));
+        let attestations = collected.attestations(self.policy, subject)?;
+        self.findings.extend(attestations.iter().cloned().map(Finding::Attested));
         if !self.policy.denied.is_empty() {
             self.findings.push(Finding::NotDenied { entries: self.policy.denied.len() });
         }
-        Ok(vouchers)
+        Ok(attestations)
     }
 
-    /// Notes what will run, unless it is linked as it must not be. Asked of a cached image too:
+    /// Notes what will run, unless it is linked as it must not be. Request of a cached image too:
     /// another policy may have put it there.
-    pub(super) fn note(&mut self, image: &Image, cached: bool) -> Result<(), Obstacle> {
+    pub(super) fn note(&mut self, image: &ProgramImage, cached: bool) -> Result<(), ExamineError> {
         self.findings.push(Finding::Image { digest: image.digest, mode: image.mode, cached });
         if !self.policy.linkage.is_empty() {
             self.policy.linkage.check(&linkage(&image.file)?).map_err(Refusal::Linkage)?;
@@ -287,7 +290,7 @@ impl<'a> Examination<'a> {
         Ok(())
     }
 
-    pub(super) fn refuse_denied(&self, digest: Digest) -> Result<(), Obstacle> {
+    pub(super) fn refuse_denied(&self, digest: Digest) -> Result<(), ExamineError> {
         match self.policy.denied.contains(&digest) {
             true => Err(Refusal::Denied { digest }.into()),
             false => Ok(()),

@@ -5,9 +5,9 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::Voucher;
+use super::Attestation;
 use crate::verify::bytes::bundle::Bundle;
-use crate::verify::bytes::image::Image;
+use crate::verify::bytes::image::ProgramImage;
 use crate::verify::{Digest, ExecMode, Subject};
 
 /// A plugin whose bytes a [`Policy`](super::Policy) allows, together with those bytes: what was
@@ -24,13 +24,13 @@ use crate::verify::{Digest, ExecMode, Subject};
 /// A clone is the same proof over the same bytes, for another launch.
 #[derive(Debug, Clone)]
 pub struct VerifiedPlugin {
-    pub(crate) image: Arc<Image>,
+    pub(crate) image: Arc<ProgramImage>,
     pub(super) path: PathBuf,
     pub(super) directory: Option<PathBuf>,
     pub(super) name: OsString,
     pub(super) arguments: Vec<OsString>,
     pub(super) subject: Subject,
-    pub(super) vouchers: Vec<Voucher>,
+    pub(super) attestations: Vec<Attestation>,
     pub(super) cached: bool,
     /// Held for as long as the plugin runs.
     pub(super) bundle: Option<Arc<Bundle>>,
@@ -50,8 +50,8 @@ impl VerifiedPlugin {
     }
 
     /// Who says that it may run: at least one, and every one that the policy requires.
-    pub fn vouchers(&self) -> &[Voucher] {
-        &self.vouchers
+    pub fn attestations(&self) -> &[Attestation] {
+        &self.attestations
     }
 
     /// How the program is kept unchanged until then.

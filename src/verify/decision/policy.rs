@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 pub use read::PolicyFault;
 
-use super::examine::{Asked, Examination};
+use super::examine::{Examination, Request};
 use super::{Decision, LinkageRule, SourceKind, VerifiedPlugin};
 use crate::verify::bytes::image::ExecMode;
 use crate::verify::{
@@ -59,7 +59,7 @@ pub struct Policy {
     pub(super) linkage: LinkageRule,
     pub(super) copies: Option<PathBuf>,
     pub(super) limit: Option<u64>,
-    pub(super) place: Place,
+    pub(super) storage: ImageStorage,
     pub(super) cache: ImageCache,
 }
 
@@ -73,11 +73,11 @@ struct TrustedKey {
 
 /// Where the bytes are kept unchanged.
 #[derive(Debug, Clone, Default)]
-pub(super) enum Place {
+pub(super) enum ImageStorage {
     #[default]
     Memory,
     Directory(PathBuf),
-    WhereTheyLie,
+    InPlace,
 }
 
 impl Policy {
@@ -210,7 +210,7 @@ impl Policy {
     /// Another process of the same user can change such a copy after it was hashed. Nobody else
     /// can: a directory in which others may rename what is there is refused.
     pub fn with_private_copy(mut self, parent: impl Into<PathBuf>) -> Self {
-        self.place = Place::Directory(parent.into());
+        self.storage = ImageStorage::Directory(parent.into());
         self
     }
 
@@ -223,16 +223,16 @@ impl Policy {
     /// and this process's user, or the file is refused) can change it afterwards, and what runs is
     /// then not what was hashed.
     pub fn dangerous_with_pinned_fd(mut self) -> Self {
-        self.place = Place::WhereTheyLie;
+        self.storage = ImageStorage::InPlace;
         self
     }
 
     /// How the plugins that this policy verifies will be executed.
     pub fn mode(&self) -> ExecMode {
-        match self.place {
-            Place::Memory => ExecMode::Sealed,
-            Place::Directory(_) => ExecMode::PrivateCopy,
-            Place::WhereTheyLie => ExecMode::PinnedFd,
+        match self.storage {
+            ImageStorage::Memory => ExecMode::Sealed,
+            ImageStorage::Directory(_) => ExecMode::PrivateCopy,
+            ImageStorage::InPlace => ExecMode::PinnedFd,
         }
     }
 
@@ -278,7 +278,7 @@ impl Policy {
 
     pub(super) fn examine(&self, name: Option<PluginName>, path: &Path) -> Decision {
         let mut examination = Examination::new(self, name, path);
-        let outcome = examination.run().map_err(|obstacle| obstacle.at(path));
+        let outcome = examination.run().map_err(|error| error.at(path));
         Decision::new(path, examination.findings, outcome)
     }
 
@@ -309,22 +309,22 @@ impl Policy {
     }
 
     /// The digest of the manifest that was agreed to in the lock file, if it was a manifest.
-    pub(super) fn pinned_manifest(&self, asked: &Asked<'_>) -> Option<Digest> {
-        match self.lock.as_ref()?.artifact(asked.known_name()?, &asked.platform)?.subject {
+    pub(super) fn pinned_manifest(&self, request: &Request<'_>) -> Option<Digest> {
+        match self.lock.as_ref()?.artifact(request.known_name()?, &request.platform)?.subject {
             Subject::Manifest(digest) => Some(digest),
             Subject::File(_) => None,
         }
     }
 
-    pub(super) fn minimum_version(&self, asked: &Asked<'_>) -> Option<Version> {
-        let name = asked.known_name()?;
+    pub(super) fn minimum_version(&self, request: &Request<'_>) -> Option<Version> {
+        let name = request.known_name()?;
         let locked = self.lock.as_ref().and_then(|lock| lock.plugin(name)?.minimum_version.as_ref());
         self.minimum.get(name).into_iter().chain(locked).max().cloned()
     }
 
     pub(super) fn bundle_directory(&self) -> PathBuf {
-        match (&self.copies, &self.place) {
-            (Some(directory), _) | (None, Place::Directory(directory)) => directory.clone(),
+        match (&self.copies, &self.storage) {
+            (Some(directory), _) | (None, ImageStorage::Directory(directory)) => directory.clone(),
             (None, _) => std::env::temp_dir(),
         }
     }

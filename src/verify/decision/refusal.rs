@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use crate::Escaped;
 use crate::verify::bytes::format::Format;
 use crate::verify::decision::explanation::{Explanation, explained};
-use crate::verify::{BundlePath, Digest, Expiry, LinkageFault, Platform, PluginName, Silence, Version, Voucher};
+use crate::verify::{
+    Attestation, BundlePath, Digest, Expiry, LinkageFault, MissingAttestation, Platform, PluginName, Version,
+};
 
 /// What is wrong with a file that was examined.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -17,7 +19,7 @@ pub enum Refusal {
     #[error("the policy names no digest, and so allows nothing")]
     NothingAllowed,
     /// The bytes are not those that the policy names.
-    #[error("its SHA-256 is not the expected one\n  expected {}\n  actual   {actual}", Listed(expected))]
+    #[error("its SHA-256 is not the expected one\n  expected {}\n  actual   {actual}", DigestList(expected))]
     #[non_exhaustive]
     DigestMismatch {
         /// The digests that the policy allows.
@@ -105,22 +107,22 @@ pub enum Refusal {
         digest: Digest,
     },
     /// No source says that it may run.
-    #[error("nobody vouches for it{}", Silent(silent))]
-    NotVouched {
+    #[error("nobody vouches for it{}", MissingList(missing))]
+    NotAttested {
         /// What each source of the policy has to say.
-        silent: Vec<Silence>,
+        missing: Vec<MissingAttestation>,
     },
     /// A source that the policy requires does not vouch for it.
-    #[error("the policy requires '{}' to vouch for it, and {silence}", silence.kind())]
+    #[error("the policy requires '{}' to vouch for it, and {missing}", missing.kind())]
     RequiredSource {
         /// What that source has to say.
-        silence: Silence,
+        missing: MissingAttestation,
     },
     /// Two sources say different things of the same plugin.
-    #[error("its sources contradict each other\n  {} says {one}\n  {} says {other}", vouchers.0, vouchers.1)]
+    #[error("its sources contradict each other\n  {} says {one}\n  {} says {other}", attestations.0, attestations.1)]
     Contradiction {
         /// The two.
-        vouchers: Box<(Voucher, Voucher)>,
+        attestations: Box<(Attestation, Attestation)>,
         /// What the first says.
         one: Digest,
         /// What the second says.
@@ -262,7 +264,7 @@ pub enum Refusal {
     },
     /// There is a symbolic link on the way to it.
     #[error("{} is a symbolic link", Escaped::path(path))]
-    Link {
+    Symlink {
         /// The link.
         path: PathBuf,
     },
@@ -323,8 +325,10 @@ impl Refusal {
                 of("open-directory").hint(hints::RESTRICT_WRITING).actual(ownership(*owner, *mode))
             }
             Self::Denied { digest } => of("denied").hint(hints::DENIED).actual(digest),
-            Self::NotVouched { .. } => of("not-vouched").hint(hints::NOT_VOUCHED),
-            Self::RequiredSource { silence } => of("required-source").hint(hints::NOT_VOUCHED).expected(silence.kind()),
+            Self::NotAttested { .. } => of("not-attested").hint(hints::NOT_ATTESTED),
+            Self::RequiredSource { missing } => {
+                of("required-source").hint(hints::NOT_ATTESTED).expected(missing.kind())
+            }
             Self::Contradiction { one, other, .. } => {
                 of("contradiction").hint(hints::CONTRADICTION).expected(one).actual(other)
             }
@@ -359,7 +363,7 @@ impl Refusal {
             Self::OutsideDirectory { directory } => {
                 of("outside-directory").hint(hints::ABSOLUTE_DIRECTORY).expected(Escaped::path(directory))
             }
-            Self::Link { .. } => of("link").hint(hints::LINK),
+            Self::Symlink { .. } => of("symlink").hint(hints::SYMLINK),
             Self::UnsafeOwner { owner, mode, .. } => {
                 of("unsafe-owner").hint(hints::RESTRICT_WRITING).actual(ownership(*owner, *mode))
             }
@@ -400,7 +404,7 @@ pub(crate) mod hints {
     pub(crate) const RESTRICT_WRITING: &str =
         "make root or this user the owner and remove write access for others: chown, chmod go-w";
     pub(crate) const DENIED: &str = "do not run it: the policy revokes these bytes; get another version of the plugin";
-    pub(crate) const NOT_VOUCHED: &str = "do not run it until a source accepts it: a manifest that its publisher signed, or a reviewed entry in the lock file";
+    pub(crate) const NOT_ATTESTED: &str = "do not run it until a source accepts it: a manifest that its publisher signed, or a reviewed entry in the lock file";
     pub(crate) const CONTRADICTION: &str = "find out which source is right, and do not run the plugin before";
     pub(crate) const NAME_PLUGIN: &str = "name the plugin (--as)";
     pub(crate) const THIS_MACHINE: &str = "get the build of the plugin for this machine";
@@ -416,22 +420,22 @@ pub(crate) mod hints {
     pub(crate) const PINNED_DIRECTORY: &str = "run a directory from sealed memory or from a private copy";
     pub(crate) const ABSOLUTE_DIRECTORY: &str =
         "name the plugin directory by its absolute path, and the plugin by its path in it, without `..`";
-    pub(crate) const LINK: &str = "replace the symbolic link by the file itself";
+    pub(crate) const SYMLINK: &str = "replace the symbolic link by the file itself";
     pub(crate) const OTHER_FORMAT: &str = "get the file again from its publisher, and make sure that it is the program";
     pub(crate) const LINKAGE: &str = "get a build of the plugin that is linked as the policy requires";
 }
 
-struct Silent<'a>(&'a [Silence]);
+struct MissingList<'a>(&'a [MissingAttestation]);
 
-impl fmt::Display for Silent<'_> {
+impl fmt::Display for MissingList<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|silence| write!(f, "\n  {silence}"))
+        self.0.iter().try_for_each(|missing| write!(f, "\n  {missing}"))
     }
 }
 
-struct Listed<'a>(&'a [Digest]);
+struct DigestList<'a>(&'a [Digest]);
 
-impl fmt::Display for Listed<'_> {
+impl fmt::Display for DigestList<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, digest) in self.0.iter().enumerate() {
             if index > 0 {

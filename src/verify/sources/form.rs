@@ -34,7 +34,7 @@ pub(crate) fn read<T: DeserializeOwned>(document: &Document, format: &'static st
         return Err(document.fault(None, SourceFault::Empty));
     }
     if is_crowded(text) {
-        return Err(document.fault(None, SourceFault::Crowded));
+        return Err(document.fault(None, SourceFault::TooComplex));
     }
     let header: Header = parse(document, text)?;
     if header.format.get_ref() != format {
@@ -138,7 +138,7 @@ mod tests {
         ] {
             let text = format!("format = \"portcullis-lock/1\"\n{body}");
             let fault = Lock::from_bytes("x", text).unwrap_err().fault;
-            assert!(matches!(fault, SourceFault::Crowded), "{:.60}: {fault}", body);
+            assert!(matches!(fault, SourceFault::TooComplex), "{:.60}: {fault}", body);
         }
     }
 

@@ -90,7 +90,7 @@ pub enum SourceFault {
     },
     /// It has more tables, lists and keys than any file of its kind and size has reason to have.
     #[error("it has far more tables, lists and keys than a file of its size has reason to have")]
-    Crowded,
+    TooComplex,
     /// It is a document of another kind or of a version that is not known here.
     #[error("its format is {:?}; expected {expected:?}", Escaped::new(found))]
     Format {
@@ -137,7 +137,7 @@ impl SourceFault {
             Self::WritableByOthers { owner, mode } => {
                 of("source-writable-by-others").actual(format_args!("owner {owner}, mode {mode:04o}"))
             }
-            Self::Crowded => of("source-too-complex"),
+            Self::TooComplex => of("source-too-complex"),
             Self::Format { expected, found } => of("source-format").expected(expected).actual(Escaped::new(found)),
             Self::Toml { .. } => of("source-toml"),
             Self::Manifest(fault) => Explanation::new(fault.code()),

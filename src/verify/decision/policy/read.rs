@@ -24,7 +24,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{Place, Policy, TrustedKey};
+use super::{ImageStorage, Policy, TrustedKey};
 use crate::fs::{OTHERS_WRITE, Ownership, PERMISSION_BITS, Redirection, resolve};
 use crate::verify::sources::document::Document;
 use crate::verify::sources::form;
@@ -86,12 +86,12 @@ impl PolicyFault {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct Form {
+struct RawPolicy {
     #[serde(rename = "format")]
     _format: String,
     directory: Spanned<PathBuf>,
     #[serde(default)]
-    require: Vec<Spanned<WrittenKind>>,
+    require: Vec<Spanned<RawKind>>,
     #[serde(default)]
     allow: Vec<Digest>,
     #[serde(default)]
@@ -102,29 +102,29 @@ struct Form {
     execution: Option<Spanned<String>>,
     copies: Option<PathBuf>,
     #[serde(default, rename = "key")]
-    keys: Vec<KeyForm>,
+    keys: Vec<RawKey>,
     #[serde(default)]
-    place: Option<Spanned<PlaceForm>>,
-    linkage: Option<LinkageForm>,
+    place: Option<Spanned<RawLocation>>,
+    linkage: Option<RawLinkage>,
     #[serde(default)]
-    minimum_version: BTreeMap<WrittenName, WrittenVersion>,
+    minimum_version: BTreeMap<RawName, RawMinimum>,
 }
 
 #[derive(Deserialize)]
 #[serde(transparent)]
-struct WrittenKind(#[serde(deserialize_with = "form::from_text")] SourceKind);
+struct RawKind(#[serde(deserialize_with = "form::from_text")] SourceKind);
 
 #[derive(Deserialize)]
 #[serde(transparent)]
-struct WrittenVersion(#[serde(deserialize_with = "form::from_text")] Version);
+struct RawMinimum(#[serde(deserialize_with = "form::from_text")] Version);
 
 #[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
 #[serde(transparent)]
-struct WrittenName(#[serde(deserialize_with = "form::from_text")] PluginName);
+struct RawName(#[serde(deserialize_with = "form::from_text")] PluginName);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct KeyForm {
+struct RawKey {
     minisign: PublicKey,
     plugins: Option<BTreeSet<PluginName>>,
     /// For people.
@@ -134,14 +134,14 @@ struct KeyForm {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct PlaceForm {
-    owners: Option<Vec<OwnerForm>>,
+struct RawLocation {
+    owners: Option<Vec<RawOwner>>,
     mode: Option<u32>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct LinkageForm {
+struct RawLinkage {
     #[serde(default)]
     only_static: bool,
     #[serde(default)]
@@ -151,7 +151,7 @@ struct LinkageForm {
 
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum OwnerForm {
+enum RawOwner {
     Id(u32),
     Word(String),
 }
@@ -170,7 +170,7 @@ impl Policy {
         let path = path.as_ref();
         refuse_writable(path)?;
         let document = Document::read(path, LIMIT)?;
-        let form: Form = form::read(&document, FORMAT)?;
+        let form: RawPolicy = form::read(&document, FORMAT)?;
         let base = path.parent().unwrap_or(Path::new(""));
         let named = |path: &Option<PathBuf>| path.as_ref().map(|path| base.join(path));
         let (lock, checksums) = (named(&form.lock), named(&form.checksums));
@@ -191,12 +191,12 @@ impl Policy {
     /// When it contradicts itself or is malformed.
     pub fn check_bytes(path: impl Into<PathBuf>, bytes: impl Into<Vec<u8>>) -> Result<(), SourceError> {
         let document = Document::new(path, bytes);
-        let form: Form = form::read(&document, FORMAT)?;
+        let form: RawPolicy = form::read(&document, FORMAT)?;
         build(&document, form, Path::new("")).map(|_| ())
     }
 }
 
-fn build(document: &Document, form: Form, base: &Path) -> Result<Policy, SourceError> {
+fn build(document: &Document, form: RawPolicy, base: &Path) -> Result<Policy, SourceError> {
     let at = |offset: usize, fault: PolicyFault| document.fault(Some(document.line_of(offset)), fault);
     if !is_plain(form.directory.get_ref()) {
         return Err(at(form.directory.span().start, PolicyFault::Directory));
@@ -210,12 +210,13 @@ fn build(document: &Document, form: Form, base: &Path) -> Result<Policy, SourceE
         policy.denied.insert(denied.into_inner());
     }
     policy.keys =
-        form.keys.into_iter().map(|KeyForm { minisign: key, plugins, .. }| TrustedKey { key, plugins }).collect();
+        form.keys.into_iter().map(|RawKey { minisign: key, plugins, .. }| TrustedKey { key, plugins }).collect();
     policy.minimum = form.minimum_version.into_iter().map(|(name, version)| (name.0, version.0)).collect();
     policy.limit = form.size_limit;
     policy.copies = form.copies.map(|copies| base.join(copies));
     if let Some(execution) = form.execution {
-        policy.place = place(execution.get_ref(), &policy.copies).map_err(|fault| at(execution.span().start, fault))?;
+        policy.storage =
+            place(execution.get_ref(), &policy.copies).map_err(|fault| at(execution.span().start, fault))?;
     }
     if let Some(place) = form.place {
         let start = place.span().start;
@@ -225,7 +226,7 @@ fn build(document: &Document, form: Form, base: &Path) -> Result<Policy, SourceE
         policy.linkage = rule(linkage);
     }
     for kind in form.require {
-        let WrittenKind(required) = kind.get_ref();
+        let RawKind(required) = kind.get_ref();
         let is_there = match required {
             SourceKind::Allow => !policy.allowed.is_empty(),
             SourceKind::Lock => form.lock.is_some(),
@@ -247,24 +248,24 @@ fn is_plain(path: &Path) -> bool {
     components.next() == Some(RootDir) && components.all(|component| matches!(component, Normal(_)))
 }
 
-fn place(execution: &str, copies: &Option<PathBuf>) -> Result<Place, PolicyFault> {
+fn place(execution: &str, copies: &Option<PathBuf>) -> Result<ImageStorage, PolicyFault> {
     match (execution, copies) {
-        ("sealed", _) => Ok(Place::Memory),
-        ("private-copy", Some(copies)) => Ok(Place::Directory(copies.clone())),
+        ("sealed", _) => Ok(ImageStorage::Memory),
+        ("private-copy", Some(copies)) => Ok(ImageStorage::Directory(copies.clone())),
         ("private-copy", None) => Err(PolicyFault::NoCopies),
-        ("dangerous-pinned-fd", _) => Ok(Place::WhereTheyLie),
+        ("dangerous-pinned-fd", _) => Ok(ImageStorage::InPlace),
         _ => Err(PolicyFault::Execution),
     }
 }
 
-fn owners(form: PlaceForm) -> Result<Owners, PolicyFault> {
+fn owners(form: RawLocation) -> Result<Owners, PolicyFault> {
     let mut owners = Owners::root_and_host();
     if let Some(named) = form.owners {
         let user = |owner| match owner {
-            OwnerForm::Id(id) => Ok(id),
-            OwnerForm::Word(word) if word == "root" => Ok(0),
-            OwnerForm::Word(word) if word == "host" => Ok(rustix::process::geteuid().as_raw()),
-            OwnerForm::Word(_) => Err(PolicyFault::Owner),
+            RawOwner::Id(id) => Ok(id),
+            RawOwner::Word(word) if word == "root" => Ok(0),
+            RawOwner::Word(word) if word == "host" => Ok(rustix::process::geteuid().as_raw()),
+            RawOwner::Word(_) => Err(PolicyFault::Owner),
         };
         owners = Owners::only(named.into_iter().map(user).collect::<Result<Vec<_>, _>>()?);
     }
@@ -275,7 +276,7 @@ fn owners(form: PlaceForm) -> Result<Owners, PolicyFault> {
     }
 }
 
-fn rule(form: LinkageForm) -> LinkageRule {
+fn rule(form: RawLinkage) -> LinkageRule {
     let mut rule = LinkageRule::new();
     if form.only_static {
         rule = rule.only_static();

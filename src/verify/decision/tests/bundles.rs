@@ -121,7 +121,7 @@ fn a_bundle_with_a_file_that_is_not_as_the_manifest_says_is_refused_and_nothing_
                 path.as_str() == "lib/module.py"
             }
             (Err(VerifyError::Refused { reason: Refusal::File { reason, .. }, .. }), "link") => {
-                matches!(**reason, Refusal::Link { .. })
+                matches!(**reason, Refusal::Symlink { .. })
             }
             _ => false,
         };

@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use minisign::KeyPair;
 use tempfile::TempDir;
 
+mod bundled;
 mod bundles;
 mod files;
 mod places;
@@ -138,7 +139,7 @@ fn source_fault(result: Result<VerifiedPlugin, VerifyError>) -> SourceFault {
 }
 
 fn kinds(plugin: &VerifiedPlugin) -> Vec<SourceKind> {
-    plugin.vouchers().iter().map(Voucher::kind).collect()
+    plugin.attestations().iter().map(Attestation::kind).collect()
 }
 
 fn path(text: &str) -> BundlePath {

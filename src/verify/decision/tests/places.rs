@@ -13,7 +13,7 @@ fn the_place_is_looked_at_also_for_what_is_in_the_cache() {
     assert!(matches!(refusal(policy.verify("kv")), Refusal::UnsafeOwner { mode: 0o777, .. }));
     fs::rename(fixture.plugin(), fixture.directory().join("aside")).unwrap();
     symlink("aside", fixture.plugin()).unwrap();
-    assert_eq!(refusal(policy.verify(fixture.plugin())), Refusal::Link { path: fixture.plugin() });
+    assert_eq!(refusal(policy.verify(fixture.plugin())), Refusal::Symlink { path: fixture.plugin() });
     assert!(matches!(refusal(policy.verify("/bin/sh")), Refusal::OutsideDirectory { .. }));
 }
 
@@ -84,7 +84,7 @@ fn a_decision_explains_itself() {
         )
     );
     assert_eq!(decision.findings().len(), 5);
-    assert_eq!(decision.findings()[0], Finding::Place { directory: fixture.directory() });
+    assert_eq!(decision.findings()[0], Finding::Location { directory: fixture.directory() });
     let refused = policy.deny(digest).decide("kv");
     assert!(!refused.is_allowed());
     assert!(
@@ -96,15 +96,15 @@ fn a_decision_explains_itself() {
 #[test]
 fn a_source_that_says_nothing_is_named() {
     let path = || PathBuf::from("so\u{1b}urce");
-    let locked = Silence::NotLocked { path: path(), name: name("kv"), platform: Platform::any() };
-    for (silence, expected) in [
-        (Silence::NotAllowed, "the policy does not name its digest"),
-        (Silence::NotListed { path: path() }, r"the checksum file so\u{1b}urce does not list it"),
+    let locked = MissingAttestation::NotLocked { path: path(), name: name("kv"), platform: Platform::any() };
+    for (missing, expected) in [
+        (MissingAttestation::NotAllowed, "the policy does not name its digest"),
+        (MissingAttestation::NotListed { path: path() }, r"the checksum file so\u{1b}urce does not list it"),
         (locked, r"the lock file so\u{1b}urce has no plugin kv for any"),
-        (Silence::NoManifest { path: path() }, r"there is no manifest so\u{1b}urce"),
-        (Silence::NotConfigured(SourceKind::Lock), "the policy has no source of the kind 'lock'"),
+        (MissingAttestation::NoManifest { path: path() }, r"there is no manifest so\u{1b}urce"),
+        (MissingAttestation::NotConfigured(SourceKind::Lock), "the policy has no source of the kind 'lock'"),
     ] {
-        assert_eq!(silence.to_string(), expected);
+        assert_eq!(missing.to_string(), expected);
     }
 }
 

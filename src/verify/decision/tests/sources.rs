@@ -12,7 +12,7 @@ fn a_lock_file_allows_exactly_what_was_agreed_to_under_that_name() {
 
     let other = fixture.directory().join("other");
     fs::rename(fixture.plugin(), &other).unwrap();
-    assert!(matches!(refusal(policy.verify(&other)), Refusal::NotVouched { silent } if silent.len() == 1));
+    assert!(matches!(refusal(policy.verify(&other)), Refusal::NotAttested { missing } if missing.len() == 1));
     assert!(policy.verify_as(name("kv"), &other).is_ok());
 
     fs::rename(&other, fixture.plugin()).unwrap();
@@ -39,7 +39,10 @@ fn a_list_of_digests_allows_what_it_has_under_that_name() {
     assert_eq!(kinds(&policy.verify(fixture.plugin()).unwrap()), [SourceKind::Checksums]);
     let other = fixture.directory().join("other");
     fs::copy(fixture.plugin(), &other).unwrap();
-    assert_eq!(refusal(policy.verify(&other)), Refusal::NotVouched { silent: vec![Silence::NotListed { path: list }] });
+    assert_eq!(
+        refusal(policy.verify(&other)),
+        Refusal::NotAttested { missing: vec![MissingAttestation::NotListed { path: list }] }
+    );
     fs::copy(fixture.plugin(), fixture.directory().join("zip")).unwrap();
     assert!(matches!(refusal(policy.verify(fixture.directory().join("zip"))), Refusal::DigestMismatch { .. }));
 }
@@ -60,7 +63,7 @@ fn a_signed_manifest_allows_the_file_that_it_is_about() {
     fixture.publish(&publisher, &claims());
     let policy = || Policy::new().trust(publisher.key());
     let verified = policy().verify(fixture.plugin()).unwrap();
-    assert!(matches!(verified.vouchers(), [Voucher::Manifest { key, .. }] if *key == publisher.key()));
+    assert!(matches!(verified.attestations(), [Attestation::Manifest { key, .. }] if *key == publisher.key()));
 
     let actual = fixture.tamper();
     assert!(matches!(refusal(policy().verify(fixture.plugin())),
@@ -72,7 +75,7 @@ fn a_manifest_without_a_good_signature_by_a_trusted_key_is_refused() {
     let fixture = Fixture::new();
     let (publisher, stranger) = (Publisher::new(), Publisher::new());
     let policy = Policy::new().trust(publisher.key());
-    assert!(matches!(refusal(policy.verify(fixture.plugin())), Refusal::NotVouched { .. }), "there is no manifest");
+    assert!(matches!(refusal(policy.verify(fixture.plugin())), Refusal::NotAttested { .. }), "there is no manifest");
 
     fixture.publish(&stranger, &claims());
     assert!(matches!(
@@ -103,7 +106,7 @@ fn a_publisher_who_takes_the_id_of_anothers_key_takes_nothing_else() {
     assert_eq!(taken.id(), publisher.key().id());
     fixture.publish(&publisher, &claims());
     let verified = Policy::new().trust(taken).trust(publisher.key()).verify(fixture.plugin()).unwrap();
-    assert!(matches!(verified.vouchers(), [Voucher::Manifest { key, .. }] if *key == publisher.key()));
+    assert!(matches!(verified.attestations(), [Attestation::Manifest { key, .. }] if *key == publisher.key()));
     assert!(matches!(
         source_fault(Policy::new().trust(taken).verify(fixture.plugin())),
         SourceFault::Signature(crate::verify::SignatureFault::Mismatch { .. })
@@ -117,7 +120,7 @@ fn a_key_that_is_trusted_for_one_plugin_says_nothing_of_another() {
     fixture.publish(&publisher, &claims());
     let policy = |plugin: &str| Policy::new().trust_for(publisher.key(), [name(plugin)]);
     assert!(policy("kv").verify(fixture.plugin()).is_ok());
-    assert!(matches!(refusal(policy("zip").verify(fixture.plugin())), Refusal::NotVouched { .. }));
+    assert!(matches!(refusal(policy("zip").verify(fixture.plugin())), Refusal::NotAttested { .. }));
 }
 
 #[test]
@@ -129,10 +132,10 @@ fn a_signed_plugin_in_the_place_of_another_is_refused() {
     assert_eq!(refusal(Policy::new().trust(publisher.key()).verify(fixture.plugin())), other);
     let given = SignedManifest::read(fixture.manifest_path(), &[publisher.key()]).unwrap();
     let policy = Policy::new().with_manifest(given);
-    let silence = Silence::OtherPlugins { plugins: vec![name("zip")] };
-    assert_eq!(refusal(policy.verify(fixture.plugin())), Refusal::NotVouched { silent: vec![silence.clone()] });
+    let missing = MissingAttestation::OtherPlugins { plugins: vec![name("zip")] };
+    assert_eq!(refusal(policy.verify(fixture.plugin())), Refusal::NotAttested { missing: vec![missing.clone()] });
     let required = policy.allow(fixture.digest).require(SourceKind::Manifest).verify(fixture.plugin());
-    assert_eq!(refusal(required), Refusal::RequiredSource { silence });
+    assert_eq!(refusal(required), Refusal::RequiredSource { missing });
 }
 
 #[test]
@@ -145,7 +148,7 @@ fn a_manifest_that_is_given_stands_for_the_one_beside_the_plugin() {
     let policy = Policy::new().with_manifest(given);
     assert_eq!(kinds(&policy.verify(fixture.plugin()).unwrap()), [SourceKind::Manifest]);
     let other = policy.verify_as(name("zip"), fixture.plugin());
-    assert!(matches!(refusal(other), Refusal::NotVouched { .. }));
+    assert!(matches!(refusal(other), Refusal::NotAttested { .. }));
 }
 
 #[test]
@@ -259,17 +262,17 @@ fn every_required_source_must_vouch() {
     assert_eq!(kinds(&verified), [SourceKind::Lock, SourceKind::Manifest]);
 
     let third = both.clone().require(SourceKind::Allow);
-    let missing = Refusal::RequiredSource { silence: Silence::NotConfigured(SourceKind::Allow) };
+    let missing = Refusal::RequiredSource { missing: MissingAttestation::NotConfigured(SourceKind::Allow) };
     assert_eq!(refusal(third.verify(fixture.plugin())), missing);
     let other = both.clone().require(SourceKind::Allow).allow(Digest::of("another"));
-    let missing = Refusal::RequiredSource { silence: Silence::NotAllowed };
+    let missing = Refusal::RequiredSource { missing: MissingAttestation::NotAllowed };
     assert_eq!(refusal(other.verify(fixture.plugin())), missing);
     assert!(both.allow(fixture.digest).require(SourceKind::Allow).verify(fixture.plugin()).is_ok());
 
     fs::remove_file(fixture.manifest_path()).unwrap();
     let both = Policy::new().trust(publisher.key()).with_lock(fixture.lock()).require(SourceKind::Manifest);
-    let silence = Silence::NoManifest { path: fixture.manifest_path() };
-    assert_eq!(refusal(both.verify(fixture.plugin())), Refusal::RequiredSource { silence });
+    let missing = MissingAttestation::NoManifest { path: fixture.manifest_path() };
+    assert_eq!(refusal(both.verify(fixture.plugin())), Refusal::RequiredSource { missing });
 }
 
 #[test]

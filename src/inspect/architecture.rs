@@ -7,9 +7,9 @@ use object::elf;
 /// The processor that an ELF file is for: its `e_machine`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub struct Machine(pub u16);
+pub struct Architecture(pub u16);
 
-impl Machine {
+impl Architecture {
     /// The name, if it is one of those that programs are made for today.
     pub fn name(self) -> Option<&'static str> {
         Some(match elf::Machine(self.0) {
@@ -32,7 +32,7 @@ impl Machine {
     }
 }
 
-impl fmt::Display for Machine {
+impl fmt::Display for Architecture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name() {
             Some(name) => f.write_str(name),

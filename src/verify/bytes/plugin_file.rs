@@ -10,30 +10,30 @@ use rustix::fs::StatVfsMountFlags;
 
 use crate::fs::{RegularFileError, Symlinks, kind_unless_regular, open_regular};
 use crate::verify::Refusal;
-use crate::verify::decision::error::Obstacle;
+use crate::verify::decision::error::ExamineError;
 
 /// A regular file that may be copied from: small enough, executable by its mode, without set-ID
 /// bits and file capabilities, and not on a `noexec` mount.
 #[derive(Debug)]
-pub(crate) struct Source {
+pub(crate) struct PluginFile {
     pub(crate) file: File,
     pub(crate) mode: u32,
     pub(crate) owner: u32,
     limit: u64,
 }
 
-impl Source {
-    pub(crate) fn open(path: &Path, limit: u64) -> Result<Self, Obstacle> {
+impl PluginFile {
+    pub(crate) fn open(path: &Path, limit: u64) -> Result<Self, ExamineError> {
         let file = open_regular(path, Symlinks::Follow).map_err(|error| match error {
-            RegularFileError::Io(error) => Obstacle::io("opening it")(error),
+            RegularFileError::Io(error) => ExamineError::io("opening it")(error),
             RegularFileError::NotRegular { kind } => Refusal::NotRegular { kind }.into(),
         })?;
         Self::of(file, limit)
     }
 
     /// The same for a file that is open already.
-    pub(crate) fn of(file: File, limit: u64) -> Result<Self, Obstacle> {
-        let metadata = file.metadata().map_err(Obstacle::io("looking at it"))?;
+    pub(crate) fn of(file: File, limit: u64) -> Result<Self, ExamineError> {
+        let metadata = file.metadata().map_err(ExamineError::io("looking at it"))?;
         refuse_kind(metadata.file_type())?;
         let mode = metadata.mode() & 0o7777;
         if metadata.len() > limit {
@@ -45,10 +45,10 @@ impl Source {
         if mode & 0o111 == 0 {
             return Err(Refusal::NotExecutable { mode }.into());
         }
-        if has_capabilities(&file).map_err(Obstacle::io("reading its capabilities"))? {
+        if has_capabilities(&file).map_err(ExamineError::io("reading its capabilities"))? {
             return Err(Refusal::FileCapabilities.into());
         }
-        if is_noexec(&file).map_err(Obstacle::io("looking at its mount"))? {
+        if is_noexec(&file).map_err(ExamineError::io("looking at its mount"))? {
             return Err(Refusal::NoexecMount.into());
         }
         Ok(Self { file, mode, owner: metadata.uid(), limit })
@@ -56,10 +56,10 @@ impl Source {
 
     /// Copies the content, which may change and grow meanwhile: the limit holds for what is copied,
     /// not for what was promised.
-    pub(crate) fn copy_to(&self, mut target: &File) -> Result<u64, Obstacle> {
+    pub(crate) fn copy_to(&self, mut target: &File) -> Result<u64, ExamineError> {
         let copied = io::copy(&mut (&self.file).take(self.limit.saturating_add(1)), &mut target)
-            .map_err(Obstacle::io("copying it"))?;
-        target.flush().map_err(Obstacle::io("copying it"))?;
+            .map_err(ExamineError::io("copying it"))?;
+        target.flush().map_err(ExamineError::io("copying it"))?;
         if copied > self.limit {
             return Err(Refusal::TooLarge { limit: self.limit }.into());
         }
@@ -67,7 +67,7 @@ impl Source {
     }
 }
 
-fn refuse_kind(kind: std::fs::FileType) -> Result<(), Obstacle> {
+fn refuse_kind(kind: std::fs::FileType) -> Result<(), ExamineError> {
     match kind_unless_regular(kind) {
         None => Ok(()),
         Some(kind) => Err(Refusal::NotRegular { kind }.into()),

@@ -6,13 +6,13 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::{Content, Exposure, FileCapabilities, Outside, Remark, SearchEntry, remark};
+use super::{Content, Exposure, ExternalFile, FileCapabilities, Remark, SearchEntry, remark};
 use crate::Escaped;
 use crate::fs::{Ownership, RegularFileError, Symlinks, open_regular, resolve};
 use crate::verify::bytes::format;
-use crate::verify::bytes::source::Source;
-use crate::verify::bytes::view::Bytes;
-use crate::verify::decision::error::Obstacle;
+use crate::verify::bytes::plugin_file::PluginFile;
+use crate::verify::bytes::view::ByteView;
+use crate::verify::decision::error::ExamineError;
 use crate::verify::{Digest, Policy, Refusal};
 
 /// What was found out about a file without running it.
@@ -54,7 +54,7 @@ pub struct Inspection {
     pub content: Content,
     /// The program that the kernel runs in its place: a dynamic loader, or the interpreter of a
     /// script. Nothing if it is named by a relative path.
-    pub interpreter: Option<Outside>,
+    pub interpreter: Option<ExternalFile>,
     /// The directories in which its libraries are searched before those of the system.
     pub search: Vec<SearchEntry>,
     /// Where others decide what is found under its path, or may write it.
@@ -160,7 +160,7 @@ impl Inspection {
             self.search = SearchEntry::all(&executable.linkage, origin);
         }
         let interpreter = self.content.interpreter().map(Path::new).filter(|path| path.is_absolute());
-        self.interpreter = interpreter.map(|path| Outside::file(path.to_path_buf()));
+        self.interpreter = interpreter.map(|path| ExternalFile::file(path.to_path_buf()));
     }
 }
 
@@ -180,17 +180,17 @@ fn digest(file: &File, size: u64) -> io::Result<Option<Digest>> {
     if size > Policy::DEFAULT_SIZE_LIMIT {
         return Ok(None);
     }
-    Digest::read(Bytes::of_file(file)?.cursor()).map(Some)
+    Digest::read(ByteView::of_file(file)?.cursor()).map(Some)
 }
 
 /// What a policy that allows the digest would say.
 fn refusal(file: &File) -> Result<Option<Refusal>, (&'static str, io::Error)> {
     let copy = file.try_clone().map_err(|error| ("looking at it", error))?;
-    match Source::of(copy, Policy::DEFAULT_SIZE_LIMIT).and_then(|_| format::check(file)) {
+    match PluginFile::of(copy, Policy::DEFAULT_SIZE_LIMIT).and_then(|_| format::check(file)) {
         Ok(()) => Ok(None),
-        Err(Obstacle::Refusal(refusal)) => Ok(Some(refusal)),
-        Err(Obstacle::Io { doing, source }) => Err((doing, source)),
+        Err(ExamineError::Refusal(refusal)) => Ok(Some(refusal)),
+        Err(ExamineError::Io { doing, source }) => Err((doing, source)),
         // Neither of the two asks a source of truth.
-        Err(Obstacle::Source(error)) => Err(("looking at it", io::Error::other(error))),
+        Err(ExamineError::Source(error)) => Err(("looking at it", io::Error::other(error))),
     }
 }

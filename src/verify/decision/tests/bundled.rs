@@ -3,9 +3,12 @@
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 
-use super::*;
 use crate::authoring::Claims;
-use crate::verify::{Policy, Version};
+use crate::verify::bytes::bundle::Bundle;
+use crate::verify::bytes::tree::DirectoryTree;
+use crate::verify::decision::error::ExamineError;
+use crate::verify::decision::examine::Examination;
+use crate::verify::{Manifest, Policy, Refusal, Version};
 
 #[test]
 fn a_program_that_changes_between_its_two_copies_is_noticed() {
@@ -15,7 +18,7 @@ fn a_program_that_changes_between_its_two_copies_is_noticed() {
     fs::copy(std::env::current_exe().unwrap(), plugin.join("run")).unwrap();
     let claims = Claims::new("plugin".parse().unwrap(), Version::new(1, 0, 0));
     let manifest = Manifest::from_bytes("manifest", claims.describe(&plugin).unwrap()).unwrap();
-    let bundle = Bundle::materialise(&Tree::open_anywhere(&plugin).unwrap(), &manifest, place.path()).unwrap();
+    let bundle = Bundle::materialise(&DirectoryTree::open_anywhere(&plugin).unwrap(), &manifest, place.path()).unwrap();
     let policy = Policy::new();
     let examination = Examination::new(&policy, None, &plugin);
     let image = || examination.image_of(&manifest, &bundle, manifest.program());
@@ -23,5 +26,5 @@ fn a_program_that_changes_between_its_two_copies_is_noticed() {
     let copy = bundle.path().join("run");
     fs::set_permissions(&copy, Permissions::from_mode(0o700)).unwrap();
     fs::OpenOptions::new().append(true).open(&copy).and_then(|file| file.set_len(1 << 20)).unwrap();
-    assert!(matches!(image(), Err(Obstacle::Refusal(Refusal::DigestMismatch { .. }))));
+    assert!(matches!(image(), Err(ExamineError::Refusal(Refusal::DigestMismatch { .. }))));
 }

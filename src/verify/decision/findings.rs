@@ -4,7 +4,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::{Silence, VerifiedPlugin, Voucher};
+use super::{Attestation, MissingAttestation, VerifiedPlugin};
 use crate::Escaped;
 use crate::verify::{Digest, ExecMode, VerifyError};
 
@@ -77,14 +77,14 @@ impl fmt::Display for Decision {
 pub enum Finding {
     /// It was found beneath the plugin directory, without a link on the way, and nobody else may
     /// write any step of it.
-    Place {
+    Location {
         /// The plugin directory.
         directory: PathBuf,
     },
     /// A source says that it may run.
-    VouchedBy(Voucher),
+    Attested(Attestation),
     /// A source says nothing of it.
-    Silent(Silence),
+    Missing(MissingAttestation),
     /// The digests of its parts are not among those that are denied.
     NotDenied {
         /// How many digests the policy denies.
@@ -111,11 +111,11 @@ pub enum Finding {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Place { directory } => {
+            Self::Location { directory } => {
                 write!(f, "place    beneath {}, which nobody else may write", Escaped::path(directory))
             }
-            Self::VouchedBy(voucher) => write!(f, "vouched  by {voucher}"),
-            Self::Silent(silence) => write!(f, "silent   {silence}"),
+            Self::Attested(attestation) => write!(f, "vouched  by {attestation}"),
+            Self::Missing(missing) => write!(f, "silent   {missing}"),
             Self::NotDenied { entries } => write!(f, "denied   no, not by any of {entries} digests"),
             Self::Image { digest, mode, cached } => {
                 let source = if *cached { "from the cache" } else { "read and hashed" };

@@ -29,7 +29,7 @@ pub struct Exposure {
 /// A file or directory that a program leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Outside {
+pub struct ExternalFile {
     /// Its full path.
     pub path: PathBuf,
     /// Whether there is anything; unknown where that could not be found out.
@@ -51,10 +51,10 @@ pub struct SearchEntry {
     /// What the loader would search if it started the file where it lies. Nothing for a relative
     /// one, which depends on where the program is started, and for one with a variable whose value
     /// only the loader knows (`$LIB`, `$PLATFORM`).
-    pub place: Option<Outside>,
+    pub place: Option<ExternalFile>,
 }
 
-impl Outside {
+impl ExternalFile {
     /// Looks at a directory that things are searched in.
     pub(super) fn directory(path: PathBuf) -> Self {
         let found = resolve(&path);
@@ -109,7 +109,7 @@ impl SearchEntry {
 
     fn read(kind: SearchPathKind, text: &[u8], origin: &Path) -> Self {
         let (expanded, uses_origin) = expand(text, origin);
-        let place = expanded.filter(|path| path.is_absolute()).map(Outside::directory);
+        let place = expanded.filter(|path| path.is_absolute()).map(ExternalFile::directory);
         Self { kind, text: OsStr::from_bytes(text).to_owned(), origin: uses_origin, place }
     }
 
