@@ -1,5 +1,5 @@
-//! The handshake line as text: parsed from what a plugin wrote, and written by our own plugins.
-//! Judges form, not content.
+//! The handshake line as text: read from a plugin's output, parsed, and written by plugins of this
+//! crate. Checks the form; `negotiate` checks the values.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -10,24 +10,25 @@ use std::path::PathBuf;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 
-use super::error::{CertificateFault, HandshakeError, LineFault, cut};
+use super::error::{CertificateFault, HandshakeError, LineFault, truncate};
+use crate::limits::handshake::{HANDSHAKE_LINE_BYTES, PROTOCOL_FIELD_BYTES, QUOTED_BYTES};
 
-/// go-plugin hosts take a shorter sixth field for something else than a certificate, and no
+/// The shortest sixth field that is a certificate. go-plugin hosts ignore a shorter one, and no
 /// certificate is that short.
 const CERTIFICATE_MINIMUM: usize = 51;
 
-/// One handshake line, taken apart.
+/// The fields of one handshake line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct HandshakeLine {
     pub(crate) core: u32,
     pub(crate) version: u32,
     pub(crate) network: Network,
-    /// As written: what it means depends on the network.
+    /// As written. Its form depends on the network.
     pub(crate) address: Vec<u8>,
     pub(crate) protocol: Vec<u8>,
-    /// The DER of the plugin's certificate, if the field is not empty.
+    /// The plugin's certificate in DER, or why it cannot be read. `None` if the field is empty.
     pub(crate) certificate: Option<Result<Vec<u8>, CertificateFault>>,
-    /// Whether the plugin multiplexes, if it says.
+    /// Whether the plugin multiplexes. `None` if it does not say.
     pub(crate) multiplexing: Option<bool>,
 }
 
@@ -42,10 +43,10 @@ pub enum Network {
 }
 
 impl HandshakeLine {
-    /// Takes a line apart, given without its line feed. A carriage return at its end is dropped.
+    /// Parses a line without its line feed. Ignores a carriage return at its end.
     pub(crate) fn parse(line: &[u8]) -> Result<Self, HandshakeError> {
         Self::parse_fields(line.strip_suffix(b"\r").unwrap_or(line))
-            .map_err(|fault| HandshakeError::Malformed { fault, line: cut(line, 200) })
+            .map_err(|fault| HandshakeError::Malformed { fault, line: truncate(line, QUOTED_BYTES) })
     }
 
     fn parse_fields(line: &[u8]) -> Result<Self, LineFault> {
@@ -62,8 +63,8 @@ impl HandshakeLine {
                 _ => return Err(LineFault::Network),
             },
             address: address.to_vec(),
-            // Four fields are the oldest form of the line, from when there was only net/rpc.
-            protocol: rest.first().map_or(b"netrpc".to_vec(), |protocol| cut(protocol, 32)),
+            // The oldest form of the line has four fields, and means net/rpc.
+            protocol: rest.first().map_or(b"netrpc".to_vec(), |protocol| truncate(protocol, PROTOCOL_FIELD_BYTES)),
             certificate: rest.get(1).filter(|field| !field.is_empty()).map(|field| certificate(field)),
             multiplexing: match rest.get(2) {
                 None | Some(&b"") => None,
@@ -74,7 +75,7 @@ impl HandshakeLine {
         })
     }
 
-    /// The line of a plugin of ours, which listens on a Unix socket.
+    /// The line as bytes, with its line feed.
     pub(crate) fn write(&self) -> Vec<u8> {
         let mut line = format!("{}|{}|{}|", self.core, self.version, self.network).into_bytes();
         line.extend_from_slice(&self.address);
@@ -95,7 +96,7 @@ impl HandshakeLine {
         OsStr::from_bytes(&self.address).into()
     }
 
-    /// A literal address and port. Names are not looked up.
+    /// The address as IP address and port. `None` for a name, an IPv6 scope, or port 0.
     pub(super) fn socket_address(&self) -> Option<SocketAddr> {
         let text = str::from_utf8(&self.address).ok()?;
         let address: SocketAddr = text.parse().ok()?;
@@ -113,7 +114,36 @@ impl fmt::Display for Network {
     }
 }
 
-/// Plain decimal digits, without sign, blanks and leading zeros.
+/// Collects the first line from pieces of output, up to a limit. The caller reads the pieces.
+#[derive(Debug, Default)]
+pub(crate) struct LineReader {
+    buffer: Vec<u8>,
+}
+
+impl LineReader {
+    /// Adds the next piece. Returns the line, without its line feed, once it is complete; drops the
+    /// bytes that follow it.
+    pub(crate) fn push(&mut self, piece: &[u8]) -> Result<Option<Vec<u8>>, HandshakeError> {
+        let end = piece.iter().position(|byte| *byte == b'\n');
+        let part = &piece[..end.unwrap_or(piece.len())];
+        if self.buffer.len() + part.len() > HANDSHAKE_LINE_BYTES {
+            self.buffer.extend_from_slice(&part[..part.len().min(QUOTED_BYTES)]);
+            return Err(HandshakeError::TooLong {
+                limit: HANDSHAKE_LINE_BYTES,
+                start: truncate(&self.buffer, QUOTED_BYTES),
+            });
+        }
+        self.buffer.extend_from_slice(part);
+        Ok(end.map(|_| std::mem::take(&mut self.buffer)))
+    }
+
+    /// The error if the output ends here.
+    pub(crate) fn ended(&self) -> HandshakeError {
+        HandshakeError::Ended { start: truncate(&self.buffer, QUOTED_BYTES) }
+    }
+}
+
+/// Parses plain decimal digits: no sign, no blanks, no leading zeros.
 pub(super) fn number(field: &[u8]) -> Option<u32> {
     let plain = field.iter().all(u8::is_ascii_digit) && (field.len() == 1 || !field.starts_with(b"0"));
     plain.then(|| str::from_utf8(field).ok()?.parse().ok())?
@@ -231,5 +261,39 @@ mod tests {
         line.multiplexing = Some(false);
         assert!(line.write().ends_with(b"w|false\n"));
         assert_eq!(HandshakeLine::parse(line.write().strip_suffix(b"\n").unwrap()).unwrap(), line);
+    }
+
+    #[test]
+    fn line_in_pieces_is_joined() {
+        let mut reader = LineReader::default();
+        assert_eq!(reader.push(b"1|1|un"), Ok(None));
+        assert_eq!(reader.push(b""), Ok(None));
+        assert_eq!(reader.push(b"ix|/x\nmore\n"), Ok(Some(b"1|1|unix|/x".to_vec())));
+    }
+
+    #[test]
+    fn line_length_is_limited() {
+        let mut reader = LineReader::default();
+        assert_eq!(reader.push(&[b'x'; HANDSHAKE_LINE_BYTES]), Ok(None));
+        assert_eq!(reader.push(b"\n").unwrap().unwrap().len(), HANDSHAKE_LINE_BYTES);
+
+        let mut reader = LineReader::default();
+        assert_eq!(reader.push(&[b'x'; HANDSHAKE_LINE_BYTES]), Ok(None));
+        let error = reader.push(b"x").unwrap_err();
+        assert!(matches!(&error, HandshakeError::TooLong { limit: HANDSHAKE_LINE_BYTES, start } if start.len() == 200));
+        assert!(matches!(
+            LineReader::default().push(&[b'x'; HANDSHAKE_LINE_BYTES + 1]),
+            Err(HandshakeError::TooLong { .. })
+        ));
+    }
+
+    #[test]
+    fn output_end_before_line_feed_is_quoted() {
+        let mut reader = LineReader::default();
+        assert_eq!(reader.push(b"panic: \x1b[31moh"), Ok(None));
+        assert_eq!(
+            reader.ended().to_string(),
+            "the plugin closed its standard output before its handshake line was complete\n  it wrote: panic: \\u{1b}[31moh"
+        );
     }
 }

@@ -1,39 +1,75 @@
-//! From a line that is well formed to what host and plugin agree on, or to the reason why they do
-//! not. Decides; connects to nothing.
+//! Compares a well-formed line with the host's offer: an agreement, or the reason for none. Does not
+//! connect.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Component, Path, PathBuf};
 
-use super::Announcement;
-use super::error::{AddressFault, CertificateFault, HandshakeError, cut};
+use super::error::{AddressFault, CertificateFault, HandshakeError, truncate};
 use super::line::{HandshakeLine, Network, number};
+use crate::Escaped;
+use crate::limits::handshake::QUOTED_BYTES;
 
-/// The only version of the handshake that there is.
-pub(crate) const CORE: u32 = 1;
+/// The version of the handshake. There is only one.
+pub(crate) const HANDSHAKE_VERSION: u32 = 1;
 
-/// What the host is willing to agree to.
+/// The longest path of a Unix socket: `sun_path` has 108 bytes with the NUL (unix(7)).
+const SOCKET_PATH_BYTES: usize = 107;
+
+/// What the host accepts.
 #[derive(Debug)]
 pub(crate) struct Offer<'a> {
     pub(crate) versions: &'a BTreeSet<u32>,
-    /// Where a Unix socket must lie.
+    /// The directory that a Unix socket must be in.
     pub(crate) directory: &'a Path,
     pub(crate) tcp_loopback: bool,
-    /// The host's own certificate, which is nobody else's.
+    /// The host's own certificate, which the plugin must not claim.
     pub(crate) certificate: &'a [u8],
 }
 
 /// What host and plugin agreed on.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Agreed {
-    /// The line's own words, for people.
+    /// The fields of the line, for reports.
     pub(crate) announcement: Announcement,
     pub(crate) address: Address,
-    /// The DER of the certificate that the plugin must prove to own. Not looked into yet.
+    /// The certificate that the plugin must prove to own, in DER. Not parsed yet.
     pub(crate) certificate: Vec<u8>,
 }
 
-/// Where a plugin listens.
+/// The fields of a plugin's handshake line, except its certificate. For reports: nothing is decided
+/// by them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Announcement {
+    /// The version of the handshake itself.
+    pub core: u32,
+    /// The version of the application's protocol.
+    pub version: u32,
+    /// The kind of the plugin's listener.
+    pub network: Network,
+    /// The listener's address, as the plugin wrote it. Show it with [`Escaped`].
+    pub address: Vec<u8>,
+    /// The call protocol, at most 32 bytes of it, as the plugin wrote it. Show it with [`Escaped`].
+    pub protocol: Vec<u8>,
+    /// Whether the plugin multiplexes. `None` if it does not say.
+    pub multiplexing: Option<bool>,
+}
+
+impl fmt::Display for Announcement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (address, protocol) = (Escaped::new(&self.address), Escaped::new(&self.protocol));
+        write!(f, "core {}, version {}, {} {address}, {protocol}", self.core, self.version, self.network)?;
+        match self.multiplexing {
+            Some(true) => f.write_str(", multiplexed"),
+            Some(false) => f.write_str(", not multiplexed"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The address of a plugin's listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Address {
     Unix(PathBuf),
@@ -41,10 +77,10 @@ pub(crate) enum Address {
 }
 
 impl Offer<'_> {
-    /// Parses the line (without its line feed) and holds it against the offer.
+    /// Parses the line, without its line feed, and checks it against the offer.
     pub(crate) fn accept(&self, line: &[u8]) -> Result<Agreed, HandshakeError> {
         let line = HandshakeLine::parse(line)?;
-        if line.core != CORE {
+        if line.core != HANDSHAKE_VERSION {
             return Err(HandshakeError::Core { plugin: line.core });
         }
         if !self.versions.contains(&line.version) {
@@ -56,8 +92,9 @@ impl Offer<'_> {
         if line.protocol != b"grpc" {
             return Err(HandshakeError::Protocol { protocol: line.protocol });
         }
-        let address =
-            self.address(&line).map_err(|fault| HandshakeError::Address { fault, address: cut(&line.address, 200) })?;
+        let address = self
+            .address(&line)
+            .map_err(|fault| HandshakeError::Address { fault, address: truncate(&line.address, QUOTED_BYTES) })?;
         let certificate = line
             .certificate
             .unwrap_or(Err(CertificateFault::Missing))
@@ -83,7 +120,8 @@ impl Offer<'_> {
             Network::Tcp if !self.tcp_loopback => Err(AddressFault::Tcp),
             Network::Tcp => {
                 let address = line.socket_address().ok_or(AddressFault::NotLiteral)?;
-                // An IPv4 address in IPv6 clothes is not loopback to this test, and need not be.
+                // An IPv4-mapped IPv6 address (RFC 4291, section 2.5.5.2) is not loopback to this
+                // check. No plugin announces one.
                 if address.ip().is_loopback() { Ok(Address::Tcp(address)) } else { Err(AddressFault::NotLoopback) }
             }
         }
@@ -91,8 +129,7 @@ impl Offer<'_> {
 
     fn unix(&self, path: PathBuf) -> Result<Address, AddressFault> {
         let bytes = path.as_os_str().as_encoded_bytes();
-        // Directly in it, so that there is no directory on the way which the plugin could have made
-        // a link.
+        // Directly in it: the plugin could have replaced a directory in between by a symlink.
         let inside = path.strip_prefix(self.directory).is_ok_and(|below| {
             let mut components = below.components();
             matches!((components.next(), components.next()), (Some(Component::Normal(_)), None))
@@ -100,17 +137,16 @@ impl Offer<'_> {
         if !inside || bytes.contains(&0) {
             return Err(AddressFault::OutsideDirectory);
         }
-        // sun_path holds 108 bytes with the NUL (unix(7)).
-        if bytes.len() > 107 {
+        if bytes.len() > SOCKET_PATH_BYTES {
             return Err(AddressFault::TooLong);
         }
         Ok(Address::Unix(path))
     }
 }
 
-/// The version that a plugin answers with: the highest that both sides have; else the lowest of its
-/// own, so that the host can say what does not match. `None` if it serves none.
-pub(crate) fn choose(offered: &str, served: &BTreeSet<u32>) -> Option<u32> {
+/// The version that a plugin announces: the highest common one, or else its lowest, so that the host
+/// can report both sides. `None` if it serves none.
+pub(crate) fn choose_version(offered: &str, served: &BTreeSet<u32>) -> Option<u32> {
     let offered: BTreeSet<u32> = offered.split(',').filter_map(|version| number(version.as_bytes())).collect();
     offered.intersection(served).last().or(served.first()).copied()
 }
@@ -229,8 +265,21 @@ mod tests {
         for (offered, chosen) in
             [("4,3", 4), ("5,6,4", 6), ("7", 3), ("", 3), ("x,4", 4), ("4, 6", 4), ("+6,4", 4), ("99999999999,6", 6)]
         {
-            assert_eq!(choose(offered, &served), Some(chosen), "{offered:?}");
+            assert_eq!(choose_version(offered, &served), Some(chosen), "{offered:?}");
         }
-        assert_eq!(choose("1", &BTreeSet::new()), None);
+        assert_eq!(choose_version("1", &BTreeSet::new()), None);
+    }
+
+    #[test]
+    fn announcement_is_shown_on_one_line() {
+        let announcement = Announcement {
+            core: 1,
+            version: 2,
+            network: Network::Tcp,
+            address: b"a\n\x1b[31mb".to_vec(),
+            protocol: b"grpc".to_vec(),
+            multiplexing: Some(false),
+        };
+        assert_eq!(announcement.to_string(), r"core 1, version 2, tcp a\n\u{1b}[31mb, grpc, not multiplexed");
     }
 }

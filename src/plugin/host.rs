@@ -14,7 +14,7 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use super::ServeError;
-use crate::handshake::choose;
+use crate::handshake::choose_version;
 use crate::sys;
 use crate::tls::Pin;
 
@@ -40,7 +40,7 @@ impl HostSettings {
     ) -> Result<Self, ServeError> {
         let set = |name| variable(name).filter(|value| !value.is_empty());
         let offered = set("PLUGIN_PROTOCOL_VERSIONS").unwrap_or_default();
-        let version = choose(&offered.to_string_lossy(), served)
+        let version = choose_version(&offered.to_string_lossy(), served)
             .ok_or(ServeError::Misconfigured { what: "version of its protocol" })?;
         // Set and empty is not the same as not set: a host that sends an empty certificate did not
         // mean plain text.

@@ -13,7 +13,7 @@ use super::ServeError;
 use super::builder::{ServeBuilder, Setup};
 use super::host::{HostProcess, HostSettings};
 use crate::fs::PrivateDirectory;
-use crate::handshake::{CORE, HandshakeLine, Network};
+use crate::handshake::{HANDSHAKE_VERSION, HandshakeLine, Network};
 use crate::launch;
 use crate::rpc::{HEALTH_SERVICE, controller_service};
 use crate::tls::{self, Identity, Pin};
@@ -32,7 +32,7 @@ pub(super) async fn run(builder: ServeBuilder) -> Result<(), ServeError> {
     let listener = place.listen()?;
 
     let line = HandshakeLine {
-        core: CORE,
+        core: HANDSHAKE_VERSION,
         version: settings.version,
         network: Network::Unix,
         address: listener.path().as_os_str().as_bytes().to_vec(),

@@ -1,4 +1,4 @@
-//! Why the two ends of a connection did not prove who they are.
+//! Why the two ends have no secure connection.
 
 use std::error::Error;
 use std::io;
@@ -6,31 +6,31 @@ use std::io;
 use rustls::{AlertDescription, CertificateError, InvalidMessage};
 
 use super::pin::Mismatch;
-use crate::Digest;
+use crate::verify::Digest;
 
-/// The plugin's connection could not be secured. If the plugin was started, it was killed.
+/// The connection to the plugin could not be secured. If the plugin was started, the host killed it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsError {
-    /// No key or certificate could be made for this launch, or TLS could not be configured with it.
-    #[error("no identity for this launch could be made")]
+    /// No key or certificate could be generated for this launch, or rustls rejected them.
+    #[error("cannot create a key and certificate for this launch")]
     Identity(#[source] Box<dyn Error + Send + Sync>),
     /// The peer presented another certificate than the one in its handshake line.
     #[error(
-        "the plugin presented another certificate than it had announced\n  announced {expected}\n  presented {presented}"
+        "the plugin presented another certificate than it announced\n  announced {expected}\n  presented {presented}"
     )]
     PinMismatch {
-        /// The fingerprint of the pinned certificate.
+        /// The SHA-256 of the pinned certificate.
         expected: Digest,
-        /// The fingerprint of what was presented instead.
+        /// The SHA-256 of the presented certificate.
         presented: Digest,
     },
-    /// The peer presented the right certificate without having its key.
+    /// The peer presented the pinned certificate without its key.
     #[error("the plugin presented its certificate without proof that it owns the key")]
     NoProof,
-    /// The peer refused this host's certificate.
+    /// The peer rejected this host's certificate.
     #[error(
-        "the plugin refused this host's certificate ({alert}); it must accept exactly the one in PLUGIN_CLIENT_CERT"
+        "the plugin rejected this host's certificate ({alert}); it must accept exactly the one in PLUGIN_CLIENT_CERT"
     )]
     Rejected {
         /// The alert that it sent (RFC 8446, section 6.2).
@@ -39,24 +39,55 @@ pub enum TlsError {
     /// The peer does not speak TLS.
     #[error("the plugin's listener does not speak TLS although the plugin announced a certificate")]
     NotTls,
-    /// The peer did not agree on HTTP/2.
-    #[error("the plugin did not agree on HTTP/2 (ALPN h2)")]
+    /// The peer did not select HTTP/2.
+    #[error("the plugin did not select HTTP/2 (ALPN h2)")]
     NoHttp2,
-    /// The peer closed the connection in the middle of the TLS handshake, or right after it without
-    /// a word.
+    /// The peer closed the connection during the TLS handshake, or right after it without sending
+    /// anything.
     #[error("the plugin closed the connection during the TLS handshake")]
     Closed,
-    /// Anything else that went wrong in TLS.
+    /// Any other error of TLS.
     #[error("the TLS handshake failed")]
     Failed(#[source] Box<dyn Error + Send + Sync>),
 }
 
 impl TlsError {
+    /// The machine-readable name. Stable across versions.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Identity(_) => "tls-identity",
+            Self::PinMismatch { .. } => "certificate-mismatch",
+            Self::NoProof => "certificate-without-key",
+            Self::Rejected { .. } => "certificate-rejected",
+            Self::NotTls => "not-tls",
+            Self::NoHttp2 => "no-http2",
+            Self::Closed => "tls-closed",
+            Self::Failed(_) => "tls-failed",
+        }
+    }
+
+    /// The expected value, if the error compares two.
+    pub fn expected(&self) -> Option<String> {
+        match self {
+            Self::PinMismatch { expected, .. } => Some(expected.to_string()),
+            Self::NoHttp2 => Some("h2".into()),
+            _ => None,
+        }
+    }
+
+    /// The value that was found instead.
+    pub fn actual(&self) -> Option<String> {
+        match self {
+            Self::PinMismatch { presented, .. } => Some(presented.to_string()),
+            _ => None,
+        }
+    }
+
     pub(super) fn identity(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Identity(error.into())
     }
 
-    /// Whether the peer was refused, or refused us: as against a connection that broke.
+    /// Whether one end rejected the other. `false` for a connection that broke.
     pub(crate) fn is_refusal(&self) -> bool {
         match self {
             Self::PinMismatch { .. } | Self::NoProof | Self::Rejected { .. } | Self::NotTls | Self::NoHttp2 => true,
@@ -64,7 +95,7 @@ impl TlsError {
         }
     }
 
-    /// The reason behind an error that a TLS stream returned.
+    /// Finds the cause of an error that a TLS stream returned.
     pub(crate) fn from_stream(error: io::Error) -> Self {
         if error.kind() == io::ErrorKind::UnexpectedEof {
             return Self::Closed;
@@ -92,7 +123,7 @@ impl TlsError {
     }
 }
 
-/// The alerts with which a server says that it does not want this client (RFC 8446, section 6.2).
+/// The alerts with which a server rejects a client's certificate (RFC 8446, section 6.2).
 fn is_about_certificates(alert: AlertDescription) -> bool {
     matches!(
         alert,

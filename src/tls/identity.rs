@@ -1,9 +1,9 @@
-//! A key pair and a self-signed certificate for one launch. The key exists in memory only, and only
-//! here.
+//! A key pair and a self-signed certificate for one launch. The key exists only in the memory of this
+//! process.
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use rcgen::{
     CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PublicKeyData,
@@ -16,31 +16,26 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use zeroize::Zeroizing;
 
 use super::TlsError;
+use crate::timing::tls::{CERTIFICATE_BACKDATED, CERTIFICATE_LIFETIME};
 
-/// The name that go-plugin peers expect in a certificate and ask for.
+/// The name that go-plugin peers request and expect in a certificate.
 pub(super) const NAME: &str = "localhost";
 
-/// Peers other than ours look at the dates. The first leaves room for a clock that is a little off;
-/// the second is no limit in practice, because the key dies with its process.
-const BACKDATED: Duration = Duration::from_secs(60 * 60);
-const LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
-
-/// Who we are to one peer during one launch.
+/// The key and certificate of one end during one launch.
 ///
-/// P-256, because every peer can verify it. Not a certification authority, so that it vouches for
-/// nothing but itself even to peers that would accept what it signed.
+/// P-256, because every known peer can verify it. The certificate is not a CA, so a peer that trusts
+/// it as a root accepts nothing that it signs.
 pub(crate) struct Identity {
     key: Arc<CertifiedKey>,
 }
 
 impl Identity {
-    /// Makes a new key pair and a certificate for it.
+    /// Generates a key pair and a certificate for it.
     pub(crate) fn generate() -> Result<Self, TlsError> {
         let random = SystemRandom::new();
         let pkcs8 = generate_key(&random)?;
         let certificate = self_signed(&SigningKey::new(&pkcs8, &random)?)?;
-        // rustls keeps its own parsed form of the key; the encoding is wiped at the end of this
-        // function.
+        // rustls keeps the key in a parsed form. The encoding is wiped when this function returns.
         let der = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(pkcs8.as_slice()));
         let signer = rustls::crypto::ring::sign::any_ecdsa_type(&der).map_err(TlsError::identity)?;
         Ok(Self { key: Arc::new(CertifiedKey::new(vec![certificate], signer)) })
@@ -48,7 +43,7 @@ impl Identity {
 
     /// The certificate in DER. It is public.
     pub(crate) fn certificate(&self) -> &CertificateDer<'static> {
-        // `generate` put it there.
+        // `generate` stores exactly one certificate.
         &self.key.cert[0]
     }
 
@@ -60,7 +55,7 @@ impl Identity {
         ["-----BEGIN CERTIFICATE-----\n"].into_iter().chain(lines).chain(["-----END CERTIFICATE-----\n"]).collect()
     }
 
-    /// For a configuration of rustls: this certificate and no other.
+    /// A resolver for rustls that always presents this certificate.
     pub(super) fn resolver(&self) -> Arc<SingleCertAndKey> {
         Arc::new(SingleCertAndKey::from(Arc::clone(&self.key)))
     }
@@ -72,34 +67,36 @@ impl fmt::Debug for Identity {
     }
 }
 
-/// A new P-256 key in PKCS #8, in a buffer that is wiped. (What ring and rustls keep of it is
-/// theirs: neither wipes it.)
+/// Generates a P-256 key in PKCS #8, in a buffer that is wiped when dropped. ring and rustls do not
+/// wipe the forms that they keep.
 fn generate_key(random: &SystemRandom) -> Result<Zeroizing<Vec<u8>>, TlsError> {
     let document = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, random)
-        .map_err(|_| TlsError::identity("no randomness for a key"))?;
+        .map_err(|_| TlsError::identity("the system returned no random bytes for a key"))?;
     Ok(Zeroizing::new(document.as_ref().to_vec()))
 }
 
 fn self_signed(key: &SigningKey<'_>) -> Result<CertificateDer<'static>, TlsError> {
     let mut serial = [0; 16];
-    key.random.fill(&mut serial).map_err(|_| TlsError::identity("no randomness for a serial number"))?;
-    // Serial numbers are positive (RFC 5280, section 4.1.2.2).
+    key.random
+        .fill(&mut serial)
+        .map_err(|_| TlsError::identity("the system returned no random bytes for a serial number"))?;
+    // Serial numbers are positive and not zero (RFC 5280, section 4.1.2.2).
     serial[0] = serial[0] & 0x7f | 0x40;
     let now = SystemTime::now();
     let mut params = CertificateParams::new(vec![NAME.to_string()]).map_err(TlsError::identity)?;
     params.distinguished_name.push(DnType::OrganizationName, "Portcullis");
     params.distinguished_name.push(DnType::CommonName, NAME);
     params.serial_number = Some(SerialNumber::from(serial.to_vec()));
-    params.not_before = (now - BACKDATED).into();
-    params.not_after = (now + LIFETIME).into();
+    params.not_before = (now - CERTIFICATE_BACKDATED).into();
+    params.not_after = (now + CERTIFICATE_LIFETIME).into();
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    // Both, because either side may later listen for the other (go-plugin's broker).
+    // Both usages, because either side may listen for the other (go-plugin's broker).
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
     Ok(params.self_signed(key).map_err(TlsError::identity)?.der().clone())
 }
 
-/// A key of ring as rcgen wants one. Its own kind of key would switch to another library with a
-/// feature of somebody else's crate.
+/// A ring key for rcgen. rcgen's own key type switches to another library if any crate in the build
+/// enables a feature of rcgen.
 struct SigningKey<'a> {
     pair: EcdsaKeyPair,
     random: &'a SystemRandom,
@@ -108,7 +105,7 @@ struct SigningKey<'a> {
 impl<'a> SigningKey<'a> {
     fn new(pkcs8: &[u8], random: &'a SystemRandom) -> Result<Self, TlsError> {
         let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, pkcs8, random)
-            .map_err(|_| TlsError::identity("ring refused a key that it had made"))?;
+            .map_err(|_| TlsError::identity("ring rejected a key that it had generated"))?;
         Ok(Self { pair, random })
     }
 }

@@ -1,25 +1,24 @@
-//! What kind of key a certificate is for: a name for people, looked up in its encoding. Judges
-//! nothing, proves nothing.
+//! The algorithm of a certificate's key, for reports. Decides nothing and proves nothing.
 
 use std::fmt;
 
 use rustls::pki_types::{AlgorithmIdentifier, alg_id};
 
-/// The kind of a public key.
+/// The algorithm of a public key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeyAlgorithm {
-    /// ECDSA over NIST's P-256.
+    /// ECDSA over P-256.
     EcdsaP256,
-    /// ECDSA over NIST's P-384.
+    /// ECDSA over P-384.
     EcdsaP384,
-    /// ECDSA over NIST's P-521.
+    /// ECDSA over P-521.
     EcdsaP521,
     /// Ed25519.
     Ed25519,
-    /// RSA, of whatever length.
+    /// RSA of any length.
     Rsa,
-    /// None of those.
+    /// Another algorithm.
     Other,
 }
 
@@ -32,10 +31,10 @@ const KNOWN: [(AlgorithmIdentifier, KeyAlgorithm); 5] = [
 ];
 
 impl KeyAlgorithm {
-    /// The kind of the key in a `SubjectPublicKeyInfo` (RFC 5280, section 4.1): a sequence that
-    /// begins with the sequence that names it.
+    /// The algorithm in a `SubjectPublicKeyInfo` (RFC 5280, section 4.1): a SEQUENCE that starts with
+    /// the SEQUENCE of the algorithm's identifier.
     pub(super) fn of(key: &[u8]) -> Self {
-        // The length is one byte, or that many bytes (X.690, section 8.1.3).
+        // Short form: one byte. Long form: the number of bytes that follow (X.690, section 8.1.3).
         let header = match key.get(1) {
             Some(length @ 0x80..) => 2 + usize::from(length & 0x7f),
             _ => 2,
@@ -58,7 +57,7 @@ impl fmt::Display for KeyAlgorithm {
             Self::EcdsaP521 => "ECDSA P-521",
             Self::Ed25519 => "Ed25519",
             Self::Rsa => "RSA",
-            Self::Other => "unknown kind of key",
+            Self::Other => "another algorithm",
         })
     }
 }

@@ -1,9 +1,9 @@
-//! Stage 4: who is at the other end. A one-time [`Identity`] of our own, and a [`Pin`] on the one
-//! certificate that the peer must own.
+//! Stage 4: both ends prove who they are. Each has an [`Identity`] for one launch, and a [`Pin`] on
+//! the certificate of the other.
 //!
 //! TLS 1.3 only, `h2` only, client certificates required, no resumption, no tickets, no key log.
-//! There are no roots, no names and no dates to check: exactly one certificate is right, and its
-//! owner must prove to have its key (RFC 8446, section 4.4.3).
+//! Roots, names and dates are not checked: exactly one certificate is accepted, and the peer must
+//! prove that it owns its key (RFC 8446, section 4.4.3).
 #![forbid(unsafe_code)]
 
 mod config;
@@ -11,7 +11,6 @@ mod error;
 mod identity;
 mod key;
 mod pin;
-mod provider;
 
 pub(crate) use config::{ALPN, client, server};
 pub use error::TlsError;

@@ -1,5 +1,5 @@
-//! The one certificate that the peer must present, and the proof that it owns the key: both, in
-//! both directions.
+//! Accepts exactly one certificate, and only from the owner of its key. The same check serves both
+//! ends.
 
 use std::sync::Arc;
 
@@ -12,12 +12,12 @@ use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, OtherError, SignatureScheme};
 
 use super::KeyAlgorithm;
-use super::provider::ALGORITHMS;
+use super::config::ALGORITHMS;
 use crate::Digest;
 use crate::handshake::CertificateFault;
 
-/// The peer's certificate, byte for byte. Anything else is a stranger: also what this certificate
-/// signed, and a chain that ends in it.
+/// The peer's certificate, compared byte for byte. Refuses every other one, also one that this
+/// certificate has signed, and a chain that contains it.
 #[derive(Debug, Clone)]
 pub(crate) struct Pin(CertificateDer<'static>);
 
@@ -25,14 +25,14 @@ impl Pin {
     /// Pins the certificate from a handshake line.
     pub(crate) fn new(der: Vec<u8>) -> Result<Self, CertificateFault> {
         let certificate = CertificateDer::from(der);
-        // Refused here rather than in the handshake, where the reason would be harder to see.
+        // Parsed here for a clear error. In the TLS handshake the reason would be lost.
         match ParsedCertificate::try_from(&certificate) {
             Ok(_) => Ok(Self(certificate)),
             Err(_) => Err(CertificateFault::NotX509),
         }
     }
 
-    /// Pins the one certificate in a PEM text, as it comes in `PLUGIN_CLIENT_CERT`.
+    /// Pins the only certificate in a PEM text, such as `PLUGIN_CLIENT_CERT`.
     pub(crate) fn from_pem(pem: &[u8]) -> Result<Self, CertificateFault> {
         let mut certificates = CertificateDer::pem_slice_iter(pem);
         match (certificates.next(), certificates.next()) {
@@ -46,9 +46,9 @@ impl Pin {
         Digest::of(&self.0)
     }
 
-    /// The kind of the certificate's key.
+    /// The algorithm of the certificate's key.
     pub(crate) fn key(&self) -> KeyAlgorithm {
-        // It was parsed before.
+        // Cannot fail: `new` parsed it.
         let parsed = ParsedCertificate::try_from(&self.0);
         parsed.map_or(KeyAlgorithm::Other, |parsed| KeyAlgorithm::of(&parsed.subject_public_key_info()))
     }
@@ -62,7 +62,7 @@ impl Pin {
     }
 }
 
-/// The peer presented another certificate, or more than one.
+/// The peer presented another certificate, or a chain.
 #[derive(Debug, thiserror::Error)]
 #[error("the peer's certificate {presented} is not the pinned one, {expected}")]
 pub(super) struct Mismatch {
@@ -70,7 +70,7 @@ pub(super) struct Mismatch {
     pub(super) presented: Digest,
 }
 
-/// Only TLS 1.3 is configured, so this is never asked; should it be, the answer is no.
+/// Fails. rustls never asks, because only TLS 1.3 is configured.
 fn no_tls12() -> Result<HandshakeSignatureValid, rustls::Error> {
     Err(rustls::PeerIncompatible::Tls12NotOffered.into())
 }

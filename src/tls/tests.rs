@@ -1,4 +1,4 @@
-//! Both ends of a connection in one process: who is let in, and what the refusal is called.
+//! Both ends of a connection in one process: which peers are accepted, and the error for the others.
 
 use std::io;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use rustls::{ClientConfig, ServerConfig};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
-use super::provider::provider;
+use super::config::provider;
 use super::*;
 use crate::handshake::CertificateFault;
 
@@ -17,8 +17,8 @@ fn pin(identity: &Identity) -> Pin {
     Pin::new(identity.certificate().to_vec()).unwrap()
 }
 
-/// Connects the two, and exchanges a byte each way: in TLS 1.3 a client learns only then that it
-/// was refused.
+/// Connects the two and exchanges a byte each way. A client of TLS 1.3 sees only then that the server
+/// rejected it.
 async fn meet(client: Arc<ClientConfig>, server: Arc<ServerConfig>) -> (io::Result<()>, io::Result<()>) {
     let (near, far) = tokio::io::duplex(64 * 1024);
     tokio::join!(run_client(client, near), run_server(server, far))
@@ -53,7 +53,7 @@ async fn mutually_pinned_ends_connect() {
     server.unwrap();
 }
 
-/// A resumed session would not prove again who is at the other end.
+/// A resumed session would skip the proof of identity.
 #[tokio::test]
 async fn every_connection_is_a_full_handshake() {
     let (host, plugin) = (Identity::generate().unwrap(), Identity::generate().unwrap());
@@ -63,7 +63,7 @@ async fn every_connection_is_a_full_handshake() {
         let connect = async {
             let name = ServerName::try_from(identity::NAME).unwrap();
             let mut stream = TlsConnector::from(Arc::clone(&client)).connect(name, near).await.unwrap();
-            // Tickets, if there were any, would come before this byte.
+            // Any session ticket would arrive before this byte.
             stream.read_u8().await.unwrap();
             stream.write_u8(2).await.unwrap();
             stream.get_ref().1.handshake_kind()
@@ -89,7 +89,7 @@ async fn other_certificate_is_refused_in_both_directions() {
     assert!(matches!(reason(client_end), TlsError::Rejected { .. }));
 }
 
-/// An identity with the certificate of one and the key of another.
+/// The certificate of one identity with the key of another.
 fn thief(victim: &Identity, own: &Identity) -> Arc<SingleCertAndKey> {
     let certificate = vec![victim.certificate().clone()];
     Arc::new(SingleCertAndKey::from(CertifiedKey::new(certificate, Arc::clone(&own.key().key))))
@@ -182,8 +182,7 @@ fn only_a_single_certificate_is_pinned() {
     }
 }
 
-/// A P-521 certificate of the kind that go-plugin makes, and a signature over `message`, by
-/// OpenSSL.
+/// With a P-521 certificate such as go-plugin makes, and a signature over `message`, both by OpenSSL.
 #[test]
 fn damaged_p521_signatures_are_refused() {
     let directory = tempfile::tempdir().unwrap();
@@ -209,7 +208,7 @@ fn damaged_p521_signatures_are_refused() {
     let spki = parsed.subject_public_key_info();
     // The public key's point ends the structure: 1 + 2 * 66 bytes.
     let point = &spki[spki.len() - 133..];
-    let algorithm = provider::ALGORITHMS.all.last().unwrap();
+    let algorithm = config::ALGORITHMS.all.last().unwrap();
     assert!(algorithm.verify_signature(point, b"message", &signature).is_ok());
     assert!(algorithm.verify_signature(point, b"massage", &signature).is_err());
     for index in 0..signature.len() {
