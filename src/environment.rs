@@ -1,5 +1,5 @@
-//! The environment of a program that is started: built from nothing, one name at a time. Reads this
-//! process's own only where it is told to.
+//! The environment of a program: starts empty, and holds only the variables that were named. Reads
+//! this process's variables only on request.
 
 use std::collections::BTreeMap;
 use std::ffi::{CString, OsStr, OsString};
@@ -7,12 +7,9 @@ use std::fmt;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use crate::Escaped;
+use crate::limits::launch::{ENVIRONMENT_VARIABLE_BYTES, QUOTED_NAME_BYTES};
 
-/// The largest `NAME=value` that Linux accepts, with its NUL (`MAX_ARG_STRLEN`, execve(2)).
-const LIMIT: usize = 128 * 1024;
-
-/// What the plugin finds in its environment, besides what the protocol puts there. Starts empty,
-/// and inherits nothing by itself.
+/// The environment of a plugin, without the variables of the protocol. Starts empty.
 ///
 /// ```
 /// # #[cfg(feature = "host")] {
@@ -24,10 +21,10 @@ const LIMIT: usize = 128 * 1024;
 /// # Ok::<(), portcullis::exec::EnvironmentError>(())
 /// ```
 ///
-/// Variables that make a loader, a C library, a shell or an interpreter run or load other code
-/// (`LD_*`, `GCONV_PATH`, `BASH_ENV`, `PYTHONPATH` and all others of the kind that are known to us)
-/// are refused: a verified program that loads unverified code proves nothing. So are the names that
-/// belong to the protocol (`PLUGIN_*`).
+/// Two kinds of variables are refused: loader variables, which make a loader, a C library, a shell or
+/// an interpreter load or run other code (`LD_*`, `GCONV_PATH`, `BASH_ENV`, `PYTHONPATH` and all
+/// others that this crate knows), because a verified program that loads unverified code proves
+/// nothing; and the variables of the protocol (`PLUGIN_*`).
 #[derive(Clone, Default)]
 pub struct Environment {
     named: BTreeMap<OsString, OsString>,
@@ -35,7 +32,7 @@ pub struct Environment {
 }
 
 impl Environment {
-    /// No variable at all.
+    /// An environment without variables.
     pub fn empty() -> Self {
         Self::default()
     }
@@ -44,7 +41,7 @@ impl Environment {
     ///
     /// # Errors
     ///
-    /// When the name is refused or malformed, the pair too long, or the name already set.
+    /// If the name is refused or malformed, the pair is too long, or the name is already set.
     pub fn set(self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Result<Self, EnvironmentError> {
         if is_loader_variable(name.as_ref().as_bytes()) {
             return Err(EnvironmentError::new(name.as_ref(), EnvironmentFault::Loader));
@@ -52,15 +49,15 @@ impl Environment {
         self.dangerous_set(name, value)
     }
 
-    /// Sets a variable that may make the plugin load code which was never verified.
+    /// Sets a variable, also one that can make the plugin load unverified code.
     ///
     /// # Security
     ///
-    /// With such a variable the digest no longer says what runs in the plugin's process.
+    /// With such a variable, the digest no longer identifies the code that runs in the plugin.
     ///
     /// # Errors
     ///
-    /// As [`set`](Self::set), except that loader variables pass.
+    /// As [`set`](Self::set), except for loader variables.
     pub fn dangerous_set(
         mut self,
         name: impl AsRef<OsStr>,
@@ -80,11 +77,11 @@ impl Environment {
         Ok(self)
     }
 
-    /// Passes on the host's value of `name`, if it has one.
+    /// Passes on the host's variable `name`, if it is set.
     ///
     /// # Errors
     ///
-    /// As [`set`](Self::set), if the host has a value; a loader variable is refused in any case.
+    /// As [`set`](Self::set). A loader variable is refused also if it is not set.
     pub fn inherit(self, name: impl AsRef<OsStr>) -> Result<Self, EnvironmentError> {
         match std::env::var_os(name.as_ref()) {
             Some(value) => self.set(name, value),
@@ -95,33 +92,32 @@ impl Environment {
         }
     }
 
-    /// Passes on the host's whole environment, as go-plugin hosts do, except loader variables and
-    /// names of the protocol. What is set by name wins. A program that takes this process's place
-    /// ([`exec`](crate::exec)) gets the names of the protocol too: they are between it and the host
-    /// that started this process.
+    /// Passes on all variables of the host, as go-plugin hosts do, except loader variables and those
+    /// of the protocol. Variables that are set by name take precedence. A program that replaces this
+    /// process ([`exec`](crate::exec)) also gets the variables of the protocol, which the host that
+    /// started this process meant for it.
     ///
     /// # Security
     ///
-    /// Every secret in the host's environment becomes the plugin's.
+    /// The plugin receives every secret in the host's environment.
     pub fn inherit_env(mut self) -> Self {
         self.inherit_all = true;
         self
     }
 
-    /// Whether the host's whole environment is passed on.
+    /// Whether all variables of the host are passed on.
     #[cfg(feature = "host")]
     pub(crate) fn inherits_all(&self) -> bool {
         self.inherit_all
     }
 
-    /// The variables that may make the plugin load what was never verified.
+    /// The loader variables that were set with [`dangerous_set`](Self::dangerous_set).
     #[cfg(feature = "host")]
     pub(crate) fn dangerous(&self) -> impl Iterator<Item = &OsStr> {
         self.named.keys().map(OsString::as_os_str).filter(|name| is_loader_variable(name.as_bytes()))
     }
 
-    /// The environment for one launch: `protocol` are the variables that the two sides need to find
-    /// each other.
+    /// The environment for one launch, with the variables of the protocol.
     pub(crate) fn block(&self, protocol: &[(String, OsString)]) -> Result<Block, EnvironmentError> {
         let mut variables = BTreeMap::new();
         if self.inherit_all {
@@ -146,10 +142,9 @@ impl Environment {
         Block::new(variables)
     }
 
-    /// The environment of a program that takes this process's place. To whoever started this
-    /// process that program is the plugin, so what they agreed on passes with the rest: there is no
-    /// host here whose variables could be confused with it.
-    pub(crate) fn block_in_place(&self) -> Result<Block, EnvironmentError> {
+    /// The environment of a program that replaces this process. Includes inherited variables of the
+    /// protocol: the program is the plugin of the host that started this process.
+    pub(crate) fn block_for_exec(&self) -> Result<Block, EnvironmentError> {
         let mut variables = BTreeMap::new();
         if self.inherit_all {
             variables.extend(passable());
@@ -158,8 +153,7 @@ impl Environment {
         Block::new(variables)
     }
 
-    /// The variables of this process that `inherit_env` does not pass on, because no plugin is
-    /// given such a variable.
+    /// The variables of this process that `inherit_env` does not pass on.
     pub(crate) fn left_out(&self) -> Vec<OsString> {
         let refused = |name: &OsString, value: &OsString| !is_passable(name, value) && !self.named.contains_key(name);
         match self.inherit_all {
@@ -169,7 +163,7 @@ impl Environment {
     }
 }
 
-/// The variables of this process that may be passed on as they are.
+/// The variables of this process that may be passed on.
 fn passable() -> impl Iterator<Item = (OsString, OsString)> {
     std::env::vars_os().filter(|(name, value)| is_passable(name, value))
 }
@@ -178,7 +172,7 @@ fn is_passable(name: &OsStr, value: &OsStr) -> bool {
     !is_loader_variable(name.as_bytes()) && malformed(name, value).is_none()
 }
 
-/// Values may be secret, so only names are shown.
+/// Shows names only: values may be secret.
 impl fmt::Debug for Environment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.named.keys().collect();
@@ -220,21 +214,21 @@ fn malformed(name: &OsStr, value: &OsStr) -> Option<EnvironmentFault> {
         Some(EnvironmentFault::EqualsSign)
     } else if name.contains(&0) || value.contains(&0) {
         Some(EnvironmentFault::Nul)
-    } else if name.len() + value.len() + 2 > LIMIT {
+    } else if name.len() + value.len() + 2 > ENVIRONMENT_VARIABLE_BYTES {
         Some(EnvironmentFault::TooLong)
     } else {
         None
     }
 }
 
-/// Names that belong to the protocol, whether it uses them today or not.
+/// Whether a name is reserved for the protocol, used today or not.
 fn is_protocol_variable(name: &[u8]) -> bool {
     name.starts_with(b"PLUGIN_")
 }
 
-/// Names through which a loader, a C library, a shell or an interpreter is told to load or run
-/// something else: ld.so(8) including what it strips for set-user-ID programs, and the counterparts
-/// in common interpreters.
+/// Whether a variable makes a loader, a C library, a shell or an interpreter load or run other code:
+/// those of ld.so(8), including all that it ignores for set-user-ID programs, and those of common
+/// interpreters.
 fn is_loader_variable(name: &[u8]) -> bool {
     const PREFIXES: [&[u8]; 9] =
         [b"LD_", b"DYLD_", b"BASH_FUNC_", b"PYTHON", b"PERL5", b"LUA_", b"CORECLR_", b"COR_", b"GIO_"];
@@ -252,35 +246,48 @@ fn is_loader_variable(name: &[u8]) -> bool {
     PREFIXES.iter().any(|prefix| name.starts_with(prefix)) || NAMES.contains(&name)
 }
 
-/// A variable cannot be given to a plugin. Nothing was started.
+/// A variable is not allowed in a plugin's environment. No process was started.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the environment variable {:?} {fault}", Escaped::new(&name.to_string_lossy().as_bytes()))]
 #[non_exhaustive]
 pub struct EnvironmentError {
-    /// The name, cut after 64 bytes.
+    /// The name, at most 64 bytes of it.
     pub name: OsString,
-    /// What is wrong with it.
+    /// The reason.
     pub fault: EnvironmentFault,
 }
 
 impl EnvironmentError {
+    /// The machine-readable name. Stable across versions.
+    pub fn code(&self) -> &'static str {
+        match self.fault {
+            EnvironmentFault::Loader => "environment-loader-variable",
+            EnvironmentFault::Reserved => "environment-reserved",
+            EnvironmentFault::Duplicate => "environment-duplicate",
+            EnvironmentFault::Empty => "environment-empty-name",
+            EnvironmentFault::EqualsSign => "environment-equals-sign",
+            EnvironmentFault::Nul => "environment-nul",
+            EnvironmentFault::TooLong => "environment-too-long",
+        }
+    }
+
     fn new(name: &OsStr, fault: EnvironmentFault) -> Self {
         let name = name.as_bytes();
-        Self { name: OsString::from_vec(name[..name.len().min(64)].to_vec()), fault }
+        Self { name: OsString::from_vec(name[..name.len().min(QUOTED_NAME_BYTES)].to_vec()), fault }
     }
 }
 
-/// What is wrong with a variable.
+/// Why a variable is not allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EnvironmentFault {
-    /// It makes a loader or an interpreter load code that was not verified.
-    #[error("can make the plugin load code that was never verified; Environment::dangerous_set passes it all the same")]
+    /// It can make a loader or an interpreter load unverified code.
+    #[error("can make the plugin load unverified code; Environment::dangerous_set allows it")]
     Loader,
-    /// The name belongs to the protocol or is the cookie's.
-    #[error("belongs to the plugin protocol and is set by the host library")]
+    /// The name is reserved for the protocol, or is that of the cookie.
+    #[error("is reserved for the plugin protocol")]
     Reserved,
-    /// The name was set twice.
+    /// The name is set twice.
     #[error("is set twice")]
     Duplicate,
     /// The name is empty.
@@ -292,8 +299,8 @@ pub enum EnvironmentFault {
     /// The name or the value contains a NUL byte.
     #[error("contains a NUL byte")]
     Nul,
-    /// Name and value together exceed what the kernel takes.
-    #[error("is longer than the {LIMIT} bytes that the kernel takes")]
+    /// Name and value together exceed the kernel's limit.
+    #[error("is longer than the kernel's limit of {ENVIRONMENT_VARIABLE_BYTES} bytes (128 KiB)")]
     TooLong,
 }
 
@@ -369,7 +376,7 @@ mod tests {
 
     #[test]
     fn malformed_variables_are_refused() {
-        let long = "x".repeat(LIMIT - 3);
+        let long = "x".repeat(ENVIRONMENT_VARIABLE_BYTES - 3);
         assert!(Environment::empty().set("A", &long).is_ok());
         for (name, value, expected) in [
             ("", "x", EnvironmentFault::Empty),
@@ -391,7 +398,7 @@ mod tests {
         assert!(strings(&Environment::empty().block(&[]).unwrap()).is_empty());
         let one = Environment::empty().inherit(name).unwrap().inherit("PORTCULLIS_NOT_SET").unwrap();
         assert_eq!(strings(&one.block(&[]).unwrap()), ["CARGO_PKG_NAME=portcullis"]);
-        // Cargo also sets LD_LIBRARY_PATH for tests, which must stay behind.
+        // Cargo also sets LD_LIBRARY_PATH for tests, which must not be passed on.
         assert!(std::env::var_os("LD_LIBRARY_PATH").is_some());
         let all = Environment::empty().inherit_env().set(name, "named").unwrap().block(&[]).unwrap();
         assert!(strings(&all).contains(&"CARGO_PKG_NAME=named"));
@@ -409,13 +416,13 @@ mod tests {
     #[test]
     fn exec_inherits_all_but_loader_variables() {
         let left_out = Environment::empty().inherit_env().left_out();
-        // Cargo sets it for tests.
+        // Cargo sets this one for tests.
         assert!(left_out.iter().any(|name| name == "LD_LIBRARY_PATH"), "{left_out:?}");
         assert!(left_out.iter().all(|name| is_loader_variable(name.as_bytes())), "{left_out:?}");
-        let block = Environment::empty().inherit_env().block_in_place().unwrap();
+        let block = Environment::empty().inherit_env().block_for_exec().unwrap();
         assert_eq!(block.names.len() + left_out.len(), std::env::vars_os().count());
         assert!(Environment::empty().left_out().is_empty());
-        assert!(Environment::empty().block_in_place().unwrap().names.is_empty());
+        assert!(Environment::empty().block_for_exec().unwrap().names.is_empty());
     }
 
     #[test]

@@ -31,7 +31,7 @@ const EDGES: [(&str, &[&str]); 21] = [
     ("authoring", &["digest", "fs", "verify"]),
     ("event", &["digest"]),
     ("audit", &["digest", "event", "fs", "verify", "worker"]),
-    ("launch", &["environment", "fs", "sys", "verify", "worker"]),
+    ("launch", &["environment", "exec", "fs", "sys", "verify", "worker"]),
     ("exec", &["environment", "sys", "verify"]),
     ("machine", &["fs", "sys", "verify"]),
     ("handshake", &[]),

@@ -1,40 +1,89 @@
-//! Why this process is still itself. Sorted by what the caller can change.
+//! Why this process was not replaced.
 
 use std::io;
 
 use super::EnvironmentError;
 
-/// This process was not replaced, and the program did not run.
+/// This process was not replaced. The program did not run.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExecError {
-    /// The environment holds something that no program is given.
+    /// A variable of the environment is not allowed.
     #[error(transparent)]
     Environment(#[from] EnvironmentError),
     /// An argument contains a NUL byte.
     #[error("argument {index} contains a NUL byte")]
     Argument {
-        /// Which one; 0 is the program's name.
+        /// The argument's index; 0 is the program's name.
         index: usize,
     },
-    /// The plugin is a directory: its verified files lie in a private place, which somebody has to
-    /// remove when the program has ended.
-    #[error("the plugin is a directory, whose files somebody has to remove afterwards; launch it from a host instead")]
+    /// The plugin is a directory. Its verified files are in a private directory, which must be
+    /// removed after the program has ended.
+    #[error(
+        "the plugin is a directory, and its private files must be removed after it has ended; launch it from a host"
+    )]
     Bundle,
     /// A step failed.
-    #[error("{doing} failed")]
+    #[error("{step} failed")]
     #[non_exhaustive]
     Failed {
-        /// Which step.
-        doing: &'static str,
-        /// The system's answer.
+        /// The step.
+        step: ExecStep,
+        /// The system's error.
         source: io::Error,
     },
 }
 
 impl ExecError {
-    /// For `map_err`: the step that failed with a system error.
-    pub(super) fn step(doing: &'static str) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Failed { doing, source }
+    /// The machine-readable name. Stable across versions.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Environment(error) => error.code(),
+            Self::Argument { .. } => "argument-nul",
+            Self::Bundle => "exec-directory",
+            Self::Failed { step, .. } => step.code(),
+        }
+    }
+
+    /// For `map_err`: the error of a step.
+    pub(super) fn step(step: ExecStep) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Failed { step, source }
+    }
+}
+
+/// A step of replacing this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExecStep {
+    /// Making the image executable and not readable.
+    #[error("making the program's image execute-only")]
+    ExecuteOnly,
+    /// Unlinking a private copy.
+    #[error("removing the program's private copy from disk")]
+    RemoveCopy,
+    /// prctl(2) `PR_SET_NO_NEW_PRIVS`.
+    #[error("forbidding new privileges to the program")]
+    NoNewPrivileges,
+    /// close_range(2).
+    #[error("closing this process's descriptors in the program")]
+    Descriptors,
+    /// rt_sigaction(2) and rt_sigprocmask(2).
+    #[error("restoring the default actions of signals")]
+    Signals,
+    /// execveat(2).
+    #[error("executing the program")]
+    Execute,
+}
+
+impl ExecStep {
+    fn code(self) -> &'static str {
+        match self {
+            Self::ExecuteOnly => "exec-image",
+            Self::RemoveCopy => "exec-remove-copy",
+            Self::NoNewPrivileges => "exec-no-new-privileges",
+            Self::Descriptors => "exec-descriptors",
+            Self::Signals => "exec-signals",
+            Self::Execute => "exec-execute",
+        }
     }
 }

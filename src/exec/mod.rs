@@ -1,5 +1,5 @@
-//! A verified program in the place of this process: the same process number, the same streams,
-//! other code. Starts no process, and knows neither the protocol nor an asynchronous runtime.
+//! Replaces this process by a verified program: same process number, same streams, other code. Starts
+//! no process, and needs neither the protocol nor an asynchronous runtime.
 //!
 //! ```no_run
 //! use portcullis::Policy;
@@ -14,40 +14,35 @@
 #![forbid(unsafe_code)]
 
 mod error;
+mod executable;
 mod signals;
 
+use std::convert::Infallible;
 use std::ffi::{CString, OsString};
 use std::io;
-use std::os::fd::AsRawFd;
 use std::os::unix::ffi::OsStringExt;
-use std::time::Duration;
 
 pub use crate::environment::{Environment, EnvironmentError, EnvironmentFault};
-pub use error::ExecError;
+pub use error::{ExecError, ExecStep};
+pub(crate) use executable::{Executable, retry_while_busy};
 
 use crate::sys::{self, ExecVectors};
-use crate::verify::{ExecMode, VerifiedPlugin};
-use signals::Defaults;
+use crate::verify::VerifiedPlugin;
+use signals::DefaultSignals;
 
-/// A private copy can be busy for a moment, because a process that was forked elsewhere in this
-/// program at the wrong time holds the descriptor that the copy was written through until it
-/// executes something.
-const BUSY_RETRIES: u32 = 200;
-const BUSY_PAUSE: Duration = Duration::from_millis(5);
-
-/// A verified program that is about to take the place of this process.
+/// A verified program that is to replace this process.
 ///
-/// It finds what env(1) or nice(1) would leave it: this process's number, parent, session,
-/// terminal, working directory, umask and limits, and its descriptors 0, 1 and 2. It does not find
-/// other descriptors, nor variables that were not given, nor signals that were ignored or blocked;
-/// and neither it nor its children can gain privileges (prctl(2) `PR_SET_NO_NEW_PRIVS`). Run from
-/// sealed memory by a user that is not root, other processes of that user can neither trace it nor
-/// read its environment.
+/// As with env(1) or nice(1), the program keeps this process's number, parent, session, terminal,
+/// working directory, umask and limits, and descriptors 0, 1 and 2. All other descriptors are closed,
+/// the environment holds only the variables that were given, and no signal is ignored or blocked.
+/// Neither the program nor its children can gain privileges (prctl(2) `PR_SET_NO_NEW_PRIVS`). If it
+/// runs from sealed memory and its user is not root, other processes of that user can neither trace
+/// it nor read its environment.
 ///
-/// For whoever waits for this process nothing changes, so a host can be told to start a program
-/// that does this in place of its plugin.
+/// The parent of this process notices nothing. A host can therefore launch a small program that
+/// verifies the real plugin and replaces itself by it.
 #[derive(Debug, Clone)]
-#[must_use = "nothing is executed before `replace`"]
+#[must_use = "`replace` executes the program"]
 pub struct Program {
     plugin: VerifiedPlugin,
     name: OsString,
@@ -56,17 +51,17 @@ pub struct Program {
 }
 
 impl Program {
-    /// The program, with its path as its name, no argument and an empty environment.
+    /// Takes a verified program, with its path as its name, no arguments, and an empty environment.
     pub fn new(plugin: VerifiedPlugin) -> Self {
         let name = plugin.name().into();
         Self { plugin, name, arguments: Vec::new(), environment: Environment::empty() }
     }
 
-    /// What the program finds in its environment.
+    /// Sets the program's environment.
     ///
-    /// With [`Environment::inherit_env`] it is this process's own, the names that belong to the
-    /// plugin protocol included, because they are between the program and the host that started
-    /// this process. Loader variables stay behind; [`left_out`](Self::left_out) names them.
+    /// With [`Environment::inherit_env`] the program gets this process's variables, including those
+    /// of the plugin protocol, which the host that started this process meant for it. Loader
+    /// variables are left out; [`left_out`](Self::left_out) names them.
     pub fn with_environment(mut self, environment: Environment) -> Self {
         self.environment = environment;
         self
@@ -84,40 +79,39 @@ impl Program {
         self
     }
 
-    /// What the program sees as its own name (`argv[0]`), instead of the path that was verified.
+    /// Sets the program's name (`argv[0]`). The default is the path that was verified.
     pub fn with_name(mut self, name: impl Into<OsString>) -> Self {
         self.name = name.into();
         self
     }
 
-    /// The variables of this process that [`Environment::inherit_env`] was to pass on and does not,
-    /// because they can make a program load code that was never verified.
+    /// The variables of this process that [`Environment::inherit_env`] does not pass on, because they
+    /// can make a program load unverified code.
     pub fn left_out(&self) -> Vec<OsString> {
         self.environment.left_out()
     }
 
-    /// Executes the program in place of this process, whose other threads end. Returns only when
-    /// that failed.
+    /// Replaces this process and ends its other threads. Returns only on failure.
     ///
-    /// Nothing of this process is cleaned up, as no destructor runs. A private copy
-    /// ([`Policy::with_private_copy`](crate::Policy::with_private_copy)) is taken off the disk
-    /// first, because nobody could do it afterwards, so here it does not help a program to find
-    /// itself on disk.
+    /// No destructor of this process runs. A private copy
+    /// ([`Policy::with_private_copy`](crate::Policy::with_private_copy)) is removed from disk before,
+    /// because no code of this crate could remove it later. The program therefore cannot find itself
+    /// on disk.
     ///
-    /// To be called when no other thread changes the environment or the actions of signals.
+    /// Call it when no other thread changes the environment or signal actions.
     ///
     /// # Errors
     ///
-    /// When the arguments or the environment cannot be passed, nothing has happened. When a later
-    /// step failed, this process can no longer gain privileges and its descriptors from 3 on are
-    /// marked close-on-exec; the rest is as it was.
+    /// If the arguments or the environment cannot be passed, this process is unchanged. If a later
+    /// step fails, this process can no longer gain privileges, and its descriptors from 3 on are
+    /// marked close-on-exec. The rest is unchanged.
     pub fn replace(self) -> ExecError {
         match self.prepare() {
             Ok(vectors) => {
-                let failed = self.execute(&vectors);
-                // Owns the image until here.
+                let error = self.execute(&vectors);
+                // `self` owns the image until here.
                 drop(self);
-                failed
+                error
             }
             Err(error) => error,
         }
@@ -127,7 +121,7 @@ impl Program {
         if self.plugin.bundle().is_some() {
             return Err(ExecError::Bundle);
         }
-        let environment = self.environment.block_in_place()?;
+        let environment = self.environment.block_for_exec()?;
         let arguments = std::iter::once(&self.name).chain(&self.arguments).enumerate().map(|(index, argument)| {
             CString::new(argument.clone().into_vec()).map_err(|_| ExecError::Argument { index })
         });
@@ -135,39 +129,26 @@ impl Program {
     }
 
     fn execute(&self, vectors: &ExecVectors) -> ExecError {
-        match self.give_up_and_execute(vectors) {
+        match self.prepare_and_execute(vectors) {
             Ok(never) => match never {},
             Err(error) => error,
         }
     }
 
-    fn give_up_and_execute(&self, vectors: &ExecVectors) -> Result<std::convert::Infallible, ExecError> {
+    fn prepare_and_execute(&self, vectors: &ExecVectors) -> Result<Infallible, ExecError> {
         let image = &self.plugin.image;
-        image.make_execute_only().map_err(ExecError::step("making its image execute-only"))?;
-        image.remove_from_disk().map_err(ExecError::step("taking its private copy off the disk"))?;
+        image.make_execute_only().map_err(ExecError::step(ExecStep::ExecuteOnly))?;
+        // No code of this crate runs after the replacement, so the copy is unlinked now. The open
+        // descriptor keeps the file.
+        image.remove_from_disk().map_err(ExecError::step(ExecStep::RemoveCopy))?;
         rustix::thread::set_no_new_privs(true)
-            .map_err(|error| ExecError::step("forbidding it new privileges")(error.into()))?;
-        sys::close_on_exec_from(3).map_err(ExecError::step("closing this process's descriptors to it"))?;
-        // On failure they are given back, so that whoever called still writes to a closed pipe
-        // without being killed.
-        let _defaults = Defaults::set().map_err(ExecError::step("giving signals their default actions"))?;
-        Err(ExecError::step("executing it")(self.execute_patiently(vectors)))
-    }
-
-    fn execute_patiently(&self, vectors: &ExecVectors) -> io::Error {
-        let program = self.plugin.image.file.as_raw_fd();
-        let path = CString::new(format!("/proc/self/fd/{program}")).unwrap_or_default();
-        let mut retries = if self.plugin.mode() == ExecMode::PrivateCopy { BUSY_RETRIES } else { 0 };
-        loop {
-            let mut error = sys::execute(program, vectors);
-            if error.raw_os_error() == Some(libc::ENOSYS) {
-                error = sys::execute_path(&path, vectors);
-            }
-            if error.kind() != io::ErrorKind::ExecutableFileBusy || retries == 0 {
-                return error;
-            }
-            retries -= 1;
-            std::thread::sleep(BUSY_PAUSE);
-        }
+            .map_err(|error| ExecError::step(ExecStep::NoNewPrivileges)(error.into()))?;
+        sys::close_on_exec_from(3).map_err(ExecError::step(ExecStep::Descriptors))?;
+        // Restored on failure. Otherwise the caller, which goes on, could be killed by SIGPIPE.
+        let _default_signals = DefaultSignals::set().map_err(ExecError::step(ExecStep::Signals))?;
+        let program = Executable::new(&image.file);
+        let is_busy = |error: &io::Error| error.kind() == io::ErrorKind::ExecutableFileBusy;
+        retry_while_busy(self.plugin.mode(), is_busy, || Err(program.execute(vectors)))
+            .map_err(ExecError::step(ExecStep::Execute))
     }
 }

@@ -1,24 +1,24 @@
-//! What survives an execve(2) of how this process takes signals: those that it ignores, and those
-//! that it blocks. Given up, and back.
+//! Signals that this process ignores or blocks, which would stay so in the program (execve(2),
+//! signal(7)). Resets them, and restores them if the replacement fails.
 
 use std::io;
 
 use crate::sys;
 
-/// Signals have numbers from 1 to 64 (signal(7)).
+/// The numbers of all signals (signal(7)).
 const SIGNALS: std::ops::RangeInclusive<i32> = 1..=64;
 
-/// Every signal that was ignored has its default action and none is blocked, until this is dropped.
+/// While this value lives, no signal is ignored or blocked. Dropping it restores both.
 ///
-/// Handlers need no such care: they do not survive. Rust programs ignore SIGPIPE from their start,
-/// which nobody asked for.
+/// Handlers need no such care, because execve(2) resets them. Rust's runtime ignores SIGPIPE in every
+/// program, so at least that one is reset.
 #[derive(Debug)]
-pub(super) struct Defaults {
+pub(super) struct DefaultSignals {
     ignored: Vec<i32>,
     blocked: u64,
 }
 
-impl Defaults {
+impl DefaultSignals {
     pub(super) fn set() -> io::Result<Self> {
         let mut ignored = Vec::new();
         for signal in SIGNALS {
@@ -28,8 +28,8 @@ impl Defaults {
                     ignored.push(signal);
                     sys::default_action(signal);
                 }
-                // One of those that the C library keeps to itself; it may have been ignored by
-                // whoever started this process.
+                // A signal that glibc reserves (32 and 33). The parent of this process may have
+                // ignored it, and the kernel's call resets it.
                 Err(_) => sys::default_action(signal),
             }
         }
@@ -43,10 +43,10 @@ impl Defaults {
     }
 }
 
-impl Drop for Defaults {
+impl Drop for DefaultSignals {
     fn drop(&mut self) {
         self.ignored.iter().copied().for_each(sys::ignore);
-        // It succeeded a moment ago, and there is nobody to tell.
+        // Cannot fail: the same call succeeded before.
         let _ = sys::block_signals(self.blocked);
     }
 }

@@ -1,5 +1,5 @@
-//! A process that we started: signalled, awaited and reaped through its pidfd, and never outliving
-//! this value. Knows nothing of plugins.
+//! A child process, signalled and reaped through its pidfd, and the check whether it is at the other
+//! end of a socket. Does not know the protocol.
 
 use std::fmt;
 use std::io;
@@ -10,10 +10,10 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus};
 
-use super::peer::{Peer, PeerCheck};
-use super::reaper;
+use super::reaper::{self, Unreaped};
 use crate::fs::PrivateDirectory;
 use crate::sys;
+use crate::timing::launch::DROP_WAIT;
 use crate::verify::VerifiedPlugin;
 
 /// How a process ended.
@@ -22,9 +22,9 @@ use crate::verify::VerifiedPlugin;
 pub enum Exit {
     /// It exited with this status.
     Code(i32),
-    /// This signal ended it.
+    /// A signal ended it.
     Signal(i32),
-    /// Something else in this process reaped it first, so its status is lost.
+    /// Other code in the host process reaped it first, so its status is lost.
     Unknown,
 }
 
@@ -55,34 +55,36 @@ impl From<WaitIdStatus> for Exit {
     }
 }
 
-/// A child process, its session's and process group's leader.
+/// A child process that leads a session and a process group of its own.
 ///
-/// Every signal goes through the pidfd, or to the group while the leader is not reaped: neither
-/// number can belong to a stranger then. Dropping it kills the group, and the launcher thread reaps
-/// what is left.
+/// Dropping it kills the process and its group. If the process has not ended after a short wait, the
+/// reaper thread reaps it later.
+///
+/// Process numbers are reused once a process was reaped, so a signal by number could hit another
+/// process. The process is signalled through its pidfd. The group has only a number, which is that
+/// of its leader, so it is signalled only while the leader is not reaped.
 #[derive(Debug)]
 pub(crate) struct Child {
     pid: Pid,
     pidfd: Arc<OwnedFd>,
-    /// Set when the process was reaped. Held locked while the group is signalled.
+    /// Set when the process was reaped. The lock is held while the group is signalled, so that no
+    /// other thread reaps the leader at that moment and frees its number.
     exit: Mutex<Option<Exit>>,
-    /// There until the child is dropped.
+    /// `Some` until the child is dropped.
     resources: Option<Resources>,
 }
 
-/// What a process needs on disk for as long as it runs. Gone when it has ended and can no longer
-/// put anything there.
+/// The files that a process uses. They are removed after it has ended, when it can write no more.
 #[derive(Debug)]
 pub(super) struct Resources {
-    #[expect(dead_code, reason = "held, because its files are there for as long as it is")]
+    #[expect(dead_code, reason = "its files exist as long as it does")]
     pub(super) plugin: VerifiedPlugin,
-    #[expect(dead_code, reason = "held, because it is there for as long as this value")]
+    #[expect(dead_code, reason = "exists as long as this value")]
     pub(super) directory: PrivateDirectory,
 }
 
 impl Child {
-    /// Takes hold of a process that this program has just started and nobody has reaped, and of
-    /// what belongs to it.
+    /// Takes over a process that was just started and not reaped.
     pub(super) fn new(pid: Pid, pidfd: OwnedFd, resources: Resources) -> Self {
         Self { pid, pidfd: Arc::new(pidfd), exit: Mutex::new(None), resources: Some(resources) }
     }
@@ -91,17 +93,17 @@ impl Child {
         self.pid.as_raw_nonzero().get().unsigned_abs()
     }
 
-    /// The pidfd: it becomes readable when the process has ended (pidfd_open(2)).
+    /// The pidfd. It is readable once the process has ended (pidfd_open(2)).
     pub(crate) fn pidfd(&self) -> &Arc<OwnedFd> {
         &self.pidfd
     }
 
-    /// Sends `signal` to the process. That it is gone already is no error.
+    /// Sends `signal` to the process. Succeeds if the process has ended already.
     pub(crate) fn signal(&self, signal: Signal) -> io::Result<()> {
         self.try_signal(signal).map(|_| ())
     }
 
-    /// Sends `signal`, and tells whether there still was a process (reaped or not) to send it to.
+    /// Sends `signal`. Returns `false` if the process was reaped.
     fn try_signal(&self, signal: Signal) -> io::Result<bool> {
         match rustix::process::pidfd_send_signal(&self.pidfd, signal) {
             Ok(()) => Ok(true),
@@ -110,7 +112,7 @@ impl Child {
         }
     }
 
-    /// Kills the process and everything in its group.
+    /// Kills the process and its group.
     pub(crate) fn kill(&self) {
         let exit = self.lock();
         if exit.is_some() {
@@ -118,14 +120,13 @@ impl Child {
         }
         match self.try_signal(Signal::KILL) {
             Ok(true) => self.kill_group(),
-            // Something else in this program reaped it, so the group's number may be a stranger's
-            // by now.
+            // Other code in this process has reaped it, so another group may have the number now.
             Ok(false) => {}
-            Err(error) => tracing::error!(pid = self.pid(), %error, "a plugin could not be killed"),
+            Err(error) => tracing::error!(pid = self.pid(), %error, "cannot kill a plugin"),
         }
     }
 
-    /// Reaps the process if it has ended, and kills what it left in its group. Never blocks.
+    /// Reaps the process if it has ended, and kills the rest of its group. Never blocks.
     pub(crate) fn try_reap(&self) -> Option<Exit> {
         let mut exit = self.lock();
         if exit.is_none() {
@@ -138,10 +139,10 @@ impl Child {
         match wait(&self.pidfd, WaitIdOptions::NOWAIT) {
             Ok(None) => return None,
             Ok(Some(_)) => {}
-            // Something else in this program reaped it.
+            // ECHILD: other code in this process has reaped it.
             Err(_) => return Some(Exit::Unknown),
         }
-        // It has ended and is not reaped, so the number of the group is still its own.
+        // A zombie until the next line, so the group still has its number.
         self.kill_group();
         wait(&self.pidfd, WaitIdOptions::empty()).unwrap_or(Some(Exit::Unknown))
     }
@@ -149,15 +150,15 @@ impl Child {
     fn kill_group(&self) {
         match rustix::process::kill_process_group(self.pid, Signal::KILL) {
             Ok(()) | Err(Errno::SRCH) => {}
-            Err(error) => tracing::warn!(pid = self.pid(), %error, "a plugin's process group could not be killed"),
+            Err(error) => tracing::warn!(pid = self.pid(), %error, "cannot kill a plugin's process group"),
         }
     }
 
-    /// Whether the process that made the other end of `socket` is this one.
+    /// Whether this process created the other end of `socket`, by listen(2) or socketpair(2).
     ///
-    /// Compares pidfds, which unlike process numbers are never used twice; where the kernel has no
-    /// `SO_PEERPIDFD` or no unique inode numbers for pidfds it compares the numbers, while the
-    /// process is known not to be reaped.
+    /// Compares the inodes of pidfds, which are unique until the next boot (pidfs, Linux 6.9). An
+    /// older kernel has no `SO_PEERPIDFD`, or one inode for all pidfds; then this compares process
+    /// numbers, while the process cannot have been reaped.
     pub(crate) fn is_peer_of(&self, socket: BorrowedFd<'_>) -> io::Result<Peer> {
         let (pidfd, ours) = match (sys::peer_pidfd(socket), rustix::fs::fstatfs(&*self.pidfd)?.f_type) {
             (Ok(pidfd), sys::PIDFS_MAGIC) => (pidfd, rustix::fs::fstat(&*self.pidfd)?),
@@ -177,8 +178,8 @@ impl Child {
     fn is_peer_by_number(&self, socket: BorrowedFd<'_>) -> io::Result<Peer> {
         let exit = self.lock();
         let pid = sys::peer_credentials(socket)?.pid.unsigned_abs();
-        // Not even ended, so the number cannot be anybody else's; also not if something else in
-        // this program reaps children.
+        // Checked after the number was read. The process has not ended, so other code cannot have
+        // reaped it either, and its number belonged to it all the time.
         let running = exit.is_none() && wait(&self.pidfd, WaitIdOptions::NOWAIT)?.is_none();
         match running && pid == self.pid() {
             true => Ok(Peer::Child(PeerCheck::ProcessId)),
@@ -191,40 +192,57 @@ impl Child {
     }
 }
 
-/// How long dropping a child waits for the end of the process that it has killed; nearly always it
-/// ends much sooner. What takes longer is left to the launcher thread.
-const DROP_WAIT: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+const DROP_TIMEOUT: Timespec =
+    Timespec { tv_sec: DROP_WAIT.as_secs() as i64, tv_nsec: DROP_WAIT.subsec_nanos() as i64 };
 
 impl Drop for Child {
     fn drop(&mut self) {
         self.kill();
         if self.try_reap().is_none() {
-            let mut end = [PollFd::new(&*self.pidfd, PollFlags::IN)];
-            // Whatever it answers, the next line looks for itself.
-            let _ = rustix::event::poll(&mut end, Some(&DROP_WAIT));
+            let mut ended = [PollFd::new(&*self.pidfd, PollFlags::IN)];
+            // The result does not matter: `try_reap` checks again.
+            let _ = rustix::event::poll(&mut ended, Some(&DROP_TIMEOUT));
         }
         if self.try_reap().is_none() {
-            reaper::reap(Unreaped { pidfd: Arc::clone(&self.pidfd), _belongings: self.resources.take() });
+            reaper::reap(Unreaped::new(Arc::clone(&self.pidfd), self.resources.take()));
         }
     }
 }
 
-/// A killed child that nobody holds any more and that is still to be reaped.
-#[derive(Debug)]
-pub(super) struct Unreaped {
-    pidfd: Arc<OwnedFd>,
-    _belongings: Option<Resources>,
+/// The process at the other end of a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Peer {
+    /// The child, and how that was established.
+    Child(PeerCheck),
+    /// Another process, by its number; 0 if it has none in this pid namespace.
+    Other(u32),
 }
 
-impl Unreaped {
-    /// Whether there is nothing left to reap.
-    pub(super) fn try_reap(&self) -> bool {
-        !matches!(wait(&self.pidfd, WaitIdOptions::empty()), Ok(None))
+/// How the host established that the plugin's socket belongs to the process that it launched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PeerCheck {
+    /// It compared pidfds (`SO_PEERPIDFD`, Linux 6.5, and pidfs, Linux 6.9).
+    PidFd,
+    /// It compared process numbers (`SO_PEERCRED`), on an older kernel.
+    ProcessId,
+    /// It did not: a TCP connection names no process. Only the pinned certificate identifies the
+    /// plugin.
+    CertificateOnly,
+}
+
+impl fmt::Display for PeerCheck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::PidFd => "pidfd",
+            Self::ProcessId => "process number",
+            Self::CertificateOnly => "certificate only",
+        })
     }
 }
 
-/// waitid(2) without blocking.
-fn wait(pidfd: &OwnedFd, options: WaitIdOptions) -> io::Result<Option<Exit>> {
+/// waitid(2) for a child that has ended, without blocking. `None` while it runs.
+pub(super) fn wait(pidfd: &OwnedFd, options: WaitIdOptions) -> io::Result<Option<Exit>> {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | options;
     Ok(rustix::process::waitid(WaitId::PidFd(pidfd.as_fd()), options)?.map(Exit::from))
 }

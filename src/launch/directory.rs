@@ -1,13 +1,12 @@
-//! Where the sockets of a launch lie: a private directory, at a path that can be their address.
-//! Makes no socket.
+//! The private directory for the sockets of a launch, at a path that fits into their addresses.
+//! Creates no socket.
 
 use std::path::Path;
 
 use super::LaunchError;
 use crate::fs::{LocationError, PrivateDirectory, SocketPathError, check_socket_directory, trusted_directory};
 
-/// Makes a private directory below `parent`, in which nobody else may be able to rename or remove
-/// it.
+/// Creates a private directory in `parent`. Fails if another user could rename or remove it there.
 pub(crate) fn create_socket_directory(parent: &Path) -> Result<PrivateDirectory, LaunchError> {
     let failed = |source| LaunchError::Directory { path: parent.to_path_buf(), source };
     let fault = |fault| match fault {

@@ -1,46 +1,45 @@
-//! What was enforced on one plugin's process: facts for the launch report, stated by the code that
-//! enforces them.
+//! The restrictions on one plugin's process, for the launch report. `spawn` applies them.
 
 use std::fmt;
 use std::fs::{self, File};
 use std::io::Read as _;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use super::{Child, Stdin};
+use crate::limits::launch::TRACE_CHECKS;
+use crate::timing::launch::TRACE_CHECK_PAUSE;
 
-/// Something that was enforced on a plugin's process before its first instruction. A launch where
-/// one of them fails does not happen.
+/// A restriction that was in force before the plugin's first instruction. If one cannot be applied,
+/// the launch fails; [`NotTraceable`](Self::NotTraceable) is reported only where it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Hardening {
-    /// It has a session and a process group of its own, and no controlling terminal (setsid(2)).
+    /// It has its own session and process group, and no controlling terminal (setsid(2)).
     OwnSession,
     /// The kernel kills it when the host dies (prctl(2) `PR_SET_PDEATHSIG`).
     DiesWithHost,
-    /// Neither it nor its children can gain privileges by executing something (prctl(2)
+    /// Neither it nor its children gain privileges by executing a program (prctl(2)
     /// `PR_SET_NO_NEW_PRIVS`).
     NoNewPrivileges,
     /// It leaves no core dump (`RLIMIT_CORE`).
     NoCoreDumps,
-    /// What it creates belongs to its user alone (umask 077).
+    /// Only its user can access the files that it creates (umask 077).
     PrivateFiles,
-    /// It has no descriptor but 0, 1 and 2.
+    /// It inherits no descriptor but 0, 1 and 2.
     DescriptorsClosed,
-    /// Its output goes to sockets, which other processes cannot open through `/proc`.
+    /// It writes its output to sockets, which other processes cannot open through `/proc`.
     SocketOutput,
     /// Its standard input is `/dev/null`.
     NoInput,
-    /// Its image could be executed and not read, so that when it started other processes of its
-    /// user could neither trace it nor read its environment. What it allows later is its own
-    /// affair.
+    /// When it started, other processes of its user could neither trace it nor read its environment,
+    /// because its image was executable and not readable. A plugin can allow tracing later.
     NotTraceable,
 }
 
 impl Hardening {
-    pub(super) fn taken(stdin: Stdin, child: &Child) -> Vec<Self> {
-        let mut hardening = vec![
+    pub(super) fn applied(stdin: Stdin, child: &Child) -> Vec<Self> {
+        let mut applied = vec![
             Self::OwnSession,
             Self::DiesWithHost,
             Self::NoNewPrivileges,
@@ -50,55 +49,51 @@ impl Hardening {
             Self::SocketOutput,
         ];
         if stdin == Stdin::Null {
-            hardening.push(Self::NoInput);
+            applied.push(Self::NoInput);
         }
         if is_not_traceable(child.pid()) {
-            hardening.push(Self::NotTraceable);
+            applied.push(Self::NotTraceable);
         }
-        hardening
+        applied
     }
 }
 
-/// How often, and how long apart, a process is looked at that is not quite its program yet. Nearly
-/// always the first look or the second is the last.
-const LOOKS: u32 = 100;
-const PAUSE: Duration = Duration::from_micros(200);
-
-/// Looked at rather than concluded, because it depends on more than the image. Where this host is
-/// root, or has its powers, looking says nothing.
+/// Whether the kernel keeps other processes of this user from tracing the process. Checked, because
+/// it depends on more than the image. Says nothing if the host is root, or has root's capabilities.
 fn is_not_traceable(pid: u32) -> bool {
     if rustix::process::geteuid().is_root() {
         return false;
     }
-    let environment = PathBuf::from(format!("/proc/{pid}/environ"));
-    for _ in 0..LOOKS {
-        match look(&environment) {
-            Look::Refused => return true,
-            Look::Allowed => return false,
-            Look::TooEarly => std::thread::sleep(PAUSE),
+    let environ = PathBuf::from(format!("/proc/{pid}/environ"));
+    for _ in 0..TRACE_CHECKS {
+        match environ_access(&environ) {
+            EnvironAccess::Denied => return true,
+            EnvironAccess::Granted => return false,
+            EnvironAccess::NotYet => std::thread::sleep(TRACE_CHECK_PAUSE),
         }
     }
     false
 }
 
-/// What comes of looking into a process.
-enum Look {
-    Refused,
-    Allowed,
-    /// Its memory is new, and nothing is in it yet: whether it may be traced is decided before
-    /// there is (execve(2)).
-    TooEarly,
+/// Whether this host can read the environment of a process, which takes the right to trace it
+/// (proc_pid_environ(5)).
+enum EnvironAccess {
+    Denied,
+    Granted,
+    /// The process has new memory, and the program is not in it yet (execve(2)). The kernel decides
+    /// about tracing before it is.
+    NotYet,
 }
 
-/// The files of a process that may not be traced belong to root (proc(5)).
-fn look(environment: &Path) -> Look {
-    match File::open(environment).and_then(|mut file| file.read(&mut [0])) {
-        // A plugin's is never empty.
-        Ok(0) => Look::TooEarly,
-        Ok(_) => Look::Allowed,
-        Err(_) => match fs::metadata(environment) {
-            Ok(status) if status.uid() == 0 => Look::Refused,
-            _ => Look::Allowed,
+fn environ_access(environ: &Path) -> EnvironAccess {
+    match File::open(environ).and_then(|mut file| file.read(&mut [0])) {
+        // A plugin's environment is never empty.
+        Ok(0) => EnvironAccess::NotYet,
+        Ok(_) => EnvironAccess::Granted,
+        // The files of a process that is not dumpable belong to root (proc(5)).
+        Err(_) => match fs::metadata(environ) {
+            Ok(status) if status.uid() == 0 => EnvironAccess::Denied,
+            _ => EnvironAccess::Granted,
         },
     }
 }

@@ -1,45 +1,78 @@
-//! What is started and how: the arguments, the standard streams, and the steps from a new process
-//! to the plugin. Does not know the protocol.
+//! Starts the plugin's process: arguments, standard streams, and the steps between clone(2) and
+//! execveat(2). Does not know the protocol.
 
 use std::convert::Infallible;
 use std::ffi::{CString, OsString};
 use std::fs::File;
 use std::io;
 use std::net::Shutdown;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::net::UnixStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::sync::mpsc::Receiver;
 
 use rustix::io::Errno;
 use rustix::process::{Pid, Resource, Rlimit, Signal, WaitId, WaitIdOptions};
 
 use super::child::{Child, Resources};
 use super::error::{LaunchError, Step};
-use super::{Hardening, Running};
+use super::Hardening;
 use crate::environment::Block;
+use crate::exec::{Executable, retry_while_busy};
 use crate::fs::PrivateDirectory;
 use crate::sys::{self, ExecVectors};
 use crate::verify::{ExecMode, VerifiedPlugin};
+use crate::worker::Worker;
 
-/// A private copy can be busy for a moment, because a process that was forked elsewhere in this
-/// program at the wrong time holds the descriptor that the copy was written through until it
-/// executes something.
-const BUSY_RETRIES: u32 = 200;
-const BUSY_PAUSE: Duration = Duration::from_millis(5);
+/// The thread that starts every plugin.
+///
+/// The kernel sends the parent-death signal when the *thread* that started a process ends (prctl(2)
+/// `PR_SET_PDEATHSIG`). A thread of an asynchronous runtime may end long before the host, and would
+/// take its plugins with it. This thread lives as long as the host.
+static LAUNCHER: Worker<LauncherTask> = Worker::new("portcullis-launcher", run_tasks);
 
-/// What the plugin reads from its standard input.
+type LauncherTask = Box<dyn FnOnce() + Send>;
+
+/// Runs `task` on the launcher thread. Tasks run one after the other.
+///
+/// # Errors
+///
+/// When the thread cannot be started or reached. Then `task` does not run.
+pub(crate) fn on_launcher(task: impl FnOnce() + Send + 'static) -> Result<(), LaunchError> {
+    LAUNCHER.send(Box::new(task)).map_err(LaunchError::start(Step::Launcher))
+}
+
+fn run_tasks(tasks: &Receiver<LauncherTask>) {
+    for task in tasks {
+        // A panic must not end the thread: that would kill every plugin.
+        drop(catch_unwind(AssertUnwindSafe(task)));
+    }
+}
+
+/// A plugin's process with its streams.
+#[derive(Debug)]
+pub(crate) struct Running {
+    pub(crate) child: Child,
+    pub(crate) stdout: UnixStream,
+    pub(crate) stderr: UnixStream,
+    /// The names of the variables in its environment. Values may be secret.
+    pub(crate) names: Vec<OsString>,
+    pub(crate) hardening: Vec<Hardening>,
+}
+
+/// The standard input of a plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Stdin {
-    /// Nothing: `/dev/null`.
+    /// `/dev/null`.
     #[default]
     Null,
     /// The host's own.
     Inherit,
 }
 
-/// One start of one plugin.
+/// Everything that starting one process takes.
 #[derive(Debug)]
 pub(crate) struct SpawnSpec {
     pub(crate) plugin: VerifiedPlugin,
@@ -51,36 +84,35 @@ pub(crate) struct SpawnSpec {
 }
 
 impl SpawnSpec {
-    /// Starts the process. To be called on the launcher thread only
-    /// ([`on_launcher`](super::on_launcher)).
+    /// Starts the process. Call it on the launcher thread only ([`on_launcher`]).
     pub(crate) fn spawn(self) -> Result<Running, LaunchError> {
         if sys::ignores_children().map_err(LaunchError::start(Step::Prepare))? {
             return Err(LaunchError::SigchldIgnored);
         }
         self.plugin.image.make_execute_only().map_err(LaunchError::start(Step::Prepare))?;
-        let (streams, stdout, stderr) = Streams::open(self.stdin).map_err(LaunchError::start(Step::Prepare))?;
+        let (streams, stdout, stderr) = StandardStreams::open(self.stdin).map_err(LaunchError::start(Step::Prepare))?;
         let names = self.environment.names;
         let vectors = ExecVectors::new(c_strings(self.arguments)?, self.environment.strings);
-        let start = Start::prepare(&self.plugin.image.file, vectors, streams, self.working_directory)?;
-        let (pid, pidfd) = start.patiently(self.plugin.mode())?;
+        let setup = ChildSetup::prepare(&self.plugin.image.file, vectors, streams, self.working_directory)?;
+        let (pid, pidfd) = setup.spawn(self.plugin.mode())?;
         let child = Child::new(pid, pidfd, Resources { plugin: self.plugin, directory: self.directory });
-        let hardening = Hardening::taken(self.stdin, &child);
+        let hardening = Hardening::applied(self.stdin, &child);
         Ok(Running { child, stdout, stderr, names, hardening })
     }
 }
 
 /// A socket pair for one output stream: the host's end reads, the plugin's end writes.
 ///
-/// Not a pipe, because `/proc/PID/fd` lets other processes of the same user open a pipe for
-/// writing, and a socket not.
-fn output() -> io::Result<(UnixStream, OwnedFd)> {
+/// Not a pipe: other processes of the same user can open a pipe for writing through `/proc/PID/fd`,
+/// and cannot open a socket there (proc_pid_fd(5)).
+fn output_stream() -> io::Result<(UnixStream, OwnedFd)> {
     let (ours, theirs) = UnixStream::pair()?;
     ours.shutdown(Shutdown::Write)?;
     Ok((ours, above_standard(theirs)?))
 }
 
-/// The same file under a number that none of the plugin's three streams is put over: a host may run
-/// without some of its own.
+/// Duplicates a descriptor to a number from 3 on. A host may run with some of 0, 1 and 2 closed, so
+/// that a new file gets such a number, and one `dup2` of the child would overwrite it.
 fn above_standard(descriptor: impl AsFd) -> io::Result<OwnedFd> {
     Ok(rustix::io::fcntl_dupfd_cloexec(descriptor, 3)?)
 }
@@ -92,100 +124,91 @@ fn c_strings(arguments: Vec<OsString>) -> Result<Vec<CString>, LaunchError> {
     arguments.into_iter().enumerate().map(to_c).collect()
 }
 
-/// What the plugin has for standard streams; no input means the host's own.
-struct Streams {
+/// The plugin's standard streams. `stdin` is `None` if the plugin inherits the host's.
+struct StandardStreams {
     stdin: Option<OwnedFd>,
     stdout: OwnedFd,
     stderr: OwnedFd,
 }
 
-impl Streams {
-    /// With the host's ends of the plugin's standard output and error.
+impl StandardStreams {
+    /// Returns the streams, and the host's ends of standard output and standard error.
     fn open(stdin: Stdin) -> io::Result<(Self, UnixStream, UnixStream)> {
         let stdin = match stdin {
             Stdin::Null => Some(above_standard(File::open("/dev/null")?)?),
             Stdin::Inherit => None,
         };
-        let ((out, stdout), (err, stderr)) = (output()?, output()?);
+        let ((out, stdout), (err, stderr)) = (output_stream()?, output_stream()?);
         Ok((Self { stdin, stdout, stderr }, out, err))
     }
 }
 
-/// The steps from a new process to the plugin, with everything that they need: nothing may be
-/// allocated there.
-struct Start {
-    program: OwnedFd,
-    /// The same file, for kernels without execveat.
-    program_path: CString,
+/// Everything that the new process needs, prepared by the host: the new process shares the host's
+/// memory, and may not allocate.
+struct ChildSetup {
+    program: Executable<OwnedFd>,
     vectors: ExecVectors,
-    streams: Streams,
+    streams: StandardStreams,
     working_directory: CString,
     host: Option<Pid>,
 }
 
-/// A step that failed in the new process, and why.
-type Failure = (Step, io::Error);
+/// A step that failed in the new process, with the error.
+type StepFailure = (Step, io::Error);
 
-impl Start {
+impl ChildSetup {
     fn prepare(
         program: &File,
         vectors: ExecVectors,
-        streams: Streams,
+        streams: StandardStreams,
         working_directory: PathBuf,
     ) -> Result<Self, LaunchError> {
         let program = above_standard(program).map_err(LaunchError::start(Step::Prepare))?;
         let working_directory = CString::new(working_directory.into_os_string().into_vec())
             .map_err(|error| LaunchError::start(Step::WorkingDirectory)(error.into()))?;
-        Ok(Self {
-            program_path: CString::new(format!("/proc/self/fd/{}", program.as_raw_fd())).unwrap_or_default(),
-            program,
-            vectors,
-            streams,
-            working_directory,
-            host: Some(rustix::process::getpid()),
-        })
+        let host = Some(rustix::process::getpid());
+        Ok(Self { program: Executable::new(program), vectors, streams, working_directory, host })
     }
 
-    fn patiently(&self, mode: ExecMode) -> Result<(Pid, OwnedFd), LaunchError> {
-        let mut retries = if mode == ExecMode::PrivateCopy { BUSY_RETRIES } else { 0 };
-        loop {
-            match self.once() {
-                Err((Step::Execute, source)) if source.kind() == io::ErrorKind::ExecutableFileBusy && retries > 0 => {
-                    retries -= 1;
-                    std::thread::sleep(BUSY_PAUSE);
-                }
-                started => return started.map_err(|(step, source)| LaunchError::Start { step, source }),
-            }
-        }
+    fn spawn(&self, mode: ExecMode) -> Result<(Pid, OwnedFd), LaunchError> {
+        let is_busy = |(step, error): &StepFailure| {
+            matches!(step, Step::Execute) && error.kind() == io::ErrorKind::ExecutableFileBusy
+        };
+        retry_while_busy(mode, is_busy, || self.spawn_once())
+            .map_err(|(step, source)| LaunchError::Start { step, source })
     }
 
-    /// Starts a process, and returns when it is the plugin.
-    fn once(&self) -> Result<(Pid, OwnedFd), Failure> {
+    /// Starts a process. Returns when it has executed the plugin.
+    fn spawn_once(&self) -> Result<(Pid, OwnedFd), StepFailure> {
         let prepare = |error| (Step::Prepare, error);
         let mut failure = None;
-        // Here, because the new process shares this one's memory until it is another program: a
-        // handler of the host must not run in it.
+        // The new process has the host's memory and signal handlers until it executes the plugin.
+        // With all signals blocked, no handler of the host runs there.
         let blocked = sys::block_signals(u64::MAX).map_err(prepare)?;
+        // Shares memory, so the child can store its failure in a variable of this frame. The
+        // parent is suspended until then.
         let started = sys::start_process(&mut || failure = self.become_plugin().err());
-        // Must not lose the process that may be there by now; and this thread needs no signals.
+        // An error is ignored, because returning it would lose a process that has started. This
+        // thread needs no signals.
         let _ = sys::block_signals(blocked);
         let (pid, pidfd) = started.map_err(prepare)?;
         if let Some(failure) = failure {
-            // It has ended; this only takes note of it. Somebody else in this program may have done
-            // so already.
+            // Reaps the process, which has exited. Fails if other code was faster.
             let _ = rustix::process::waitid(WaitId::PidFd(pidfd.as_fd()), WaitIdOptions::EXITED);
             return Err(failure);
         }
         Ok((pid, pidfd))
     }
 
-    /// Runs in the new process.
-    fn become_plugin(&self) -> Result<Infallible, Failure> {
-        self.take_streams()?;
+    /// Runs in the new process. Makes system calls only: no allocation, no lock (vfork(2)). The order
+    /// matters where a comment says so.
+    fn become_plugin(&self) -> Result<Infallible, StepFailure> {
+        self.replace_standard_streams()?;
         at(Step::WorkingDirectory, rustix::process::chdir(&*self.working_directory))?;
         at(Step::Session, rustix::process::setsid())?;
         at(Step::ParentDeath, rustix::process::set_parent_process_death_signal(Some(Signal::KILL)))?;
-        // The host may have died before the line above; then nobody would ever send the signal.
+        // After the line above: a host that died before it would never trigger the signal. The
+        // process has another parent then.
         if rustix::process::getppid() != self.host {
             return at(Step::ParentDeath, Err(Errno::SRCH));
         }
@@ -193,19 +216,16 @@ impl Start {
         let none = Rlimit { current: Some(0), maximum: Some(0) };
         at(Step::CoreLimit, rustix::process::setrlimit(Resource::Core, none))?;
         rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
-        // What the host ignores, handles or blocks is no business of the plugin.
+        // Ignored and blocked signals survive execve(2). Actions first: no handler may be left when
+        // signals are unblocked, because it would run in the host's memory.
         (1..=64).for_each(sys::default_action);
         sys::block_signals(0).map_err(|error| (Step::Prepare, error))?;
+        // Last, because it also marks the image's descriptor, which execveat(2) still uses.
         sys::close_on_exec_from(3).map_err(|error| (Step::Descriptors, error))?;
-        let program = self.program.as_raw_fd();
-        let mut error = sys::execute(program, &self.vectors);
-        if error.raw_os_error() == Some(libc::ENOSYS) {
-            error = sys::execute_path(&self.program_path, &self.vectors);
-        }
-        Err((Step::Execute, error))
+        Err((Step::Execute, self.program.execute(&self.vectors)))
     }
 
-    fn take_streams(&self) -> Result<(), Failure> {
+    fn replace_standard_streams(&self) -> Result<(), StepFailure> {
         if let Some(stdin) = &self.streams.stdin {
             at(Step::Prepare, rustix::stdio::dup2_stdin(stdin))?;
         }
@@ -214,12 +234,14 @@ impl Start {
     }
 }
 
-fn at<T>(step: Step, result: rustix::io::Result<T>) -> Result<T, Failure> {
+fn at<T>(step: Step, result: rustix::io::Result<T>) -> Result<T, StepFailure> {
     result.map_err(|error| (step, error.into()))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsRawFd;
+
     use super::*;
 
     #[test]
