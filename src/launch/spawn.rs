@@ -16,9 +16,9 @@ use std::sync::mpsc::Receiver;
 use rustix::io::Errno;
 use rustix::process::{Pid, Resource, Rlimit, Signal, WaitId, WaitIdOptions};
 
+use super::Hardening;
 use super::child::{Child, Resources};
 use super::error::{LaunchError, Step};
-use super::Hardening;
 use crate::environment::Block;
 use crate::exec::{Executable, retry_while_busy};
 use crate::fs::PrivateDirectory;

@@ -6,7 +6,7 @@ use std::io;
 use rustls::{AlertDescription, CertificateError, InvalidMessage};
 
 use super::pin::Mismatch;
-use crate::verify::Digest;
+use crate::digest::Digest;
 
 /// The connection to the plugin could not be secured. If the plugin was started, the host killed it.
 #[derive(Debug, thiserror::Error)]
