@@ -1,5 +1,4 @@
-//! Lists of digests are interchangeable with the programs that write them elsewhere: sha256sum(1)
-//! and shasum(1), both ways.
+//! Checksum lists are interchangeable with sha256sum(1) and shasum(1), in both directions.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::ffi::OsStr;
@@ -29,7 +28,7 @@ const NAMES: [&[u8]; 14] = [
     b"-dash",
 ];
 
-/// A directory with a file for each of `names`, whose content is its name.
+/// A directory with one file for each name, whose content is its name.
 fn files(names: &[&[u8]]) -> TempDir {
     let directory = tempfile::tempdir().unwrap();
     for name in names {
@@ -38,7 +37,7 @@ fn files(names: &[&[u8]]) -> TempDir {
     directory
 }
 
-/// Runs a program in `directory`, if it is there.
+/// Runs a program in `directory`, if it is installed.
 fn run(directory: &Path, command: &[&str], names: &[&[u8]]) -> Option<Output> {
     let names = names.iter().map(|name| OsStr::from_bytes(name));
     match Command::new(command[0]).args(&command[1..]).arg("--").args(names).current_dir(directory).output() {
@@ -51,8 +50,8 @@ fn run(directory: &Path, command: &[&str], names: &[&[u8]]) -> Option<Output> {
     }
 }
 
-/// What a program writes about `names` is understood to the byte.
-fn is_understood(command: &[&str], names: &[&[u8]]) {
+/// Checks that the output of a program for `names` parses to exactly those names.
+fn parses(command: &[&str], names: &[&[u8]]) {
     let directory = files(names);
     let Some(output) = run(directory.path(), command, names) else { return };
     assert!(output.status.success(), "{output:?}");
@@ -64,7 +63,7 @@ fn is_understood(command: &[&str], names: &[&[u8]]) {
     }
 }
 
-/// What we write about `names` is accepted by a program.
+/// Checks that a program accepts our list of `names`.
 fn is_accepted(command: &[&str], names: &[&[u8]]) {
     let directory = files(names);
     let lines: Vec<u8> = names.iter().flat_map(|name| Checksums::line(&Digest::of(name), name)).collect();
@@ -75,31 +74,31 @@ fn is_accepted(command: &[&str], names: &[&[u8]]) {
     assert_eq!(accepted.count(), names.len(), "{output:?}");
 }
 
-/// The names that shasum, which knows no escape for a carriage return, reads as they are.
+/// The names without a carriage return, for which shasum has no escape.
 fn without_carriage_return() -> Vec<&'static [u8]> {
     NAMES.into_iter().filter(|name| !name.contains(&b'\r')).collect()
 }
 
 #[test]
 fn sha256sum_output_is_parsed() {
-    is_understood(&["sha256sum"], &NAMES);
-    is_understood(&["sha256sum", "--binary"], &NAMES);
+    parses(&["sha256sum"], &NAMES);
+    parses(&["sha256sum", "--binary"], &NAMES);
 }
 
 #[test]
 fn sha256sum_tagged_output_is_parsed() {
-    is_understood(&["sha256sum", "--tag"], &NAMES);
+    parses(&["sha256sum", "--tag"], &NAMES);
 }
 
 #[test]
 fn shasum_output_is_parsed() {
-    is_understood(&["shasum", "-a", "256"], &NAMES);
-    is_understood(&["shasum", "-a", "256", "--binary"], &NAMES);
+    parses(&["shasum", "-a", "256"], &NAMES);
+    parses(&["shasum", "-a", "256", "--binary"], &NAMES);
 }
 
 #[test]
 fn shasum_tagged_output_is_parsed() {
-    is_understood(&["shasum", "-a", "256", "--tag"], &NAMES);
+    parses(&["shasum", "-a", "256", "--tag"], &NAMES);
 }
 
 #[test]

@@ -1,9 +1,8 @@
-//! The properties that `fuzz/` looks for bytes against, over its seeds and some thousand changes of
-//! them, the same each time: on every machine and without its tools. Finds what is near; the rest
-//! is for `fuzz/run`.
+//! Checks the properties of `fuzz/` over its seeds and some thousand mutations of them.
+//! Deterministic, on every machine, without fuzzing tools; `fuzz/run` searches further.
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-#[allow(unreachable_pub, reason = "there it is a crate")]
+#[allow(unreachable_pub, reason = "a library crate in fuzz/")]
 #[path = "../fuzz/src/lib.rs"]
 mod fuzz;
 
@@ -11,10 +10,10 @@ use std::fs;
 use std::panic::catch_unwind;
 use std::path::Path;
 
-/// How often each seed is changed.
-const CHANGES: u64 = 400;
+/// The number of mutations of each seed.
+const MUTATIONS: u64 = 400;
 
-/// Numbers without a pattern that matters, the same for the same start (Marsaglia's xorshift).
+/// A pseudorandom generator (Marsaglia's xorshift), the same for the same start.
 struct Numbers(u64);
 
 impl Numbers {
@@ -30,18 +29,17 @@ impl Numbers {
     }
 }
 
-/// The seeds of a target: those that are kept, in the order of their names, and those that are
-/// made.
+/// The seeds of a target: the files in the order of their names, then the generated ones.
 fn seeds(target: &str) -> Vec<Vec<u8>> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/seeds").join(target);
     let mut paths: Vec<_> = fs::read_dir(directory).into_iter().flatten().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
-    let kept = paths.into_iter().map(|path| fs::read(path).unwrap());
-    kept.chain(fuzz::made(target).into_iter().map(|(_, bytes)| bytes)).collect()
+    let files = paths.into_iter().map(|path| fs::read(path).unwrap());
+    files.chain(fuzz::generated_seeds(target).into_iter().map(|(_, bytes)| bytes)).collect()
 }
 
-/// Changes `bytes` at one place or several; what is put in may come from `other`.
-fn change(bytes: &mut Vec<u8>, other: &[u8], numbers: &mut Numbers) {
+/// Mutates `bytes` at one place or several, partly with pieces of `other`.
+fn mutate(bytes: &mut Vec<u8>, other: &[u8], numbers: &mut Numbers) {
     for _ in 0..=numbers.below(3) {
         let at = numbers.below(bytes.len() + 1);
         let end = bytes.len().min(at + numbers.below(24));
@@ -58,7 +56,7 @@ fn change(bytes: &mut Vec<u8>, other: &[u8], numbers: &mut Numbers) {
                 let piece = &other[from..other.len().min(from + 1 + numbers.below(96))];
                 bytes.splice(at..end, piece.iter().copied());
             }
-            // What numbers turn on is at their ends.
+            // Boundary values of integers.
             _ => bytes[at..end].fill([0, 0x7f, 0x80, 0xff][numbers.below(4)]),
         }
     }
@@ -70,15 +68,15 @@ fn holds(target: &str) {
     let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
     let run = |bytes: &[u8]| {
         let result = catch_unwind(|| check(bytes));
-        result.unwrap_or_else(|_| panic!("{target} does not stand {}", bytes.escape_ascii()))
+        result.unwrap_or_else(|_| panic!("the property of {target} fails for {}", bytes.escape_ascii()))
     };
     let accepted = seeds.iter().filter(|seed| run(seed)).count();
-    // Seeds of one kind alone would leave half of it untried.
+    // Accepted seeds alone, or rejected ones alone, would leave half of the code untested.
     assert!(accepted > 0 && accepted < seeds.len(), "{accepted} of {} seeds are accepted", seeds.len());
     for seed in &seeds {
-        for _ in 0..CHANGES {
+        for _ in 0..MUTATIONS {
             let mut bytes = seed.clone();
-            change(&mut bytes, &seeds[numbers.below(seeds.len())], &mut numbers);
+            mutate(&mut bytes, &seeds[numbers.below(seeds.len())], &mut numbers);
             run(&bytes);
         }
     }

@@ -1,5 +1,5 @@
-//! Files that the first release wrote (`tests/fixtures/format-1`): the library still reads, verifies
-//! and continues them. No test writes to the fixtures.
+//! Files that the first release wrote (`tests/fixtures/format-1`): the library still reads,
+//! verifies and continues them. No test writes to the fixtures.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::fs::{self, Permissions};

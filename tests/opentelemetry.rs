@@ -1,5 +1,5 @@
-//! The log of an application that collects with OpenTelemetry: each record arrives there, with what
-//! it takes to verify it. On a process of its own, because a process has one subscriber.
+//! The audit log through OpenTelemetry: each record is exported with everything that its
+//! verification needs. A separate process, because a process has one global subscriber.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use portcullis::event::Event;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// The attributes of each record of the log that was exported, and its severity.
+/// The severity and the attributes of each exported record.
 fn exported(exporter: &InMemoryLogExporter) -> Vec<(String, BTreeMap<String, String>)> {
     let logs = exporter.get_emitted_logs().unwrap();
     let ours = logs.iter().filter(|log| log.record.target().is_some_and(|target| target == "portcullis::audit"));
@@ -26,7 +26,7 @@ fn text(value: &opentelemetry::logs::AnyValue) -> String {
     match value {
         opentelemetry::logs::AnyValue::String(text) => text.to_string(),
         opentelemetry::logs::AnyValue::Int(number) => number.to_string(),
-        other => panic!("an attribute of another kind: {other:?}"),
+        other => panic!("unexpected attribute type: {other:?}"),
     }
 }
 
@@ -52,7 +52,7 @@ fn exported_records_keep_fields_and_verify() {
     let exported = exported(&exporter);
     let lines: Vec<_> = exported.iter().map(|(_, attributes)| attributes["audit.record"].as_str()).collect();
     let text = std::fs::read_to_string(&path).unwrap();
-    assert_eq!(lines, text.lines().collect::<Vec<_>>(), "all of the log, in its order");
+    assert_eq!(lines, text.lines().collect::<Vec<_>>(), "the whole log, in order");
     for (number, (_, attributes)) in exported.iter().enumerate() {
         let record = Record::parse(attributes["audit.record"].as_bytes()).unwrap();
         let of = |name: &str| attributes[name].clone();
@@ -67,5 +67,5 @@ fn exported_records_keep_fields_and_verify() {
     let (refusal, call) = (&exported[1].1, &exported[2].1);
     assert_eq!((refusal["audit.plugin"].as_str(), refusal["audit.verdict"].as_str()), ("kv", "refused"));
     assert_eq!((call["audit.launch"].as_str(), call["audit.method"].as_str()), ("00c0ffee00c0ffee", "/proto.KV/Get"));
-    assert!(!call.contains_key("audit.verdict"), "what an event has not is no attribute: {call:?}");
+    assert!(!call.contains_key("audit.verdict"), "a missing field became an attribute: {call:?}");
 }

@@ -1,5 +1,5 @@
-//! The log of an application that collects nothing: what nobody took did not arrive, and the log
-//! says so. On a process of its own, which has no subscriber.
+//! An audit log with a tracing sink but no subscriber: the log records that its records were not
+//! delivered. A separate process, because a process has one global subscriber.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use portcullis::audit::{Log, LogKey, Record, TracingSink};
@@ -17,11 +17,12 @@ fn unobserved_records_are_reported_lost() {
     log.close().unwrap();
     let text = std::fs::read_to_string(&path).unwrap();
     let events = text.lines().filter_map(|line| Record::parse(line.as_bytes()).unwrap().event());
-    let told: Vec<_> =
-        events.filter_map(|event| if let Event::Undelivered(told) = event { Some(told) } else { None }).collect();
-    let last = told.last().unwrap();
+    let undelivered: Vec<_> = events
+        .filter_map(|event| if let Event::Undelivered(undelivered) = event { Some(undelivered) } else { None })
+        .collect();
+    let last = undelivered.last().unwrap();
     assert_eq!(last.to, "tracing");
     assert!(last.reason.contains("no subscriber takes"), "{}", last.reason);
-    // All before the end: `opened`, three events, and what was said of it meanwhile.
+    // All records before the end: `opened`, three events, and earlier reports.
     assert!(last.count >= 4, "{last:?}");
 }

@@ -1,6 +1,5 @@
-//! Writes the seeds of a target that are made, and not kept, into a directory:
-//! `seeds TARGET DIRECTORY`.
-#![allow(clippy::expect_used, reason = "it is run by `fuzz/run` alone")]
+//! Writes the generated seeds of a target to a directory: `seeds TARGET DIRECTORY`.
+#![allow(clippy::expect_used, reason = "only `fuzz/run` runs it")]
 
 use std::path::PathBuf;
 
@@ -8,7 +7,7 @@ fn main() {
     let mut arguments = std::env::args_os().skip(1);
     let target = arguments.next().expect("a target");
     let directory = PathBuf::from(arguments.next().expect("a directory"));
-    for (name, bytes) in portcullis_fuzz::made(target.to_str().expect("a target")) {
+    for (name, bytes) in portcullis_fuzz::generated_seeds(target.to_str().expect("a target")) {
         std::fs::write(directory.join(name), bytes).expect("a seed");
     }
 }

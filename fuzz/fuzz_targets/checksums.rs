@@ -1,4 +1,4 @@
-//! libFuzzer's way in; what must hold stands in `src/checksums.rs`.
+//! The libFuzzer entry point. The properties are in `src/checksums.rs`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {

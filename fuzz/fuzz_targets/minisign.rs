@@ -1,4 +1,4 @@
-//! libFuzzer's way in; what must hold stands in `src/minisign.rs`.
+//! The libFuzzer entry point. The properties are in `src/minisign.rs`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {

@@ -1,4 +1,4 @@
-//! libFuzzer's way in; what must hold stands in `src/note.rs`.
+//! The libFuzzer entry point. The properties are in `src/note.rs`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {

@@ -1,4 +1,4 @@
-//! libFuzzer's way in; what must hold stands in `src/policy.rs`.
+//! The libFuzzer entry point. The properties are in `src/policy.rs`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {

@@ -1,4 +1,4 @@
-//! libFuzzer's way in; what must hold stands in `src/proof.rs`.
+//! The libFuzzer entry point. The properties are in `src/proof.rs`.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {

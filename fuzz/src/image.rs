@@ -1,7 +1,7 @@
-//! Small ELF files of every class and byte order, with everything in them that inspection looks at:
-//! what the search in `elf` starts from. None of them runs.
+//! The seeds of `elf`: small ELF files of every class and byte order, with everything that the
+//! inspection reads. None of them runs.
 
-/// The kinds of files that there are.
+/// The kinds of ELF files.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Program,
@@ -21,7 +21,7 @@ const INTERPRETER: &[u8] = b"/lib64/ld-linux-x86-64.so.2\0";
 const STRINGS: &[u8] = b"\0libc.so.6\0$ORIGIN/../lib:/opt/lib\0dlopen\0libkv.so.1\0";
 const NAMES: &[u8] = b"\0.shstrtab\0.symtab\0.debug_info\0.go.buildinfo\0";
 
-/// Every kind in every class and byte order, with its name; and a script.
+/// Every kind in every class and byte order, with its name, and a script.
 pub fn all() -> Vec<(String, Vec<u8>)> {
     let mut all = vec![("script".to_owned(), b"#!/usr/bin/env -S python3 -I\nprint()\n".to_vec())];
     for (wide, width) in [(true, "64"), (false, "32")] {
@@ -45,7 +45,7 @@ struct Writer {
     bytes: Vec<u8>,
 }
 
-/// A part of the file, and where it lies.
+/// A part of the file.
 #[derive(Clone, Copy)]
 struct Part {
     offset: u64,
@@ -84,7 +84,8 @@ impl Writer {
         Part { offset, size: bytes.len() as u64 }
     }
 
-    /// The contents are put first, behind the room for the headers, which say where they are.
+    /// Writes the contents first, after space for the headers, because the headers hold their
+    /// offsets.
     fn file(mut self, kind: Kind) -> Vec<u8> {
         self.bytes.resize(0x1c0, 0);
         let interpreter = self.part(INTERPRETER);
@@ -138,7 +139,7 @@ impl Writer {
         if self.wide {
             self.word(flags);
         }
-        // What lies in the file comes into memory at the same distance.
+        // Addresses equal file offsets.
         [part.offset, part.offset, part.offset, part.size, part.size].into_iter().for_each(|value| self.address(value));
         if !self.wide {
             self.word(flags);
@@ -162,7 +163,7 @@ impl Writer {
         start
     }
 
-    /// A build id.
+    /// A build id note.
     fn note(&mut self) -> Part {
         let mut start = self.part(b"");
         [4, 20, 3].into_iter().for_each(|value| self.word(value));
@@ -172,7 +173,7 @@ impl Writer {
         start
     }
 
-    /// The section headers: an empty one, and one for each name, kind and part.
+    /// The section headers: a null one, and one for each name, kind and part.
     fn sections(&mut self, sections: &[(u32, u32, Part)]) -> u64 {
         let start = self.part(b"").offset;
         let none = (0, 0, Part { offset: 0, size: 0 });
@@ -188,7 +189,7 @@ impl Writer {
     }
 }
 
-/// What the Go toolchain leaves in its programs.
+/// The build information that the Go toolchain adds to its programs.
 fn go() -> Vec<u8> {
     let frame = [b'.'; 16];
     let modules = b"path\texample.org/kv\nmod\texample.org/kv\tv1.2.0\t\ndep\texample.org/log\tv0.1.0\th1:abc=\n\

@@ -1,10 +1,11 @@
-//! What must hold for whatever bytes the parsers of `verify` and `audit` are given: a property that
-//! does not hold is a panic. libFuzzer looks for such bytes, and `tests/fuzz_seeds.rs` runs the
-//! same over the seeds. Makes no bytes itself but those that start the search.
+//! The properties that the parsers of `verify` and `audit` must keep for any input: a violation
+//! panics. libFuzzer searches for such inputs, and `tests/fuzz_seeds.rs` checks the seeds.
+//! Generates no input except the seeds.
 #![forbid(unsafe_code)]
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a panic is a finding")]
 
 pub mod checksums;
+mod display;
 pub mod elf;
 pub mod image;
 pub mod lock;
@@ -15,13 +16,12 @@ pub mod note;
 pub mod policy;
 pub mod proof;
 pub mod record;
-mod shown;
-mod trail;
+mod sample_log;
 
-/// What looks at some bytes: whether they were accepted.
+/// A property: checks some bytes, and returns whether the parser accepted them.
 pub type Check = fn(&[u8]) -> bool;
 
-/// Every target by its name.
+/// Every target with its name.
 pub const TARGETS: [(&str, Check); 10] = [
     ("checksums", checksums::check),
     ("elf", elf::check),
@@ -35,8 +35,8 @@ pub const TARGETS: [(&str, Check); 10] = [
     ("record", record::check),
 ];
 
-/// The seeds of a target that are made and not kept, each with a name.
-pub fn made(target: &str) -> Vec<(String, Vec<u8>)> {
+/// The generated seeds of a target, each with a name. Other seeds are files in `seeds/`.
+pub fn generated_seeds(target: &str) -> Vec<(String, Vec<u8>)> {
     match target {
         "elf" => image::all(),
         "log" => log::seeds(),

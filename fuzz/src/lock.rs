@@ -1,28 +1,28 @@
-//! Lock files: what is read and written back reads back equal, in the one way of writing it, and
-//! has what a reviewer relies on.
+//! Lock files: a lock that is read and written reads back equal, in one canonical form, and keeps
+//! the rules that a reviewer relies on.
 
 use std::path::Path;
 
 use portcullis::verify::{Lock, LockedPlugin, Platform};
 
-use super::shown;
+use super::display;
 
 const NAME: &str = "plugins.lock";
 
 /// Whether `bytes` are a lock file.
 pub fn check(bytes: &[u8]) -> bool {
-    let Some(lock) = shown::refused(Lock::from_bytes(NAME, bytes), NAME, bytes) else {
+    let Some(lock) = display::accepted(Lock::from_bytes(NAME, bytes), NAME, bytes) else {
         return false;
     };
     assert_eq!(lock.path(), Path::new(NAME));
-    assert!(lock.plugins().len() > 0, "it agrees to nothing");
+    assert!(lock.plugins().len() > 0, "it locks no plugin");
     let text = lock.to_text();
     assert!(!text.chars().any(|character| character.is_control() && character != '\n'), "{text:?}");
-    let again = Lock::from_bytes(NAME, text.as_bytes()).expect("what was written is read");
+    let again = Lock::from_bytes(NAME, text.as_bytes()).expect("our own text parses");
     assert_eq!(again, lock);
     assert_eq!(again.to_text(), text);
     for (name, plugin) in lock.plugins() {
-        shown::one_line(name);
+        display::one_line(name);
         assert_eq!(lock.plugin(name), Some(plugin));
         is_sound(plugin);
         let platforms = plugin.artifacts.keys().chain([&Platform::any()]).cloned().collect::<Vec<_>>();
@@ -31,8 +31,8 @@ pub fn check(bytes: &[u8]) -> bool {
             assert_eq!(lock.artifact(name, &platform), expected);
         }
     }
-    let unknown = shown::extended(bytes, "nobody_knows_this_key = 1");
-    assert!(Lock::from_bytes(NAME, unknown).is_err(), "an unknown key is overlooked");
+    let unknown = display::extended(bytes, "unknown_key = 1");
+    assert!(Lock::from_bytes(NAME, unknown).is_err(), "an unknown key is accepted");
     true
 }
 
@@ -45,7 +45,7 @@ fn is_sound(plugin: &LockedPlugin) {
         assert!(note.chars().count() <= 500 && !note.chars().any(char::is_control), "{note:?}");
     }
     for (platform, artifact) in &plugin.artifacts {
-        shown::one_line(platform);
-        artifact.vouched_by.iter().for_each(|key| shown::one_line(key));
+        display::one_line(platform);
+        artifact.vouched_by.iter().for_each(|key| display::one_line(key));
     }
 }

@@ -1,6 +1,6 @@
-//! Logs: what is named as damaged stands there, what is good follows from its beginning, and what
-//! is vouched for is what was signed; whoever changes, drops, adds or moves records, and writes all
-//! hashes anew, comes to nothing without the key.
+//! Logs: reported damage is at the named place, good records form a chain from the start, and
+//! covered records are the signed ones. An attacker without the key who changes, drops, adds or
+//! moves records and recomputes every hash is detected.
 
 use std::ops::Range;
 use std::path::Path;
@@ -11,19 +11,18 @@ use portcullis::audit::verifier::{Damaged, Examination, Examiner, Trust};
 use portcullis::event::Event;
 use portcullis::verify::Digest;
 
-use super::shown;
-use super::trail::{KEPT, SECOND_FILE, TRAIL, leaf, own_hash, root, sealed};
+use super::display;
+use super::sample_log::{KEPT, SAMPLE, SECOND_FILE, leaf, own_hash, root, sealed};
 
-/// Whether `bytes` lead to a log that is intact: as they are, or when their lines are what is to be
-/// written. A line that is no record is an event, and becomes the next record; `%` begins another
-/// file.
+/// Whether `bytes` give an intact log, either as they are or after rewriting: a line that is not a
+/// record is taken as an event and becomes the next record, and `%` begins another file.
 pub fn check(bytes: &[u8]) -> bool {
     let as_it_is = log(&[bytes.to_vec()]);
     let written = log(&written(bytes));
     as_it_is || written
 }
 
-/// The files that somebody without the key writes, who can compute every hash.
+/// The files that an attacker without the key can write, who can compute every hash.
 fn written(bytes: &[u8]) -> Vec<Vec<u8>> {
     let (mut files, mut next, mut prev) = (vec![Vec::new()], 0, "0".repeat(64));
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
@@ -39,20 +38,20 @@ fn written(bytes: &[u8]) -> Vec<Vec<u8>> {
         if let Ok(record) = Record::parse(&line) {
             (next, prev) = (record.seq().wrapping_add(1), own_hash(record.line()));
         }
-        let file = files.last_mut().expect("there is one");
+        let file = files.last_mut().expect("a file");
         file.extend_from_slice(&line);
         file.extend_from_slice(end);
     }
     files
 }
 
-/// The lines of all files, without their line feeds, and where each stands.
+/// The lines of all files without their line feeds, and the place of each.
 struct Placed<'a> {
     lines: Vec<&'a [u8]>,
     places: Vec<(usize, u64, u64)>,
-    /// Whether each ends in a line feed.
+    /// Whether each line ends in a line feed.
     whole: Vec<bool>,
-    /// The files that have none.
+    /// The files without lines.
     empty: Vec<usize>,
 }
 
@@ -81,11 +80,11 @@ fn log(files: &[Vec<u8>]) -> bool {
     let itself = examine(files, &Trust::nothing());
     is_there(&itself, &placed);
     follows(&itself, &placed);
-    let trust = Trust::nothing().key(TRAIL.key.clone()).checkpoint("kept", TRAIL.kept());
+    let trust = Trust::nothing().key(SAMPLE.key.clone()).checkpoint("kept", SAMPLE.kept());
     let found = examine(files, &trust);
     is_there(&found, &placed);
     is_signed(&found, &placed);
-    assert!(itself.is_intact() || !found.is_intact(), "what somebody knows makes no log good");
+    assert!(itself.is_intact() || !found.is_intact(), "trust makes a bad log intact");
     found.is_intact()
 }
 
@@ -97,7 +96,7 @@ fn examine(files: &[Vec<u8>], trust: &Trust) -> Examination {
         examiner.file(lines, &mut |_, _| seen += 1).expect("bytes in memory can be read");
     }
     let lines: usize = files.iter().map(|file| file.split_inclusive(|byte| *byte == b'\n').count()).sum();
-    assert_eq!(seen, lines, "every line is shown");
+    assert_eq!(seen, lines, "every line is passed to the callback");
     examiner.finish()
 }
 
@@ -105,35 +104,35 @@ fn is_file(path: &Path, number: Option<usize>) -> bool {
     number.is_some_and(|number| path.to_str() == Some(&format!("log.{number}")))
 }
 
-/// How many records are good, and where they stand among the lines.
+/// The number of good records, which is also the index of the next line.
 fn good(found: &Examination) -> usize {
-    usize::try_from(found.next - found.first).expect("there are not more than lines")
+    usize::try_from(found.next - found.first).expect("at most the number of lines")
 }
 
-/// What is told of the log is about lines that are there.
+/// The report is about existing lines.
 fn is_there(found: &Examination, placed: &Placed<'_>) {
     let good = good(found);
     assert!(good <= placed.lines.len());
     if let Some(Damaged { file, line, offset, seq, fault, .. }) = &found.damaged {
-        shown::one_line(fault);
+        display::one_line(fault);
         let (number, place) = placed.places.get(good).map_or((None, None), |place| (Some(place.0), Some(place)));
         let is_next = place.is_some_and(|place| (place.1, place.2) == (*line, *offset)) && is_file(file, number);
-        // A file without lines has no place among them.
+        // An empty file has no line to name.
         let is_empty = (*line, *offset) == (1, 0) && placed.empty.iter().any(|empty| is_file(file, Some(*empty)));
-        assert!(is_next || is_empty, "what is damaged is not there: {found:?}");
+        assert!(is_next || is_empty, "the damage is not at the named place: {found:?}");
         assert_eq!(*seq, found.next);
     }
     if let Some(unfinished) = &found.unfinished {
-        let place = placed.places.last().expect("what is unfinished is there");
+        let place = placed.places.last().expect("a last line");
         assert_eq!((unfinished.line, unfinished.offset), (place.1, place.2));
         assert!(found.damaged.is_none() && !placed.whole[placed.whole.len() - 1]);
     }
     for witness in &found.witnesses {
-        witness.fault.iter().for_each(|fault| shown::one_line(fault));
+        witness.fault.iter().for_each(|fault| display::one_line(fault));
     }
     if found.is_intact() {
-        assert_eq!(good, placed.lines.len(), "all of it was examined");
-        assert!(placed.empty.is_empty(), "a file has no records");
+        assert_eq!(good, placed.lines.len(), "the whole log was verified");
+        assert!(placed.empty.is_empty(), "a file without records");
         assert!(good > 0 && placed.whole.iter().all(|whole| *whole));
     }
     let kinds: u64 = found.account.kinds.values().sum();
@@ -141,13 +140,13 @@ fn is_there(found: &Examination, placed: &Placed<'_>) {
     assert!(found.account.open_calls().count() as u64 <= found.account.kinds.get("call").copied().unwrap_or(0));
 }
 
-/// Each good record follows the one before it, and the root is over all of them.
+/// Each good record continues the chain, and the root covers all of them.
 fn follows(found: &Examination, placed: &Placed<'_>) {
     let lines = &placed.lines[..good(found)];
     let mut prev = None;
     for (number, line) in lines.iter().enumerate() {
         let line = str::from_utf8(line).expect("a record is text");
-        let body = line.get(..line.len() - 75).expect("it has a tail");
+        let body = line.get(..line.len() - 75).expect("a hash at the end");
         let (seq, hash) = (found.first + number as u64, own_hash(line));
         assert_eq!(hash, Digest::of(body).to_string());
         assert!(line.starts_with(&format!(r#"{{"v":1,"seq":{seq},"#)), "{line}");
@@ -161,48 +160,44 @@ fn follows(found: &Examination, placed: &Placed<'_>) {
     }
 }
 
-/// What is vouched for is what was signed, and the checkpoint that was kept agrees with nothing
-/// else.
+/// The covered records are the signed ones, and the kept checkpoint agrees with no others.
 fn is_signed(found: &Examination, placed: &Placed<'_>) {
     let is_own = |size: usize| {
-        let first = usize::try_from(found.first).expect("it was signed");
+        let first = usize::try_from(found.first).expect("a small number");
         let range: Range<usize> = 0..size.saturating_sub(first);
-        TRAIL.has(first, &placed.lines[range])
+        SAMPLE.has(first, &placed.lines[range])
     };
     if found.is_intact() {
-        let first = usize::try_from(found.first).expect("it was signed");
+        let first = usize::try_from(found.first).expect("a small number");
         let vouched = good(found) as u64 - found.unvouched();
-        let lines = &placed.lines[..usize::try_from(vouched).expect("there are not more than lines")];
-        // The checkpoint that speaks for itself is not among what it speaks of.
+        let lines = &placed.lines[..usize::try_from(vouched).expect("at most the number of lines")];
+        // A checkpoint record does not cover itself.
         let signed = lines.len().saturating_sub(usize::from(found.unvouched() == 0));
-        assert!(TRAIL.has(first, &lines[..signed]), "records are vouched for that were not signed");
+        assert!(SAMPLE.has(first, &lines[..signed]), "a checkpoint covers records that were not signed");
     }
     if let Some(size) = found.good.vouched {
-        let size = usize::try_from(size).expect("it was signed");
-        assert!(
-            TRAIL.notes.iter().any(|(signed, _)| *signed == size),
-            "nobody signed a checkpoint over {size} records"
-        );
-        assert!(is_own(size), "records are vouched for that were not signed");
+        let size = usize::try_from(size).expect("a small number");
+        assert!(SAMPLE.notes.iter().any(|(signed, _)| *signed == size), "no checkpoint over {size} records was signed");
+        assert!(is_own(size), "a checkpoint covers records that were not signed");
     }
     if found.origin.is_some() && found.witnesses.iter().all(|witness| witness.fault.is_none()) {
-        assert!(is_own(KEPT), "a checkpoint agrees with other records than those that it was signed over");
+        assert!(is_own(KEPT), "a checkpoint agrees with other records than the signed ones");
     }
 }
 
-/// The log as it was written, what could be done to it, and some that are none.
+/// The log as it was written, attacks on it, and inputs that are not a log.
 pub(super) fn seeds() -> Vec<(String, Vec<u8>)> {
     let joined = |lines: &[String]| lines.iter().map(|line| format!("{line}\n")).collect::<String>();
     let with_files =
         |lines: &[String]| format!("{}%\n{}", joined(&lines[..SECOND_FILE]), joined(&lines[SECOND_FILE..]));
-    let (lines, events) = (&TRAIL.lines, &TRAIL.events);
+    let (lines, events) = (&SAMPLE.lines, &SAMPLE.events);
     let moved_away = format!("{}\n{}", lines[SECOND_FILE], joined(&events[SECOND_FILE + 1..]));
     let unfinished = with_files(events);
     let vouched_again = [&lines[..6], &events[6..8], &lines[8..]].concat();
     let mut swapped = events.clone();
     swapped.swap(2, 3);
     let known = |event: &&String| serde_json::from_str::<Event>(event).is_ok();
-    assert!(events.iter().all(|event| known(&event)), "its events are understood");
+    assert!(events.iter().all(|event| known(&event)), "its events are known");
     [
         ("lines", with_files(lines)),
         ("events", with_files(events)),

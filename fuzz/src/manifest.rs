@@ -1,37 +1,37 @@
-//! Manifests: no file leaves the bundle or lies in another, what is started is among them, and a
-//! moment is written as it is read.
+//! Manifests: no file is outside the bundle or inside another file, the program is listed, and an
+//! expiry is displayed as it was parsed.
 
 use std::path::{Component, Path};
 
 use portcullis::verify::{BundlePath, Digest, Expiry, Interpreter, InterpreterProgram, Manifest};
 
-use super::shown;
+use super::display;
 
 const NAME: &str = "manifest.toml";
 
 /// Whether `bytes` are a manifest.
 pub fn check(bytes: &[u8]) -> bool {
-    let Some(manifest) = shown::refused(Manifest::from_bytes(NAME, bytes), NAME, bytes) else {
+    let Some(manifest) = display::accepted(Manifest::from_bytes(NAME, bytes), NAME, bytes) else {
         return false;
     };
     assert_eq!((manifest.path(), manifest.digest()), (Path::new(NAME), Digest::of(bytes)));
-    shown::one_line(manifest.name());
-    shown::one_line(manifest.platform());
-    shown::one_line(manifest.version());
+    display::one_line(manifest.name());
+    display::one_line(manifest.platform());
+    display::one_line(manifest.version());
     assert!(manifest.minimum_version().is_none_or(|minimum| minimum <= manifest.version()));
     files_stay_inside(&manifest);
     assert!(manifest.file(manifest.program()).is_some(), "the program is not among the files");
     manifest.interpreter().into_iter().for_each(|interpreter| is_sound(interpreter, &manifest));
-    manifest.expires().into_iter().for_each(is_written_as_it_is_read);
-    let unknown = shown::extended(bytes, "nobody_knows_this_key = 1");
-    assert!(Manifest::from_bytes(NAME, unknown).is_err(), "an unknown key is overlooked");
+    manifest.expires().into_iter().for_each(expiry_round_trips);
+    let unknown = display::extended(bytes, "unknown_key = 1");
+    assert!(Manifest::from_bytes(NAME, unknown).is_err(), "an unknown key is accepted");
     true
 }
 
 fn files_stay_inside(manifest: &Manifest) {
-    assert!(manifest.files().len() > 0, "it names nothing");
+    assert!(manifest.files().len() > 0, "it lists no file");
     for (path, file) in manifest.files() {
-        shown::one_line(path);
+        display::one_line(path);
         stays_inside(path);
         assert_eq!(manifest.file(path), Some(file));
         assert_ne!(path.as_str(), Manifest::INSIDE);
@@ -46,11 +46,11 @@ fn files_stay_inside(manifest: &Manifest) {
     }
 }
 
-/// A path that the system takes as it is written, and that leads nowhere but down.
+/// A path that the kernel resolves as written, and only downward.
 fn stays_inside(path: &BundlePath) {
     let names: Vec<_> = Path::new(path.as_str()).components().collect();
     assert!(names.iter().all(|name| matches!(name, Component::Normal(_))), "{path} leaves the bundle");
-    assert_eq!(names.len(), path.as_str().split('/').count(), "{path} is not written plainly");
+    assert_eq!(names.len(), path.as_str().split('/').count(), "{path} is not in its plain form");
     assert!(!path.as_str().contains('\0'));
 }
 
@@ -63,19 +63,19 @@ fn is_sound(interpreter: &Interpreter, manifest: &Manifest) {
             let inside = path.strip_prefix("/").expect("an absolute path");
             stays_inside(&inside.to_str().expect("text").parse().expect("a plain path"));
         }
-        other => panic!("what is {other:?}?"),
+        other => panic!("unknown program: {other:?}"),
     }
     assert!(!manifest.is_single_file());
 }
 
-/// A manifest that says it in the form that we show.
-fn is_written_as_it_is_read(expires: Expiry) {
-    shown::one_line(&expires);
+/// Parses a manifest with the expiry in the form that is displayed.
+fn expiry_round_trips(expires: Expiry) {
+    display::one_line(&expires);
     let zeros = "0".repeat(2 * Digest::LENGTH);
     let again = format!(
         "format = \"portcullis-manifest/1\"\nname = \"a\"\nversion = \"1.0.0\"\nplatform = \"any\"\nprogram = \"a\"\n\
          expires = {expires}\n[[file]]\npath = \"a\"\nsha256 = \"{zeros}\"\nsize = 0\n"
     );
-    let again = Manifest::from_bytes(NAME, again).expect("the moment is read back");
+    let again = Manifest::from_bytes(NAME, again).expect("the displayed expiry parses");
     assert_eq!(again.expires(), Some(expires));
 }

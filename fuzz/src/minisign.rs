@@ -1,5 +1,5 @@
-//! Keys and signatures: only what the owner of a key signed is proven, whatever was done to the
-//! key, the signature or the message. The key is made anew by each process.
+//! Keys and signatures: only the original signature of the original message verifies under the
+//! original key, after any edit of the three. Each process generates a new key.
 
 use std::path::Path;
 use std::sync::LazyLock;
@@ -7,14 +7,14 @@ use std::sync::LazyLock;
 use ::minisign::KeyPair;
 use portcullis::verify::{PublicKey, Signature, SignatureFault};
 
-use super::shown;
+use super::display;
 
 const KEY: &str = "kv.pub";
 const SIGNATURE: &str = "kv.minisig";
 const MESSAGE: &[u8] = b"the bytes that may run";
 const COMMENT: &str = "file:kv\tversion 1";
 
-/// Somebody who signed one message.
+/// A publisher and the one message that it signed.
 struct Publisher {
     key: PublicKey,
     key_file: String,
@@ -29,8 +29,8 @@ static PUBLISHER: LazyLock<Publisher> = LazyLock::new(|| {
     Publisher { key, key_file, signature_file: signed.to_string() }
 });
 
-/// Whether `bytes` lead to something that is a key or a signature. The first of them says what the
-/// others are: a key file, a signature, or what is done to a good signature, key file or message.
+/// Whether `bytes` give a valid key or signature. The first byte selects the meaning of the rest: a
+/// key file, a signature, or edits of the good signature, key file or message.
 pub fn check(bytes: &[u8]) -> bool {
     let Some((mode, rest)) = bytes.split_first() else {
         return false;
@@ -47,14 +47,14 @@ pub fn check(bytes: &[u8]) -> bool {
             let other = key(&edited(publisher.key_file.as_bytes(), rest));
             other.is_some_and(|other| {
                 let proven = other.verify(MESSAGE, &good()).is_ok();
-                assert_eq!(proven, other == publisher.key, "another key proves it: {other}");
+                assert_eq!(proven, other == publisher.key, "another key verifies the signature: {other}");
                 proven
             })
         }
         _ => {
             let message = edited(MESSAGE, rest);
             let proven = verify(&message, &good()).is_ok();
-            assert_eq!(proven, message == MESSAGE, "it is proven that another message was signed");
+            assert_eq!(proven, message == MESSAGE, "another message verifies");
             proven
         }
     }
@@ -64,11 +64,11 @@ fn good() -> Signature {
     Signature::from_bytes(SIGNATURE, PUBLISHER.signature_file.as_bytes()).expect("a good signature")
 }
 
-/// A key is a line of its file, and written as it was read.
+/// A key is a line of its file, and is displayed as it was parsed.
 fn key(bytes: &[u8]) -> Option<PublicKey> {
-    let key = shown::refused(PublicKey::from_bytes(KEY, bytes), KEY, bytes)?;
+    let key = display::accepted(PublicKey::from_bytes(KEY, bytes), KEY, bytes)?;
     let text = key.to_string();
-    shown::one_line(&text);
+    display::one_line(&text);
     assert_eq!(text.parse(), Ok(key));
     assert!(bytes.split(|byte| matches!(byte, b'\n' | b'\r')).any(|line| line.ends_with(text.as_bytes())));
     assert!(key.id().to_string().bytes().all(|digit| digit.is_ascii_hexdigit()));
@@ -76,17 +76,17 @@ fn key(bytes: &[u8]) -> Option<PublicKey> {
 }
 
 fn signature(bytes: &[u8]) -> Option<Signature> {
-    let signature = shown::refused(Signature::from_bytes(SIGNATURE, bytes), SIGNATURE, bytes)?;
+    let signature = display::accepted(Signature::from_bytes(SIGNATURE, bytes), SIGNATURE, bytes)?;
     assert_eq!(signature.path(), Path::new(SIGNATURE));
     if let Err(fault) = verify(MESSAGE, &signature) {
-        shown::one_line(&fault);
+        display::one_line(&fault);
     } else {
         assert!(proves_what_was_signed(&signature, bytes));
     }
     Some(signature)
 }
 
-/// In memory and as a stream, the answer is the same.
+/// Verification in memory and as a stream agree.
 fn verify(message: &[u8], signature: &Signature) -> Result<String, SignatureFault> {
     let key = &PUBLISHER.key;
     let proven = key.verify(message, signature).map(|comment| comment.as_str().to_owned());
@@ -95,19 +95,19 @@ fn verify(message: &[u8], signature: &Signature) -> Result<String, SignatureFaul
     proven
 }
 
-/// A signature proves something if it is the good one, but for the comment that is anybody's and
-/// how lines end.
+/// A signature verifies only if it is the good one. The untrusted comment and the line ends may
+/// differ.
 fn proves_what_was_signed(signature: &Signature, text: &[u8]) -> bool {
     let signed = |text: &str| text.lines().skip(1).map(str::to_owned).collect::<Vec<_>>();
     let is_good = str::from_utf8(text).is_ok_and(|text| signed(text) == signed(&PUBLISHER.signature_file));
     match verify(MESSAGE, signature) {
-        Ok(comment) => assert!(is_good && comment == COMMENT, "another signature proves it: {}", text.escape_ascii()),
-        Err(fault) => assert!(!is_good, "the good signature proves nothing: {fault}"),
+        Ok(comment) => assert!(is_good && comment == COMMENT, "another signature verifies: {}", text.escape_ascii()),
+        Err(fault) => assert!(!is_good, "the good signature does not verify: {fault}"),
     }
     is_good
 }
 
-/// What is done to `good`: four bytes say what, where (two of them), and with which byte.
+/// Applies edits to `good`. Each takes four bytes: the kind, the offset (two bytes), and a value.
 fn edited(good: &[u8], edits: &[u8]) -> Vec<u8> {
     let mut bytes = good.to_vec();
     for edit in edits.chunks_exact(4) {

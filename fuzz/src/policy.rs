@@ -1,5 +1,5 @@
-//! Policies: what is accepted has no key that nobody knows, denies nothing that it allows, and lets
-//! nobody else write plugins.
+//! Policies: an accepted policy has no unknown key, denies no digest that it allows, and lets no
+//! other user write plugins.
 
 use std::collections::BTreeSet;
 use std::path::{Component, Path};
@@ -7,31 +7,34 @@ use std::path::{Component, Path};
 use portcullis::verify::{Digest, Policy};
 use toml::{Table, Value};
 
-use super::shown;
+use super::display;
 
 const NAME: &str = "policy.toml";
 
 /// Whether `bytes` are a policy.
 pub fn check(bytes: &[u8]) -> bool {
-    if shown::refused(Policy::check_bytes(NAME, bytes), NAME, bytes).is_none() {
+    if display::accepted(Policy::check_bytes(NAME, bytes), NAME, bytes).is_none() {
         return false;
     }
-    let accepts = |more: &str| Policy::check_bytes(NAME, shown::extended(bytes, more)).is_ok();
+    let accepts = |more: &str| Policy::check_bytes(NAME, display::extended(bytes, more)).is_ok();
     assert!(accepts("# a comment"), "a comment changes the policy");
-    assert!(!accepts("nobody_knows_this_key = 1"), "an unknown key is overlooked");
-    assert!(!accepts("[nobody-knows-this-table]"), "an unknown table is overlooked");
+    assert!(!accepts("unknown_key = 1"), "an unknown key is accepted");
+    assert!(!accepts("[unknown-table]"), "an unknown table is accepted");
     let text = str::from_utf8(bytes).expect("a policy is text").trim_start_matches('\u{feff}');
-    makes_sense(&text.parse().expect("a policy is TOML"));
+    is_consistent(&text.parse().expect("a policy is TOML"));
     true
 }
 
-/// What the accepted document says, read without the types that accepted it.
-fn makes_sense(policy: &Table) {
+/// Checks the accepted document again, without the types that accepted it.
+fn is_consistent(policy: &Table) {
     let allowed = digests(policy, "allow");
-    assert!(allowed.is_disjoint(&digests(policy, "deny")), "it denies what it allows");
+    assert!(allowed.is_disjoint(&digests(policy, "deny")), "it denies an allowed digest");
     let directory = Path::new(policy["directory"].as_str().expect("a path"));
     let is_plain = |part| matches!(part, Component::RootDir | Component::Normal(_));
-    assert!(directory.is_absolute() && directory.components().all(is_plain), "{directory:?} is somewhere else");
+    assert!(
+        directory.is_absolute() && directory.components().all(is_plain),
+        "{directory:?} is not a plain absolute path"
+    );
     for kind in values(policy, "require") {
         let is_there = match kind.as_str() {
             Some("allow") => !allowed.is_empty(),
@@ -39,12 +42,12 @@ fn makes_sense(policy: &Table) {
             Some(other) => policy.contains_key(other),
             None => false,
         };
-        assert!(is_there, "{kind} is required, and can never vouch");
+        assert!(is_there, "{kind} is required but has no source");
     }
     let is_copied = policy.get("execution").and_then(Value::as_str) == Some("private-copy");
-    assert!(!is_copied || policy.contains_key("copies"), "there is no place for copies");
+    assert!(!is_copied || policy.contains_key("copies"), "there is no directory for copies");
     let mode = policy.get("place").and_then(|place| place.get("mode")).and_then(Value::as_integer).unwrap_or_default();
-    assert!((0..=0o7777).contains(&mode) && mode & 0o022 == 0, "others may write plugins: {mode:o}");
+    assert!((0..=0o7777).contains(&mode) && mode & 0o022 == 0, "others may write plugins: mode {mode:o}");
 }
 
 fn values<'a>(policy: &'a Table, key: &str) -> &'a [Value] {

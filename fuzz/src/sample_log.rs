@@ -1,6 +1,6 @@
-//! A log that somebody wrote who has its key, and all that was ever signed with that key: whatever
-//! is proven of other bytes must be about these records. Written here by the form that the
-//! documentation of `audit` gives, not by the library.
+//! A sample log and every note that its key ever signed. Anything that verifies under that key must
+//! be about these records. This file writes the log as the documentation of `audit` describes the
+//! format, without the library.
 
 use std::sync::LazyLock;
 
@@ -13,50 +13,49 @@ pub(super) const ORIGIN: &str = "example.com/log";
 /// The first record of the second file.
 pub(super) const SECOND_FILE: usize = 8;
 
-/// How many records the checkpoint is over that was kept elsewhere.
+/// The number of records that the kept checkpoint covers.
 pub(super) const KEPT: usize = 12;
 
 /// The log.
-pub(super) struct Trail {
+pub(super) struct SampleLog {
     pub(super) key: NoteVerifier,
-    /// Its events as JSON.
+    /// The events as JSON.
     pub(super) events: Vec<String>,
-    /// Its lines, without their line feeds.
+    /// The lines without their line feeds.
     pub(super) lines: Vec<String>,
-    /// Its checkpoints, and the one that was kept: by how many records they are over.
+    /// The checkpoints, including the kept one, each with the number of records that it covers.
     pub(super) notes: Vec<(usize, String)>,
 }
 
-pub(super) static TRAIL: LazyLock<Trail> = LazyLock::new(Trail::write);
+pub(super) static SAMPLE: LazyLock<SampleLog> = LazyLock::new(SampleLog::write);
 
-/// A key that is known to everybody, so that what was found once is found again: nothing else is
-/// ever signed with it.
+/// A fixed, public key, so that findings can be reproduced. It signs nothing else.
 pub(super) fn signer(byte: u8) -> NoteSigner {
     NoteSigner::new(ORIGIN, Zeroizing::new([byte; 32])).expect("a key")
 }
 
-impl Trail {
+impl SampleLog {
     fn write() -> Self {
         let signer = signer(7);
         let key = signer.verifier().clone();
-        let mut trail = Self { key, events: Vec::new(), lines: Vec::new(), notes: Vec::new() };
+        let mut log = Self { key, events: Vec::new(), lines: Vec::new(), notes: Vec::new() };
         for number in 0..16 {
-            let event = trail.event(number, &signer);
-            let line = sealed(number as u64, &last(&trail.lines), &event);
-            trail.events.push(event);
-            trail.lines.push(line);
+            let event = log.event(number, &signer);
+            let line = sealed(number as u64, &last(&log.lines), &event);
+            log.events.push(event);
+            log.lines.push(line);
             if number + 1 == KEPT {
-                trail.sign(&signer);
+                log.sign(&signer);
             }
         }
-        trail
+        log
     }
 
     fn event(&mut self, number: usize, signer: &NoteSigner) -> String {
         const CALL: &str = r#""launch":"00c0ffee00c0ffee","call":1,"method":"/proto.KV/Get""#;
         let log = format!(r#""format":"portcullis-audit/1","origin":"{ORIGIN}","key":"{}""#, self.key);
         match number {
-            0 => format!(r#"{{"type":"opened",{log},"writer":"somebody","pid":1,"mode":"required"}}"#),
+            0 => format!(r#"{{"type":"opened",{log},"writer":"sample","pid":1,"mode":"required"}}"#),
             5 | 10 | 14 => {
                 let note = self.sign(signer).replace('\n', r"\n");
                 format!(r#"{{"type":"checkpoint","note":"{note}"}}"#)
@@ -88,12 +87,12 @@ impl Trail {
         self.lines.iter().map(leaf).collect()
     }
 
-    /// The checkpoint that was kept.
+    /// The kept checkpoint.
     pub(super) fn kept(&self) -> &str {
         self.notes.iter().find(|(size, _)| *size == KEPT).map_or("", |(_, note)| note)
     }
 
-    /// Whether these lines are the records from `first` on.
+    /// Whether these lines are the records that start at `first`.
     pub(super) fn has(&self, first: usize, lines: &[&[u8]]) -> bool {
         let own = self.lines.get(first..first + lines.len());
         own.is_some_and(|own| own.iter().zip(lines).all(|(own, line)| own.as_bytes() == *line))
@@ -104,17 +103,17 @@ fn last(lines: &[String]) -> String {
     lines.last().map_or("0".repeat(64), |line| own_hash(line))
 }
 
-/// The hash that a line ends with.
+/// The hash at the end of a line.
 pub(super) fn own_hash(line: &str) -> String {
     line.get(line.len().saturating_sub(66)..line.len().saturating_sub(2)).unwrap_or_default().to_owned()
 }
 
-/// The record with this number of this event, behind the one with the hash `prev`.
+/// The record of an event with this number, after the record with the hash `prev`.
 pub(super) fn sealed(number: u64, prev: &str, event: &str) -> String {
     finished(&format!(r#"{{"v":1,"seq":{number},"time":"2027-01-15T08:00:00.000000Z","prev":"{prev}","event":{event}"#))
 }
 
-/// A line that begins so, with its hash.
+/// The line with its hash appended.
 pub(super) fn finished(body: &str) -> String {
     format!(r#"{body},"hash":"{}"}}"#, Digest::of(body))
 }
@@ -124,7 +123,7 @@ pub(super) fn leaf(line: impl AsRef<[u8]>) -> Digest {
     Digest::of([&[0], line.as_ref()].concat())
 }
 
-/// The hash of a tree (RFC 6962, section 2.1), as it is defined there.
+/// The hash of a tree, computed by its definition (RFC 6962, section 2.1).
 pub(super) fn root(leaves: &[Digest]) -> Digest {
     match leaves {
         [] => Digest::of([]),
