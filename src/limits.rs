@@ -6,7 +6,33 @@
 pub(crate) mod audit {}
 
 /// `authoring`
-pub(crate) mod authoring {}
+pub(crate) mod authoring {
+    /// Entries of a directory in which locked plugins are looked for.
+    pub(crate) const INVENTORY_ENTRIES: usize = 100_000;
+
+    /// Files and directories of one plugin in a manifest. A person signs for each.
+    pub(crate) const PLUGIN_ENTRIES: usize = 100_000;
+
+    /// Bytes of a file with a secret key. One that minisign writes has about 300.
+    pub(crate) const SECRET_KEY_FILE_BYTES: usize = 4096;
+
+    /// Bytes of a password: as many as minisign takes.
+    pub(crate) const PASSWORD_BYTES: usize = 1024;
+
+    /// Operations that a key file may ask for to derive its key: what minisign(1) asks for
+    /// (crypto_pwhash_scryptsalsa208sha256_OPSLIMIT_SENSITIVE of libsodium), some seconds.
+    pub(crate) const DERIVATION_OPERATIONS: u64 = 1 << 25;
+
+    /// Bytes of memory that a key file may ask for to derive its key: what minisign(1) asks for
+    /// (crypto_pwhash_scryptsalsa208sha256_MEMLIMIT_SENSITIVE of libsodium), a gibibyte.
+    pub(crate) const DERIVATION_MEMORY_BYTES: u64 = 1 << 30;
+
+    /// Bytes of an untrusted comment in a signature. minisign(1) always reads that many.
+    pub(crate) const UNTRUSTED_COMMENT_BYTES: usize = 512;
+
+    /// Bytes of a trusted comment in a signature. minisign(1) reads longer ones.
+    pub(crate) const TRUSTED_COMMENT_BYTES: usize = 4096;
+}
 
 /// `event`
 pub(crate) mod event {}
@@ -63,7 +89,8 @@ pub(crate) mod inspect {}
 
 /// `launch`, `exec` and `environment`
 pub(crate) mod launch {
-    /// The longest `NAME=value`, with its NUL byte. The kernel's bound (execve(2), `MAX_ARG_STRLEN`).
+    /// The longest `NAME=value`, with its NUL byte. The kernel's bound (execve(2),
+    /// `MAX_ARG_STRLEN`).
     pub(crate) const ENVIRONMENT_VARIABLE_BYTES: usize = 128 * 1024;
 
     /// Bytes of a variable's name that an error quotes.
@@ -73,11 +100,12 @@ pub(crate) mod launch {
     /// attempts this is one second; the reason passes within milliseconds.
     pub(crate) const BUSY_RETRIES: u32 = 200;
 
-    /// How often a new process is checked for being traceable before its memory is set up. The first
-    /// or second check nearly always decides.
+    /// How often a new process is checked for being traceable before its memory is set up. The
+    /// first or second check nearly always decides.
     pub(crate) const TRACE_CHECKS: u32 = 100;
 
-    /// The stack of a new process until it executes the plugin, in bytes. It runs a few system calls.
+    /// The stack of a new process until it executes the plugin, in bytes. It runs a few system
+    /// calls.
     pub(crate) const CHILD_STACK_BYTES: usize = 64 * 1024;
 }
 
@@ -86,7 +114,8 @@ pub(crate) mod machine {
     /// The largest file of `/proc` and `/sys` that is read. A list of mounts can be long.
     pub(crate) const KERNEL_FILE_BYTES: u64 = 1024 * 1024;
 
-    /// Entries of a plugin directory that are checked. A directory with more is reported as unknown.
+    /// Entries of a plugin directory that are checked. A directory with more is reported as
+    /// unknown.
     pub(crate) const DIRECTORY_ENTRIES: usize = 10_000;
 
     /// Paths that the evidence names one by one. It counts the others.
@@ -98,8 +127,8 @@ pub(crate) mod plugin {}
 
 /// `rpc`
 pub(crate) mod rpc {
-    /// The largest message that this crate recommends to accept. tonic's own default is 4 MiB, which
-    /// plugins of go-plugin exceed.
+    /// The largest message that this crate recommends to accept. tonic's own default is 4 MiB,
+    /// which plugins of go-plugin exceed.
     pub(crate) const MESSAGE_BYTES: usize = 64 * 1024 * 1024;
 
     /// The largest response of the health service. A real one has a few bytes.
@@ -160,8 +189,8 @@ pub(crate) mod transport {
     /// Calls that a plugin accepts from a connection before its other tasks run.
     pub(crate) const CALLS_PER_TURN: usize = 4;
 
-    /// Bytes of one connection that may be queued before the peer has granted capacity. HTTP/2 keeps
-    /// them until it does, also after their calls were cancelled. Senders of more wait.
+    /// Bytes of one connection that may be queued before the peer has granted capacity. HTTP/2
+    /// keeps them until it does, also after their calls were cancelled. Senders of more wait.
     pub(crate) const UNSENT_BYTES: usize = 16 * 1024 * 1024;
 
     /// Connections of other processes than the host's that may be in the TLS handshake together.

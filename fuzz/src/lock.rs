@@ -46,6 +46,6 @@ fn is_sound(plugin: &LockedPlugin) {
     }
     for (platform, artifact) in &plugin.artifacts {
         display::one_line(platform);
-        artifact.vouched_by.iter().for_each(|key| display::one_line(key));
+        artifact.signed_by.iter().for_each(|key| display::one_line(key));
     }
 }

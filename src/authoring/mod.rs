@@ -1,5 +1,5 @@
-//! What people edit and publish: changes of a lock file, manifests made and compared, signatures.
-//! Nothing on the path of a launch uses it.
+//! For people who edit and publish: changes of a lock file, manifests, signatures. A launch never
+//! uses this module.
 #![forbid(unsafe_code)]
 
 mod lock;
@@ -8,6 +8,7 @@ mod manifest;
 pub mod sign;
 
 pub use lock::{
-    Candidate, Change, Consent, Inventory, Item, LockHold, LockRefusal, LockWriteError, Offer, OfferError, Presence,
+    Candidate, CandidateBuilder, CandidateError, Change, Inventory, InventoryItem, InventoryStatus, LockFileGuard,
+    LockRefusal, LockWriteError, Overrides,
 };
 pub use manifest::{Claims, Difference, ManifestError};

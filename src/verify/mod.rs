@@ -22,6 +22,7 @@ pub use decision::{
     SourceKindError, VerifiedPlugin,
 };
 pub use sources::checksums::{ChecksumFault, Checksums};
+pub use sources::error::{SourceError, SourceFault};
 pub use sources::expiry::{Expiry, ExpiryError};
 pub use sources::key::{KeyFault, KeyId, PublicKey};
 pub use sources::lock::{Artifact, Lock, LockFault, LockedPlugin, Subject};
@@ -31,7 +32,6 @@ pub use sources::manifest::{
 };
 pub use sources::name::{NameError, Platform, PlatformError, PluginName};
 pub use sources::signature::{Signature, SignatureFault, TrustedComment};
-pub use sources::source_error::{SourceError, SourceFault};
 
 pub use crate::digest::{Digest, DigestError};
 

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use portcullis::authoring::{Candidate, Offer};
+use portcullis::authoring::{Candidate, CandidateBuilder};
 use portcullis::verify::{Checksums, Platform, PluginName, Version};
 
 use super::outcome::NotWritten;
@@ -54,7 +54,7 @@ pub(super) struct CandidateOptions {
 
 impl CandidateOptions {
     /// Examines each file, in order.
-    pub(super) fn examine(&self, files: &[PathBuf]) -> Result<Vec<Offer>, NotWritten> {
+    pub(super) fn examine(&self, files: &[PathBuf]) -> Result<Vec<Candidate>, NotWritten> {
         let checksums = self.sums.as_ref().map(Checksums::read).transpose()?.map(Arc::new);
         let keys = self.key.iter().map(KeyArgument::read).collect::<Result<Vec<_>, _>>()?;
         let examine = |file: &PathBuf| {
@@ -62,13 +62,13 @@ impl CandidateOptions {
             if let Some(checksums) = &checksums {
                 candidate = candidate.with_checksums(checksums.clone());
             }
-            Ok(keys.iter().copied().fold(candidate, Candidate::trust).examine()?)
+            Ok(keys.iter().copied().fold(candidate, CandidateBuilder::trust).examine()?)
         };
         files.iter().map(examine).collect()
     }
 
-    fn candidate(&self, file: &Path) -> Candidate {
-        let mut candidate = Candidate::new(file);
+    fn candidate(&self, file: &Path) -> CandidateBuilder {
+        let mut candidate = Candidate::builder(file);
         if let Some(name) = &self.known_as {
             candidate = candidate.with_name(name.clone());
         }

@@ -5,7 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use cli_support::Exit;
-use portcullis::authoring::{Consent, Offer};
+use portcullis::authoring::{Candidate, Overrides};
 use portcullis::verify::{Lock, Platform, PluginName, SourceError, SourceFault};
 
 use super::candidates::CandidateOptions;
@@ -52,17 +52,17 @@ pub(super) fn run_add(arguments: &AddArguments) -> Exit {
 }
 
 fn add(arguments: &AddArguments) -> Result<Exit, NotWritten> {
-    let _turn = Lock::hold(&arguments.options.lock)?;
+    let _turn = Lock::exclusive(&arguments.options.lock)?;
     let mut lock = match Lock::read(&arguments.options.lock) {
         Err(error) if is_missing(&error) => Lock::new(&arguments.options.lock),
         read => read?,
     };
     let consent = match arguments.dangerous_other_signer {
-        true => Consent::none().dangerous_other_signer(),
-        false => Consent::none(),
+        true => Overrides::none().dangerous_other_signer(),
+        false => Overrides::none(),
     };
     let offers = arguments.candidates.examine(&arguments.files)?;
-    let changes = offers.iter().map(|offer| lock.agree(offer, consent)).collect::<Result<Vec<_>, _>>()?;
+    let changes = offers.iter().map(|offer| lock.add(offer, consent)).collect::<Result<Vec<_>, _>>()?;
     lock.write()?;
     Ok(outcome::changes(ADD, &arguments.options, &changes, &offers))
 }
@@ -112,8 +112,8 @@ pub(crate) struct UpdateArguments {
 }
 
 impl UpdateArguments {
-    fn consent(&self) -> Consent {
-        let mut consent = Consent::none();
+    fn consent(&self) -> Overrides {
+        let mut consent = Overrides::none();
         if self.dangerous_downgrade {
             consent = consent.dangerous_downgrade();
         }
@@ -132,13 +132,13 @@ pub(super) fn run_update(arguments: &UpdateArguments) -> Exit {
 }
 
 fn update(arguments: &UpdateArguments) -> Result<Exit, NotWritten> {
-    let _turn = Lock::hold(&arguments.options.lock)?;
+    let _turn = Lock::exclusive(&arguments.options.lock)?;
     let mut lock = Lock::read(&arguments.options.lock)?;
     let mut offers = arguments.candidates.examine(&arguments.files)?;
     offers.sort_by(|one, other| one.name().cmp(other.name()));
     let plugins = offers.chunk_by(|one, other| one.name() == other.name());
     let changes =
-        plugins.map(|offers: &[Offer]| lock.update(offers, arguments.consent())).collect::<Result<Vec<_>, _>>()?;
+        plugins.map(|offers: &[Candidate]| lock.update(offers, arguments.consent())).collect::<Result<Vec<_>, _>>()?;
     lock.write()?;
     Ok(outcome::changes(UPDATE, &arguments.options, &changes, &offers))
 }
@@ -170,9 +170,9 @@ pub(super) fn run_remove(arguments: &RemoveArguments) -> Exit {
 }
 
 fn remove(arguments: &RemoveArguments) -> Result<Exit, NotWritten> {
-    let _turn = Lock::hold(&arguments.options.lock)?;
+    let _turn = Lock::exclusive(&arguments.options.lock)?;
     let mut lock = Lock::read(&arguments.options.lock)?;
-    let change = lock.withdraw(&arguments.name, arguments.platform.as_ref())?;
+    let change = lock.remove(&arguments.name, arguments.platform.as_ref())?;
     lock.write()?;
     Ok(outcome::changes(REMOVE, &arguments.options, &[change], &[]))
 }

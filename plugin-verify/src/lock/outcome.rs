@@ -5,7 +5,7 @@ use std::path::Path;
 
 use cli_support::{Exit, OutputFormat, Problem};
 use portcullis::Escaped;
-use portcullis::authoring::{Change, LockRefusal, LockWriteError, Offer, OfferError};
+use portcullis::authoring::{Candidate, CandidateError, Change, LockRefusal, LockWriteError};
 use portcullis::verify::{LockedPlugin, SourceError, Subject, VerifyError};
 use serde_json::{Value, json};
 
@@ -14,7 +14,7 @@ use crate::{OUTPUT, hint};
 
 /// Prints the changes of the lock file, and warns about plugins for other platforms, which were not
 /// examined.
-pub(super) fn changes(verb: &str, options: &LockOptions, changes: &[Change], offers: &[Offer]) -> Exit {
+pub(super) fn changes(verb: &str, options: &LockOptions, changes: &[Change], offers: &[Candidate]) -> Exit {
     let unexamined: Vec<String> = offers.iter().filter(|offer| !offer.runs_here()).map(unexamined).collect();
     if options.format.json {
         let changes: Vec<Value> = changes.iter().map(document).collect();
@@ -28,7 +28,7 @@ pub(super) fn changes(verb: &str, options: &LockOptions, changes: &[Change], off
     OUTPUT.print(text, Exit::Success)
 }
 
-fn unexamined(offer: &Offer) -> String {
+fn unexamined(offer: &Candidate) -> String {
     format!("{} for {}", offer.name(), offer.platform())
 }
 
@@ -51,7 +51,7 @@ fn plugin(plugin: &LockedPlugin) -> Value {
         };
         json!({
             "platform": platform.to_string(), kind: artifact.subject.digest().to_string(),
-            "vouched_by": artifact.vouched_by.map(|key| key.to_string()),
+            "vouched_by": artifact.signed_by.map(|key| key.to_string()),
         })
     });
     json!({
@@ -87,14 +87,14 @@ impl From<SourceError> for NotWritten {
     }
 }
 
-impl From<OfferError> for NotWritten {
-    fn from(error: OfferError) -> Self {
+impl From<CandidateError> for NotWritten {
+    fn from(error: CandidateError) -> Self {
         let advice = match &error {
-            OfferError::Verify(VerifyError::Refused { reason, .. }) => hint::what_to_do(reason),
-            OfferError::Disagreement { .. } => {
+            CandidateError::Verify(VerifyError::Refused { reason, .. }) => hint::what_to_do(reason),
+            CandidateError::Disagreement { .. } => {
                 Some("leave out the option that contradicts the manifest, or name the right manifest with --manifest")
             }
-            OfferError::OtherPlatform { .. } => Some("name the platform of the build with --platform"),
+            CandidateError::OtherPlatform { .. } => Some("name the platform of the build with --platform"),
             _ => None,
         };
         match error.is_refusal() {

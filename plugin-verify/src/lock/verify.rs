@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use cli_support::Exit;
-use portcullis::authoring::{Inventory, Item, Presence};
+use portcullis::authoring::{Inventory, InventoryItem, InventoryStatus};
 use portcullis::verify::Lock;
 use portcullis::{Escaped, verify::PluginName};
 use serde_json::{Map, Value, json};
@@ -92,9 +92,9 @@ fn say(text: &str) -> Exit {
     OUTPUT.print(text, Exit::Success)
 }
 
-fn verdict(item: Item) -> (PluginName, Option<(PathBuf, Verdict)>) {
-    let found = match item.presence {
-        Presence::Present(decision) => Some((decision.path().to_path_buf(), decision.into_outcome().into())),
+fn verdict(item: InventoryItem) -> (PluginName, Option<(PathBuf, Verdict)>) {
+    let found = match item.status {
+        InventoryStatus::Present(decision) => Some((decision.path().to_path_buf(), decision.into_outcome().into())),
         _ => None,
     };
     (item.name, found)

@@ -106,12 +106,12 @@ fn a_signed_manifest_says_what_it_is_and_its_signer_stays() {
 
     rebuild(&fixture.plugin);
     refused(&lock(place, &["update", "--key", "ours.pub", "plugin"]), "its SHA-256 is not the expected one");
-    refused(&lock(place, &["update", "--version", "1.3.0", "plugin"]), "vouched for by nobody");
+    refused(&lock(place, &["update", "--version", "1.3.0", "plugin"]), "the candidate is unsigned");
     publish(place, "other", &["--version", "1.3.0"]);
     let update = ["update", "--key", "other.pub", "plugin"];
     refused(&lock(place, &update), "ask the publisher, not the file, whether the key has changed");
     publish(place, "ours", &["--version", "1.1.9"]);
-    refused(&lock(place, &["update", "--key", "ours.pub", "plugin"]), "would go back to version 1.1.9");
+    refused(&lock(place, &["update", "--key", "ours.pub", "plugin"]), "to version 1.1.9");
     succeeded(lock(place, &["update", "--key", "ours.pub", "--dangerous-downgrade", "plugin"]));
     publish(place, "other", &["--version", "1.3.0"]);
     succeeded(lock(place, &[&update[..], &["--dangerous-other-signer"]].concat()));

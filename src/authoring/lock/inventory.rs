@@ -1,61 +1,58 @@
-//! Plugins on disk held against a lock file: is everything there that was agreed to, and what is
-//! there besides? The verdict on each is a policy's.
+//! Compares files on disk with a lock: which locked plugins are present, which are missing, and
+//! which files belong to none. A policy decides about each plugin.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::limits::authoring::INVENTORY_ENTRIES as ENTRIES;
 use crate::verify::{Decision, ImageCache, Lock, Manifest, Platform, PluginName, Policy, SignedManifest, SourceKind};
 
-/// How many entries of a directory are looked at.
-const ENTRIES: usize = 100_000;
-
-/// What there is of the plugins of a lock file that are for this machine, and what else there is.
+/// The plugins of a lock as they are on disk.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Inventory {
-    /// Every plugin that is locked for this machine, in the order of their names.
-    pub items: Vec<Item>,
-    /// What lies in the directory, or was named, and is neither a plugin of the lock file nor
-    /// belongs to one.
+    /// Each plugin that is locked for this machine, sorted by name.
+    pub items: Vec<InventoryItem>,
+    /// Each file that is not a locked plugin, its manifest or its signature.
     pub unknown: Vec<PathBuf>,
-    /// The plugins that are locked for other machines only.
+    /// The plugins that are locked for other platforms only.
     pub elsewhere: Vec<PluginName>,
 }
 
-/// One plugin of a lock file.
+/// One locked plugin.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct Item {
-    /// The plugin.
+pub struct InventoryItem {
+    /// The name of the plugin.
     pub name: PluginName,
-    /// What there is of it.
-    pub presence: Presence,
+    /// Whether it is present, and allowed.
+    pub status: InventoryStatus,
 }
 
-/// What there is of a plugin.
+/// Whether a locked plugin is present.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum Presence {
-    /// Nothing.
+pub enum InventoryStatus {
+    /// No file has its name.
     Missing,
-    /// Something, and this is what a policy with the lock file says of it.
+    /// A file or directory has its name, and this is the decision of a policy with the lock.
     Present(Box<Decision>),
 }
 
 impl Inventory {
-    /// Looks for the plugins of `lock` in `directory`, under their names.
+    /// Looks for the plugins of `lock` in `directory`, by name.
     ///
     /// # Errors
     ///
-    /// When the directory cannot be read, or has more than 100 000 entries.
+    /// If the directory cannot be read, or has more than 100 000 entries.
     pub fn of_directory(lock: impl Into<Arc<Lock>>, directory: impl AsRef<Path>) -> io::Result<Self> {
         let (lock, directory) = (lock.into(), directory.as_ref());
         let mut present = Vec::new();
         for entry in fs::read_dir(directory)? {
             if present.len() == ENTRIES {
-                return Err(io::Error::other(format!("it has more than {ENTRIES} entries")));
+                return Err(io::Error::other(format!("the directory has more than {ENTRIES} entries")));
             }
             present.push(entry?.path());
         }
@@ -65,7 +62,7 @@ impl Inventory {
         Ok(Self::of(lock, present))
     }
 
-    /// Looks for the plugins of `lock` among `files`, by their file names.
+    /// Looks for the plugins of `lock` among `files`, by file name.
     pub fn of_files(lock: impl Into<Arc<Lock>>, files: impl IntoIterator<Item = PathBuf>) -> Self {
         Self::of(lock.into(), files.into_iter().collect())
     }
@@ -80,28 +77,28 @@ impl Inventory {
                 inventory.elsewhere.push(name.clone());
                 continue;
             }
-            let found: Vec<PathBuf> = present.extract_if(.., |path| is_called(path, name.as_str())).collect();
+            let found: Vec<PathBuf> = present.extract_if(.., |path| has_name(path, name.as_str())).collect();
             if found.is_empty() {
-                inventory.items.push(Item { name: name.clone(), presence: Presence::Missing });
+                inventory.items.push(InventoryItem { name: name.clone(), status: InventoryStatus::Missing });
             }
             for path in found {
                 let decision = Box::new(policy.decide_as(name.clone(), path));
-                inventory.items.push(Item { name: name.clone(), presence: Presence::Present(decision) });
+                inventory.items.push(InventoryItem { name: name.clone(), status: InventoryStatus::Present(decision) });
             }
-            // They say what the plugin is, and are looked at with it or not at all.
-            present.retain(|path| !is_about(path, name));
+            // The manifest and its signature are checked with the plugin.
+            present.retain(|path| !is_manifest_of(path, name));
         }
         inventory.unknown = present;
         inventory
     }
 }
 
-fn is_called(path: &Path, name: &str) -> bool {
+fn has_name(path: &Path, name: &str) -> bool {
     path.file_name().is_some_and(|found| found == name)
 }
 
-/// Whether it is the manifest of the plugin, or the signature of that.
-fn is_about(path: &Path, name: &PluginName) -> bool {
+/// Whether `path` is the manifest of the plugin or the signature of the manifest.
+fn is_manifest_of(path: &Path, name: &PluginName) -> bool {
     let manifest = format!("{name}{}", Manifest::SUFFIX);
-    is_called(path, &manifest) || is_called(path, &format!("{manifest}{}", SignedManifest::SUFFIX))
+    has_name(path, &manifest) || has_name(path, &format!("{manifest}{}", SignedManifest::SUFFIX))
 }

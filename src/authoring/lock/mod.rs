@@ -1,19 +1,17 @@
-//! Changes of a lock file by explicit commands: a candidate is examined, offered, agreed to and
-//! written. Nothing is ever added because it was seen.
+//! Changes of a lock file by explicit commands: a candidate is checked, added to the lock, and the
+//! file is written. Nothing is ever added because a host found or ran it.
 
-mod agree;
-mod change;
+mod candidate;
+mod changes;
+mod error;
+mod file;
 mod inventory;
-mod offer;
-mod refusal;
-mod write;
 
-pub use agree::Consent;
-pub use change::Change;
-pub use inventory::{Inventory, Item, Presence};
-pub use offer::{Candidate, Offer};
-pub use refusal::{LockRefusal, OfferError};
-pub use write::{LockHold, LockWriteError};
+pub use candidate::{Candidate, CandidateBuilder};
+pub use changes::{Change, Overrides};
+pub use error::{CandidateError, LockRefusal};
+pub use file::{LockFileGuard, LockWriteError};
+pub use inventory::{Inventory, InventoryItem, InventoryStatus};
 
 #[cfg(test)]
-mod candidates;
+mod tests;

@@ -1,7 +1,7 @@
-//! Manifests made from the files of a plugin, and compared with them.
+//! Manifests: written from the files of a plugin, and compared with them.
 
-mod compare;
-mod create;
+mod claims;
+mod difference;
 
-pub use compare::Difference;
-pub use create::{Claims, ManifestError};
+pub use claims::{Claims, ManifestError};
+pub use difference::Difference;

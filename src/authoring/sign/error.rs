@@ -1,33 +1,34 @@
-//! Why a key could not be made or used, sorted by who must act: its owner, or the machine.
+//! Why a key or signature could not be made, sorted by who must act: the owner of the key, or the
+//! administrator of the machine.
 
 use std::io;
 use std::path::PathBuf;
 
 use crate::Escaped;
 
-/// Nothing was signed, or no key was made.
+/// Why nothing was signed, or no key was created.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SignError {
     /// A key file could not be read.
-    #[error("{} cannot be read", Escaped::path(path))]
+    #[error("cannot read {}", Escaped::path(path))]
     Unreadable {
         /// The file as the caller named it.
         path: PathBuf,
-        /// The system's answer.
+        /// The cause.
         source: io::Error,
     },
-    /// A key file is no regular file.
-    #[error("{} is {kind}, not a regular file", Escaped::path(path))]
+    /// A key file is not a regular file.
+    #[error("{} is {kind}, expected a regular file", Escaped::path(path))]
     NotRegular {
         /// The file as the caller named it.
         path: PathBuf,
-        /// What it is instead.
+        /// Its type, with an article.
         kind: &'static str,
     },
-    /// Others than the owner may read or write the key file.
+    /// The mode of the key file lets the group or everyone else read or write it.
     #[error(
-        "{} is open to others, its mode is {mode:04o}: make it yours alone (chmod 600), and consider whether the key is still secret",
+        "{} has mode {mode:04o}, expected 0600 or stricter: run chmod 600, and consider whether the key is still secret",
         Escaped::path(path)
     )]
     Exposed {
@@ -36,80 +37,83 @@ pub enum SignError {
         /// Its permission bits.
         mode: u32,
     },
-    /// The file is no secret key.
-    #[error("{} is no secret key, as minisign writes it", Escaped::path(path))]
+    /// The file does not contain a secret key.
+    #[error("{} is not a secret key in the format of minisign", Escaped::path(path))]
     NoSecretKey {
         /// The file as the caller named it.
         path: PathBuf,
     },
-    /// Deriving the key from the password would take more than minisign ever asks for.
-    #[error("{} asks for more work than any key of minisign to derive it from its password", Escaped::path(path))]
+    /// The key file asks for more work or memory than minisign ever does.
+    #[error(
+        "{} asks for more work or memory to derive the key from the password than minisign ever does",
+        Escaped::path(path)
+    )]
     Excessive {
         /// The file as the caller named it.
         path: PathBuf,
     },
-    /// The key is encrypted, and there was no password.
-    #[error("{} is encrypted, and no password was given", Escaped::path(path))]
+    /// The key is encrypted, and no password was given.
+    #[error("{} is encrypted, but no password was given", Escaped::path(path))]
     PasswordNeeded {
         /// The file as the caller named it.
         path: PathBuf,
     },
-    /// There was a password, and the key is not encrypted: not the key that was meant, perhaps.
-    #[error("{} is not encrypted, and a password was given", Escaped::path(path))]
+    /// A password was given, and the key is not encrypted: perhaps it is the wrong key.
+    #[error("{} is not encrypted, but a password was given", Escaped::path(path))]
     NotEncrypted {
         /// The file as the caller named it.
         path: PathBuf,
     },
-    /// The password is another one, or the file was damaged: the two cannot be told apart.
-    #[error("{} does not open with this password, or is damaged", Escaped::path(path))]
+    /// The password is wrong or the file is damaged. The format does not distinguish the two.
+    #[error("cannot decrypt {}: the password is wrong or the file is damaged", Escaped::path(path))]
     WrongPassword {
         /// The file as the caller named it.
         path: PathBuf,
     },
-    /// The key does not fit together.
-    #[error("{} is damaged: its parts do not belong together", Escaped::path(path))]
+    /// The parts of the key do not match.
+    #[error("{} is damaged: its checksum or public key does not match", Escaped::path(path))]
     Damaged {
         /// The file as the caller named it.
         path: PathBuf,
     },
-    /// A password protects nothing when it is empty.
+    /// The password is empty.
     #[error("the password is empty")]
     EmptyPassword,
-    /// The password is longer than minisign takes.
+    /// The password is longer than minisign accepts.
     #[error("the password is longer than {limit} bytes")]
     LongPassword {
         /// The limit in bytes.
         limit: usize,
     },
-    /// The password is not one line of UTF-8, so that another program would read another one.
+    /// The password is not one line of UTF-8. Another program would read another password.
     #[error("the password is not one line of UTF-8")]
     PasswordNotText,
     /// The password could not be read.
-    #[error("the password cannot be read")]
+    #[error("cannot read the password")]
     PasswordUnreadable(#[source] io::Error),
-    /// A comment would not be read as it was written.
+    /// A verifier would not read the comment as it was written.
     #[error(
-        "a comment is one line of at most {limit} bytes, without control characters and without blanks at its ends"
+        "a comment must be one line of at most {limit} bytes, without control characters and without blanks at its ends"
     )]
     Comment {
         /// The limit in bytes.
         limit: usize,
     },
-    /// What was to be signed could not be read to its end.
-    #[error("what was to be signed cannot be read")]
+    /// The message could not be read to its end.
+    #[error("cannot read the message")]
     Message(#[source] io::Error),
-    /// A key file could not be written, or was there already.
-    #[error("{} cannot be written", Escaped::path(path))]
+    /// A key file could not be written, or exists already.
+    #[error("cannot write {}", Escaped::path(path))]
     Unwritable {
         /// The file as the caller named it.
         path: PathBuf,
-        /// The system's answer.
+        /// The cause.
         source: io::Error,
     },
-    /// The system gave no random numbers, or what was made did not verify.
-    #[error("no key or signature could be made: {reason}")]
+    /// The system has no random numbers, or a new signature did not verify.
+    #[error("cannot create a key or signature: {reason}")]
     Machine {
-        /// What the signing code said.
+        /// The message of the signing code.
         reason: String,
     },
 }
@@ -138,7 +142,7 @@ impl SignError {
         }
     }
 
-    /// What the crate says when nothing but the machine can be at fault.
+    /// An error of the crate `minisign` where only the machine can be at fault.
     pub(super) fn machine(error: minisign::PError) -> Self {
         Self::Machine { reason: Escaped::new(&error.to_string()).to_string() }
     }

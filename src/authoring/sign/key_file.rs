@@ -1,4 +1,4 @@
-//! A secret key as it lies on disk, encrypted or not. Opens it; signs nothing.
+//! A file with a secret key, encrypted or not: reads and decrypts it. Signs nothing.
 
 use std::fmt;
 use std::io::Read;
@@ -11,13 +11,11 @@ use zeroize::Zeroizing;
 
 use super::{Password, SecretKey, SignError};
 use crate::fs::{Ownership, RegularFileError, Symlinks, open_regular};
+use crate::limits::authoring::{DERIVATION_MEMORY_BYTES, DERIVATION_OPERATIONS, SECRET_KEY_FILE_BYTES as LIMIT};
 use crate::verify::UNTRUSTED;
 
-/// The largest key file that is read in bytes.
-const LIMIT: usize = 4096;
-
-/// Where the parts of a secret key lie: algorithm, derivation, checksum algorithm, salt, costs in
-/// operations and memory, then what is encrypted: id, seed, public key, checksum.
+/// The layout of a secret key: algorithm, derivation, checksum algorithm, salt, cost in operations,
+/// cost in memory; then the encrypted part: id, seed, public key, checksum.
 pub(super) const LENGTH: usize = 158;
 const ALGORITHMS: std::ops::Range<usize> = 0..6;
 const OPERATIONS: std::ops::Range<usize> = 38..46;
@@ -27,13 +25,7 @@ const CHECKSUM: std::ops::Range<usize> = 126..158;
 const PLAIN: &[u8; 6] = b"Ed\0\0B2";
 const SCRYPT: &[u8; 6] = b"EdScB2";
 
-/// The costs that minisign(1) asks for (crypto_pwhash_scryptsalsa208sha256_OPSLIMIT_SENSITIVE and
-/// MEMLIMIT_SENSITIVE of libsodium): some seconds, and a gibibyte. A file that asks for more was
-/// not made by it.
-const OPERATIONS_LIMIT: u64 = 1 << 25;
-const MEMORY_LIMIT: u64 = 1 << 30;
-
-/// A file with a secret key, read and not yet opened.
+/// The content of a key file. Wiped when it is dropped.
 pub struct KeyFile {
     path: PathBuf,
     text: Zeroizing<String>,
@@ -41,13 +33,14 @@ pub struct KeyFile {
 }
 
 impl KeyFile {
-    /// Reads a key file: a line of untrusted comment and the line with the key, as minisign(1) and
-    /// [`KeyPair`](super::KeyPair) write it.
+    /// Reads a key file: a line with an untrusted comment and a line with the key, as minisign(1)
+    /// and [`KeyPair`](super::KeyPair) write it.
     ///
     /// # Errors
     ///
-    /// [`SignError::Exposed`] when others than its owner may read or write it,
-    /// [`SignError::NoSecretKey`] when it holds anything else, and when it cannot be read.
+    /// [`SignError::Exposed`] if others than its owner may read or write it,
+    /// [`SignError::NoSecretKey`] if it contains anything else, [`SignError::NotRegular`] and
+    /// [`SignError::Unreadable`].
     pub fn read(path: impl AsRef<Path>) -> Result<Self, SignError> {
         let path = path.as_ref();
         let text = text(path)?;
@@ -64,13 +57,13 @@ impl KeyFile {
         Ok(Self { path: path.to_path_buf(), text, bytes })
     }
 
-    /// Whether a password is needed to open it.
+    /// Whether the key is encrypted and needs a password.
     pub fn is_encrypted(&self) -> bool {
         self.bytes[ALGORITHMS] == *SCRYPT
     }
 
-    /// Opens the key, with its password if it is encrypted. That takes the time and memory that the
-    /// file asks for: up to some seconds and a gibibyte.
+    /// Returns the key, decrypted with `password` if it is encrypted. Takes the time and memory
+    /// that the file asks for: up to some seconds and a gibibyte.
     ///
     /// # Errors
     ///
@@ -89,7 +82,7 @@ impl KeyFile {
 
     fn decrypt(&self, password: &Password) -> Result<minisign::SecretKey, SignError> {
         let path = || self.path.clone();
-        if self.number(OPERATIONS) > OPERATIONS_LIMIT || self.number(MEMORY) > MEMORY_LIMIT {
+        if self.number(OPERATIONS) > DERIVATION_OPERATIONS || self.number(MEMORY) > DERIVATION_MEMORY_BYTES {
             return Err(SignError::Excessive { path: path() });
         }
         let file = minisign::SecretKeyBox::from(self.text.to_string());
@@ -100,8 +93,8 @@ impl KeyFile {
     }
 
     fn plain(&self) -> Result<minisign::SecretKey, SignError> {
-        // minisign(1) leaves the checksum of such a key empty; what fits together in it is seen
-        // when it signs.
+        // minisign(1) leaves the checksum of an unencrypted key empty. Whether its parts match
+        // shows when `SecretKey::new` signs with it.
         let opened = if self.bytes[CHECKSUM] == [0; CHECKSUM.end - CHECKSUM.start] {
             minisign::SecretKey::from_bytes(&self.bytes)
         } else {
@@ -115,7 +108,7 @@ impl KeyFile {
     }
 }
 
-/// The text of a file that nobody but its owner may look into.
+/// The text of a file that is open to its owner alone.
 fn text(path: &Path) -> Result<Zeroizing<String>, SignError> {
     let unreadable = |source| SignError::Unreadable { path: path.to_path_buf(), source };
     let file = open_regular(path, Symlinks::Follow).map_err(|error| match error {
@@ -126,7 +119,7 @@ fn text(path: &Path) -> Result<Zeroizing<String>, SignError> {
     if found.is_open_to_others() {
         return Err(SignError::Exposed { path: path.to_path_buf(), mode: found.mode });
     }
-    // All of it at once, because a vector that grows leaves copies behind.
+    // Allocated whole, because a vector that grows leaves copies behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(LIMIT + 1));
     file.take(LIMIT as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     match str::from_utf8(&bytes) {

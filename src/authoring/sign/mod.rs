@@ -1,5 +1,5 @@
-//! Signing what others will verify: secret keys and signatures in the form of minisign(1). Beside
-//! the stages: nothing that runs plugins uses it.
+//! Secret keys and signatures in the format of minisign(1), for publishers. A host that runs
+//! plugins never uses this module.
 //!
 //! ```no_run
 //! use portcullis::authoring::sign::{KeyFile, KeyPair, Password};
@@ -14,20 +14,20 @@
 //!
 //! # Security
 //!
-//! Our copies of keys and passwords are wiped when they are dropped. Those that the crate
-//! `minisign` makes while it derives, signs and generates are not: sign in a process that ends
-//! afterwards.
+//! The copies of keys and passwords that this module holds are wiped when they are dropped. Copies
+//! that the crate `minisign` makes while it derives, signs and generates are not: sign in a process
+//! that ends afterwards.
 #![forbid(unsafe_code)]
 
 mod error;
 mod key_file;
-mod pair;
+mod key_pair;
 mod password;
 mod secret_key;
 
 pub use error::SignError;
 pub use key_file::KeyFile;
-pub use pair::KeyPair;
+pub use key_pair::KeyPair;
 pub use password::Password;
 pub use secret_key::SecretKey;
 

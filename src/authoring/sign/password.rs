@@ -1,4 +1,4 @@
-//! A password, kept apart from everything that is shown. Says nothing about how good it is.
+//! A password of a key file. Does not judge its strength.
 
 use std::fmt;
 use std::fs::File;
@@ -8,20 +8,21 @@ use std::path::Path;
 use zeroize::Zeroizing;
 
 use super::SignError;
+use crate::limits::authoring::PASSWORD_BYTES;
 
-/// What protects a key file. Wiped when it is dropped, and never shown.
+/// The password of a key file. Wiped when it is dropped, and never shown.
 pub struct Password(Zeroizing<String>);
 
 impl Password {
-    /// The longest password in bytes that minisign takes.
-    pub const LIMIT: usize = 1024;
+    /// Bytes of the longest password: 1024, as many as minisign accepts.
+    pub const LIMIT: usize = PASSWORD_BYTES;
 
-    /// Takes a password.
+    /// A password from text.
     ///
     /// # Errors
     ///
     /// [`SignError::EmptyPassword`], [`SignError::LongPassword`], and
-    /// [`SignError::PasswordNotText`] when it holds a line break.
+    /// [`SignError::PasswordNotText`] if it contains a line break or NUL.
     pub fn new(text: impl Into<String>) -> Result<Self, SignError> {
         let text = Zeroizing::new(text.into());
         match text.len() {
@@ -32,8 +33,8 @@ impl Password {
         }
     }
 
-    /// Reads a password from a file that holds nothing else but a line break after it. The file may
-    /// be a pipe.
+    /// Reads a password from a file that contains nothing else, except a line break at its end. The
+    /// file may be a pipe.
     ///
     /// # Errors
     ///
@@ -42,14 +43,14 @@ impl Password {
         Self::from_reader(File::open(path).map_err(SignError::PasswordUnreadable)?)
     }
 
-    /// Like [`read`](Self::read), from everything that `reader` yields.
+    /// [`read`](Self::read) from a reader.
     ///
     /// # Errors
     ///
-    /// Those of [`read`](Self::read).
+    /// As [`read`](Self::read).
     pub fn from_reader(reader: impl Read) -> Result<Self, SignError> {
-        // One byte more than a line break needs; and all of it at once, because a vector that grows
-        // leaves copies behind.
+        // One byte more than the longest password and its line break have, to detect a longer one.
+        // Allocated whole, because a vector that grows leaves copies behind.
         let limit = Self::LIMIT + 3;
         let mut bytes = Zeroizing::new(Vec::with_capacity(limit));
         reader.take(limit as u64).read_to_end(&mut bytes).map_err(SignError::PasswordUnreadable)?;
@@ -70,7 +71,7 @@ impl fmt::Debug for Password {
     }
 }
 
-/// Whether two people, or one person twice, meant the same.
+/// Compares two passwords, such as one that was typed twice.
 impl PartialEq for Password {
     fn eq(&self, other: &Self) -> bool {
         self.0 == other.0

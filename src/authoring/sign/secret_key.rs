@@ -1,4 +1,4 @@
-//! A secret key that was opened, and the signatures that it makes. Knows no files.
+//! A decrypted secret key, and the signatures that it makes. Reads no files.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -8,16 +8,12 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use zeroize::Zeroizing;
 
 use super::SignError;
+use crate::limits::authoring::{TRUSTED_COMMENT_BYTES, UNTRUSTED_COMMENT_BYTES};
 use crate::verify::{PublicKey, is_comment};
 
-/// Where id and public key lie in a secret key that is not encrypted.
+/// The places of id and public key in a decrypted secret key.
 const ID: std::ops::Range<usize> = 54..62;
 const PUBLIC: std::ops::Range<usize> = 94..126;
-
-/// What minisign(1) reads of an untrusted comment in any case, and far less than it reads of a
-/// trusted one.
-const UNTRUSTED_LIMIT: usize = 512;
-const TRUSTED_LIMIT: usize = 4096;
 
 /// A secret key that signs. Wiped when it is dropped, and never shown.
 pub struct SecretKey {
@@ -26,37 +22,37 @@ pub struct SecretKey {
 }
 
 impl SecretKey {
-    /// Keeps an opened key; nothing, if its parts do not belong together.
+    /// `None` if the parts of the key do not match.
     pub(super) fn new(opened: &minisign::SecretKey) -> Option<Self> {
         let bytes = Zeroizing::new(opened.to_bytes());
         let public = BASE64.encode([b"Ed", &bytes[ID], &bytes[PUBLIC]].concat());
         let key = Self { public: public.parse().ok()?, bytes };
-        // With another public half than its own a key makes signatures that do not verify, and that
-        // betray it (ed25519, double public key oracle): this one is not shown to anybody.
+        // Signing with a public key that does not belong to the seed leaks the seed (the double
+        // public key oracle attack on Ed25519). This signature shows a mismatch, and is discarded.
         key.sign(io::empty(), "probe", "probe").is_ok().then_some(key)
     }
 
-    /// The public half, which others verify with.
+    /// The public key, which verifies the signatures.
     pub fn public_key(&self) -> PublicKey {
         self.public
     }
 
-    /// Signs everything that `message` yields, in constant memory, together with `trusted`; and
-    /// writes `untrusted` before it, which anybody may change.
+    /// Signs all bytes of `message`, in constant memory, together with the comment `trusted`. The
+    /// comment `untrusted` is not signed.
     ///
-    /// Returns the text of a signature file. [`PublicKey::verify`] and `minisign -V` accept it.
+    /// Returns the text of a signature file, which [`PublicKey::verify`] and `minisign -V` accept.
     ///
     /// # Errors
     ///
-    /// [`SignError::Message`] when `message` cannot be read, [`SignError::Comment`] for a comment
-    /// that would not be read as it was written.
+    /// [`SignError::Message`] if `message` cannot be read, [`SignError::Comment`] for a comment
+    /// that a verifier would not read as it was written.
     pub fn sign(&self, message: impl Read, trusted: &str, untrusted: &str) -> Result<String, SignError> {
-        check_comment(trusted, TRUSTED_LIMIT)?;
-        check_comment(untrusted, UNTRUSTED_LIMIT)?;
+        check_comment(trusted, TRUSTED_COMMENT_BYTES)?;
+        check_comment(untrusted, UNTRUSTED_COMMENT_BYTES)?;
         let key = minisign::SecretKey::from_bytes(&self.bytes).map_err(SignError::machine)?;
         let public = minisign::PublicKey::from_base64(&self.public.to_string()).map_err(SignError::machine)?;
         let mut message = Uninterrupted { reader: message, failure: None };
-        // With the public key it verifies what it signed.
+        // Given the public key, `minisign` verifies the new signature.
         let signed = minisign::sign(Some(&public), &key, &mut message, Some(trusted), Some(untrusted));
         match (signed, message.failure) {
             (Ok(signature), _) => Ok(signature.into_string()),
@@ -74,7 +70,7 @@ fn check_comment(text: &str, limit: usize) -> Result<(), SignError> {
     }
 }
 
-/// Reads on after an interruption, and keeps the error that ended the reading.
+/// Retries interrupted reads, and keeps the error that ended reading.
 struct Uninterrupted<R> {
     reader: R,
     failure: Option<io::Error>,

@@ -1,4 +1,4 @@
-//! Keys on disk and what they sign, on real files.
+//! Key files and their signatures, with real files.
 
 use std::fs::{self, Permissions, set_permissions};
 use std::io::{self, Read};
@@ -67,7 +67,7 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[test]
-fn what_a_new_key_signs_its_public_half_verifies() {
+fn public_key_verifies_the_signature() {
     let password = password("pässword");
     for (fixture, password) in [(Fixture::unencrypted(), None), (Fixture::encrypted(&password), Some(&password))] {
         let key = fixture.open(password).unwrap();
@@ -79,7 +79,7 @@ fn what_a_new_key_signs_its_public_half_verifies() {
 }
 
 #[test]
-fn a_key_file_is_its_owners_alone_and_nothing_is_overwritten() {
+fn key_files_are_private_and_never_overwritten() {
     let fixture = Fixture::unencrypted();
     assert_eq!((mode(&fixture.secret), mode(&fixture.public)), (0o600, 0o644));
 
@@ -97,7 +97,7 @@ fn a_key_file_is_its_owners_alone_and_nothing_is_overwritten() {
 }
 
 #[test]
-fn a_key_that_others_may_read_or_write_is_refused() {
+fn key_file_open_to_others_is_rejected() {
     let fixture = Fixture::unencrypted();
     for exposed in [0o640, 0o604, 0o620, 0o601, 0o644] {
         set_permissions(&fixture.secret, Permissions::from_mode(exposed)).unwrap();
@@ -109,7 +109,7 @@ fn a_key_that_others_may_read_or_write_is_refused() {
 }
 
 #[test]
-fn a_wrong_missing_or_needless_password_is_named() {
+fn wrong_missing_and_needless_passwords_are_rejected() {
     let right = password("right");
     let fixture = Fixture::encrypted(&right);
     assert!(KeyFile::read(&fixture.secret).unwrap().is_encrypted());
@@ -119,7 +119,7 @@ fn a_wrong_missing_or_needless_password_is_named() {
 }
 
 #[test]
-fn a_flipped_bit_in_a_key_file_is_noticed_wherever_it_is() {
+fn flipped_bit_in_a_key_file_is_detected() {
     let fixture = Fixture::unencrypted();
     for at in 0..158 {
         // Salt and costs mean nothing without a password.
@@ -145,7 +145,7 @@ fn a_flipped_bit_in_a_key_file_is_noticed_wherever_it_is() {
 }
 
 #[test]
-fn without_a_checksum_seed_and_public_half_must_belong_together() {
+fn key_without_checksum_must_still_match() {
     let fixture = Fixture::unencrypted();
     fixture.edit(|bytes| bytes[126..].fill(0));
     assert!(fixture.open(None).is_ok());
@@ -157,7 +157,7 @@ fn without_a_checksum_seed_and_public_half_must_belong_together() {
 }
 
 #[test]
-fn a_key_that_asks_for_endless_work_is_refused_before_it_begins() {
+fn excessive_derivation_cost_is_rejected() {
     let password = password("right");
     let fixture = Fixture::encrypted(&password);
     for costs in [38..46, 46..54] {
@@ -169,7 +169,7 @@ fn a_key_that_asks_for_endless_work_is_refused_before_it_begins() {
 }
 
 #[test]
-fn what_is_no_secret_key_is_refused() {
+fn other_files_are_not_secret_keys() {
     let fixture = Fixture::unencrypted();
     let good = fs::read_to_string(&fixture.secret).unwrap();
     let public = fs::read_to_string(&fixture.public).unwrap();
@@ -192,7 +192,7 @@ fn what_is_no_secret_key_is_refused() {
 }
 
 #[test]
-fn a_password_is_one_line_of_text_that_is_not_empty() {
+fn password_is_one_line_of_text() {
     for text in ["secret", "secret\n", "secret\r\n"] {
         assert_eq!(Password::from_reader(text.as_bytes()).unwrap(), password("secret"));
     }
@@ -220,7 +220,7 @@ fn a_password_is_one_line_of_text_that_is_not_empty() {
 }
 
 #[test]
-fn a_comment_cannot_forge_a_line_of_the_signature() {
+fn comment_cannot_forge_a_signature_line() {
     let key = Fixture::unencrypted().open(None).unwrap();
     let long = "x".repeat(4097);
     for comment in ["a\nb", "a\rb", "a\u{85}b", "\u{1b}[2J", " a", "a\t", &long] {
@@ -231,7 +231,7 @@ fn a_comment_cannot_forge_a_line_of_the_signature() {
 }
 
 #[test]
-fn a_message_that_cannot_be_read_to_its_end_is_not_signed() {
+fn unreadable_message_is_not_signed() {
     struct Fails(u32);
     impl Read for Fails {
         fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -252,7 +252,7 @@ fn a_message_that_cannot_be_read_to_its_end_is_not_signed() {
 }
 
 #[test]
-fn nothing_secret_is_shown() {
+fn debug_output_shows_no_secret() {
     let password = password("hunter2");
     let pair = KeyPair::dangerous_generate_unencrypted().unwrap();
     let fixture = Fixture::with(&pair);

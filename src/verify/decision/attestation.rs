@@ -253,7 +253,7 @@ impl Attestations {
             self.missing.push(MissingAttestation::NotLocked { path, name, platform });
             return Ok(());
         };
-        let attestation = Attestation::Lock { path: lock.path().to_path_buf(), signed_by: artifact.vouched_by };
+        let attestation = Attestation::Lock { path: lock.path().to_path_buf(), signed_by: artifact.signed_by };
         self.version = lock.plugin(name).and_then(|plugin| plugin.version.clone());
         let digest = match artifact.subject {
             Subject::File(digest) => digest,

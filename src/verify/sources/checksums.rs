@@ -32,11 +32,11 @@ const DIGITS: usize = 2 * Digest::LENGTH;
 pub struct Checksums {
     path: PathBuf,
     /// By the name without what does not distinguish it: `./`, doubled and trailing slashes.
-    entries: HashMap<Box<[u8]>, Entry>,
+    entries: HashMap<Box<[u8]>, ChecksumEntry>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Entry {
+struct ChecksumEntry {
     digest: Digest,
     line: usize,
 }
@@ -76,7 +76,7 @@ impl Checksums {
                 continue;
             }
             let (digest, name) = entry(line).map_err(at)?;
-            insert(&mut entries, name, Entry { digest, line: number }).map_err(at)?;
+            insert(&mut entries, name, ChecksumEntry { digest, line: number }).map_err(at)?;
         }
         if entries.is_empty() {
             return Err(document.fault(None, SourceFault::Empty));
@@ -97,7 +97,7 @@ impl Checksums {
     pub fn digest_for(&self, file: impl AsRef<Path>) -> Result<Digest, SourceError> {
         let file = file.as_ref();
         let name = plain(file);
-        let mut found: Vec<Entry> = ends(&name).filter_map(|end| self.entries.get(end).copied()).collect();
+        let mut found: Vec<ChecksumEntry> = ends(&name).filter_map(|end| self.entries.get(end).copied()).collect();
         found.sort_by_key(|entry| entry.line);
         let fault = match found[..] {
             [] => ChecksumFault::NotListed { file: file.to_path_buf() },
@@ -129,7 +129,11 @@ impl Checksums {
     }
 }
 
-fn insert(entries: &mut HashMap<Box<[u8]>, Entry>, name: Vec<u8>, entry: Entry) -> Result<(), ChecksumFault> {
+fn insert(
+    entries: &mut HashMap<Box<[u8]>, ChecksumEntry>,
+    name: Vec<u8>,
+    entry: ChecksumEntry,
+) -> Result<(), ChecksumFault> {
     if name.contains(&0) {
         return Err(ChecksumFault::Nul);
     }
@@ -174,7 +178,7 @@ fn entry(line: &[u8]) -> Result<(Digest, Vec<u8>), ChecksumFault> {
     Ok((digest, name))
 }
 
-/// A line in BSD's form, `SHA256 (name) = digest`: nothing, where it is of another form. The name
+/// A line in BSD's form, `SHA256 (name) = digest`: nothing, where it is of another raw. The name
 /// may hold what follows it.
 fn tagged(line: &[u8]) -> Option<Result<(Digest, &[u8]), ChecksumFault>> {
     /// No name of an algorithm is as long, and a digest is longer.
@@ -307,7 +311,7 @@ pub enum ChecksumFault {
         file: PathBuf,
     },
     /// Several entries are about a file, and they differ.
-    #[error("its lines {} give different digests for {}", Listed(lines), Escaped::path(file))]
+    #[error("its lines {} give different digests for {}", LineList(lines), Escaped::path(file))]
     Ambiguous {
         /// The file that was asked for.
         file: PathBuf,
@@ -336,9 +340,9 @@ impl ChecksumFault {
     }
 }
 
-struct Listed<'a>(&'a [usize]);
+struct LineList<'a>(&'a [usize]);
 
-impl std::fmt::Display for Listed<'_> {
+impl std::fmt::Display for LineList<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         for (index, line) in self.0.iter().enumerate() {
             write!(f, "{}{line}", if index > 0 { ", " } else { "" })?;

@@ -3,11 +3,11 @@
 
 pub(crate) mod checksums;
 pub(crate) mod document;
+pub(crate) mod error;
 pub(crate) mod expiry;
-pub(crate) mod form;
 pub(crate) mod key;
 pub(crate) mod lock;
 pub(crate) mod manifest;
 pub(crate) mod name;
 pub(crate) mod signature;
-pub(crate) mod source_error;
+pub(crate) mod toml_document;

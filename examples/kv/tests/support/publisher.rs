@@ -50,6 +50,6 @@ pub(crate) fn lock(path: &Path, plugin: &str, subject: Subject) {
     let mut locked = LockedPlugin::default();
     locked.artifacts = BTreeMap::from([(Platform::current(), Artifact::new(subject, None))]);
     let mut lock = Lock::new(path);
-    lock.insert(plugin.parse().unwrap(), locked);
+    lock.insert_plugin(plugin.parse().unwrap(), locked);
     lock.write().unwrap();
 }

@@ -27,8 +27,8 @@ use toml::Spanned;
 use super::{ImageStorage, Policy, TrustedKey};
 use crate::fs::{OTHERS_WRITE, Ownership, PERMISSION_BITS, Redirection, resolve};
 use crate::verify::sources::document::Document;
-use crate::verify::sources::form;
-use crate::verify::{Checksums, Digest, Lock, Owners, PluginName, PublicKey, SourceError, SourceFault, Version};
+use crate::verify::sources::toml_document::{self, RawVersion};
+use crate::verify::{Checksums, Digest, Lock, Owners, PluginName, PublicKey, SourceError, SourceFault};
 use crate::verify::{LinkageRule, SourceKind};
 
 const FORMAT: &str = "portcullis-policy/1";
@@ -107,20 +107,16 @@ struct RawPolicy {
     place: Option<Spanned<RawLocation>>,
     linkage: Option<RawLinkage>,
     #[serde(default)]
-    minimum_version: BTreeMap<RawName, RawMinimum>,
+    minimum_version: BTreeMap<RawName, RawVersion>,
 }
 
 #[derive(Deserialize)]
 #[serde(transparent)]
-struct RawKind(#[serde(deserialize_with = "form::from_text")] SourceKind);
-
-#[derive(Deserialize)]
-#[serde(transparent)]
-struct RawMinimum(#[serde(deserialize_with = "form::from_text")] Version);
+struct RawKind(#[serde(deserialize_with = "toml_document::from_text")] SourceKind);
 
 #[derive(Deserialize, PartialEq, Eq, PartialOrd, Ord)]
 #[serde(transparent)]
-struct RawName(#[serde(deserialize_with = "form::from_text")] PluginName);
+struct RawName(#[serde(deserialize_with = "toml_document::from_text")] PluginName);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -170,7 +166,7 @@ impl Policy {
         let path = path.as_ref();
         refuse_writable(path)?;
         let document = Document::read(path, LIMIT)?;
-        let form: RawPolicy = form::read(&document, FORMAT)?;
+        let form: RawPolicy = toml_document::read(&document, FORMAT)?;
         let base = path.parent().unwrap_or(Path::new(""));
         let named = |path: &Option<PathBuf>| path.as_ref().map(|path| base.join(path));
         let (lock, checksums) = (named(&form.lock), named(&form.checksums));
@@ -191,7 +187,7 @@ impl Policy {
     /// When it contradicts itself or is malformed.
     pub fn check_bytes(path: impl Into<PathBuf>, bytes: impl Into<Vec<u8>>) -> Result<(), SourceError> {
         let document = Document::new(path, bytes);
-        let form: RawPolicy = form::read(&document, FORMAT)?;
+        let form: RawPolicy = toml_document::read(&document, FORMAT)?;
         build(&document, form, Path::new("")).map(|_| ())
     }
 }

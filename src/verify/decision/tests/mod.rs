@@ -98,7 +98,7 @@ impl Fixture {
 fn lock_of(plugin: &str, subject: Subject) -> Lock {
     let mut lock = Lock::new("plugins.lock");
     let artifacts = BTreeMap::from([(Platform::current(), Artifact::new(subject, None))]);
-    lock.insert(name(plugin), LockedPlugin { artifacts, ..LockedPlugin::default() });
+    lock.insert_plugin(name(plugin), LockedPlugin { artifacts, ..LockedPlugin::default() });
     lock
 }
 

@@ -204,7 +204,7 @@ fn a_version_below_the_minimum_is_refused_whoever_sets_it() {
 
     let mut lock = fixture.lock();
     let locked = lock.plugin(&name("kv")).unwrap().clone();
-    lock.insert(name("kv"), LockedPlugin { minimum_version: Some(minimum.clone()), ..locked });
+    lock.insert_plugin(name("kv"), LockedPlugin { minimum_version: Some(minimum.clone()), ..locked });
     assert_eq!(refusal(policy().with_lock(lock.clone()).verify(fixture.plugin())), rollback);
     let unknown = Policy::new().with_lock(lock).verify(fixture.plugin());
     assert_eq!(refusal(unknown), Refusal::VersionUnknown { minimum });

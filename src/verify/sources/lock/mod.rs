@@ -62,7 +62,7 @@ pub struct Artifact {
     /// The bytes.
     pub subject: Subject,
     /// The key whose owner signed them, if somebody did.
-    pub vouched_by: Option<PublicKey>,
+    pub signed_by: Option<PublicKey>,
 }
 
 /// What a digest in a lock file is the digest of.
@@ -85,9 +85,9 @@ impl Subject {
 }
 
 impl Artifact {
-    /// An artifact that was agreed to; `vouched_by` signed it, if somebody did.
-    pub fn new(subject: Subject, vouched_by: Option<PublicKey>) -> Self {
-        Self { subject, vouched_by }
+    /// An artifact that was agreed to; `signed_by` signed it, if somebody did.
+    pub fn new(subject: Subject, signed_by: Option<PublicKey>) -> Self {
+        Self { subject, signed_by }
     }
 }
 
@@ -139,17 +139,15 @@ impl Lock {
     }
 
     /// Agrees to a plugin: what was there under this name is replaced, and returned.
-    pub fn insert(&mut self, name: PluginName, plugin: LockedPlugin) -> Option<LockedPlugin> {
+    pub fn insert_plugin(&mut self, name: PluginName, plugin: LockedPlugin) -> Option<LockedPlugin> {
         self.plugins.insert(name, plugin)
     }
 
     /// Agrees to a plugin no longer, and returns what was there.
-    pub fn remove(&mut self, name: &PluginName) -> Option<LockedPlugin> {
+    pub fn remove_plugin(&mut self, name: &PluginName) -> Option<LockedPlugin> {
         self.plugins.remove(name)
     }
 }
 
-#[cfg(test)]
-mod limits;
 #[cfg(test)]
 mod tests;

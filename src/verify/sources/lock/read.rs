@@ -7,7 +7,7 @@ use toml::Spanned;
 
 use super::{Artifact, FORMAT, Lock, LockedPlugin, Subject};
 use crate::verify::sources::document::Document;
-use crate::verify::sources::form;
+use crate::verify::sources::toml_document::{self, RawVersion};
 use crate::verify::{Digest, Platform, PluginName, PublicKey, SourceError, SourceFault, Version};
 
 /// The longest note in characters.
@@ -67,41 +67,38 @@ impl LockFault {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Form {
+struct RawLock {
     #[serde(rename = "format")]
     _format: String,
     #[serde(default, rename = "plugin")]
-    plugins: Vec<Spanned<PluginForm>>,
+    plugins: Vec<Spanned<RawPlugin>>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct PluginForm {
+struct RawPlugin {
     name: PluginName,
-    version: Option<WrittenVersion>,
-    minimum_version: Option<WrittenVersion>,
+    version: Option<RawVersion>,
+    minimum_version: Option<RawVersion>,
     note: Option<String>,
     #[serde(default, rename = "artifact")]
-    artifacts: Vec<Spanned<ArtifactForm>>,
+    artifacts: Vec<Spanned<RawArtifact>>,
 }
 
 #[derive(Deserialize)]
-#[serde(transparent)]
-struct WrittenVersion(#[serde(deserialize_with = "form::from_text")] Version);
-
-#[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct ArtifactForm {
+struct RawArtifact {
     platform: Platform,
     sha256: Option<Digest>,
     manifest: Option<Digest>,
-    vouched_by: Option<PublicKey>,
+    #[serde(rename = "vouched-by")]
+    signed_by: Option<PublicKey>,
 }
 
 pub(super) fn parse(document: &Document) -> Result<Lock, SourceError> {
-    let form: Form = form::read(document, FORMAT)?;
+    let raw: RawLock = toml_document::read(document, FORMAT)?;
     let mut lock = Lock::new(document.path());
-    for entry in form.plugins {
+    for entry in raw.plugins {
         let offset = entry.span().start;
         let (name, plugin) = plugin(document, offset, entry.into_inner())?;
         if lock.plugins.insert(name.clone(), plugin).is_some() {
@@ -118,8 +115,8 @@ fn at(document: &Document, offset: usize, fault: LockFault) -> SourceError {
     document.fault(Some(document.line_of(offset)), fault)
 }
 
-fn plugin(document: &Document, offset: usize, written: PluginForm) -> Result<(PluginName, LockedPlugin), SourceError> {
-    let PluginForm { name, version, minimum_version, note, artifacts } = written;
+fn plugin(document: &Document, offset: usize, written: RawPlugin) -> Result<(PluginName, LockedPlugin), SourceError> {
+    let RawPlugin { name, version, minimum_version, note, artifacts } = written;
     let mut plugin = LockedPlugin {
         version: version.map(|written| written.0),
         minimum_version: minimum_version.map(|written| written.0),
@@ -128,13 +125,13 @@ fn plugin(document: &Document, offset: usize, written: PluginForm) -> Result<(Pl
     };
     for entry in artifacts {
         let offset = entry.span().start;
-        let ArtifactForm { platform, sha256, manifest, vouched_by } = entry.into_inner();
+        let RawArtifact { platform, sha256, manifest, signed_by } = entry.into_inner();
         let subject = match (sha256, manifest) {
             (Some(digest), None) => Subject::File(digest),
             (None, Some(digest)) => Subject::Manifest(digest),
             _ => return Err(at(document, offset, LockFault::Subject)),
         };
-        if plugin.artifacts.insert(platform.clone(), Artifact { subject, vouched_by }).is_some() {
+        if plugin.artifacts.insert(platform.clone(), Artifact { subject, signed_by }).is_some() {
             return Err(at(document, offset, LockFault::Platform { name, platform }));
         }
     }

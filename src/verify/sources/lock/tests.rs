@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use super::*;
 use crate::authoring::{LockRefusal, LockWriteError};
-use crate::verify::SourceFault;
+use crate::verify::{SourceError, SourceFault};
 
 const KEY: &str = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3";
 const DIGEST: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
@@ -40,8 +40,8 @@ fn locked() -> Lock {
         ]),
     };
     let any = BTreeMap::from([(Platform::any(), Artifact::new(Subject::File(digest), None))]);
-    lock.insert(name("zip"), LockedPlugin { artifacts: any, ..LockedPlugin::default() });
-    lock.insert(name("kv"), kv);
+    lock.insert_plugin(name("zip"), LockedPlugin { artifacts: any, ..LockedPlugin::default() });
+    lock.insert_plugin(name("kv"), kv);
     lock
 }
 
@@ -59,7 +59,7 @@ fn what_is_written_is_read_back_and_sorted() {
 fn an_artifact_is_for_a_platform_or_for_any() {
     let lock = locked();
     let here = Platform::current();
-    assert!(lock.artifact(&name("kv"), &here).unwrap().vouched_by.is_some());
+    assert!(lock.artifact(&name("kv"), &here).unwrap().signed_by.is_some());
     assert!(lock.artifact(&name("kv"), &"linux-other".parse().unwrap()).is_none());
     assert!(lock.artifact(&name("zip"), &here).is_some());
     assert!(lock.artifact(&name("none"), &here).is_none());
@@ -130,11 +130,14 @@ fn changes_wait_for_one_another_and_none_is_lost() {
         for number in 0..8 {
             let path = &path;
             scope.spawn(move || {
-                let _turn = Lock::hold(path).unwrap();
+                let _turn = Lock::exclusive(path).unwrap();
                 let mut lock = Lock::read(path).unwrap_or_else(|_| Lock::new(path));
                 let artifacts =
                     BTreeMap::from([(Platform::any(), Artifact::new(Subject::File(Digest::of("x")), None))]);
-                lock.insert(name(&format!("plugin-{number}")), LockedPlugin { artifacts, ..LockedPlugin::default() });
+                lock.insert_plugin(
+                    name(&format!("plugin-{number}")),
+                    LockedPlugin { artifacts, ..LockedPlugin::default() },
+                );
                 lock.write().unwrap();
             });
         }
@@ -146,18 +149,62 @@ fn changes_wait_for_one_another_and_none_is_lost() {
 fn a_refusal_names_the_keys_that_vouched_and_the_one_that_vouches_now() {
     // Three keys that differ in their number alone, which stands behind the name of the algorithm.
     let [one, two, other]: [PublicKey; 3] = ["Qf6", "Qg6", "Qh6"].map(|id| KEY.replace("Qf6", id).parse().unwrap());
-    let refused = |locked: &[PublicKey], offered| {
-        LockRefusal::OtherSigner { name: name("kv"), locked: locked.to_vec(), offered }.to_string()
+    let refused = |locked: &[PublicKey], candidate| {
+        LockRefusal::OtherSigner { name: name("kv"), locked: locked.to_vec(), candidate }.to_string()
     };
     assert_eq!(
         refused(&[one, two], Some(other)),
         format!(
-            "kv was vouched for by key {} or {}, and this is vouched for by key {}",
+            "kv is locked as signed by key {} or {}, and the candidate is signed by key {}",
             one.id(),
             two.id(),
             other.id()
         )
     );
-    let nobody = format!("kv was vouched for by key {}, and this is vouched for by nobody", one.id());
+    let nobody = format!("kv is locked as signed by key {}, and the candidate is unsigned", one.id());
     assert_eq!(refused(&[one], None), nobody);
+}
+
+fn lock_with(path: impl Into<PathBuf>, plugin: LockedPlugin) -> Lock {
+    let artifacts = BTreeMap::from([(Platform::any(), Artifact::new(Subject::File(Digest::of("kv")), None))]);
+    let mut lock = Lock::new(path);
+    lock.insert_plugin(name("kv"), LockedPlugin { artifacts, ..plugin });
+    lock
+}
+
+fn read_back(plugin: LockedPlugin) -> Result<Lock, SourceError> {
+    Lock::from_bytes("lock", lock_with("lock", plugin).to_text())
+}
+
+#[test]
+fn what_is_removed_is_returned_and_no_longer_agreed_to() {
+    let mut lock = lock_with("lock", LockedPlugin::default());
+    let agreed = lock.plugin(&name("kv")).cloned();
+    assert_eq!(lock.remove_plugin(&name("kv")), agreed);
+    assert_eq!(lock.plugin(&name("kv")), None);
+    assert_eq!(lock.remove_plugin(&name("kv")), None);
+}
+
+#[test]
+fn a_note_is_as_long_as_it_may_be_and_no_longer() {
+    let noted = |length: usize| LockedPlugin { note: Some("ž".repeat(length)), ..LockedPlugin::default() };
+    assert!(read_back(noted(500)).is_ok());
+    assert!(matches!(read_back(noted(501)).unwrap_err().fault, SourceFault::Lock(LockFault::Note)));
+}
+
+#[test]
+fn the_lowest_version_may_be_the_one_that_was_agreed_to() {
+    let version = Some(Version::new(1, 2, 0));
+    let plugin = LockedPlugin { minimum_version: version.clone(), version, ..LockedPlugin::default() };
+    assert!(read_back(plugin).is_ok());
+}
+
+#[test]
+fn a_link_that_leads_nowhere_is_not_replaced() {
+    let place = tempfile::tempdir().unwrap();
+    let circle = place.path().join("plugins.lock");
+    std::os::unix::fs::symlink(&circle, &circle).unwrap();
+    let refused = lock_with(&circle, LockedPlugin::default()).write();
+    assert!(matches!(refused, Err(LockWriteError::Io { .. })), "{refused:?}");
+    assert!(circle.is_symlink());
 }

@@ -9,7 +9,7 @@ use toml::Spanned;
 
 use super::{BundlePath, Interpreter, InterpreterProgram, Manifest, ManifestFile, Version};
 use crate::verify::sources::document::Document;
-use crate::verify::sources::form;
+use crate::verify::sources::toml_document::{self, RawVersion};
 use crate::verify::{Digest, Expiry, Platform, PluginName, SourceError, SourceFault};
 
 pub(crate) const FORMAT: &str = "portcullis-manifest/1";
@@ -89,31 +89,27 @@ impl ManifestFault {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-struct Form {
+struct RawManifest {
     #[serde(rename = "format")]
     _format: String,
     name: PluginName,
-    #[serde(deserialize_with = "form::from_text")]
+    #[serde(deserialize_with = "toml_document::from_text")]
     version: Version,
     platform: Platform,
     #[serde(default)]
-    minimum_version: Option<Spanned<WrittenVersion>>,
+    minimum_version: Option<Spanned<RawVersion>>,
     #[serde(default)]
     expires: Option<Expiry>,
     program: Spanned<BundlePath>,
     #[serde(default)]
-    interpreter: Option<Spanned<InterpreterForm>>,
+    interpreter: Option<Spanned<RawInterpreter>>,
     #[serde(default, rename = "file")]
-    files: Vec<Spanned<FileForm>>,
+    files: Vec<Spanned<RawFile>>,
 }
 
 #[derive(Deserialize)]
-#[serde(transparent)]
-struct WrittenVersion(#[serde(deserialize_with = "form::from_text")] Version);
-
-#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct InterpreterForm {
+struct RawInterpreter {
     path: String,
     sha256: Option<Digest>,
     size: Option<u64>,
@@ -123,7 +119,7 @@ struct InterpreterForm {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct FileForm {
+struct RawFile {
     path: BundlePath,
     sha256: Digest,
     size: u64,
@@ -132,33 +128,33 @@ struct FileForm {
 }
 
 pub(super) fn read(document: &Document) -> Result<Manifest, SourceError> {
-    let form: Form = form::read(document, FORMAT)?;
-    let files = files(document, form.files)?;
+    let raw: RawManifest = toml_document::read(document, FORMAT)?;
+    let files = files(document, raw.files)?;
     let at = |offset: usize, fault: ManifestFault| document.fault(Some(document.line_of(offset)), fault);
-    let start = form.program.span().start;
-    let program = form.program.into_inner();
+    let start = raw.program.span().start;
+    let program = raw.program.into_inner();
     if !files.contains_key(&program) {
         return Err(at(start, ManifestFault::NoProgram { path: program }));
     }
-    let interpreter = match form.interpreter {
+    let interpreter = match raw.interpreter {
         None => None,
         Some(written) => {
             let start = written.span().start;
             Some(interpreter(written.into_inner(), &files).map_err(|fault| at(start, fault))?)
         }
     };
-    if let Some(minimum) = form.minimum_version.as_ref().filter(|minimum| minimum.get_ref().0 > form.version) {
+    if let Some(minimum) = raw.minimum_version.as_ref().filter(|minimum| minimum.get_ref().0 > raw.version) {
         let fault = ManifestFault::Minimum { minimum: minimum.get_ref().0.clone() };
         return Err(at(minimum.span().start, fault));
     }
     Ok(Manifest {
         path: document.path().to_path_buf(),
         digest: Digest::of(document.bytes()),
-        name: form.name,
-        version: form.version,
-        platform: form.platform,
-        minimum: form.minimum_version.map(|minimum| minimum.into_inner().0),
-        expires: form.expires,
+        name: raw.name,
+        version: raw.version,
+        platform: raw.platform,
+        minimum: raw.minimum_version.map(|minimum| minimum.into_inner().0),
+        expires: raw.expires,
         program,
         interpreter,
         files,
@@ -167,7 +163,7 @@ pub(super) fn read(document: &Document) -> Result<Manifest, SourceError> {
 
 fn files(
     document: &Document,
-    written: Vec<Spanned<FileForm>>,
+    written: Vec<Spanned<RawFile>>,
 ) -> Result<BTreeMap<BundlePath, ManifestFile>, SourceError> {
     // A line is looked up only where there is a fault: each look goes through the document.
     let at = |offset: usize, fault: ManifestFault| document.fault(Some(document.line_of(offset)), fault);
@@ -175,7 +171,7 @@ fn files(
     let mut offsets = BTreeMap::new();
     for entry in written {
         let offset = entry.span().start;
-        let FileForm { path, sha256, size, executable } = entry.into_inner();
+        let RawFile { path, sha256, size, executable } = entry.into_inner();
         if path.as_str() == Manifest::INSIDE {
             return Err(at(offset, ManifestFault::NamesItself));
         }
@@ -195,10 +191,10 @@ fn files(
 }
 
 fn interpreter(
-    written: InterpreterForm,
+    written: RawInterpreter,
     files: &BTreeMap<BundlePath, ManifestFile>,
 ) -> Result<Interpreter, ManifestFault> {
-    let InterpreterForm { path, sha256, size, arguments } = written;
+    let RawInterpreter { path, sha256, size, arguments } = written;
     if arguments.len() > ARGUMENTS || arguments.iter().any(|one| one.len() > ARGUMENT || one.contains('\0')) {
         return Err(ManifestFault::Arguments);
     }

@@ -1,4 +1,4 @@
-//! A new key: made, and written where nothing was. Does not look at keys that exist.
+//! Creates keys, and writes them to new files. Reads no existing key.
 
 use std::fmt;
 use std::fs::remove_file;
@@ -10,7 +10,7 @@ use super::{Password, SignError};
 use crate::fs::{FileMode, create_file};
 use crate::verify::{PublicKey, UNTRUSTED};
 
-/// A secret key that was just made, and its public half. Wiped when it is dropped.
+/// A new secret key and its public key. Wiped when it is dropped.
 pub struct KeyPair {
     /// The text of the key file, encrypted if there is a password.
     secret: Zeroizing<String>,
@@ -18,22 +18,22 @@ pub struct KeyPair {
 }
 
 impl KeyPair {
-    /// Makes a key that only `password` opens: scrypt over 32 MiB, as rsign does it. How hard that
-    /// is to guess is decided by the password.
+    /// Creates a key that is encrypted with `password`, through scrypt over 32 MiB. How hard it is
+    /// to guess depends on the password.
     ///
     /// # Errors
     ///
-    /// [`SignError::Machine`] when the system gives no random numbers.
+    /// [`SignError::Machine`] if the system has no random numbers.
     pub fn generate(password: &Password) -> Result<Self, SignError> {
         let pair = minisign::KeyPair::generate_encrypted_keypair(Some(password.text().to_owned()));
         Self::new(&pair.map_err(SignError::machine)?, "minisign encrypted secret key")
     }
 
-    /// Makes a key that whoever can read the file can use.
+    /// Creates a key that is not encrypted: everyone who can read its file can sign with it.
     ///
     /// # Errors
     ///
-    /// Those of [`generate`](Self::generate).
+    /// As [`generate`](Self::generate).
     pub fn dangerous_generate_unencrypted() -> Result<Self, SignError> {
         let pair = minisign::KeyPair::generate_unencrypted_keypair();
         Self::new(&pair.map_err(SignError::machine)?, "minisign unencrypted secret key")
@@ -45,23 +45,25 @@ impl KeyPair {
         Ok(Self { secret: Zeroizing::new(secret.into_string()), public })
     }
 
-    /// The public half.
+    /// The public key.
     pub fn public_key(&self) -> PublicKey {
         self.public
     }
 
-    /// Writes the key file, for its owner alone (0600), and the file of the public key, for
-    /// everybody (0644). Neither may exist.
+    /// Writes the secret key to a new file with mode 0600, and the public key to a new file with
+    /// mode
+    /// 0644. Both are on disk when this returns.
     ///
     /// # Errors
     ///
-    /// [`SignError::Unwritable`]. Neither file is left then.
+    /// [`SignError::Unwritable`] if a file exists already or cannot be written. Neither new file
+    /// remains then.
     pub fn write_new(&self, secret: impl AsRef<Path>, public: impl AsRef<Path>) -> Result<(), SignError> {
         let (secret, public) = (secret.as_ref(), public.as_ref());
         write_new(secret, 0o600, &self.secret)?;
         let text = format!("{UNTRUSTED}minisign public key {}\n{}\n", self.public.id(), self.public);
         write_new(public, 0o644, &text).inspect_err(|_| {
-            // It was made by this call, and nobody can have begun to use it.
+            // This call created it a moment ago, and a secret key without its public key is lost.
             let _ = remove_file(secret);
         })
     }
@@ -69,7 +71,8 @@ impl KeyPair {
 
 /// Writes a file that did not exist, or none.
 fn write_new(path: &Path, mode: u32, text: &str) -> Result<(), SignError> {
-    // The umask must not decide: a key that its owner cannot read is as lost as one that others can.
+    // The umask must not decide: a key that its owner cannot read is as lost as one that others
+    // can.
     create_file(path, FileMode::Exact(mode), text.as_bytes())
         .map_err(|source| SignError::Unwritable { path: path.to_path_buf(), source })
 }

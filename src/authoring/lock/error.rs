@@ -1,5 +1,4 @@
-//! Why a lock file stays as it is: something may not be agreed to, or not in this way. Decides
-//! nothing.
+//! Why a lock stays as it is: a candidate is rejected, or a change of the lock is. Decides nothing.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,13 +8,13 @@ use crate::authoring::{Difference, ManifestError};
 use crate::verify::decision::explanation::{Explanation, explained};
 use crate::verify::{Digest, LockFault, Platform, PluginName, PublicKey, SourceError, VerifyError, Version};
 
-/// Why something is not agreed to. The lock is as it was.
+/// Why a lock was not changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LockRefusal {
-    /// Something was agreed to under this name already.
+    /// Another artifact is locked for the platform, or the same one with other facts.
     #[error(
-        "{name} is locked for {platform} already, with other bytes or in another version or on another word; replacing that is an update\n  locked  {locked}\n  offered {offered}"
+        "{name} is already locked for {platform} with another digest, version or signer; an update replaces it\n  locked    {locked}\n  candidate {candidate}"
     )]
     #[non_exhaustive]
     Locked {
@@ -23,68 +22,68 @@ pub enum LockRefusal {
         name: PluginName,
         /// The platform.
         platform: Platform,
-        /// The digest that was agreed to.
+        /// The locked digest.
         locked: Digest,
-        /// The digest that is offered.
-        offered: Digest,
+        /// The digest of the candidate.
+        candidate: Digest,
     },
-    /// Nothing was agreed to under this name, so that nothing can be replaced or ended.
-    #[error("{name} is not locked{}", Platforms(platform.as_slice()))]
+    /// The plugin has no artifact that could be replaced or removed.
+    #[error("{name} is not locked{}", ShownPlatforms(platform.as_slice()))]
     #[non_exhaustive]
     NotLocked {
         /// The plugin.
         name: PluginName,
-        /// The platform, if one was meant.
+        /// The platform, if the change was about one.
         platform: Option<Platform>,
     },
-    /// All artifacts of a plugin are of one version.
+    /// The other platforms of the plugin are locked in another version.
     #[error(
-        "{name} is locked in {}, and this is {}; all its platforms change together, in an update",
-        Known(locked),
-        Known(offered)
+        "{name} is locked in {}, and the candidate is {}; an update changes the version of all platforms together",
+        ShownVersion(locked),
+        ShownVersion(candidate)
     )]
     #[non_exhaustive]
     OtherVersion {
         /// The plugin.
         name: PluginName,
-        /// The version that was agreed to.
+        /// The locked version, if it is known.
         locked: Option<Version>,
-        /// The version that is offered.
-        offered: Option<Version>,
+        /// The version of the candidate, if it is known.
+        candidate: Option<Version>,
     },
-    /// The version is below the one that was agreed to, or below the minimum.
-    #[error("{name} would go back to {}, from version {locked}", Known(offered))]
+    /// The version of the candidate is unknown, or below the locked version or the minimum version.
+    #[error("{name} would go back from version {locked} to {}", ShownVersion(candidate))]
     #[non_exhaustive]
     Downgrade {
         /// The plugin.
         name: PluginName,
-        /// The version that was agreed to, or the minimum version if that is all that is known.
+        /// The locked version or the minimum version, whichever is higher.
         locked: Version,
-        /// The version that is offered, where it is known.
-        offered: Option<Version>,
+        /// The version of the candidate, if it is known.
+        candidate: Option<Version>,
     },
-    /// The key that vouched so far does not vouch for it.
-    #[error("{name} was vouched for by key {}, and this is {}", Keys(locked), Signer(offered))]
+    /// The candidate is not signed by the key that signed the locked artifact.
+    #[error("{name} is locked as signed by key {}, and the candidate is {}", ShownKeys(locked), ShownSigner(candidate))]
     #[non_exhaustive]
     OtherSigner {
         /// The plugin.
         name: PluginName,
-        /// The keys that vouched so far.
+        /// The locked keys, one of which must have signed the candidate.
         locked: Vec<PublicKey>,
-        /// The key that vouches for what is offered.
-        offered: Option<PublicKey>,
+        /// The key that signed the candidate, if one did.
+        candidate: Option<PublicKey>,
     },
-    /// The version changes, and nothing is offered for a platform that is locked.
-    #[error("{name} changes its version, and nothing is offered{}", Platforms(platforms))]
+    /// The version changes, and a locked platform has no candidate.
+    #[error("{name} changes its version, but there is no candidate{}", ShownPlatforms(platforms))]
     #[non_exhaustive]
     PlatformsLeft {
         /// The plugin.
         name: PluginName,
-        /// The platforms.
+        /// The platforms without a candidate.
         platforms: Vec<Platform>,
     },
-    /// Two artifacts are offered for one platform.
-    #[error("{name} is offered twice for {platform}")]
+    /// Two candidates are for one platform.
+    #[error("{name} has two candidates for {platform}")]
     #[non_exhaustive]
     Twice {
         /// The plugin.
@@ -92,24 +91,24 @@ pub enum LockRefusal {
         /// The platform.
         platform: Platform,
     },
-    /// Artifacts of several plugins or versions are offered as one update.
-    #[error("{name} is offered in several versions, or together with another plugin")]
+    /// The candidates of one update are of several plugins or versions.
+    #[error("the candidates for {name} have several names or versions; update one plugin to one version at a time")]
     #[non_exhaustive]
     Mixed {
-        /// The plugin that was offered first.
+        /// The plugin of the first candidate.
         name: PluginName,
     },
-    /// Nothing is offered.
-    #[error("nothing is offered")]
+    /// An update without candidates.
+    #[error("an update needs at least one candidate")]
     Nothing,
-    /// A lock file names at least one plugin.
-    #[error("{name} is the last plugin, and a lock file that names nothing is none; remove the file instead")]
+    /// The last plugin cannot be removed.
+    #[error("{name} is the last plugin, and a lock file names at least one; delete the file instead")]
     #[non_exhaustive]
     Last {
         /// The plugin.
         name: PluginName,
     },
-    /// The outcome would be no lock file.
+    /// The changed lock would not be a valid lock file.
     #[error(transparent)]
     Malformed(#[from] LockFault),
 }
@@ -118,23 +117,23 @@ impl LockRefusal {
     pub(crate) fn explanation(&self) -> Explanation {
         let of = Explanation::new;
         match self {
-            Self::Locked { locked, offered, .. } => of("locked")
+            Self::Locked { locked, candidate, .. } => of("locked")
                 .hint("if the new bytes are meant to replace the old ones, use plugin-verify lock update")
                 .expected(locked)
-                .actual(offered),
+                .actual(candidate),
             Self::NotLocked { .. } => of("not-locked").hint("add the plugin first: plugin-verify lock add"),
-            Self::OtherVersion { locked, offered, .. } => of("other-version")
+            Self::OtherVersion { locked, candidate, .. } => of("other-version")
                 .hint("use plugin-verify lock update with the files for all platforms")
-                .expected(Known(locked))
-                .actual(Known(offered)),
-            Self::Downgrade { locked, offered, .. } => of("downgrade")
+                .expected(ShownVersion(locked))
+                .actual(ShownVersion(candidate)),
+            Self::Downgrade { locked, candidate, .. } => of("downgrade")
                 .hint("name a newer version, or accept the older one with --dangerous-downgrade")
                 .expected(locked)
-                .actual(Known(offered)),
-            Self::OtherSigner { locked, offered, .. } => of("other-signer")
+                .actual(ShownVersion(candidate)),
+            Self::OtherSigner { locked, candidate, .. } => of("other-signer")
                 .hint("ask the publisher whether the key has changed; --dangerous-other-signer accepts the new key")
-                .expected(Keys(locked))
-                .actual(Signer(offered)),
+                .expected(ShownKeys(locked))
+                .actual(ShownSigner(candidate)),
             Self::PlatformsLeft { .. } => of("platforms-left")
                 .hint("name the files for all platforms together, or remove the other platforms with --drop-platforms"),
             Self::Twice { .. } => of("twice"),
@@ -148,21 +147,21 @@ impl LockRefusal {
 
 explained!(LockRefusal);
 
-/// Why something cannot be agreed to.
+/// Why a file or directory cannot become a candidate.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
-pub enum OfferError {
-    /// It may not run, or it could not be found out whether it may.
+pub enum CandidateError {
+    /// A policy would reject it, or it could not be checked.
     #[error(transparent)]
     Verify(#[from] VerifyError),
-    /// What should say what it is cannot be used.
+    /// Its manifest or checksum list cannot be used.
     #[error(transparent)]
     Source(#[from] SourceError),
-    /// Its files could not be gone through.
+    /// Its files could not be listed or read.
     #[error(transparent)]
     Files(#[from] ManifestError),
-    /// It is not what its manifest says.
-    #[error("{} is not what its manifest says: {difference}", Escaped::path(path))]
+    /// It differs from its manifest.
+    #[error("{} differs from its manifest: {difference}", Escaped::path(path))]
     #[non_exhaustive]
     Differs {
         /// The file or directory.
@@ -170,31 +169,31 @@ pub enum OfferError {
         /// The first difference.
         difference: Difference,
     },
-    /// Its manifest says something else of it than whoever wants to agree to it.
-    #[error("the {what} in the manifest of {} is {found}, not {given}", Escaped::path(path))]
+    /// The caller and the manifest disagree about a fact.
+    #[error("the manifest of {} has the {fact} {manifest}, expected {given}", Escaped::path(path))]
     #[non_exhaustive]
     Disagreement {
         /// The file or directory.
         path: PathBuf,
-        /// What it is about.
-        what: &'static str,
-        /// What was given.
+        /// The fact: "name", "version" or "platform".
+        fact: &'static str,
+        /// The caller's value.
         given: String,
-        /// What the manifest says.
-        found: String,
+        /// The manifest's value.
+        manifest: String,
     },
-    /// It is a program for this machine, and was said to be for another.
-    #[error("{} is a program for this machine, not for {platform}", Escaped::path(path))]
+    /// It is a program for Linux on this machine, and was declared for another platform.
+    #[error("{} is a program for this machine, expected one for {platform}", Escaped::path(path))]
     #[non_exhaustive]
     OtherPlatform {
         /// The file.
         path: PathBuf,
-        /// What it was said to be for.
+        /// The declared platform.
         platform: Platform,
     },
 }
 
-impl OfferError {
+impl CandidateError {
     pub(crate) fn explanation(&self) -> Explanation {
         let of = Explanation::new;
         match self {
@@ -202,17 +201,16 @@ impl OfferError {
             Self::Source(error) => error.explanation(),
             Self::Files(error) => error.explanation(),
             Self::Differs { difference, .. } => difference.explanation(),
-            Self::Disagreement { given, found, .. } => of("disagreement").expected(given).actual(found),
+            Self::Disagreement { given, manifest, .. } => of("disagreement").expected(given).actual(manifest),
             Self::OtherPlatform { platform, .. } => of("other-platform").expected(platform),
         }
     }
 }
 
-explained!(OfferError);
+explained!(CandidateError);
 
-impl OfferError {
-    /// Whether it was refused for what it is or for what is said of it: as against a machine that
-    /// could not look.
+impl CandidateError {
+    /// Whether the candidate itself was rejected. False if it could not be read or checked.
     pub fn is_refusal(&self) -> bool {
         match self {
             Self::Verify(error) => error.is_refusal(),
@@ -224,40 +222,40 @@ impl OfferError {
     }
 }
 
-struct Known<'a>(&'a Option<Version>);
+struct ShownVersion<'a>(&'a Option<Version>);
 
-impl fmt::Display for Known<'_> {
+impl fmt::Display for ShownVersion<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Some(version) => write!(f, "version {version}"),
-            None => f.write_str("a version that nobody knows"),
+            None => f.write_str("an unknown version"),
         }
     }
 }
 
-struct Signer<'a>(&'a Option<PublicKey>);
+struct ShownSigner<'a>(&'a Option<PublicKey>);
 
-impl fmt::Display for Signer<'_> {
+impl fmt::Display for ShownSigner<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Some(key) => write!(f, "vouched for by key {}", key.id()),
-            None => f.write_str("vouched for by nobody"),
+            Some(key) => write!(f, "signed by key {}", key.id()),
+            None => f.write_str("unsigned"),
         }
     }
 }
 
-struct Keys<'a>(&'a [PublicKey]);
+struct ShownKeys<'a>(&'a [PublicKey]);
 
-impl fmt::Display for Keys<'_> {
+impl fmt::Display for ShownKeys<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ids: Vec<_> = self.0.iter().map(|key| key.id().to_string()).collect();
         f.write_str(&ids.join(" or "))
     }
 }
 
-struct Platforms<'a>(&'a [Platform]);
+struct ShownPlatforms<'a>(&'a [Platform]);
 
-impl fmt::Display for Platforms<'_> {
+impl fmt::Display for ShownPlatforms<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, platform) in self.0.iter().enumerate() {
             write!(f, "{}{platform}", if index == 0 { " for " } else { ", " })?;

@@ -1,5 +1,5 @@
-//! Something that lies on disk and may be agreed to: looked at as before a launch if it is for this
-//! machine, and compared with what is said of it in any case. Writes nothing.
+//! What may be added to a lock: a file or directory that was checked as before a launch if it is
+//! for this machine, and compared with its manifest and checksums in any case. Changes no lock.
 
 use std::fmt;
 use std::fs::File;
@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use super::OfferError;
+use super::CandidateError;
 use crate::authoring::Difference;
 use crate::fs::{RegularFileError, Symlinks, open_regular};
 use crate::verify::Refusal;
@@ -18,9 +18,9 @@ use crate::verify::{
     SourceError, SourceKind, Subject, VerifyError, Version,
 };
 
-/// A file or directory that somebody wants to agree to, and what they say of it.
+/// A file or directory that may become a [`Candidate`], and what the caller says of it.
 #[derive(Debug, Clone)]
-pub struct Candidate {
+pub struct CandidateBuilder {
     path: PathBuf,
     name: Option<PluginName>,
     platform: Option<Platform>,
@@ -32,53 +32,59 @@ pub struct Candidate {
     copies: Option<PathBuf>,
 }
 
-/// Something that can be agreed to: it was looked at, and this is what is known of it. Only
-/// [`Candidate::examine`] makes one.
+/// A file or directory that was checked and may be added to a lock. Only
+/// [`CandidateBuilder::examine`] makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Offer {
+pub struct Candidate {
     pub(super) name: PluginName,
     pub(super) platform: Platform,
     pub(super) version: Option<Version>,
     pub(super) minimum_version: Option<Version>,
     pub(super) note: Option<String>,
     pub(super) subject: Subject,
-    pub(super) vouched_by: Option<PublicKey>,
+    pub(super) signed_by: Option<PublicKey>,
 }
 
-impl Offer {
-    /// What the plugin is called.
+impl Candidate {
+    /// Describes the file at `path`, or the directory with its manifest: by default it is named as
+    /// the file, and is for this machine.
+    pub fn builder(path: impl Into<PathBuf>) -> CandidateBuilder {
+        CandidateBuilder::new(path.into())
+    }
+
+    /// The name of the plugin.
     pub fn name(&self) -> &PluginName {
         &self.name
     }
 
-    /// The machine that it is made for.
+    /// The platform that it is built for.
     pub fn platform(&self) -> &Platform {
         &self.platform
     }
 
-    /// The bytes.
+    /// The digest of the file, or of the manifest of the directory.
     pub fn subject(&self) -> Subject {
         self.subject
     }
 
-    /// Whether it is made for this machine, and so was examined as before a launch.
+    /// Whether it is built for this machine, and so was checked as before a launch.
     pub fn runs_here(&self) -> bool {
         self.platform.runs_on(&Platform::current())
     }
 
     pub(super) fn artifact(&self) -> Artifact {
-        Artifact::new(self.subject, self.vouched_by)
+        Artifact::new(self.subject, self.signed_by)
     }
 }
 
 /// The manifest of a candidate, if it has one.
-enum Found {
+enum CandidateManifest {
     Signed(SignedManifest),
     Unsigned(Manifest),
     Nothing,
 }
 
-impl Found {
+impl CandidateManifest {
     fn manifest(&self) -> Option<&Manifest> {
         match self {
             Self::Signed(signed) => Some(signed.manifest()),
@@ -88,12 +94,10 @@ impl Found {
     }
 }
 
-impl Candidate {
-    /// A file, or a directory with a manifest in it, of which nothing is said yet: it is called as
-    /// the file is, and is for this machine.
-    pub fn new(path: impl Into<PathBuf>) -> Self {
+impl CandidateBuilder {
+    fn new(path: PathBuf) -> Self {
         Self {
-            path: path.into(),
+            path,
             name: None,
             platform: None,
             version: None,
@@ -105,105 +109,107 @@ impl Candidate {
         }
     }
 
-    /// It is called so.
+    /// Sets the name. The manifest, if there is one, must agree.
     pub fn with_name(mut self, name: PluginName) -> Self {
         self.name = Some(name);
         self
     }
 
-    /// It is made for this platform.
+    /// Sets the platform. The manifest, if there is one, must agree.
     pub fn with_platform(mut self, platform: Platform) -> Self {
         self.platform = Some(platform);
         self
     }
 
-    /// It is this version.
+    /// Sets the version. The manifest, if there is one, must agree.
     pub fn with_version(mut self, version: Version) -> Self {
         self.version = Some(version);
         self
     }
 
-    /// This is what a reviewer should know.
+    /// Adds a note for the reviewers of the lock file.
     pub fn with_note(mut self, note: impl Into<String>) -> Self {
         self.note = Some(note.into());
         self
     }
 
-    /// It must have the digest that this list gives for it.
+    /// Requires the digest that this list has for the file.
     pub fn with_checksums(mut self, checksums: impl Into<Arc<Checksums>>) -> Self {
         self.checksums = Some(checksums.into());
         self
     }
 
-    /// The owner of this key, or of another that is named so, must have signed its manifest.
+    /// Requires a manifest that is signed by this key, or by another key that is named so.
     pub fn trust(mut self, key: PublicKey) -> Self {
         self.keys.push(key);
         self
     }
 
-    /// Its manifest is this file, not the one beside it or in it.
+    /// Uses this manifest instead of the one beside the file or in the directory.
     pub fn with_manifest(mut self, manifest: impl Into<PathBuf>) -> Self {
         self.manifest = Some(manifest.into());
         self
     }
 
-    /// It is looked at in a private copy below `parent`, as [`Policy::with_private_copy`] has it:
-    /// for machines that forbid executing memory.
+    /// Checks a private copy below `parent`, as [`Policy::with_private_copy`] does: for machines
+    /// that forbid executing memory.
     pub fn with_private_copy(mut self, parent: impl Into<PathBuf>) -> Self {
         self.copies = Some(parent.into());
         self
     }
 
-    /// Looks at it. What is for this machine must be what a policy would run; what is for another
-    /// cannot be examined so, and must have the digests that are said of it.
+    /// Checks the file or directory. If it is for this machine, a policy must allow it; if it is
+    /// for another platform, it must match its manifest and checksums.
+    ///
+    /// Reads and hashes, which blocks; executes nothing.
     ///
     /// # Errors
     ///
-    /// [`OfferError`] when it may not run, is not what its manifest, a list of digests or its
-    /// caller says, or cannot be read.
-    pub fn examine(&self) -> Result<Offer, OfferError> {
+    /// If a policy rejects it, if it differs from its manifest, the checksum list or the facts that
+    /// the caller set, or if it cannot be read.
+    pub fn examine(&self) -> Result<Candidate, CandidateError> {
         let status = std::fs::metadata(&self.path).map_err(|error| self.io("looking at it", error))?;
         let found = self.found(status.is_dir())?;
         let manifest = found.manifest();
-        let name = self.settled("name", &self.name, manifest.map(Manifest::name))?;
+        let name = self.agreed("name", &self.name, manifest.map(Manifest::name))?;
         let name = name.or_else(|| self.path.file_name()?.to_str()?.parse().ok());
         let name = name.ok_or_else(|| self.refused(Refusal::Unnamed))?;
-        let version = self.settled("version", &self.version, manifest.map(Manifest::version))?;
-        let platform = self.settled("platform", &self.platform, manifest.map(Manifest::platform))?;
+        let version = self.agreed("version", &self.version, manifest.map(Manifest::version))?;
+        let platform = self.agreed("platform", &self.platform, manifest.map(Manifest::platform))?;
         let platform = platform.unwrap_or_else(Platform::current);
         let subject = match platform.runs_on(&Platform::current()) {
             true => self.examine_here(&name, &found)?,
             false => self.examine_foreign(&name, &platform, &found, status.is_dir())?,
         };
-        // What nobody signed is what the bytes say of themselves, and must not bind whoever agrees
-        // to the next version.
-        let (minimum_version, vouched_by) = match &found {
-            Found::Signed(signed) => (signed.manifest().minimum_version().cloned(), Some(*signed.key())),
-            Found::Unsigned(_) | Found::Nothing => (None, None),
+        // An unsigned manifest is part of the untrusted bytes: its minimum version must not block
+        // later updates.
+        let (minimum_version, signed_by) = match &found {
+            CandidateManifest::Signed(signed) => (signed.manifest().minimum_version().cloned(), Some(*signed.key())),
+            CandidateManifest::Unsigned(_) | CandidateManifest::Nothing => (None, None),
         };
-        Ok(Offer { name, platform, version, minimum_version, note: self.note.clone(), subject, vouched_by })
+        Ok(Candidate { name, platform, version, minimum_version, note: self.note.clone(), subject, signed_by })
     }
 
-    fn found(&self, is_directory: bool) -> Result<Found, SourceError> {
+    fn found(&self, is_directory: bool) -> Result<CandidateManifest, SourceError> {
         let path = self.manifest.clone().unwrap_or_else(|| Manifest::belonging_to(&self.path, is_directory));
         Ok(match (self.keys.as_slice(), is_directory) {
-            ([], false) => Found::Nothing,
-            ([], true) => Found::Unsigned(Manifest::read(path)?),
-            (keys, _) => Found::Signed(SignedManifest::read(path, keys)?),
+            ([], false) => CandidateManifest::Nothing,
+            ([], true) => CandidateManifest::Unsigned(Manifest::read(path)?),
+            (keys, _) => CandidateManifest::Signed(SignedManifest::read(path, keys)?),
         })
     }
 
-    /// Lets a policy decide that is given exactly what is known.
-    fn examine_here(&self, name: &PluginName, found: &Found) -> Result<Subject, OfferError> {
+    /// Lets a policy decide, with exactly the sources that this candidate has.
+    fn examine_here(&self, name: &PluginName, found: &CandidateManifest) -> Result<Subject, CandidateError> {
         let mut policy = Policy::new().with_cache(ImageCache::with_budget(0));
         if let Some(checksums) = &self.checksums {
             policy = policy.with_checksums(checksums.clone()).require(SourceKind::Checksums);
         }
         policy = match found {
-            Found::Signed(signed) => policy.with_manifest(signed.clone()).require(SourceKind::Manifest),
-            Found::Unsigned(manifest) => policy.allow(manifest.digest()),
-            Found::Nothing if self.checksums.is_some() => policy,
-            Found::Nothing => policy.allow(self.hashed()?.1),
+            CandidateManifest::Signed(signed) => policy.with_manifest(signed.clone()).require(SourceKind::Manifest),
+            CandidateManifest::Unsigned(manifest) => policy.allow(manifest.digest()),
+            CandidateManifest::Nothing if self.checksums.is_some() => policy,
+            CandidateManifest::Nothing => policy.allow(self.hashed()?.1),
         };
         if let Some(parent) = &self.copies {
             policy = policy.with_private_copy(parent);
@@ -215,15 +221,15 @@ impl Candidate {
         &self,
         name: &PluginName,
         platform: &Platform,
-        found: &Found,
+        found: &CandidateManifest,
         is_directory: bool,
-    ) -> Result<Subject, OfferError> {
+    ) -> Result<Subject, CandidateError> {
         if let Some(manifest) = found.manifest() {
             manifest.check(name, platform, SystemTime::now()).map_err(|refusal| self.refused(refusal))?;
             let mut differences = manifest.compare(&self.path)?.into_iter();
-            // What the manifest does not name is never run.
+            // Files that the manifest does not name are never run.
             if let Some(difference) = differences.find(|difference| !matches!(difference, Difference::Extra { .. })) {
-                return Err(OfferError::Differs { path: self.path.clone(), difference });
+                return Err(CandidateError::Differs { path: self.path.clone(), difference });
             }
         }
         let subject = match found.manifest() {
@@ -239,12 +245,12 @@ impl Candidate {
         }
     }
 
-    fn foreign_file(&self, platform: &Platform) -> Result<Subject, OfferError> {
+    fn foreign_file(&self, platform: &Platform) -> Result<Subject, CandidateError> {
         let (file, digest) = self.hashed()?;
         match format::check(&file) {
-            // Other systems have programs of the same form.
+            // Systems other than Linux have ELF programs too.
             Ok(()) if platform.is_linux() => {
-                Err(OfferError::OtherPlatform { path: self.path.clone(), platform: platform.clone() })
+                Err(CandidateError::OtherPlatform { path: self.path.clone(), platform: platform.clone() })
             }
             Err(ExamineError::Refusal(refusal @ Refusal::Format(Format::Empty))) => Err(self.refused(refusal).into()),
             Ok(()) | Err(ExamineError::Refusal(_)) => Ok(Subject::File(digest)),
@@ -266,21 +272,21 @@ impl Candidate {
         Ok((file, digest))
     }
 
-    /// What was given and what was found must be the same, where there is both.
-    fn settled<T: Clone + PartialEq + fmt::Display>(
+    /// The caller's value or the manifest's, which must be equal if there are both.
+    fn agreed<T: Clone + PartialEq + fmt::Display>(
         &self,
-        what: &'static str,
+        fact: &'static str,
         given: &Option<T>,
-        found: Option<&T>,
-    ) -> Result<Option<T>, OfferError> {
-        match (given, found) {
-            (Some(given), Some(found)) if given != found => Err(OfferError::Disagreement {
+        manifest: Option<&T>,
+    ) -> Result<Option<T>, CandidateError> {
+        match (given, manifest) {
+            (Some(given), Some(manifest)) if given != manifest => Err(CandidateError::Disagreement {
                 path: self.path.clone(),
-                what,
+                fact,
                 given: given.to_string(),
-                found: found.to_string(),
+                manifest: manifest.to_string(),
             }),
-            (given, found) => Ok(given.clone().or_else(|| found.cloned())),
+            (given, manifest) => Ok(given.clone().or_else(|| manifest.cloned())),
         }
     }
 

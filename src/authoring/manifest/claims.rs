@@ -1,5 +1,4 @@
-//! Describes what lies on disk as a manifest: for publishers, before they sign it. Vouches for
-//! nothing.
+//! Writes the manifest of the files of a plugin, for its publisher to sign. Signs nothing.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -9,16 +8,14 @@ use std::path::{Path, PathBuf};
 
 use crate::Escaped;
 use crate::fs::{RegularFileError, Symlinks, kind_unless_regular, open_regular};
+use crate::limits::authoring::PLUGIN_ENTRIES;
 use crate::verify::decision::explanation::{Explanation, explained};
-use crate::verify::sources::form::quoted;
 use crate::verify::sources::manifest::FORMAT;
+use crate::verify::sources::toml_document::quoted;
 use crate::verify::{BundlePath, Interpreter, InterpreterProgram, Manifest, ManifestFile, SignedManifest, Version};
 use crate::verify::{Digest, Expiry, Platform, PluginName, SourceError};
 
-/// How many entries a directory and all below it may have. A person signs for each.
-const ENTRIES: usize = 100_000;
-
-/// What a publisher says of a plugin besides what lies on disk.
+/// What the publisher of a plugin states about it, beside its files.
 #[derive(Debug, Clone)]
 pub struct Claims {
     name: PluginName,
@@ -31,8 +28,7 @@ pub struct Claims {
 }
 
 impl Claims {
-    /// Claims about a plugin for this machine's platform, which run by themselves and hold for
-    /// ever.
+    /// Claims about a plugin for this platform, without an interpreter and an expiry.
     pub fn new(name: PluginName, version: Version) -> Self {
         Self {
             name,
@@ -45,50 +41,49 @@ impl Claims {
         }
     }
 
-    /// For another platform.
+    /// Sets the platform that the plugin is built for.
     pub fn with_platform(mut self, platform: Platform) -> Self {
         self.platform = platform;
         self
     }
 
-    /// Versions below `minimum` are not to be run any more.
+    /// Blocks versions below `minimum` for hosts that accept this manifest.
     pub fn with_minimum_version(mut self, minimum: Version) -> Self {
         self.minimum = Some(minimum);
         self
     }
 
-    /// They no longer hold from then on.
+    /// Makes the manifest invalid from that moment on.
     pub fn with_expiry(mut self, expires: Expiry) -> Self {
         self.expires = Some(expires);
         self
     }
 
-    /// Which file is started. A plugin that is one file needs no such word.
+    /// Sets the file that is started. Not needed for a plugin of one file.
     pub fn with_program(mut self, program: BundlePath) -> Self {
         self.program = Some(program);
         self
     }
 
-    /// The program is run by the file `interpreter` of the plugin, with these arguments before the
-    /// program.
+    /// Runs the program with `interpreter`, a file of the plugin. `arguments` precede the program.
     pub fn with_bundled_interpreter(mut self, interpreter: BundlePath, arguments: Vec<String>) -> Self {
         self.interpreter = Some(Interpreter { program: InterpreterProgram::Bundled(interpreter), arguments });
         self
     }
 
-    /// The program is run by `interpreter`, a file of the machine, with these arguments before the
-    /// program.
+    /// Runs the program with `interpreter`, a file of the machine, pinned by its digest.
+    /// `arguments` precede the program.
     ///
     /// # Errors
     ///
-    /// When the interpreter cannot be read.
+    /// If the interpreter cannot be read.
     pub fn with_installed_interpreter(
         mut self,
         interpreter: impl AsRef<Path>,
         arguments: Vec<String>,
     ) -> Result<Self, ManifestError> {
         let given = interpreter.as_ref();
-        // The file itself, not a link to whatever will lie there: its digest is what counts.
+        // The target of a symbolic link: the digest belongs to this file, and the link may change.
         let path = given.canonicalize().map_err(ManifestError::io(given))?;
         let ManifestFile { digest, size, .. } = describe(&path)?;
         let program = InterpreterProgram::Installed { path, digest, size };
@@ -96,15 +91,15 @@ impl Claims {
         Ok(self)
     }
 
-    /// The manifest of the plugin at `path`, a file or a directory, as text. It was read back, so
-    /// that it is one.
+    /// Returns the text of the manifest of the plugin at `path`, a file or a directory. The text
+    /// was read back, so it is a valid manifest.
     ///
-    /// In a directory everything is described but the manifest itself and its signature.
+    /// Of a directory it describes every file but the manifest itself and its signature.
     ///
     /// # Errors
     ///
-    /// When something cannot be read, is neither file nor directory, or has a name that a manifest
-    /// cannot hold; and when the claims do not fit what lies there.
+    /// If a file cannot be read, is neither a regular file nor a directory, or has a name that a
+    /// manifest cannot hold; or if the claims do not match the files.
     pub fn describe(&self, path: impl AsRef<Path>) -> Result<String, ManifestError> {
         let path = path.as_ref();
         let is_directory = fs::metadata(path).map_err(ManifestError::io(path))?.is_dir();
@@ -159,8 +154,8 @@ fn write_interpreter(text: &mut String, interpreter: &Interpreter) {
         InterpreterProgram::Installed { path, digest, size } => write!(
             text,
             "\n[interpreter]\npath = {}\nsha256 = \"{digest}\"\nsize = {size}\n",
-            // What is not UTF-8 becomes another path, which the manifest's reader then refuses or
-            // does not find.
+            // A path that is not UTF-8 becomes another one here. `describe` reads the text back,
+            // and a host then does not find that interpreter.
             quoted(&path.to_string_lossy())
         ),
     };
@@ -191,7 +186,7 @@ fn describe_open(file: &File) -> io::Result<ManifestFile> {
     Ok(ManifestFile { digest, size, executable: file.metadata()?.mode() & 0o111 != 0 })
 }
 
-/// Every file below a directory but the manifest itself and its signature.
+/// Every file below `top` but the manifest itself and its signature.
 fn all(top: &Path) -> Result<BTreeMap<BundlePath, ManifestFile>, ManifestError> {
     let mut files = BTreeMap::new();
     walk(top, |path, kind| {
@@ -208,13 +203,13 @@ fn all(top: &Path) -> Result<BTreeMap<BundlePath, ManifestFile>, ManifestError> 
     Ok(files)
 }
 
-/// Shows everything below a directory to `visit`, directories before what is in them, and follows
-/// no link.
+/// Calls `visit` for every entry below `top`, each directory before its entries. Follows no
+/// symbolic link.
 pub(super) fn walk(
     top: &Path,
     mut visit: impl FnMut(&Path, FileType) -> Result<(), ManifestError>,
 ) -> Result<(), ManifestError> {
-    walk_within(top, ENTRIES, &mut visit)
+    walk_within(top, PLUGIN_ENTRIES, &mut visit)
 }
 
 fn walk_within(
@@ -242,52 +237,53 @@ fn walk_within(
     Ok(())
 }
 
-/// No manifest could be made.
+/// Why no manifest was written or compared.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ManifestError {
-    /// Something could not be read.
-    #[error("{} could not be read", Escaped::path(path))]
+    /// A file or directory could not be read.
+    #[error("cannot read {}", Escaped::path(path))]
     #[non_exhaustive]
     Io {
-        /// What it was.
+        /// The file or directory.
         path: PathBuf,
-        /// The system's answer.
+        /// The cause.
         source: io::Error,
     },
-    /// Something is neither a regular file nor a directory.
-    #[error("{} is {kind}; a plugin consists of regular files and directories", Escaped::path(path))]
+    /// A file has another type.
+    #[error("{} is {kind}, expected a regular file or a directory", Escaped::path(path))]
     #[non_exhaustive]
     Kind {
-        /// What it was.
+        /// The file.
         path: PathBuf,
-        /// What it is.
+        /// Its type, with an article.
         kind: &'static str,
     },
-    /// A name cannot stand in a manifest.
+    /// A manifest cannot hold the name of a file.
     #[error(
-        "{} has a name that a manifest cannot hold: it is not UTF-8, too long or too deep, or holds control characters",
+        "a manifest cannot hold the name {}: it is not UTF-8, too long, nested too deeply, or contains control characters",
         Escaped::path(path)
     )]
     #[non_exhaustive]
     Name {
-        /// What has it.
+        /// The file.
         path: PathBuf,
     },
-    /// There are too many files.
-    #[error("there are more than {limit} files and directories")]
+    /// The plugin has too many files.
+    #[error("the plugin has more than {limit} files and directories")]
     #[non_exhaustive]
     TooMany {
         /// The limit.
         limit: usize,
     },
-    /// A plugin of several files, and nobody said which is to be started.
-    #[error("there is not exactly one file, and which one is the program was not said")]
+    /// The plugin has several files, and the claims name no program.
+    #[error("the plugin does not have exactly one file; name the program among them")]
     ProgramNotNamed,
-    /// What an interpreter runs has to be brought to it, and a plugin that is one file is not.
-    #[error("a plugin that an interpreter runs is a directory with the manifest in it, not a file")]
+    /// An interpreter needs a plugin that is a directory: a single file has no path that the
+    /// interpreter could open.
+    #[error("a plugin with an interpreter must be a directory with the manifest in it, found a file")]
     InterpreterOfFile,
-    /// The claims do not fit together, or not with what lies there.
+    /// The claims contradict each other or the files.
     #[error(transparent)]
     Claims(#[from] SourceError),
 }
@@ -321,7 +317,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_more_entries_are_gone_through_than_the_limit() {
+    fn walk_stops_at_the_entry_limit() {
         let place = tempfile::tempdir().unwrap();
         fs::create_dir(place.path().join("lib")).unwrap();
         ["kv", "lib/a", "lib/b"].iter().for_each(|name| fs::write(place.path().join(name), "").unwrap());

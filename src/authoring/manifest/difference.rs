@@ -1,6 +1,5 @@
-//! Everything in which a plugin on disk is not what its manifest says, for whoever published it or
-//! wonders about it. Changes nothing, and makes no plugin runnable: what runs is decided by a
-//! policy, at the first difference.
+//! Lists every difference between a plugin on disk and its manifest. For publishers and
+//! investigators: a policy rejects a plugin at the first difference, and decides what runs.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -16,11 +15,11 @@ use crate::verify::decision::explanation::{Explanation, explained};
 use crate::verify::{BundlePath, InterpreterProgram, Manifest, ManifestFile, SignedManifest};
 use crate::verify::{Digest, Platform};
 
-/// One thing in which a plugin is not what its manifest says.
+/// One difference between a plugin and its manifest.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Difference {
-    /// A file of the manifest is not there.
+    /// A file of the manifest is missing.
     #[error("its file {path} is missing")]
     #[non_exhaustive]
     Missing {
@@ -31,21 +30,21 @@ pub enum Difference {
     /// file.
     #[error("{0}")]
     Differs(Refusal),
-    /// Something lies there that the manifest does not name. It is neither run nor put where a
-    /// plugin could load it.
+    /// The manifest does not name a file. A host neither runs it nor copies it to where the plugin
+    /// could load it.
     #[error("{} is not in the manifest", Escaped::path(path))]
     #[non_exhaustive]
     Extra {
         /// Its path in the plugin.
         path: PathBuf,
     },
-    /// It could not be found out whether a file is what the manifest says.
-    #[error("{} could not be compared: {source}", Escaped::path(path))]
+    /// A file could not be compared.
+    #[error("cannot compare {}: {source}", Escaped::path(path))]
     #[non_exhaustive]
     Unreadable {
         /// The file.
         path: PathBuf,
-        /// The system's answer.
+        /// The cause.
         source: io::Error,
     },
 }
@@ -64,7 +63,7 @@ impl Difference {
 explained!(Difference);
 
 impl Difference {
-    /// Whether there is a difference for certain: as against a file that could not be read.
+    /// Whether the plugin differs for certain. False if a file could not be read.
     pub fn is_refusal(&self) -> bool {
         !matches!(self, Self::Unreadable { .. })
     }
@@ -80,14 +79,12 @@ impl Difference {
 }
 
 impl Manifest {
-    /// Everything in which the plugin at `path`, a file or a directory, is not what this manifest
-    /// says: nothing, if it is. The interpreter is looked at where the manifest is for this
-    /// machine.
+    /// Returns every difference between the plugin at `path`, a file or a directory, and this
+    /// manifest. Compares the interpreter too if the manifest is for this platform.
     ///
     /// # Errors
     ///
-    /// When `path` cannot be looked at, when the manifest describes a directory and it is a file,
-    /// and when a directory cannot be gone through.
+    /// If `path` or a directory below it cannot be read.
     pub fn compare(&self, path: impl AsRef<Path>) -> Result<Vec<Difference>, ManifestError> {
         let path = path.as_ref();
         let mut differences = if fs::metadata(path).map_err(ManifestError::io(path))?.is_dir() {
@@ -106,7 +103,7 @@ impl Manifest {
     }
 
     fn compare_files(&self, directory: &Path) -> Result<Vec<Difference>, ManifestError> {
-        // As a policy opens them: no link is followed on the way.
+        // Opened as a policy does, without following symbolic links.
         let tree = DirectoryTree::open_anywhere(directory).map_err(|error| match error {
             ExamineError::Io { source, .. } => ManifestError::io(directory)(source),
             other => ManifestError::io(directory)(io::Error::other(other.at(directory))),
@@ -117,7 +114,7 @@ impl Manifest {
 
     fn extra_files(&self, directory: &Path) -> Result<Vec<Difference>, ManifestError> {
         let mut extra = Vec::new();
-        super::create::walk(directory, |entry, kind| {
+        super::claims::walk(directory, |entry, kind| {
             let path = entry.strip_prefix(directory).unwrap_or(entry);
             let known = path.to_str().is_some_and(|path| {
                 path == Self::INSIDE || path == SignedManifest::INSIDE || self.files.contains_key(path)
@@ -173,13 +170,13 @@ fn compare(path: &BundlePath, expected: ManifestFile, file: Result<File, Examine
     }
 }
 
-/// The size of a file, and its digest if it has exactly this size.
+/// The digest of a file if it has exactly `size` bytes, and its size.
 fn limited(file: &File, size: u64) -> Result<(Option<Digest>, u64), ExamineError> {
     let length = file.metadata().map_err(ExamineError::io("looking at it"))?.len();
     if length != size {
         return Ok((None, length));
     }
-    // It may grow while it is read.
+    // The file may grow while it is read: one byte more than expected shows that.
     let mut source = file.take(size.saturating_add(1));
     let (digest, read) = Digest::stream(|buffer, _| source.read(buffer)).map_err(ExamineError::io("hashing it"))?;
     Ok(((read == size).then_some(digest), read))
@@ -206,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn every_difference_is_named_and_not_the_first_alone() {
+    fn compare_lists_every_difference() {
         let place = tempfile::tempdir().unwrap();
         let top = place.path();
         fs::create_dir(top.join("lib")).unwrap();
@@ -240,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_looked_at_is_no_difference() {
+    fn unreadable_file_is_not_a_refusal() {
         let place = tempfile::tempdir().unwrap();
         let lib = place.path().join("lib");
         fs::create_dir(&lib).unwrap();
@@ -255,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_single_file_is_compared_wherever_it_lies() {
+    fn single_file_may_have_another_name() {
         let place = tempfile::tempdir().unwrap();
         let (kv, other) = (place.path().join("kv"), place.path().join("other"));
         fs::write(&kv, "abc").unwrap();
@@ -268,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_no_directory_and_a_directory_without_files_lacks_them() {
+    fn wrong_kind_and_missing_files_are_differences() {
         let place = tempfile::tempdir().unwrap();
         fs::write(place.path().join("a"), "a").unwrap();
         fs::write(place.path().join("b"), "b").unwrap();
@@ -279,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn the_interpreter_is_compared_too() {
+    fn interpreter_of_this_platform_is_compared() {
         let place = tempfile::tempdir().unwrap();
         let (plugin, interpreter) = (place.path().join("kv"), place.path().join("interpreter"));
         fs::create_dir(&plugin).unwrap();

@@ -1,5 +1,5 @@
-//! From a [`Lock`] to its file: the same text for the same agreement, and the whole of it or
-//! nothing. Decides nothing.
+//! Writes a [`Lock`] to its file: equal locks give equal bytes, and the file is replaced whole or
+//! not at all. Checks no plugin.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -12,8 +12,8 @@ use rustix::fs::FlockOperation;
 use crate::Escaped;
 use crate::fs::{FileMode, directory_of, replace_file};
 use crate::verify::decision::explanation::{Explanation, explained};
-use crate::verify::sources::form::quoted;
 use crate::verify::sources::lock::FORMAT;
+use crate::verify::sources::toml_document::quoted;
 use crate::verify::{Artifact, Lock, Platform, SourceError, Subject};
 
 const HEADER: &str = "\
@@ -22,7 +22,7 @@ const HEADER: &str = "\
 ";
 
 impl Lock {
-    /// The lock file as text: sorted, so that the same agreement is always the same bytes.
+    /// The text of the lock file. Sorted, so that equal locks give equal bytes.
     pub fn to_text(&self) -> String {
         let mut text = format!("{HEADER}format = {}\n", quoted(FORMAT));
         for (name, plugin) in &self.plugins {
@@ -42,33 +42,34 @@ impl Lock {
         text
     }
 
-    /// Keeps other changers of the lock file at `path` out until the value that is returned is
-    /// dropped: hold it from before the file is read until after it was written, and no change of
-    /// theirs is lost. Waits for its turn. Readers are not kept out; they always find a whole file.
+    /// Waits until no other process changes the lock file at `path`, and keeps others from changing
+    /// it until the guard is dropped. Hold the guard from before the file is read until after it is
+    /// written, so that no change is lost. Readers need no guard: they always find a whole file.
     ///
-    /// It is the directory that is locked (flock(2)), because the file is another one after each
-    /// change.
+    /// Blocks.
     ///
     /// # Errors
     ///
-    /// When the directory cannot be opened or locked.
-    pub fn hold(path: impl AsRef<Path>) -> Result<LockHold, LockWriteError> {
+    /// If the directory cannot be opened or locked.
+    pub fn exclusive(path: impl AsRef<Path>) -> Result<LockFileGuard, LockWriteError> {
         let path = path.as_ref();
         let failed = |source| LockWriteError::Io { path: path.to_path_buf(), source };
         let target = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+        // The directory is locked (flock(2)), not the file: each change puts a new file in its
+        // place.
         let directory = File::open(directory_of(&target)).map_err(failed)?;
         let locked = rustix::io::retry_on_intr(|| rustix::fs::flock(&directory, FlockOperation::LockExclusive));
         locked.map_err(|error| failed(error.into()))?;
-        Ok(LockHold { _directory: directory })
+        Ok(LockFileGuard { _directory: directory })
     }
 
-    /// Writes the lock file whole, or leaves it as it was: the new text is read back, written
-    /// beside it, synced and moved over it. It keeps its permission bits; a new one may be read by
-    /// everybody and written by its owner.
+    /// Replaces the lock file, whole or not at all; it is on disk when this returns. The file keeps
+    /// its permission bits, and a new one gets mode 0644. A symbolic link is kept, and its target
+    /// replaced.
     ///
     /// # Errors
     ///
-    /// When what was agreed to is no lock file (it names nothing, say), and when it cannot be
+    /// If the text would not be a valid lock file, such as one without plugins, or if it cannot be
     /// written.
     pub fn write(&self) -> Result<(), LockWriteError> {
         let text = self.to_text();
@@ -77,15 +78,15 @@ impl Lock {
     }
 }
 
-/// The turn of one who changes a lock file. Over when it is dropped.
+/// The exclusive right to change a lock file, until it is dropped.
 #[derive(Debug)]
-#[must_use = "the turn is over when this is dropped"]
-pub struct LockHold {
+#[must_use = "others may change the lock file when this is dropped"]
+pub struct LockFileGuard {
     _directory: File,
 }
 
 fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    // A link is kept, and what it leads to is replaced.
+    // The target of a symbolic link is replaced, not the link.
     let (target, mode) = match path.canonicalize() {
         Ok(target) => {
             let mode = std::fs::metadata(&target)?.mode() & 0o777;
@@ -103,25 +104,25 @@ fn write_artifact(text: &mut String, platform: &Platform, artifact: &Artifact) {
         Subject::File(digest) => writeln!(text, "sha256 = \"{digest}\""),
         Subject::Manifest(digest) => writeln!(text, "manifest = \"{digest}\""),
     };
-    if let Some(key) = &artifact.vouched_by {
+    if let Some(key) = &artifact.signed_by {
         let _ = writeln!(text, "vouched-by = {}", quoted(&key.to_string()));
     }
 }
 
-/// A lock file was not written. What was there is still there.
+/// A lock file was not written. An existing file is unchanged.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LockWriteError {
-    /// What was to be written is no lock file.
+    /// The text would not be a valid lock file.
     #[error(transparent)]
     Malformed(#[from] SourceError),
-    /// The system refused.
-    #[error("{} could not be written", Escaped::path(path))]
+    /// A system call failed.
+    #[error("cannot write {}", Escaped::path(path))]
     #[non_exhaustive]
     Io {
         /// The lock file.
         path: PathBuf,
-        /// The system's answer.
+        /// The cause.
         source: io::Error,
     },
 }

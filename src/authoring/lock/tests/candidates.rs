@@ -1,4 +1,4 @@
-//! What can be agreed to, here and for other machines, and what lies beside it. On real files and
+//! Candidates for this machine and for others, and the inventory of a directory. With real files and
 //! signatures.
 
 use std::fs::{self, File, Permissions};
@@ -8,14 +8,15 @@ use minisign::KeyPair;
 
 use std::path::{Path, PathBuf};
 
-use super::*;
-use crate::authoring::{Claims, ManifestError};
+use crate::authoring::{
+    Candidate, CandidateBuilder, CandidateError, Claims, Inventory, InventoryStatus, ManifestError, Overrides,
+};
 use crate::verify::{
     Artifact, Checksums, Decision, Digest, Format, Lock, LockedPlugin, Manifest, Platform, Policy, PublicKey, Refusal,
     SignedManifest, Subject, VerifyError, Version,
 };
 
-/// A place with the program `kv` in it: this test itself, under another name.
+/// A directory with the program `kv`, a copy of this test binary.
 struct Fixture {
     place: tempfile::TempDir,
     pair: KeyPair,
@@ -34,15 +35,15 @@ impl Fixture {
         self.place.path().join(name)
     }
 
-    fn plugin(&self) -> Candidate {
-        Candidate::new(self.path("kv"))
+    fn plugin(&self) -> CandidateBuilder {
+        Candidate::builder(self.path("kv"))
     }
 
     fn key(&self) -> PublicKey {
         self.pair.pk.to_base64().parse().unwrap()
     }
 
-    /// Puts a signed manifest of `plugin`, for `platform`, at `path`.
+    /// Writes a signed manifest of `plugin` for `platform` to `path`.
     fn publish(&self, plugin: &Path, path: &Path, platform: Platform) {
         let claims = Claims::new("kv".parse().unwrap(), Version::new(1, 2, 0)).with_platform(platform);
         let text = claims.describe(plugin).unwrap();
@@ -63,11 +64,11 @@ fn list(fixture: &Fixture, digest: Digest) -> Checksums {
 }
 
 #[track_caller]
-fn refusal(result: Result<Offer, OfferError>) -> Refusal {
+fn refusal(result: Result<Candidate, CandidateError>) -> Refusal {
     match result {
-        Err(error @ OfferError::Verify(_)) => {
+        Err(error @ CandidateError::Verify(_)) => {
             assert!(error.is_refusal());
-            let OfferError::Verify(VerifyError::Refused { reason, .. }) = error else { panic!("{error}") };
+            let CandidateError::Verify(VerifyError::Refused { reason, .. }) = error else { panic!("{error}") };
             reason
         }
         other => panic!("expected a refusal, got {other:?}"),
@@ -75,11 +76,11 @@ fn refusal(result: Result<Offer, OfferError>) -> Refusal {
 }
 
 #[test]
-fn a_candidate_for_this_machine_is_what_a_policy_would_run() {
+fn candidate_for_this_machine_passes_a_policy() {
     let fixture = Fixture::new();
     let digest = Digest::of_file(&File::open(fixture.path("kv")).unwrap()).unwrap();
-    let offer = fixture.plugin().examine().unwrap();
-    assert_eq!((offer.subject(), offer.runs_here()), (Subject::File(digest), true));
+    let found = fixture.plugin().examine().unwrap();
+    assert_eq!((found.subject(), found.runs_here()), (Subject::File(digest), true));
     assert!(fixture.plugin().with_checksums(list(&fixture, digest)).examine().is_ok());
     let other = fixture.plugin().with_checksums(list(&fixture, Digest::of("another"))).examine();
     assert!(matches!(refusal(other), Refusal::DigestMismatch { .. }));
@@ -88,14 +89,14 @@ fn a_candidate_for_this_machine_is_what_a_policy_would_run() {
 }
 
 #[test]
-fn a_file_for_another_machine_has_the_digests_that_are_said_of_it() {
+fn foreign_file_must_match_its_declared_digests() {
     let fixture = Fixture::new();
     let path = fixture.path("kv");
     fs::write(&path, "a program of Plan 9").unwrap();
     let digest = Digest::of("a program of Plan 9");
     let candidate = || fixture.plugin().with_platform(foreign());
-    let offer = candidate().examine().unwrap();
-    assert_eq!((offer.subject(), offer.runs_here()), (Subject::File(digest), false));
+    let found = candidate().examine().unwrap();
+    assert_eq!((found.subject(), found.runs_here()), (Subject::File(digest), false));
     assert!(candidate().with_checksums(list(&fixture, digest)).examine().is_ok());
     let other = candidate().with_checksums(list(&fixture, Digest::of("another"))).examine();
     assert!(matches!(refusal(other), Refusal::DigestMismatch { .. }));
@@ -104,7 +105,7 @@ fn a_file_for_another_machine_has_the_digests_that_are_said_of_it() {
     assert_eq!(candidate().trust(fixture.key()).examine().unwrap().subject(), Subject::File(digest));
     fs::write(&path, "another program").unwrap();
     let differs = candidate().trust(fixture.key()).examine().unwrap_err();
-    assert!(matches!(differs, OfferError::Differs { .. }) && differs.is_refusal(), "{differs}");
+    assert!(matches!(differs, CandidateError::Differs { .. }) && differs.is_refusal(), "{differs}");
 
     fs::write(&path, "").unwrap();
     assert_eq!(refusal(candidate().examine()), Refusal::Format(Format::Empty));
@@ -113,64 +114,64 @@ fn a_file_for_another_machine_has_the_digests_that_are_said_of_it() {
 }
 
 #[test]
-fn a_directory_for_another_machine_is_its_manifest() {
+fn foreign_directory_must_match_its_manifest() {
     let fixture = Fixture::new();
     let directory = fixture.path("bundle");
     fs::create_dir(&directory).unwrap();
     fs::write(directory.join("run"), "a program of Plan 9").unwrap();
     let manifest = directory.join(Manifest::INSIDE);
     fixture.publish(&directory, &manifest, foreign());
-    let candidate = || Candidate::new(&directory).trust(fixture.key());
+    let candidate = || Candidate::builder(&directory).trust(fixture.key());
     let digest = Manifest::read(&manifest).unwrap().digest();
     assert_eq!(candidate().examine().unwrap().subject(), Subject::Manifest(digest));
     fs::write(directory.join("unnamed"), "which is never run").unwrap();
     assert!(candidate().examine().is_ok());
     fs::remove_file(directory.join("run")).unwrap();
-    assert!(matches!(candidate().examine(), Err(OfferError::Differs { .. })));
+    assert!(matches!(candidate().examine(), Err(CandidateError::Differs { .. })));
 }
 
 #[test]
-fn a_program_for_this_machine_is_for_no_other_linux() {
+fn local_program_is_rejected_for_another_linux() {
     let fixture = Fixture::new();
     let said = |platform: &str| fixture.plugin().with_platform(platform.parse().unwrap()).examine();
     let refused = said("linux-vax").unwrap_err();
-    assert!(matches!(refused, OfferError::OtherPlatform { .. }) && refused.is_refusal(), "{refused}");
+    assert!(matches!(refused, CandidateError::OtherPlatform { .. }) && refused.is_refusal(), "{refused}");
     assert!(said("freebsd-vax").is_ok());
 }
 
 #[test]
-fn a_manifest_and_whoever_agrees_say_the_same() {
+fn caller_and_manifest_must_agree() {
     let fixture = Fixture::new();
     fixture.publish(&fixture.path("kv"), &fixture.path("kv.manifest.toml"), Platform::current());
     let candidate = || fixture.plugin().trust(fixture.key());
     assert!(candidate().with_version(Version::new(1, 2, 0)).examine().is_ok());
     let other = candidate().with_version(Version::new(1, 2, 1)).examine().unwrap_err();
-    assert!(matches!(other, OfferError::Disagreement { .. }) && other.is_refusal(), "{other}");
+    assert!(matches!(other, CandidateError::Disagreement { .. }) && other.is_refusal(), "{other}");
 }
 
 #[test]
-fn what_changes_nothing_says_so() {
+fn adding_twice_shows_unchanged() {
     let fixture = Fixture::new();
     let mut lock = Lock::new("plugins.lock");
-    let offer = fixture.plugin().examine().unwrap();
-    assert!(lock.agree(&offer, Consent::none()).unwrap().to_string().starts_with("kv: new"));
-    assert_eq!(lock.agree(&offer, Consent::none()).unwrap().to_string().lines().next(), Some("kv: unchanged"));
+    let found = fixture.plugin().examine().unwrap();
+    assert!(lock.add(&found, Overrides::none()).unwrap().to_string().starts_with("kv: new"));
+    assert_eq!(lock.add(&found, Overrides::none()).unwrap().to_string().lines().next(), Some("kv: unchanged"));
 }
 
 #[test]
-fn what_could_not_be_looked_at_is_not_refused() {
+fn unreadable_candidate_is_not_a_refusal() {
     let fixture = Fixture::new();
-    let no_manifest = Candidate::new(fixture.place.path()).examine().unwrap_err();
-    assert!(matches!(no_manifest, OfferError::Source(_)) && !no_manifest.is_refusal(), "{no_manifest}");
+    let no_manifest = Candidate::builder(fixture.place.path()).examine().unwrap_err();
+    assert!(matches!(no_manifest, CandidateError::Source(_)) && !no_manifest.is_refusal(), "{no_manifest}");
     fs::write(fixture.path(Manifest::INSIDE), "no manifest").unwrap();
-    assert!(Candidate::new(fixture.place.path()).examine().unwrap_err().is_refusal());
+    assert!(Candidate::builder(fixture.place.path()).examine().unwrap_err().is_refusal());
     let io = ManifestError::Io { path: fixture.path("kv"), source: std::io::Error::other("broken") };
-    assert!(!OfferError::Files(io).is_refusal());
-    assert!(OfferError::Files(ManifestError::TooMany { limit: 1 }).is_refusal());
+    assert!(!CandidateError::Files(io).is_refusal());
+    assert!(CandidateError::Files(ManifestError::TooMany { limit: 1 }).is_refusal());
 }
 
 #[test]
-fn what_lies_beside_locked_plugins_is_theirs_or_unknown() {
+fn inventory_reports_missing_and_unknown_files() {
     let fixture = Fixture::new();
     for name in ["kv.manifest.toml", "kv.manifest.toml.minisig", "kv.toml", "zip.manifest.toml"] {
         fs::write(fixture.path(name), "").unwrap();
@@ -179,7 +180,7 @@ fn what_lies_beside_locked_plugins_is_theirs_or_unknown() {
     let mut lock = Lock::new(fixture.path("plugins.lock"));
     for (name, platform) in [("kv", Platform::any()), ("missing", Platform::any()), ("zip", foreign())] {
         let artifacts = [(platform, Artifact::new(Subject::File(digest), None))].into();
-        lock.insert(name.parse().unwrap(), LockedPlugin { artifacts, ..LockedPlugin::default() });
+        lock.insert_plugin(name.parse().unwrap(), LockedPlugin { artifacts, ..LockedPlugin::default() });
     }
     let found = |lock: &Lock| Inventory::of_directory(lock.clone(), fixture.place.path()).unwrap();
     let shown = |inventory: &Inventory| {
@@ -187,9 +188,9 @@ fn what_lies_beside_locked_plugins_is_theirs_or_unknown() {
             .items
             .iter()
             .map(|item| {
-                let allowed = match &item.presence {
-                    Presence::Missing => None,
-                    Presence::Present(decision) => Some(Decision::is_allowed(decision)),
+                let allowed = match &item.status {
+                    InventoryStatus::Missing => None,
+                    InventoryStatus::Present(decision) => Some(Decision::is_allowed(decision)),
                 };
                 (item.name.to_string(), allowed)
             })

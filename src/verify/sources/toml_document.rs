@@ -9,7 +9,7 @@ use toml_parser::Source;
 use toml_parser::lexer::TokenKind;
 
 use crate::verify::sources::document::Document;
-use crate::verify::{SourceError, SourceFault};
+use crate::verify::{SourceError, SourceFault, Version};
 
 /// How much of a parser's message is kept: it may quote the document.
 const MESSAGE: usize = 300;
@@ -33,7 +33,7 @@ pub(crate) fn read<T: DeserializeOwned>(document: &Document, format: &'static st
     if text.trim().is_empty() {
         return Err(document.fault(None, SourceFault::Empty));
     }
-    if is_crowded(text) {
+    if is_too_complex(text) {
         return Err(document.fault(None, SourceFault::TooComplex));
     }
     let header: Header = parse(document, text)?;
@@ -48,7 +48,7 @@ pub(crate) fn read<T: DeserializeOwned>(document: &Document, format: &'static st
 /// Whether a text has more structure than text: two bytes can make a table, and a table takes a
 /// kilobyte of memory before anybody asks whether it belongs there. The densest documents that mean
 /// anything have less.
-fn is_crowded(text: &str) -> bool {
+fn is_too_complex(text: &str) -> bool {
     let weight = |kind| match kind {
         // A table for each part of a dotted key but the last.
         TokenKind::LeftCurlyBracket | TokenKind::Dot => 3,
@@ -93,18 +93,23 @@ where
     deserializer.deserialize_str(Text(std::marker::PhantomData)).map_err(D::Error::custom)
 }
 
+/// A version, which TOML writes as a string. `semver` could read it too, but without a bound.
+#[derive(serde::Deserialize)]
+#[serde(transparent)]
+pub(crate) struct RawVersion(#[serde(deserialize_with = "from_text")] pub(crate) Version);
+
 /// `Deserialize` for types that are written as strings.
-macro_rules! written_as_text {
+macro_rules! deserialize_from_text {
     ($($type:ty),+ $(,)?) => {$(
         impl<'de> serde::Deserialize<'de> for $type {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                $crate::verify::sources::form::from_text(deserializer)
+                $crate::verify::sources::toml_document::from_text(deserializer)
             }
         }
     )+};
 }
 
-written_as_text!(
+deserialize_from_text!(
     crate::verify::BundlePath,
     crate::Digest,
     crate::verify::Platform,
