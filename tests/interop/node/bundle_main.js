@@ -1,17 +1,19 @@
-// Starts kv_plugin.js as the program of a bundle, so that every module comes from the bundle: from the place of this file, which is the
-// verified copy. The package.json beside it keeps Node from looking for another one above.
+// Starts kv_plugin.js as the program of a bundle. Every module comes from the directory of this
+// file, which is the verified copy. The package.json beside it keeps Node from searching for one in
+// parent directories.
 "use strict";
 
 const Module = require("node:module");
 const path = require("node:path");
 
-// Node looks for packages in each directory above a module as well, and above a bundle others may write: /tmp/node_modules, say.
+// Node also searches for packages in every parent directory of a module. Others may be able to write
+// there, for example to /tmp/node_modules.
 const within = (directory) => directory.startsWith(__dirname + path.sep);
 const everywhere = Module._nodeModulePaths;
 Module._nodeModulePaths = (from) => everywhere(from).filter(within);
 module.paths = module.paths.filter(within);
 
-/** What a package is that the bundle does not have, if somebody else has put it where Node would find it. */
+/** Returns the contents of a package outside the bundle if Node finds it, or the error code. */
 function stray() {
   try {
     return require("stray");

@@ -1,4 +1,5 @@
-// A self-signed certificate for this process only, in DER (X.690) as RFC 5280 says. Node can read certificates and cannot make them.
+// A self-signed certificate for this process, in DER (X.690, RFC 5280). Node can parse certificates
+// but not create them.
 "use strict";
 
 const crypto = require("node:crypto");
@@ -22,7 +23,7 @@ function oid(hex) {
 
 function serial() {
   const bytes = crypto.randomBytes(16);
-  bytes[0] = (bytes[0] & 0x7f) | 0x40; // positive, and without a zero in front
+  bytes[0] = (bytes[0] & 0x7f) | 0x40; // positive, and without a leading zero
   return tagged(0x02, bytes);
 }
 

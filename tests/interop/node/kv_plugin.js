@@ -1,5 +1,5 @@
-// A key-value plugin on grpc-js that speaks the go-plugin handshake. It refuses to serve without AutoMTLS, and takes nothing from the
-// environment but the cookie and the PLUGIN_* variables.
+// A key-value plugin on grpc-js with the go-plugin handshake. It serves only with AutoMTLS, and reads
+// only the cookie and the PLUGIN_* variables from the environment.
 "use strict";
 
 const fs = require("node:fs");
@@ -57,7 +57,7 @@ const WIRE = grpc.loadPackageDefinition(
 
 const failure = (code, details) => ({ code, details });
 
-/** The KV service: values in memory and, with a directory, one file for each. */
+/** The KV service: values in memory and, if a directory is given, one file for each. */
 function store(directory, values) {
   const known = new Map(Object.entries(values));
   const file = (key) => path.join(directory, Buffer.from(key).toString("hex"));
@@ -93,9 +93,9 @@ function serve(services, directory, hostCertificate) {
     server.tryShutdown(() => process.exit(0));
     setTimeout(() => process.exit(0), STOP_GRACE_MS);
   };
-  process.on("SIGINT", () => {}); // the host's terminal, not ours
+  process.on("SIGINT", () => {}); // an interrupt is meant for the host
   process.on("SIGTERM", stop);
-  // Answers first.
+  // Responds before it stops.
   const shutdown = (_call, answer) => (answer(null, {}), setImmediate(stop));
 
   server.addService(WIRE.proto.KV.service, services);
@@ -118,12 +118,12 @@ function fail(reason) {
   process.exit(1);
 }
 
-/** Serves until the host has had enough; some keys may have a value from the start. */
+/** Serves until the host asks it to stop. `values` are the initial values. */
 function main(values = {}) {
   const { data } = parseArgs({ options: { data: { type: "string" } } }).values;
-  if (process.env[COOKIE_KEY] !== COOKIE_VALUE) fail("this is a plugin, to be started by its host");
+  if (process.env[COOKIE_KEY] !== COOKIE_VALUE) fail("this program is a plugin: its host starts it");
   const hostCertificate = process.env.PLUGIN_CLIENT_CERT;
-  if (!hostCertificate) fail("PLUGIN_CLIENT_CERT is missing, this plugin serves with AutoMTLS only");
+  if (!hostCertificate) fail("PLUGIN_CLIENT_CERT is missing: this plugin serves only with AutoMTLS");
 
   process.umask(0o077);
   const directory = process.env.PLUGIN_UNIX_SOCKET_DIR || fs.mkdtempSync(path.join(os.tmpdir(), "kv_plugin"));

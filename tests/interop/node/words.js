@@ -1,4 +1,4 @@
-// A module of the bundle's own: what it says is what the plugin answers.
+// A module of the bundle. The plugin returns its text, which proves that this module was loaded.
 "use strict";
 
 module.exports = { WORD: "from the bundle" };

@@ -1,8 +1,8 @@
 """Starts kv_plugin.py as the program of a bundle.
 
-The interpreter is started with -I and -S: it looks for modules in its own library
-only. What is added here is the bundle, by the place of this file, which is the
-verified copy. So nothing is imported but the bundle and the interpreter's library.
+The host starts the interpreter with -I and -S, so it searches only its standard
+library for modules. This file adds its own directory, which is the verified copy of
+the bundle. Nothing is imported from anywhere else.
 """
 
 import os
@@ -17,7 +17,7 @@ import words  # noqa: E402
 
 
 def from_elsewhere():
-    """The modules that came neither from the bundle nor from the interpreter's library."""
+    """The modules that came neither from the bundle nor from the standard library."""
     ours = (BUNDLE, sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"))
     files = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
     return sorted(file for file in files if file and not file.startswith(tuple(f"{one}{os.sep}" for one in ours)))

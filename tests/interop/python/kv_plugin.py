@@ -1,10 +1,9 @@
-"""A key-value plugin on grpcio that speaks the go-plugin handshake.
+"""A key-value plugin on grpcio with the go-plugin handshake.
 
-It stands for the plugins that no Go library helps: BoringSSL for TLS, C-core for
-gRPC, an interpreter for an executable. It refuses to serve without AutoMTLS. It
-takes nothing from the environment but the cookie and the PLUGIN_* variables, and
-never opens sys.executable, so it runs with an otherwise empty environment and
-from an interpreter that has no file name.
+It represents plugins without any Go code: BoringSSL for TLS, C-core for gRPC, and an
+interpreter as the executable. It serves only with AutoMTLS. It reads only the cookie
+and the PLUGIN_* variables from the environment and never opens sys.executable, so it
+runs with an otherwise empty environment and from an interpreter without a file name.
 """
 
 import argparse
@@ -72,7 +71,7 @@ CONTROLLER = message_classes("plugin", {"Empty": []})
 
 
 class Store:
-    """The KV service: values in memory and, with a directory, one file for each."""
+    """The KV service: values in memory and, if a directory is given, one file for each."""
 
     def __init__(self, directory, values=()):
         self._directory = directory
@@ -126,7 +125,7 @@ class Store:
 
 
 def controller_handler(stop):
-    """GRPCController: Shutdown answers first; the main thread then stops."""
+    """GRPCController: Shutdown responds first; the main thread then stops the server."""
 
     def shutdown(_request, _context):
         stop.set()
@@ -152,7 +151,7 @@ def unary(method, request_class):
 
 
 def self_signed():
-    """Returns (key in PEM, certificate) for this process only."""
+    """Returns (key in PEM, certificate), valid for this process."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.now(timezone.utc)
@@ -185,7 +184,7 @@ def self_signed():
 def credentials(host_certificate):
     """Returns (server credentials, own certificate in DER).
 
-    Only the host's certificate, or what it signed, is let in.
+    The server accepts the host's certificate and certificates that it signed.
     """
     key_pem, certificate = self_signed()
     pem = serialization.Encoding.PEM
@@ -200,7 +199,7 @@ def credentials(host_certificate):
 def host_certificate_from(environment):
     text = environment.get("PLUGIN_CLIENT_CERT")
     if not text:
-        sys.exit("kv_plugin: PLUGIN_CLIENT_CERT is missing, this plugin serves with AutoMTLS only")
+        sys.exit("kv_plugin: PLUGIN_CLIENT_CERT is missing: this plugin serves only with AutoMTLS")
     try:
         return x509.load_pem_x509_certificate(text.encode())
     except ValueError as error:
@@ -209,7 +208,7 @@ def host_certificate_from(environment):
 
 def serve(store, socket_directory, host_certificate):
     stop = threading.Event()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the host's terminal, not ours
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is meant for the host
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
 
     server = grpc.server(
@@ -235,13 +234,13 @@ def serve(store, socket_directory, host_certificate):
 
 
 def main(values=()):
-    """Serves until the host has had enough; some keys may have a value from the start."""
+    """Serves until the host asks it to stop. `values` are the initial values."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", metavar="DIR", help="also keep the values as files in DIR")
     options = parser.parse_args()
 
     if os.environ.get(COOKIE_KEY) != COOKIE_VALUE:
-        sys.exit("kv_plugin: this is a plugin, to be started by its host")
+        sys.exit("kv_plugin: this program is a plugin: its host starts it")
     host_certificate = host_certificate_from(os.environ)
 
     os.umask(0o077)

@@ -1,3 +1,3 @@
-"""A module of the bundle's own: what it says is what the plugin answers."""
+"""A module of the bundle. The plugin returns its text, which proves that this module was loaded."""
 
 WORD = b"from the bundle"

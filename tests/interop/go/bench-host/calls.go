@@ -1,5 +1,4 @@
-// Calls on one plugin that is there: one after the other, many in flight, and
-// streams.
+// Calls on one running plugin: sequential, concurrent, and streams.
 package main
 
 import (
@@ -43,8 +42,8 @@ type called struct {
 	err  error
 }
 
-// inFlight makes count calls or a few more, always opts.atOnce of them under
-// way, and returns what each took.
+// inFlight makes at least count calls, opts.atOnce of them concurrently, and
+// returns the duration of each.
 func (s *session) inFlight(opts *options, count int) ([]time.Duration, error) {
 	each := (count + opts.atOnce - 1) / opts.atOnce
 	results := make(chan called)

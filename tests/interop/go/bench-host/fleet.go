@@ -1,5 +1,5 @@
-// Many plugins of one host, held still while somebody looks at their
-// processes: idle, and after some work.
+// Many plugins of one host, kept idle while their processes are measured: after
+// the launch, and after some work.
 package main
 
 import (
@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// fleetAtOnce is how many launches are under way at once.
+// fleetAtOnce is the number of concurrent launches.
 const fleetAtOnce = 8
 
 // The load has a few large messages besides its small ones.

@@ -1,5 +1,5 @@
-// The launch work: how long until the first call is answered, and how long
-// until the plugin is gone again.
+// The launch work: the time until the first response, and the time until the
+// plugin has exited.
 package main
 
 import (
@@ -16,7 +16,7 @@ type launched struct {
 }
 
 func launches(opts *options) error {
-	// Written to, or it would be no memory.
+	// Written, or the kernel would not allocate the pages.
 	ballast := bytes.Repeat([]byte{1}, opts.ballast<<20)
 	var starts, ends []time.Duration
 	for range opts.repeats {
@@ -41,8 +41,8 @@ func launches(opts *options) error {
 	return times("shutdown", ends)
 }
 
-// launchAtOnce launches plugins in one moment, and times each from that moment
-// until its first call was answered.
+// launchAtOnce launches plugins concurrently, and times each from the common
+// start to its first response.
 func launchAtOnce(opts *options) ([]launched, error) {
 	results := make(chan launched)
 	begin := time.Now()

@@ -1,5 +1,5 @@
-// Lines that the plugin logs, counted where an application gets them: as what
-// its own logger writes.
+// Lines that the plugin logs, counted where an application receives them: in the
+// output of its own logger.
 package main
 
 import (
@@ -12,7 +12,7 @@ import (
 	"portcullis.invalid/interop/internal/bench"
 )
 
-// patience guards against lines that never come.
+// patience limits the wait for lines that never arrive.
 const patience = 60 * time.Second
 
 // counter counts the lines that are written to it.
@@ -51,7 +51,7 @@ func logLines(opts *options) error {
 	return rates("lines", perSecond)
 }
 
-// log returns when the last of so many lines has arrived.
+// log returns when the last line has arrived.
 func (s *session) log(lines int, counted *counter) error {
 	until := counted.lines.Load() + int64(lines)
 	if _, err := s.bench.Log(context.Background(), &bench.LogRequest{Lines: uint32(lines)}); err != nil {

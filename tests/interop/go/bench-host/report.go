@@ -33,8 +33,8 @@ func rates(metric string, samples []float64) error {
 
 var input = bufio.NewReader(os.Stdin)
 
-// show shows a state to whoever started this program, and waits until it was
-// looked at.
+// show reports a state to the parent process, and waits until the parent has
+// measured it.
 func show(name string, plugins []int) error {
 	if err := json.NewEncoder(os.Stdout).Encode(state{name, plugins}); err != nil {
 		return err

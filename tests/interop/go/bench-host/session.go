@@ -19,8 +19,8 @@ type session struct {
 	bench  *bench.Client
 }
 
-// launch starts the plugin. The connection is lazy: only a call tells whether
-// the plugin answers.
+// launch starts the plugin. The connection is lazy: only a call shows whether
+// the plugin responds.
 func launch(opts *options, log io.Writer) (*session, error) {
 	client := plugin.NewClient(opts.config(log))
 	protocol, err := client.Client()

@@ -1,5 +1,5 @@
 // Command bench-plugin is the go-plugin plugin that is measured beside
-// Portcullis's: it answers, streams and logs as it is told.
+// Portcullis's: it responds, streams and logs on request.
 package main
 
 import (
@@ -20,7 +20,7 @@ import (
 const maxMessage = 64 << 20
 
 func main() {
-	// Before anything else: this is the floor that a launch is held against.
+	// Before anything else: this is the floor to which a launch is compared.
 	if slices.Contains(os.Args[1:], bench.FirstLine) {
 		fmt.Println("first line")
 		return

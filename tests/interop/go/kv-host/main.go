@@ -38,7 +38,7 @@ func main() {
 	}
 }
 
-// run returns only after the plugin was killed.
+// run returns after the plugin was killed.
 func run(opts *options, args []string) error {
 	if opts.plugin == "" || len(args) == 0 {
 		return fmt.Errorf("need -plugin and a command: %s", commands)

@@ -101,7 +101,7 @@ func (o *options) clientConfig(stdio *stdioBuffer) (*plugin.ClientConfig, error)
 }
 
 // session is a running plugin with an open connection. The connection is lazy,
-// so only a call tells whether the plugin really answers.
+// so only a call shows whether the plugin responds.
 type session struct {
 	client   *plugin.Client
 	protocol plugin.ClientProtocol

@@ -36,8 +36,8 @@ func newStore(dir string, printed int) (*store, error) {
 	return &store{dir: dir, printed: printed, values: make(map[string][]byte)}, nil
 }
 
-// Get answers NotFound for a key that was never put. A value left in the
-// directory by an earlier process is found.
+// Get returns NotFound for a key without a value. It finds values that an
+// earlier process left in the directory.
 func (s *store) Get(_ context.Context, req *proto.GetRequest) (*proto.GetResponse, error) {
 	if req.Key == "" {
 		return nil, errEmptyKey

@@ -1,7 +1,7 @@
-// Package bench holds what the bench plugin and host agree on: the cookie, and
+// Package bench holds what the bench plugin and host share: the cookie, and
 // the Bench service over the messages that `cargo codegen` makes from
-// benches/proto/bench.proto. There is no generator for the service itself in
-// the modules that are required here; this is what it would write.
+// benches/proto/bench.proto. The required modules contain no generator for
+// the service itself; this file is what it would write.
 package bench
 
 import (
@@ -14,14 +14,14 @@ import (
 // Name is the key of the plugin in every plugin set.
 const Name = "bench"
 
-// Handshake is what a host and its plugin must agree on.
+// Handshake is the configuration that host and plugin must share.
 var Handshake = plugin.HandshakeConfig{
 	ProtocolVersion:  1,
 	MagicCookieKey:   "PORTCULLIS_BENCH",
 	MagicCookieValue: "measured",
 }
 
-// FirstLine is the argument on which a plugin prints one line and exits.
+// FirstLine is the argument that makes a plugin print one line and exit.
 const FirstLine = "--first-line"
 
 const service = "portcullis.bench.Bench"
@@ -54,7 +54,7 @@ func (p *Plugin) GRPCClient(_ context.Context, _ *plugin.GRPCBroker, c *grpc.Cli
 // Client calls the service.
 type Client struct{ conn *grpc.ClientConn }
 
-// Echo sends a payload there and back.
+// Echo sends a payload and receives it back.
 func (c *Client) Echo(ctx context.Context, in *Payload) (*Payload, error) {
 	out := new(Payload)
 	return out, c.conn.Invoke(ctx, "/"+service+"/Echo", in, out)
@@ -89,7 +89,7 @@ var description = grpc.ServiceDesc{
 	Streams: []grpc.StreamDesc{{StreamName: "Stream", Handler: stream, ServerStreams: true}},
 }
 
-// unary turns a method of Server into what a grpc.Server calls. No interceptor
+// unary adapts a method of Server to grpc.Server. No interceptor
 // is installed here, so none is called.
 func unary[In, Out any](method func(Server, context.Context, *In) (*Out, error)) grpc.MethodHandler {
 	return func(s any, ctx context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {

@@ -1,4 +1,4 @@
-// Package kv holds what the interop plugin and host agree on: the cookie, the
+// Package kv holds what the interop plugin and host share: the cookie, the
 // dispense name, and the adapter that ties the KV service to go-plugin.
 package kv
 
@@ -16,7 +16,7 @@ import (
 // Name is the key of the plugin in every plugin set.
 const Name = "kv"
 
-// The cookie expected by the plugin, and sent by the host unless told otherwise.
+// The cookie that the plugin expects and that the host sends by default.
 const (
 	CookieKey   = "BASIC_PLUGIN"
 	CookieValue = "hello"
