@@ -1,11 +1,10 @@
-//! What the host's side of its main works takes in instructions, counted by callgrind: the same on
-//! every machine, or nearly so. `cargo bench-guard` runs it and holds it against what is known. The
-//! plugin runs beside, uncounted.
+//! The instructions of the host in its main operations, counted by callgrind. The counts are nearly
+//! the same on every machine. `cargo bench-guard` runs this and compares the counts with the
+//! expected ones. The plugin is not counted.
 //!
-//! Under callgrind a program in sealed memory cannot be executed (valgrind looks for it by a path):
-//! launches take private copies.
+//! Launches use private copies: valgrind opens programs by path and cannot run a sealed image.
 #![allow(missing_docs, reason = "a program")]
-#![allow(clippy::unwrap_used, reason = "what cannot start cannot be measured")]
+#![allow(clippy::unwrap_used, reason = "a benchmark that cannot start fails")]
 
 use std::path::{Path, PathBuf};
 
@@ -22,20 +21,20 @@ use tokio::runtime::Runtime;
 
 const PLUGIN: &str = env!("CARGO_BIN_EXE_bench-plugin");
 
-/// The size of the file that is verified: the same whatever the plugin's own code is like.
+/// The size of the verified file in bytes, independent of the code of the plugin.
 const SIZE: u64 = 16 * 1024 * 1024;
 
-/// So many that what happens once is lost among them.
+/// The number of calls in one measurement: enough to hide one-time work.
 const CALLS: usize = 200;
 
 /// A file, and a policy that allows it.
-struct Ground {
+struct Fixture {
     policy: Policy,
     file: PathBuf,
     _directory: TempDir,
 }
 
-impl Ground {
+impl Fixture {
     fn sealed() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("plugin");
@@ -45,9 +44,9 @@ impl Ground {
     }
 
     fn sealed_and_cached() -> Self {
-        let ground = Self::sealed();
-        ground.verify();
-        ground
+        let fixture = Self::sealed();
+        fixture.verify();
+        fixture
     }
 
     fn verify(&self) -> VerifiedPlugin {
@@ -55,17 +54,17 @@ impl Ground {
     }
 }
 
-/// What is left when something was measured. It is dropped when nobody counts.
-type Rest<T> = (T, Ground);
+/// A result and its fixture. Returning both drops them outside the measurement.
+type Measured<T> = (T, Fixture);
 
 #[library_benchmark]
-#[bench::first(args = (), setup = Ground::sealed)]
-#[bench::cached(args = (), setup = Ground::sealed_and_cached)]
-fn verify(ground: Ground) -> Rest<VerifiedPlugin> {
+#[bench::first(args = (), setup = Fixture::sealed)]
+#[bench::cached(args = (), setup = Fixture::sealed_and_cached)]
+fn verify(ground: Fixture) -> Measured<VerifiedPlugin> {
     (ground.verify(), ground)
 }
 
-/// A runtime, and a plugin that is verified and not launched.
+/// A runtime, and a verified plugin that is not launched.
 struct Host {
     runtime: Runtime,
     verified: VerifiedPlugin,
@@ -82,7 +81,7 @@ impl Host {
             verified: policy.verify(PLUGIN).unwrap(),
             _copies: copies,
         };
-        // What a process does once belongs to no launch.
+        // The first launch does work that happens once per process.
         drop(host.launch());
         host
     }
@@ -131,7 +130,7 @@ library_benchmark_group!(name = host, benchmarks = [verify, launch, unary]);
 main!(
     config = LibraryBenchmarkConfig::default()
         .tool(Callgrind::with_args(["--cache-sim=no", "--trace-children=no"]))
-        // Where a valgrind that is not installed has its parts.
+        // The files of a valgrind that is not installed system-wide.
         .pass_through_env("VALGRIND_LIB"),
     library_benchmark_groups = host
 );

@@ -1,7 +1,7 @@
-//! Each stage by itself, in time: what a launch, a call, and what they are made of take on this
-//! machine. The stages between are not public; a launch says how long each of them took.
+//! The duration of a launch, a call and their parts on this machine. Stages that are not public are
+//! taken from the report of a launch.
 #![allow(missing_docs, reason = "a program")]
-#![allow(clippy::unwrap_used, reason = "what cannot start cannot be measured")]
+#![allow(clippy::unwrap_used, reason = "a benchmark that cannot start fails")]
 
 use std::hint::black_box;
 use std::os::unix::net::UnixStream;
@@ -65,8 +65,8 @@ fn identity(criterion: &mut Criterion) {
     criterion.bench_function("P-256 key and certificate", |bencher| bencher.iter(|| tls::identity().unwrap()));
 }
 
-/// As between host and plugin: both present a certificate. Both ends in one thread, through a pair
-/// of sockets.
+/// A handshake in which both ends present a certificate, as between host and plugin. Both ends run
+/// in one thread, over a socketpair.
 fn tls_handshake(criterion: &mut Criterion) {
     let (host, plugin) = (tls::identity().unwrap(), tls::identity().unwrap());
     let (host_certificate, plugin_certificate) = (host.0.clone(), plugin.0.clone());
@@ -159,7 +159,7 @@ fn launch(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// The steps of a launch, as its report has them.
+/// The steps of a launch, as its report lists them.
 fn launch_steps(criterion: &mut Criterion) {
     let host = Host::new();
     let mut group = criterion.benchmark_group("launch, step by step");
@@ -189,7 +189,7 @@ fn calls(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("unary call");
     for size in [100, MEBIBYTE] {
         let data = Bytes::from(vec![b'x'; size]);
-        // There and back.
+        // Counts both directions.
         group.throughput(Throughput::Bytes(2 * size as u64));
         group.bench_function(BenchmarkId::from_parameter(size), |bencher| {
             bencher.iter(|| host.echo(&mut client, data.clone()));

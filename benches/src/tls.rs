@@ -1,6 +1,5 @@
-//! Plain TLS 1.3 as rustls does it, for what the runtime's own TLS is held against: a server that
-//! the client knows by a certificate made a moment ago. Not the runtime's TLS, which is not public
-//! and does more.
+//! Plain TLS 1.3 by rustls, as the baseline of comparisons: the client knows the new certificate of
+//! the server. The TLS of the library is not public and does more.
 
 use std::io::{self, Read, Write};
 use std::sync::Arc;
@@ -14,7 +13,7 @@ use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 const NAME: &str = "localhost";
 
-/// No certificate of ours is longer.
+/// The longest certificate in bytes that is read.
 const CERTIFICATE_LIMIT: usize = 4096;
 
 /// A certificate and its key.
@@ -24,7 +23,7 @@ pub type Identity = (CertificateDer<'static>, PrivateKeyDer<'static>);
 ///
 /// # Errors
 ///
-/// When there is no randomness.
+/// If the system provides no randomness.
 pub fn identity() -> Result<Identity> {
     let made = rcgen::generate_simple_self_signed([NAME.to_string()])?;
     let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).map_err(anyhow::Error::msg)?;
@@ -35,16 +34,16 @@ pub fn identity() -> Result<Identity> {
 ///
 /// # Errors
 ///
-/// Never: the name is one.
+/// Never: the name is valid.
 pub fn name() -> Result<ServerName<'static>> {
     Ok(ServerName::try_from(NAME)?)
 }
 
-/// A client that accepts this certificate, and presents one of its own if it has one.
+/// A client that accepts this certificate, and presents its own if it has one.
 ///
 /// # Errors
 ///
-/// When one of them is none.
+/// If a certificate or key is invalid.
 pub fn client(trusted: CertificateDer<'static>, own: Option<Identity>) -> Result<ClientConfig> {
     let builder = ClientConfig::builder_with_provider(ring::default_provider().into());
     let builder = builder.with_protocol_versions(&[&TLS13])?.with_root_certificates(only(trusted)?);
@@ -54,12 +53,11 @@ pub fn client(trusted: CertificateDer<'static>, own: Option<Identity>) -> Result
     })
 }
 
-/// A server that presents this certificate, and asks for the client's if there is one to be asked
-/// for.
+/// A server that presents this certificate, and requires the client's if one is given.
 ///
 /// # Errors
 ///
-/// When the key does not belong to the certificate.
+/// If the key does not belong to the certificate.
 pub fn server((certificate, key): Identity, client: Option<CertificateDer<'static>>) -> Result<ServerConfig> {
     let provider = Arc::new(ring::default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider)).with_protocol_versions(&[&TLS13])?;
@@ -83,7 +81,7 @@ fn only(certificate: CertificateDer<'static>) -> Result<RootCertStore> {
 ///
 /// # Errors
 ///
-/// When it cannot be written.
+/// If the write fails.
 pub fn write_certificate(output: &mut impl Write, certificate: &CertificateDer<'_>) -> io::Result<()> {
     let length = u32::try_from(certificate.len()).map_err(io::Error::other)?;
     output.write_all(&length.to_be_bytes())?;
@@ -95,7 +93,7 @@ pub fn write_certificate(output: &mut impl Write, certificate: &CertificateDer<'
 ///
 /// # Errors
 ///
-/// When it cannot be read, or is too long to be one.
+/// If the read fails, or the length exceeds the limit.
 pub fn read_certificate(input: &mut impl Read) -> Result<CertificateDer<'static>> {
     let mut length = [0; 4];
     input.read_exact(&mut length)?;

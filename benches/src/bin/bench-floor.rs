@@ -1,8 +1,7 @@
-//! What the machine allows: bytes sent back and forth between two processes over a pair of sockets,
-//! bare and under TLS. No HTTP/2, no gRPC, no asynchronous runtime. Prints what the bench host
-//! prints.
+//! The lower bound on this machine: bytes exchanged between two processes over a socketpair, plain
+//! and under TLS, without HTTP/2, gRPC or an async runtime. Prints the same lines as `bench-host`.
 //!
-//! The process starts itself once more, with the other socket as its standard input.
+//! The process starts itself again, with the other socket as its standard input.
 
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -17,27 +16,27 @@ use clap::{Parser, ValueEnum};
 use rustls::{ClientConnection, ServerConnection, StreamOwned};
 use serde_json::json;
 
-/// How long a message is, in bytes, that throughput is measured with.
+/// The size in bytes of a message in the throughput measurements.
 const LARGE: usize = 1024 * 1024;
 
 #[derive(Parser)]
 struct Arguments {
-    /// How often it is done and timed
+    /// The number of measurements
     #[arg(long, value_name = "N", default_value_t = 1)]
     repeats: usize,
-    /// How many messages each repeat has
+    /// The number of messages in each measurement
     #[arg(long, value_name = "N", default_value_t = 1000)]
     count: usize,
     #[arg(value_enum)]
     work: Work,
-    /// Be the other end
+    /// Run as the other end
     #[arg(long, hide = true)]
     peer: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Work {
-    /// 100 bytes there and back
+    /// Round trips of 100 bytes
     PingPong,
     /// The same under TLS 1.3
     TlsPingPong,
@@ -88,7 +87,7 @@ fn start_peer(work: Work, socket: OwnedFd) -> Result<Child> {
 fn measure(arguments: &Arguments, socket: UnixStream) -> Result<()> {
     let mut pipe: Box<dyn Pipe> = match arguments.work.is_secured() {
         true => {
-            // The certificate of the other end is made there, and read here before anything else.
+            // The other end creates its certificate and sends it first.
             let mut socket = socket;
             let trusted = tls::read_certificate(&mut socket)?;
             let connection = ClientConnection::new(Arc::new(tls::client(trusted, None)?), tls::name()?)?;
@@ -111,7 +110,7 @@ fn measure(arguments: &Arguments, socket: UnixStream) -> Result<()> {
     Ok(())
 }
 
-/// So many messages, and what each took in microseconds.
+/// Exchanges messages, and returns the duration of each in microseconds.
 fn exchange(pipe: &mut dyn Pipe, data: &mut [u8], arguments: &Arguments) -> Result<Vec<f64>> {
     let mut took = Vec::with_capacity(arguments.count);
     for _ in 0..arguments.count {
@@ -126,7 +125,7 @@ fn exchange(pipe: &mut dyn Pipe, data: &mut [u8], arguments: &Arguments) -> Resu
     Ok(took)
 }
 
-/// Ends when the other end has closed.
+/// Returns when the other end has closed.
 fn answer(work: Work, mut socket: UnixStream) -> Result<()> {
     let mut pipe: Box<dyn Pipe> = match work.is_secured() {
         true => {
@@ -138,7 +137,7 @@ fn answer(work: Work, mut socket: UnixStream) -> Result<()> {
         false => Box::new(socket),
     };
     let mut data = vec![0; work.length()];
-    // However it ends: the one who measures has closed, and sees by itself if something is missing.
+    // Errors are ignored: the measuring end has closed and checks its counts itself.
     while pipe.read_exact(&mut data).is_ok() {
         if !work.is_one_way() {
             pipe.write_all(&data)?;

@@ -98,7 +98,7 @@ pub mod bench_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
-        /// Answers with what it was sent.
+        /// Returns the payload that it received.
         pub async fn echo(
             &mut self,
             request: impl tonic::IntoRequest<super::Payload>,
@@ -120,7 +120,7 @@ pub mod bench_client {
                 .insert(GrpcMethod::new("portcullis.bench.Bench", "Echo"));
             self.inner.unary(req, path, codec).await
         }
-        /// Answers with so many messages of so many bytes.
+        /// Returns the requested number of messages of the requested size.
         pub async fn stream(
             &mut self,
             request: impl tonic::IntoRequest<super::StreamRequest>,
@@ -145,7 +145,7 @@ pub mod bench_client {
                 .insert(GrpcMethod::new("portcullis.bench.Bench", "Stream"));
             self.inner.server_streaming(req, path, codec).await
         }
-        /// Writes so many lines to standard error, in the form of hclog, and answers when they are written.
+        /// Writes lines in the hclog format to standard error, and returns when all are written.
         pub async fn log(
             &mut self,
             request: impl tonic::IntoRequest<super::LogRequest>,
@@ -182,7 +182,7 @@ pub mod bench_server {
     /// Generated trait containing gRPC methods that should be implemented for use with BenchServer.
     #[async_trait]
     pub trait Bench: std::marker::Send + std::marker::Sync + 'static {
-        /// Answers with what it was sent.
+        /// Returns the payload that it received.
         async fn echo(
             &self,
             request: tonic::Request<super::Payload>,
@@ -193,12 +193,12 @@ pub mod bench_server {
             >
             + std::marker::Send
             + 'static;
-        /// Answers with so many messages of so many bytes.
+        /// Returns the requested number of messages of the requested size.
         async fn stream(
             &self,
             request: tonic::Request<super::StreamRequest>,
         ) -> std::result::Result<tonic::Response<Self::StreamStream>, tonic::Status>;
-        /// Writes so many lines to standard error, in the form of hclog, and answers when they are written.
+        /// Writes lines in the hclog format to standard error, and returns when all are written.
         async fn log(
             &self,
             request: tonic::Request<super::LogRequest>,
