@@ -35,7 +35,14 @@ pub(crate) mod authoring {
 }
 
 /// `event`
-pub(crate) mod event {}
+pub(crate) mod event {
+    /// Bytes of one text in an event, after escaping. Longer text is cut: a record must stay small
+    /// enough to be written in one piece.
+    pub(crate) const TEXT_BYTES: usize = 1024;
+
+    /// Facts in one event of the application. More are dropped.
+    pub(crate) const APPLICATION_FACTS: usize = 32;
+}
 
 /// `fs`
 pub(crate) mod fs {

@@ -11,9 +11,10 @@ use crate::Digest;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyedHash(Digest);
 
-const PREFIX: &str = "hmac-sha256:";
-
 impl KeyedHash {
+    /// Names the algorithm, in front of the digits.
+    pub(super) const PREFIX: &str = "hmac-sha256:";
+
     /// The hash with these bytes, which must be the HMAC-SHA-256 of the value.
     pub fn from_hmac(bytes: [u8; Digest::LENGTH]) -> Self {
         Self(Digest::from(bytes))
@@ -22,7 +23,7 @@ impl KeyedHash {
 
 impl fmt::Display for KeyedHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{PREFIX}{}", self.0)
+        write!(f, "{}{}", Self::PREFIX, self.0)
     }
 }
 
@@ -30,12 +31,12 @@ impl FromStr for KeyedHash {
     type Err = KeyedHashError;
 
     fn from_str(text: &str) -> Result<Self, KeyedHashError> {
-        text.strip_prefix(PREFIX).and_then(|digits| digits.parse().ok()).map(Self).ok_or(KeyedHashError)
+        text.strip_prefix(Self::PREFIX).and_then(|digits| digits.parse().ok()).map(Self).ok_or(KeyedHashError)
     }
 }
 
 /// The text is not a keyed hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("expected a keyed hash: `{PREFIX}` and 64 lower-case hexadecimal digits")]
+#[error("expected a keyed hash: `{}` and 64 lower-case hexadecimal digits", KeyedHash::PREFIX)]
 #[non_exhaustive]
 pub struct KeyedHashError;

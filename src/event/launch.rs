@@ -5,13 +5,12 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::Image;
 use super::as_text::{as_text, list_as_text};
+use super::{KeyedHash, Payload, VerifiedImage, start_of, texts_bytes};
 use crate::Digest;
-use crate::event::KeyedHash;
 
-/// One launch of a plugin: the same in every event that belongs to it, and in no other. 16
-/// hexadecimal digits.
+/// The identifier of one launch, shared by all of its events and by no other launch. Written as 16
+/// lower-case hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LaunchId(u64);
 
@@ -44,55 +43,91 @@ impl FromStr for LaunchId {
     }
 }
 
-/// A text names no launch.
+/// The text is not the identifier of a launch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a launch is named by 16 lower-case hexadecimal digits")]
+#[error("expected the identifier of a launch: 16 lower-case hexadecimal digits")]
 #[non_exhaustive]
 pub struct LaunchIdError;
 
-/// A launch, before anything was started.
+/// The intent to launch a plugin, recorded before anything starts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Launch {
+pub struct LaunchIntent {
     /// The launch.
     #[serde(with = "as_text")]
     pub launch: LaunchId,
-    /// The plugin as it was named to the policy.
+    /// The path of the plugin as the host gave it to the policy.
     pub plugin: String,
     /// The bytes that will run.
-    pub image: Image,
-    /// The keyed hashes of its arguments, without the name that it is called by.
+    pub image: VerifiedImage,
+    /// The keyed hashes of its arguments, without `argv[0]`.
     #[serde(with = "list_as_text")]
     pub arguments: Vec<KeyedHash>,
-    /// The versions of the application's protocol that are offered.
+    /// The versions of the application's protocol that the host offers.
     pub versions: Vec<u32>,
-    /// How long it may take, in milliseconds.
+    /// The start timeout in milliseconds.
     pub timeout_ms: u64,
 }
 
-/// What a plugin said of itself.
+impl Payload for LaunchIntent {
+    fn launch(&self) -> Option<LaunchId> {
+        Some(self.launch)
+    }
+
+    fn is_alert(&self) -> bool {
+        false
+    }
+
+    fn summary(&self) -> String {
+        format!("{} sha256 {}", self.plugin, self.image.sha256)
+    }
+
+    fn heap_bytes(&self) -> usize {
+        self.image.heap_bytes() + size_of_val(&*self.arguments)
+    }
+}
+
+/// The handshake line of a plugin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Handshake {
+pub struct HandshakeReceived {
     /// The launch.
     #[serde(with = "as_text")]
     pub launch: LaunchId,
     /// The plugin's process.
     pub pid: u32,
-    /// The version of the application's protocol that was agreed on.
+    /// The negotiated version of the application's protocol.
     pub version: u32,
-    /// The line in the plugin's words, without its certificate.
+    /// The line, without the certificate in it.
     pub line: String,
 }
 
-/// Who is at the other end.
+impl Payload for HandshakeReceived {
+    fn launch(&self) -> Option<LaunchId> {
+        Some(self.launch)
+    }
+
+    fn is_alert(&self) -> bool {
+        false
+    }
+
+    fn summary(&self) -> String {
+        format!("process {}, {}", self.pid, self.line)
+    }
+
+    fn heap_bytes(&self) -> usize {
+        0
+    }
+}
+
+/// The proofs about the connection to a plugin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Connection {
+pub struct ConnectionEstablished {
     /// The launch.
     #[serde(with = "as_text")]
     pub launch: LaunchId,
-    /// How it was established that the launched process answers.
+    /// How the host checked that the launched process is its peer.
     pub peer_check: String,
     /// The version of TLS.
     pub tls: String,
@@ -104,14 +139,33 @@ pub struct Connection {
     /// The SHA-256 of the plugin's certificate, which is pinned.
     #[serde(with = "as_text")]
     pub plugin_certificate: Digest,
-    /// The kind of the plugin's key.
+    /// The algorithm of the plugin's key.
     pub plugin_key: String,
 }
 
-/// A plugin that can be called, and what is enforced on it.
+impl Payload for ConnectionEstablished {
+    fn launch(&self) -> Option<LaunchId> {
+        Some(self.launch)
+    }
+
+    fn is_alert(&self) -> bool {
+        false
+    }
+
+    fn summary(&self) -> String {
+        let certificate = start_of(&self.plugin_certificate.to_string());
+        format!("{} {}, peer by {}, plugin certificate {certificate}", self.tls, self.suite, self.peer_check)
+    }
+
+    fn heap_bytes(&self) -> usize {
+        0
+    }
+}
+
+/// A plugin that can be called, and the restrictions on its process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Ready {
+pub struct PluginReady {
     /// The launch.
     #[serde(with = "as_text")]
     pub launch: LaunchId,
@@ -119,62 +173,154 @@ pub struct Ready {
     pub pid: u32,
     /// The names of the variables in its environment. Never their values.
     pub environment: Vec<String>,
-    /// What is enforced on its process, in words.
-    pub measures: Vec<String>,
-    /// How long the start took, in microseconds.
+    /// The hardening of its process, in words.
+    #[serde(rename = "measures")]
+    pub hardening: Vec<String>,
+    /// The duration of the start in microseconds.
     pub took_us: u64,
 }
 
-/// A launch that came to nothing.
+impl Payload for PluginReady {
+    fn launch(&self) -> Option<LaunchId> {
+        Some(self.launch)
+    }
+
+    fn is_alert(&self) -> bool {
+        false
+    }
+
+    fn summary(&self) -> String {
+        format!("process {} after {} µs", self.pid, self.took_us)
+    }
+
+    fn heap_bytes(&self) -> usize {
+        texts_bytes(&self.environment) + texts_bytes(&self.hardening)
+    }
+}
+
+/// A launch that failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct LaunchFailed {
     /// The launch.
     #[serde(with = "as_text")]
     pub launch: LaunchId,
-    /// Whether the plugin was refused, for what it is or does.
+    /// Whether the host refused the plugin because of its bytes or its behaviour.
     pub refused: bool,
-    /// What went wrong.
+    /// The reason.
     pub reason: String,
-    /// How its process ended, if it did by itself.
+    /// The exit of its process, if the process ended before the host killed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit: Option<String>,
 }
 
-/// What the host gave up.
+impl Payload for LaunchFailed {
+    fn launch(&self) -> Option<LaunchId> {
+        Some(self.launch)
+    }
+
+    fn is_alert(&self) -> bool {
+        true
+    }
+
+    fn summary(&self) -> String {
+        format!("{}: {}", if self.refused { "refused" } else { "failed" }, self.reason)
+    }
+
+    fn heap_bytes(&self) -> usize {
+        0
+    }
+}
+
+/// A guarantee that the host gave up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Weakened {
+pub struct GuaranteeWeakened {
     /// The launch.
     #[serde(with = "as_text")]
     pub launch: LaunchId,
-    /// The name of the method that it asked for it with, as `dangerous_set`.
+    /// The method that the host called, such as `dangerous_set`.
     pub switch: String,
-    /// What it was used on, as the name of a variable.
+    /// The subject of the call, such as the name of a variable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on: Option<String>,
 }
 
-/// The end of a process.
+impl Payload for GuaranteeWeakened {
+    fn launch(&self) -> Option<LaunchId> {
+        Some(self.launch)
+    }
+
+    fn is_alert(&self) -> bool {
+        true
+    }
+
+    fn summary(&self) -> String {
+        self.on.as_ref().map_or_else(|| self.switch.clone(), |on| format!("{} on {on}", self.switch))
+    }
+
+    fn heap_bytes(&self) -> usize {
+        0
+    }
+}
+
+/// The end of a plugin's process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Exit {
+pub struct ProcessExited {
     /// The launch.
     #[serde(with = "as_text")]
     pub launch: LaunchId,
     /// The process.
     pub pid: u32,
-    /// How it ended.
+    /// Its exit status or signal, in words.
     pub exit: String,
 }
 
-/// What it took to end a plugin.
+impl Payload for ProcessExited {
+    fn launch(&self) -> Option<LaunchId> {
+        Some(self.launch)
+    }
+
+    fn is_alert(&self) -> bool {
+        false
+    }
+
+    fn summary(&self) -> String {
+        format!("process {}: {}", self.pid, self.exit)
+    }
+
+    fn heap_bytes(&self) -> usize {
+        0
+    }
+}
+
+/// The shutdown of a plugin by its host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Shutdown {
+pub struct PluginShutDown {
     /// The launch.
     #[serde(with = "as_text")]
     pub launch: LaunchId,
-    /// `exited`, `asked`, `terminated` or `killed`.
+    /// The step of the shutdown that ended the process: `exited`, `asked`, `terminated` or
+    /// `killed`.
     pub ending: String,
+}
+
+impl Payload for PluginShutDown {
+    fn launch(&self) -> Option<LaunchId> {
+        Some(self.launch)
+    }
+
+    fn is_alert(&self) -> bool {
+        false
+    }
+
+    fn summary(&self) -> String {
+        self.ending.clone()
+    }
+
+    fn heap_bytes(&self) -> usize {
+        0
+    }
 }

@@ -1,94 +1,205 @@
-//! Events about the log itself: its writers, its files, what vouches for it and what is missing
-//! from it.
+//! Events about the audit log: its writers, its files, its checkpoints and missing records.
 
 use serde::{Deserialize, Serialize};
 
 use super::as_text::{as_text, list_as_text};
+use super::{LaunchId, Payload};
 use crate::Digest;
 
-/// How a writer began.
+/// The start of a writer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Opened {
+pub struct LogOpened {
     /// [`FORMAT`](super::FORMAT).
     pub format: String,
-    /// The name of the log, which its checkpoints bear.
+    /// The name of the log, which is also the origin of its checkpoints.
     pub origin: String,
-    /// The key that its checkpoints are signed with, as C2SP's signed notes write verifier keys.
+    /// The verifier key of its checkpoints, in the notation of C2SP signed notes.
     pub key: String,
-    /// The program that writes: `portcullis` and its version.
+    /// The writing program: `portcullis` and its version.
     pub writer: String,
-    /// The writer's process.
+    /// The process of the writer.
     pub pid: u32,
     /// `required` or `best effort`.
     pub mode: String,
-    /// What writers before did not finish, and was put aside.
+    /// Incomplete records of earlier writers, which were moved to files of their own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub torn: Vec<Torn>,
+    pub torn: Vec<TornTail>,
 }
 
-/// The end of a log that a killed writer left unfinished. It was put aside, and nobody had been
-/// told that it was recorded.
+impl Payload for LogOpened {
+    fn launch(&self) -> Option<LaunchId> {
+        None
+    }
+
+    fn is_alert(&self) -> bool {
+        !self.torn.is_empty()
+    }
+
+    fn summary(&self) -> String {
+        let torn = self.torn.iter().map(|torn| format!(", {} bytes put aside in {}", torn.bytes, torn.file));
+        format!("{} by process {}, {}{}", self.origin, self.pid, self.mode, torn.collect::<String>())
+    }
+
+    fn heap_bytes(&self) -> usize {
+        0
+    }
+}
+
+/// The incomplete end of a log whose writer was killed. It is in a file of its own. No caller had
+/// been informed that these bytes were recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Torn {
-    /// Its length.
+pub struct TornTail {
+    /// Its length in bytes.
     pub bytes: u64,
     /// Its SHA-256.
     #[serde(with = "as_text")]
     pub sha256: Digest,
-    /// The name of the file that it was put in, beside the log.
+    /// The name of its file, beside the log.
     pub file: String,
 }
 
-/// How a file goes on where another ended.
+/// The start of a file that continues another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Continued {
+pub struct LogContinued {
     /// [`FORMAT`](super::FORMAT).
     pub format: String,
-    /// As in [`Opened`].
+    /// As in [`LogOpened`].
     pub origin: String,
-    /// As in [`Opened`].
+    /// As in [`LogOpened`].
     pub key: String,
-    /// The roots of the complete subtrees over all records before, from the left: as many as the
-    /// number of those records has bits that are set.
+    /// The compact range over all records before: the roots of the complete subtrees, from the
+    /// left, one for each bit that is set in the number of those records.
     #[serde(with = "list_as_text")]
     pub tree: Vec<Digest>,
+}
+
+impl Payload for LogContinued {
+    fn launch(&self) -> Option<LaunchId> {
+        None
+    }
+
+    fn is_alert(&self) -> bool {
+        false
+    }
+
+    fn summary(&self) -> String {
+        self.origin.clone()
+    }
+
+    fn heap_bytes(&self) -> usize {
+        0
+    }
 }
 
 /// A signed checkpoint over the tree of all records before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Signed {
+pub struct CheckpointSigned {
     /// The signed note.
     pub note: String,
 }
 
-/// How many records are missing here.
+impl Payload for CheckpointSigned {
+    fn launch(&self) -> Option<LaunchId> {
+        None
+    }
+
+    fn is_alert(&self) -> bool {
+        false
+    }
+
+    fn summary(&self) -> String {
+        // The second line of a checkpoint is the size of its tree (C2SP tlog-checkpoint).
+        let size = self.note.lines().nth(1).unwrap_or_default();
+        format!("over {size} records")
+    }
+
+    fn heap_bytes(&self) -> usize {
+        self.note.len()
+    }
+}
+
+/// Records that are missing at this point of the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Lost {
-    /// How many.
+pub struct RecordsLost {
+    /// The number of missing records.
     pub records: u64,
 }
 
-/// What did not arrive.
+impl Payload for RecordsLost {
+    fn launch(&self) -> Option<LaunchId> {
+        None
+    }
+
+    fn is_alert(&self) -> bool {
+        true
+    }
+
+    fn summary(&self) -> String {
+        format!("{} records", self.records)
+    }
+
+    fn heap_bytes(&self) -> usize {
+        0
+    }
+}
+
+/// Copies that did not arrive.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Undelivered {
+pub struct DeliveryFailed {
     /// The sink, or `checkpoint file`.
     pub to: String,
-    /// How many records or checkpoints did not arrive since the last one that did.
+    /// The number of records or checkpoints that did not arrive since the last one that did.
     pub count: u64,
     /// The last reason.
     pub reason: String,
 }
 
-/// The end of a writer. A checkpoint over everything follows it.
+impl Payload for DeliveryFailed {
+    fn launch(&self) -> Option<LaunchId> {
+        None
+    }
+
+    fn is_alert(&self) -> bool {
+        true
+    }
+
+    fn summary(&self) -> String {
+        format!("{} to {}: {}", self.count, self.to, self.reason)
+    }
+
+    fn heap_bytes(&self) -> usize {
+        0
+    }
+}
+
+/// The orderly end of a writer. A checkpoint over all records follows.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Closed {
-    /// The writer's process.
+pub struct LogClosed {
+    /// The process of the writer.
     pub pid: u32,
+}
+
+impl Payload for LogClosed {
+    fn launch(&self) -> Option<LaunchId> {
+        None
+    }
+
+    fn is_alert(&self) -> bool {
+        false
+    }
+
+    fn summary(&self) -> String {
+        format!("by process {}", self.pid)
+    }
+
+    fn heap_bytes(&self) -> usize {
+        0
+    }
 }

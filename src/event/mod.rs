@@ -1,9 +1,12 @@
-//! What is recorded: values of plain data, made by whoever saw it happen, read back by whoever
-//! asks. Records nothing itself.
+//! What happened, as values: events, and the [`Recorder`] that a host hands them to. Stores
+//! nothing.
 //!
-//! The member `type` of an event's JSON says which it is. Under one version of the format
-//! ([`FORMAT`]) a member keeps its meaning, members are added and events are added: a reader takes
-//! what it does not know for an event of another day, and goes on.
+//! Each event is declared once, in the list of [`Event`]; its payload says the rest beside the type
+//! ([`Payload`]). An event that lacks one of these does not compile.
+//!
+//! In JSON, the member `type` holds the kind of an event. Within one version of the format
+//! ([`FORMAT`]) a member keeps its meaning, and members and events may be added: readers skip the
+//! events and the members that they do not know.
 
 mod as_text;
 mod call;
@@ -17,172 +20,206 @@ mod verification;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use tracing::Level;
 
-pub use call::{Call, Limit, Messages, Returned, Tally};
+pub use call::{CallEnded, CallIntent, LimitReached, MessageTally, MessagesReceived};
 pub use keyed_hash::{KeyedHash, KeyedHashError};
 pub use launch::{
-    Connection, Exit, Handshake, Launch, LaunchFailed, LaunchId, LaunchIdError, Ready, Shutdown, Weakened,
+    ConnectionEstablished, GuaranteeWeakened, HandshakeReceived, LaunchFailed, LaunchId, LaunchIdError, LaunchIntent,
+    PluginReady, PluginShutDown, ProcessExited,
 };
-pub use log::{Closed, Continued, Lost, Opened, Signed, Torn, Undelivered};
+pub use log::{CheckpointSigned, DeliveryFailed, LogClosed, LogContinued, LogOpened, RecordsLost, TornTail};
 pub use recorder::{NoRecorder, RecordError, Recorder, ValueHasher};
 pub use recording::{Acknowledgement, Recording, Reservation};
-pub use verification::{Image, Verdict, Verification};
+pub use verification::{PluginVerification, VerificationVerdict, VerifiedImage};
 
 use crate::Escaped;
+use crate::limits::event::{APPLICATION_FACTS, TEXT_BYTES};
 
-/// The format of the log: of its lines, its files and its events.
+/// The format of an audit log: of its lines, its files and its events.
 pub const FORMAT: &str = "portcullis-audit/1";
 
-/// The longest text in an event, in bytes; what is longer is cut and ends in `…`.
-const TEXT_LIMIT: usize = 1024;
+/// Declares the events: for each its documentation, its variant, its payload and its kind.
+macro_rules! events {
+    ($($(#[$doc:meta])* $variant:ident($payload:ident) = $kind:literal,)*) => {
+        /// Something that happened.
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(tag = "type")]
+        #[non_exhaustive]
+        pub enum Event {
+            $($(#[$doc])* #[serde(rename = $kind)] $variant($payload),)*
+        }
 
-/// Foreign or long text as it stands in an event: escaped and cut.
-pub(crate) fn text(bytes: impl AsRef<[u8]>) -> String {
-    // Escaping makes text longer, never shorter, so no more than this can be shown.
-    let bytes = bytes.as_ref();
-    let shown = Escaped::new(bytes.get(..TEXT_LIMIT + 4).unwrap_or(bytes)).to_string();
-    if bytes.len() <= TEXT_LIMIT && shown.len() <= TEXT_LIMIT {
-        return shown;
-    }
-    let ends = shown.char_indices().map(|(start, character)| start + character.len_utf8());
-    let end = ends.take_while(|end| *end <= TEXT_LIMIT).last().unwrap_or_default();
-    format!("{}…", &shown[..end])
+        impl Event {
+            /// The machine name of the event: its member `type`.
+            pub fn kind(&self) -> &'static str {
+                match self {
+                    $(Self::$variant(_) => $kind,)*
+                }
+            }
+
+            fn payload(&self) -> &dyn Payload {
+                match self {
+                    $(Self::$variant(payload) => payload,)*
+                }
+            }
+        }
+    };
 }
 
-/// Something that happened.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum Event {
-    /// A writer began to write the log.
-    Opened(Opened),
-    /// A file of the log goes on where another ended.
-    Continued(Continued),
-    /// The writer vouches for everything before.
-    Checkpoint(Signed),
-    /// Records are missing, because they could not be written and nobody waited for them.
-    Lost(Lost),
-    /// A copy of something did not arrive where it should.
-    Undelivered(Undelivered),
-    /// The writer ended in order. What follows is another writer's.
-    Closed(Closed),
-    /// A plugin was held against a policy.
-    Verification(Verification),
+events! {
+    /// A writer opened the log.
+    Opened(LogOpened) = "opened",
+    /// A file of the log continues where another ended.
+    Continued(LogContinued) = "continued",
+    /// The writer signed a checkpoint over all records before this one.
+    Checkpoint(CheckpointSigned) = "checkpoint",
+    /// Records are missing: they could not be written, and no caller waited for them.
+    Lost(RecordsLost) = "lost",
+    /// Copies of records, or a checkpoint, did not arrive where they should.
+    Undelivered(DeliveryFailed) = "undelivered",
+    /// The writer closed the log. Another writer wrote any records after this one.
+    Closed(LogClosed) = "closed",
+    /// A policy decided about a plugin.
+    Verification(PluginVerification) = "verification",
     /// A plugin is about to be started.
-    Launch(Launch),
+    Launch(LaunchIntent) = "launch",
     /// A plugin wrote its handshake line.
-    Handshake(Handshake),
-    /// A plugin was connected to, and both ends have proven who they are.
-    Connection(Connection),
-    /// A plugin has answered.
-    Ready(Ready),
-    /// A plugin did not become ready. If there was a process it was killed.
-    LaunchFailed(LaunchFailed),
-    /// A guarantee was weakened, because the host asked for it.
-    Weakened(Weakened),
+    Handshake(HandshakeReceived) = "handshake",
+    /// The host is connected to a plugin, and both ends have proven their identity.
+    Connection(ConnectionEstablished) = "connection",
+    /// A plugin answered its health check and can be called.
+    Ready(PluginReady) = "ready",
+    /// A plugin did not become ready. If there was a process, the host killed it.
+    LaunchFailed(LaunchFailed) = "launch_failed",
+    /// The host weakened a guarantee.
+    Weakened(GuaranteeWeakened) = "weakened",
     /// A plugin is about to be called.
-    Call(Call),
-    /// A plugin sent messages in an answer that goes on.
-    Messages(Messages),
-    /// A call is over.
-    Returned(Returned),
-    /// Somebody came to a limit.
-    Limit(Limit),
-    /// A plugin's process has ended.
-    Exit(Exit),
-    /// A plugin was shut down.
-    Shutdown(Shutdown),
-    /// Something of the host's own.
-    Application(Application),
+    Call(CallIntent) = "call",
+    /// A plugin sent messages in a call that continues.
+    Messages(MessagesReceived) = "messages",
+    /// A call ended.
+    Returned(CallEnded) = "returned",
+    /// A limit was reached.
+    Limit(LimitReached) = "limit",
+    /// A plugin's process ended.
+    Exit(ProcessExited) = "exit",
+    /// The host shut a plugin down.
+    Shutdown(PluginShutDown) = "shutdown",
+    /// An event of the application.
+    Application(ApplicationEvent) = "application",
+}
+
+/// What an event says besides its kind. Implemented beside each payload, without defaults, so that
+/// no event is forgotten.
+trait Payload {
+    /// The launch that the event belongs to.
+    fn launch(&self) -> Option<LaunchId>;
+
+    /// Whether a person should look at the event: something was refused, failed, weakened, limited
+    /// or is missing.
+    fn is_alert(&self) -> bool;
+
+    /// The event in one line.
+    fn summary(&self) -> String;
+
+    /// Bytes of memory behind the value, roughly. Only what can be large counts.
+    fn heap_bytes(&self) -> usize;
 }
 
 impl Event {
-    /// Something of the host's own, with facts about it. Names and facts are escaped, and cut after
-    /// 1024 bytes; there may be 32 of them.
+    /// An event of the application, with facts about it. Names and values are escaped and cut to
+    /// 1024 bytes; facts after the 32nd are dropped.
     pub fn application<N: Into<String>, V: AsRef<str>>(
         name: impl AsRef<str>,
         facts: impl IntoIterator<Item = (N, V)>,
     ) -> Self {
-        let facts = facts.into_iter().take(32).map(|(name, value)| (text(name.into()), text(value.as_ref())));
-        Self::Application(Application { name: text(name.as_ref()), facts: facts.collect() })
+        let facts = facts.into_iter().take(APPLICATION_FACTS);
+        let facts = facts.map(|(name, value)| (text(name.into()), text(value.as_ref()))).collect();
+        Self::Application(ApplicationEvent { name: text(name.as_ref()), facts })
     }
 
-    /// The launch that it belongs to.
+    /// The launch that the event belongs to, if it belongs to one.
     pub fn launch(&self) -> Option<LaunchId> {
-        match self {
-            Self::Launch(Launch { launch, .. })
-            | Self::Handshake(Handshake { launch, .. })
-            | Self::Connection(Connection { launch, .. })
-            | Self::Ready(Ready { launch, .. })
-            | Self::LaunchFailed(LaunchFailed { launch, .. })
-            | Self::Weakened(Weakened { launch, .. })
-            | Self::Call(Call { launch, .. })
-            | Self::Messages(Messages { launch, .. })
-            | Self::Returned(Returned { launch, .. })
-            | Self::Exit(Exit { launch, .. })
-            | Self::Shutdown(Shutdown { launch, .. }) => Some(*launch),
-            Self::Limit(Limit { launch, .. }) => *launch,
-            _ => None,
-        }
+        self.payload().launch()
     }
 
-    /// About how much memory it takes, in bytes: those are weighed that can be large.
+    /// Whether a person should look at the event: something was refused, failed, weakened, limited
+    /// or is missing.
+    pub fn is_alert(&self) -> bool {
+        self.payload().is_alert()
+    }
+
+    /// The level at which sinks log the event: `WARN` for alerts, else `INFO`.
+    pub fn level(&self) -> Level {
+        if self.is_alert() { Level::WARN } else { Level::INFO }
+    }
+
+    /// The event in one line, for people, without its kind and its launch. An event that was read
+    /// from a log may hold text that its writer did not escape: escape the summary before you print
+    /// it.
+    pub fn summary(&self) -> String {
+        self.payload().summary()
+    }
+
+    /// Bytes of memory that the event takes, roughly.
     pub(crate) fn weight(&self) -> usize {
-        let texts = |texts: &[String]| texts.iter().map(|text| text.len() + size_of::<String>()).sum::<usize>();
-        let image = |image: &Image| texts(&image.vouchers);
-        let own = match self {
-            Self::Verification(verification) => {
-                texts(&verification.findings) + verification.image.as_ref().map_or(0, image)
-            }
-            Self::Launch(launch) => image(&launch.image) + size_of_val(&*launch.arguments),
-            Self::Ready(ready) => texts(&ready.environment) + texts(&ready.measures),
-            Self::Call(call) => call.arguments.keys().map(|name| name.len() + 2 * size_of::<String>() + 32).sum(),
-            Self::Checkpoint(signed) => signed.note.len(),
-            Self::Application(application) => {
-                let facts = application.facts.iter().map(|(name, value)| name.len() + value.len());
-                application.name.len() + facts.map(|text| text + 2 * size_of::<String>()).sum::<usize>()
-            }
-            // A text or two.
-            _ => 0,
-        };
-        size_of::<Self>() + own
-    }
-
-    /// The word in the member `type`.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Opened(_) => "opened",
-            Self::Continued(_) => "continued",
-            Self::Checkpoint(_) => "checkpoint",
-            Self::Lost(_) => "lost",
-            Self::Undelivered(_) => "undelivered",
-            Self::Closed(_) => "closed",
-            Self::Verification(_) => "verification",
-            Self::Launch(_) => "launch",
-            Self::Handshake(_) => "handshake",
-            Self::Connection(_) => "connection",
-            Self::Ready(_) => "ready",
-            Self::LaunchFailed(_) => "launch_failed",
-            Self::Weakened(_) => "weakened",
-            Self::Call(_) => "call",
-            Self::Messages(_) => "messages",
-            Self::Returned(_) => "returned",
-            Self::Limit(_) => "limit",
-            Self::Exit(_) => "exit",
-            Self::Shutdown(_) => "shutdown",
-            Self::Application(_) => "application",
-        }
+        size_of::<Self>() + self.payload().heap_bytes()
     }
 }
 
-/// Something of the host's own.
+/// An event of the application.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Application {
-    /// What it is.
+pub struct ApplicationEvent {
+    /// The application's name for the event.
     pub name: String,
-    /// Facts about it.
+    /// Facts about the event.
     pub facts: BTreeMap<String, String>,
+}
+
+impl Payload for ApplicationEvent {
+    fn launch(&self) -> Option<LaunchId> {
+        None
+    }
+
+    fn is_alert(&self) -> bool {
+        false
+    }
+
+    fn summary(&self) -> String {
+        let facts: Vec<_> = self.facts.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        format!("{} {}", self.name, facts.join(" "))
+    }
+
+    fn heap_bytes(&self) -> usize {
+        let facts = self.facts.iter().map(|(name, value)| name.len() + value.len() + 2 * size_of::<String>());
+        self.name.len() + facts.sum::<usize>()
+    }
+}
+
+/// Foreign or long text as events hold it: escaped, and cut with `…` after [`TEXT_BYTES`] bytes.
+pub(crate) fn text(bytes: impl AsRef<[u8]>) -> String {
+    // Escaping never shortens text, so bytes beyond these cannot be part of the result. Four more,
+    // because a character has up to four bytes.
+    let bytes = bytes.as_ref();
+    let shown = Escaped::new(bytes.get(..TEXT_BYTES + 4).unwrap_or(bytes)).to_string();
+    if bytes.len() <= TEXT_BYTES && shown.len() <= TEXT_BYTES {
+        return shown;
+    }
+    let ends = shown.char_indices().map(|(start, character)| start + character.len_utf8());
+    let end = ends.take_while(|end| *end <= TEXT_BYTES).last().unwrap_or_default();
+    format!("{}…", &shown[..end])
+}
+
+/// Bytes of memory that a list of texts takes.
+fn texts_bytes(texts: &[String]) -> usize {
+    texts.iter().map(|text| text.len() + size_of::<String>()).sum()
+}
+
+/// The beginning of a hash or an identifier, enough for a person to tell two apart.
+fn start_of(text: &str) -> String {
+    text.chars().take(8).collect()
 }
 
 #[cfg(test)]

@@ -12,24 +12,24 @@ fn launch_id() -> LaunchId {
     "00c0ffee00c0ffee".parse().unwrap()
 }
 
-fn image() -> Image {
-    Image {
+fn image() -> VerifiedImage {
+    VerifiedImage {
         sha256: Digest::of("kv"),
         manifest: None,
         size: 2,
         mode: "sealed memory".into(),
         cached: false,
-        vouchers: vec!["the policy, which names its digest".into()],
+        attestations: vec!["the policy, which names its digest".into()],
     }
 }
 
 /// One of each, with everything that may be missing in it once there and once not.
 fn every_event() -> Vec<Event> {
     let (launch, pid) = (launch_id(), 7);
-    let request = Tally { messages: 1, bytes: 9, hash: Some(keyed_hash("a")) };
-    let torn = Torn { bytes: 3, sha256: Digest::of("x"), file: "log.torn".into() };
+    let request = MessageTally { messages: 1, bytes: 9, hash: Some(keyed_hash("a")) };
+    let torn = TornTail { bytes: 3, sha256: Digest::of("x"), file: "log.torn".into() };
     let (format, origin, key): (String, String, String) = (FORMAT.into(), "example/log".into(), "example+00+AA".into());
-    let opened = |torn| Opened {
+    let opened = |torn| LogOpened {
         format: format.clone(),
         origin: origin.clone(),
         key: key.clone(),
@@ -40,7 +40,7 @@ fn every_event() -> Vec<Event> {
     };
     let mut bundle = image();
     bundle.manifest = Some(Digest::of("manifest"));
-    let verification = |verdict, reason, image| Verification {
+    let verification = |verdict, reason, image| PluginVerification {
         plugin: "/plugins/kv".into(),
         verdict,
         reason,
@@ -50,14 +50,14 @@ fn every_event() -> Vec<Event> {
     vec![
         Event::Opened(opened(Vec::new())),
         Event::Opened(opened(vec![torn])),
-        Event::Continued(Continued { format, origin, key, tree: vec![Digest::of("left")] }),
-        Event::Checkpoint(Signed { note: "example/log\n0\n".into() }),
-        Event::Lost(Lost { records: 2 }),
-        Event::Undelivered(Undelivered { to: "journal".into(), count: 1, reason: "gone".into() }),
-        Event::Closed(Closed { pid }),
-        Event::Verification(verification(Verdict::Allowed, None, Some(bundle))),
-        Event::Verification(verification(Verdict::Refused, Some("another digest".into()), None)),
-        Event::Launch(Launch {
+        Event::Continued(LogContinued { format, origin, key, tree: vec![Digest::of("left")] }),
+        Event::Checkpoint(CheckpointSigned { note: "example/log\n0\n".into() }),
+        Event::Lost(RecordsLost { records: 2 }),
+        Event::Undelivered(DeliveryFailed { to: "journal".into(), count: 1, reason: "gone".into() }),
+        Event::Closed(LogClosed { pid }),
+        Event::Verification(verification(VerificationVerdict::Allowed, None, Some(bundle))),
+        Event::Verification(verification(VerificationVerdict::Refused, Some("another digest".into()), None)),
+        Event::Launch(LaunchIntent {
             launch,
             plugin: "kv".into(),
             image: image(),
@@ -65,8 +65,8 @@ fn every_event() -> Vec<Event> {
             versions: vec![1, 2],
             timeout_ms: 30_000,
         }),
-        Event::Handshake(Handshake { launch, pid, version: 1, line: "core 1".into() }),
-        Event::Connection(Connection {
+        Event::Handshake(HandshakeReceived { launch, pid, version: 1, line: "core 1".into() }),
+        Event::Connection(ConnectionEstablished {
             launch,
             peer_check: "pidfd".into(),
             tls: "TLS 1.3".into(),
@@ -75,7 +75,7 @@ fn every_event() -> Vec<Event> {
             plugin_certificate: Digest::of("p"),
             plugin_key: "P-256".into(),
         }),
-        Event::Ready(Ready { launch, pid, environment: vec!["LANG".into()], measures: Vec::new(), took_us: 1 }),
+        Event::Ready(PluginReady { launch, pid, environment: vec!["LANG".into()], hardening: Vec::new(), took_us: 1 }),
         Event::LaunchFailed(LaunchFailed { launch, refused: true, reason: "why".into(), exit: None }),
         Event::LaunchFailed(LaunchFailed {
             launch,
@@ -83,35 +83,35 @@ fn every_event() -> Vec<Event> {
             reason: "why".into(),
             exit: Some("signal 9".into()),
         }),
-        Event::Weakened(Weakened { launch, switch: "dangerous_set".into(), on: Some("LD_PRELOAD".into()) }),
-        Event::Weakened(Weakened { launch, switch: "inherit_stdin".into(), on: None }),
-        Event::Call(Call {
+        Event::Weakened(GuaranteeWeakened { launch, switch: "dangerous_set".into(), on: Some("LD_PRELOAD".into()) }),
+        Event::Weakened(GuaranteeWeakened { launch, switch: "inherit_stdin".into(), on: None }),
+        Event::Call(CallIntent {
             launch,
             call: 4,
             method: "/proto.KV/Get".into(),
             arguments: BTreeMap::from([("key".into(), keyed_hash("c"))]),
             request: request.clone(),
         }),
-        Event::Messages(Messages { launch, call: 4, response: request.clone() }),
-        Event::Returned(Returned {
+        Event::Messages(MessagesReceived { launch, call: 4, response: request.clone() }),
+        Event::Returned(CallEnded {
             launch,
             call: 4,
             method: "/proto.KV/Get".into(),
             outcome: "OK".into(),
             took_us: 55,
             request,
-            response: Tally::default(),
+            response: MessageTally::default(),
         }),
-        Event::Limit(Limit {
+        Event::Limit(LimitReached {
             launch: Some(launch),
             call: Some(4),
             limit: "message bytes".into(),
             allowed: 1,
             found: Some(2),
         }),
-        Event::Limit(Limit { launch: None, call: None, limit: "connections".into(), allowed: 1, found: None }),
-        Event::Exit(Exit { launch, pid, exit: "exit status 0".into() }),
-        Event::Shutdown(Shutdown { launch, ending: "asked".into() }),
+        Event::Limit(LimitReached { launch: None, call: None, limit: "connections".into(), allowed: 1, found: None }),
+        Event::Exit(ProcessExited { launch, pid, exit: "exit status 0".into() }),
+        Event::Shutdown(PluginShutDown { launch, ending: "asked".into() }),
         Event::application("kv.client", [("uid", "0")]),
     ]
 }
@@ -128,7 +128,7 @@ fn every_event_is_read_as_it_was_written_and_says_its_kind() {
 
 #[test]
 fn a_verdict_is_told_in_the_word_that_stands_in_its_event() {
-    for verdict in [Verdict::Allowed, Verdict::Refused, Verdict::Unchecked] {
+    for verdict in [VerificationVerdict::Allowed, VerificationVerdict::Refused, VerificationVerdict::Unchecked] {
         assert_eq!(serde_json::to_string(&verdict).unwrap(), format!("\"{verdict}\""));
     }
 }
@@ -136,14 +136,15 @@ fn a_verdict_is_told_in_the_word_that_stands_in_its_event() {
 #[test]
 fn an_event_with_members_of_another_day_is_still_understood() {
     let event: Event = serde_json::from_str(r#"{"type":"lost","records":2,"since":"yesterday"}"#).unwrap();
-    assert_eq!(event, Event::Lost(Lost { records: 2 }));
+    assert_eq!(event, Event::Lost(RecordsLost { records: 2 }));
 }
 
 #[test]
 fn what_belongs_to_a_launch_says_so() {
     let own = ["opened", "continued", "checkpoint", "lost", "undelivered", "closed", "verification", "application"];
     for event in every_event() {
-        let stands_alone = own.contains(&event.kind()) || matches!(&event, Event::Limit(Limit { launch: None, .. }));
+        let stands_alone =
+            own.contains(&event.kind()) || matches!(&event, Event::Limit(LimitReached { launch: None, .. }));
         assert_eq!(event.launch().is_none(), stands_alone, "{event:?}");
     }
 }
@@ -152,12 +153,12 @@ fn what_belongs_to_a_launch_says_so() {
 fn foreign_text_is_escaped_and_cut() {
     let told = |told: &[u8]| text(told);
     assert_eq!(told(b"two\nlines \x1b[2J \xff"), r"two\nlines \u{1b}[2J \xff");
-    assert_eq!(told(&[b'a'; TEXT_LIMIT]), "a".repeat(TEXT_LIMIT));
-    assert_eq!(told(&[b'a'; TEXT_LIMIT + 1]), format!("{}…", "a".repeat(TEXT_LIMIT)));
+    assert_eq!(told(&[b'a'; TEXT_BYTES]), "a".repeat(TEXT_BYTES));
+    assert_eq!(told(&[b'a'; TEXT_BYTES + 1]), format!("{}…", "a".repeat(TEXT_BYTES)));
     // A letter of two bytes that lies across the limit, and a text that grows by being escaped.
-    let across = format!("{}ä", "a".repeat(TEXT_LIMIT - 1));
-    assert!(told(across.as_bytes()).starts_with(&"a".repeat(TEXT_LIMIT - 1)));
-    assert_eq!(told(&[0; TEXT_LIMIT]).len(), TEXT_LIMIT + '…'.len_utf8());
+    let across = format!("{}ä", "a".repeat(TEXT_BYTES - 1));
+    assert!(told(across.as_bytes()).starts_with(&"a".repeat(TEXT_BYTES - 1)));
+    assert_eq!(told(&[0; TEXT_BYTES]).len(), TEXT_BYTES + '…'.len_utf8());
     let Event::Application(application) = Event::application("a\nb", (0..40).map(|n| (format!("{n:02}"), "\0"))) else {
         panic!("another event");
     };

@@ -1,27 +1,28 @@
-//! Events about a plugin that was held against a policy.
+//! The event of a policy's decision about a plugin.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use super::as_text::{as_text, maybe_as_text};
+use super::{LaunchId, Payload, texts_bytes};
 use crate::Digest;
 
-/// What a policy said.
+/// The decision of a policy, as events name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum Verdict {
-    /// It may run.
+pub enum VerificationVerdict {
+    /// The plugin may run.
     Allowed,
-    /// It may not.
+    /// The plugin may not run.
     Refused,
-    /// It could not be found out, and so it may not.
+    /// The checks could not be completed, so the plugin may not run.
     Unchecked,
 }
 
-impl fmt::Display for Verdict {
-    /// The word for it in an event.
+impl fmt::Display for VerificationVerdict {
+    /// Writes the word that events use.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Allowed => "allowed",
@@ -31,40 +32,67 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// A plugin and a policy.
+/// The verification of a plugin by a policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Verification {
-    /// The plugin as it was named.
+pub struct PluginVerification {
+    /// The path of the plugin as the host gave it.
     pub plugin: String,
-    /// What the policy said.
-    pub verdict: Verdict,
-    /// Why not, if it may not run.
+    /// The decision.
+    pub verdict: VerificationVerdict,
+    /// The reason, if the plugin may not run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The bytes that may run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image: Option<Image>,
-    /// What was found on the way, in words.
+    pub image: Option<VerifiedImage>,
+    /// The findings of the checks, in words.
     pub findings: Vec<String>,
 }
 
-/// Bytes that may run, and who says so.
+impl Payload for PluginVerification {
+    fn launch(&self) -> Option<LaunchId> {
+        None
+    }
+
+    fn is_alert(&self) -> bool {
+        self.verdict != VerificationVerdict::Allowed
+    }
+
+    fn summary(&self) -> String {
+        let digest = self.image.as_ref().map_or_else(String::new, |image| format!(" sha256 {}", image.sha256));
+        let reason = self.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
+        format!("{} {}{digest}{reason}", self.verdict, self.plugin)
+    }
+
+    fn heap_bytes(&self) -> usize {
+        texts_bytes(&self.findings) + self.image.as_ref().map_or(0, VerifiedImage::heap_bytes)
+    }
+}
+
+/// The verified bytes of a plugin, and the attestations for them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Image {
-    /// Their SHA-256: for a plugin that an interpreter runs, the interpreter's.
+pub struct VerifiedImage {
+    /// Their SHA-256. For a plugin that an interpreter runs, the SHA-256 of the interpreter.
     #[serde(with = "as_text")]
     pub sha256: Digest,
-    /// The SHA-256 of the manifest that names every file, if the plugin is a directory.
+    /// The SHA-256 of the manifest that lists every file, if the plugin is a directory.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "maybe_as_text")]
     pub manifest: Option<Digest>,
-    /// How many bytes they are.
+    /// Their size in bytes.
     pub size: u64,
-    /// How they are kept unchanged until they run.
+    /// The execution mode: how the bytes stay unchanged from the check to the execution.
     pub mode: String,
-    /// Whether they came from the cache.
+    /// Whether the bytes came from the cache.
     pub cached: bool,
-    /// Who says that they may run.
-    pub vouchers: Vec<String>,
+    /// The sources that accepted the bytes.
+    #[serde(rename = "vouchers")]
+    pub attestations: Vec<String>,
+}
+
+impl VerifiedImage {
+    pub(super) fn heap_bytes(&self) -> usize {
+        texts_bytes(&self.attestations)
+    }
 }

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use portcullis::audit::{Log, LogError, LogKey, Record};
-use portcullis::event::{Call, Event, KeyedHash, LaunchId, Messages, Returned, Tally, Verdict};
+use portcullis::event::{
+    CallEnded, CallIntent, Event, KeyedHash, LaunchId, MessageTally, MessagesReceived, VerificationVerdict,
+};
 use portcullis::host::Arguments;
 use portcullis::host::{self, Builder, Ending, Environment, Plugin, Ready};
 use portcullis::verify::VerifyError;
@@ -66,21 +68,21 @@ impl Audited {
         self.events().into_iter().filter_map(pick).collect()
     }
 
-    fn calls(&self) -> Vec<Call> {
+    fn calls(&self) -> Vec<CallIntent> {
         self.all(|event| if let Event::Call(call) = event { Some(call) } else { None })
     }
 
-    fn returned(&self) -> Vec<Returned> {
+    fn returned(&self) -> Vec<CallEnded> {
         self.all(|event| if let Event::Returned(returned) = event { Some(returned) } else { None })
     }
 
-    fn messages(&self) -> Vec<Messages> {
+    fn messages(&self) -> Vec<MessagesReceived> {
         self.all(|event| if let Event::Messages(messages) = event { Some(messages) } else { None })
     }
 
-    fn tally(&self, messages: &[&str]) -> Tally {
+    fn tally(&self, messages: &[&str]) -> MessageTally {
         let bytes: Vec<u8> = messages.iter().flat_map(|text| (*text).to_owned().encode_to_vec()).collect();
-        let mut tally = Tally::default();
+        let mut tally = MessageTally::default();
         (tally.messages, tally.bytes) = (messages.len() as u64, bytes.len() as u64);
         tally.hash = Some(self.key.of(&bytes));
         tally
@@ -127,7 +129,7 @@ pub fn launch_is_recorded_from_verification_to_exit() {
     let events = audited.events();
     let [Event::Verification(verification), Event::Launch(begun), ..] = &events[..] else { panic!("{events:?}") };
     let image = verification.image.as_ref().unwrap();
-    assert_eq!((verification.verdict, image.sha256), (Verdict::Allowed, *OWN_DIGEST));
+    assert_eq!((verification.verdict, image.sha256), (VerificationVerdict::Allowed, *OWN_DIGEST));
     assert_eq!(verification.plugin, OWN_PATH.to_str().unwrap());
     assert!(verification.findings.iter().any(|finding| finding.starts_with("vouched")), "{verification:?}");
     assert_eq!((&begun.image, &begun.plugin), (image, &verification.plugin));
@@ -160,7 +162,8 @@ pub fn refusal_is_recorded_with_its_reason() {
     let Err(Error::Verify(denied)) = denied else { panic!("{denied:?}") };
     let recorded = audited.all(|event| if let Event::Verification(seen) = event { Some(seen) } else { None });
     let verdicts = recorded.iter().map(|seen| (seen.verdict, seen.image.is_some()));
-    let expected = [Verdict::Refused, Verdict::Unchecked, Verdict::Refused].map(|verdict| (verdict, false));
+    let expected = [VerificationVerdict::Refused, VerificationVerdict::Unchecked, VerificationVerdict::Refused]
+        .map(|verdict| (verdict, false));
     assert_eq!(verdicts.collect::<Vec<_>>(), expected);
     for (error, seen) in [refused, unchecked, denied].iter().zip(&recorded) {
         let reason = portcullis::Chain::of(error).to_string();
@@ -448,7 +451,7 @@ pub fn abandoned_call_is_recorded() {
     let outcomes: Vec<_> =
         audited.returned().into_iter().map(|returned| (returned.outcome, returned.response)).collect();
     let abandoned = |response| ("abandoned".to_owned(), response);
-    assert_eq!(outcomes, [abandoned(Tally::default()), abandoned(audited.tally(&["seen"]))]);
+    assert_eq!(outcomes, [abandoned(MessageTally::default()), abandoned(audited.tally(&["seen"]))]);
 }
 
 pub fn oversized_message_is_refused_and_recorded() {

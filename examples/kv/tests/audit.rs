@@ -11,7 +11,7 @@ use std::process::Command;
 
 use portcullis::audit::LogKey;
 use portcullis::audit::verifier::{Examination, Trust, examine_with};
-use portcullis::event::{Event, Verdict};
+use portcullis::event::{Event, VerificationVerdict};
 use support::serving::Serving;
 use support::{Place, digest, our_host, our_plugin, run, wrong_digest};
 
@@ -80,7 +80,7 @@ fn refusal_is_recorded_with_its_reason() {
         _ => None,
     });
     let refused = refused.unwrap();
-    assert_eq!(refused.verdict, Verdict::Refused);
+    assert_eq!(refused.verdict, VerificationVerdict::Refused);
     assert!(refused.reason.as_ref().unwrap().contains(&wrong_digest().to_string()));
     assert!(!events.iter().any(|event| event.kind() == "launch"));
 }

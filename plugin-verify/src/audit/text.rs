@@ -2,7 +2,7 @@
 
 use portcullis::Escaped;
 use portcullis::audit::Record;
-use portcullis::event::{Event, Tally};
+use portcullis::event::Event;
 use serde_json::Value;
 
 use crate::limits::{SHORT_HASH_CHARACTERS, UNKNOWN_EVENT_CHARACTERS};
@@ -18,8 +18,9 @@ pub(crate) fn line(record: &Record) -> String {
     let kind = event.as_ref().map_or("?", Event::kind);
     let launch =
         event.as_ref().and_then(Event::launch).map_or_else(|| "-".repeat(8), |launch| short(&launch.to_string()));
-    let told =
-        event.as_ref().map_or_else(|| record.event_text().chars().take(UNKNOWN_EVENT_CHARACTERS).collect(), told);
+    let told = event
+        .as_ref()
+        .map_or_else(|| record.event_text().chars().take(UNKNOWN_EVENT_CHARACTERS).collect(), Event::summary);
     format!("{:>8} {} {kind:<13} {launch} {}", record.seq(), record.time(), shown(&told))
 }
 
@@ -32,70 +33,4 @@ fn shown(text: &str) -> String {
 /// Enough to tell things apart by.
 fn short(text: &str) -> String {
     text.chars().take(SHORT_HASH_CHARACTERS).collect()
-}
-
-/// What matters of an event. Foreign text in it is not escaped yet.
-pub(crate) fn told(event: &Event) -> String {
-    match event {
-        Event::Opened(it) => {
-            let torn: String =
-                it.torn.iter().map(|torn| format!(", {} bytes put aside in {}", torn.bytes, torn.file)).collect();
-            format!("{} by process {}, {}{torn}", it.origin, it.pid, it.mode)
-        }
-        Event::Continued(it) => it.origin.clone(),
-        Event::Checkpoint(it) => {
-            let size = it.note.lines().nth(1).unwrap_or_default();
-            format!("over {size} records")
-        }
-        Event::Lost(it) => format!("{} records", it.records),
-        Event::Undelivered(it) => format!("{} to {}: {}", it.count, it.to, it.reason),
-        Event::Closed(it) => format!("by process {}", it.pid),
-        Event::Verification(it) => {
-            let digest = it.image.as_ref().map_or_else(String::new, |image| format!(" sha256 {}", image.sha256));
-            let reason = it.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
-            format!("{} {}{digest}{reason}", it.verdict, it.plugin)
-        }
-        Event::Launch(it) => format!("{} sha256 {}", it.plugin, it.image.sha256),
-        Event::Handshake(it) => format!("process {}, {}", it.pid, it.line),
-        Event::Connection(it) => {
-            format!(
-                "{} {}, peer by {}, plugin certificate {}",
-                it.tls,
-                it.suite,
-                it.peer_check,
-                short(&it.plugin_certificate.to_string())
-            )
-        }
-        Event::Ready(it) => format!("process {} after {} µs", it.pid, it.took_us),
-        Event::LaunchFailed(it) => format!("{}: {}", if it.refused { "refused" } else { "failed" }, it.reason),
-        Event::Weakened(it) => it.on.as_ref().map_or_else(|| it.switch.clone(), |on| format!("{} on {on}", it.switch)),
-        Event::Call(it) => {
-            let arguments: Vec<_> =
-                it.arguments.iter().map(|(name, hash)| format!("{name}={}", hash_start(&hash.to_string()))).collect();
-            format!("{} #{} {} {}", it.method, it.call, size(&it.request), arguments.join(" "))
-        }
-        Event::Messages(it) => format!("#{} {}", it.call, size(&it.response)),
-        Event::Returned(it) => {
-            format!("{} #{} {} after {} µs, {}", it.method, it.call, it.outcome, it.took_us, size(&it.response))
-        }
-        Event::Limit(it) => {
-            let found = it.found.map_or_else(String::new, |found| format!(", and it was {found}"));
-            format!("{}: {} allowed{found}", it.limit, it.allowed)
-        }
-        Event::Exit(it) => format!("process {}: {}", it.pid, it.exit),
-        Event::Shutdown(it) => it.ending.clone(),
-        Event::Application(it) => {
-            let facts: Vec<_> = it.facts.iter().map(|(name, value)| format!("{name}={value}")).collect();
-            format!("{} {}", it.name, facts.join(" "))
-        }
-        _ => String::new(),
-    }
-}
-
-fn size(tally: &Tally) -> String {
-    format!("{} message{}, {} bytes", tally.messages, if tally.messages == 1 { "" } else { "s" }, tally.bytes)
-}
-
-fn hash_start(hash: &str) -> String {
-    short(hash.strip_prefix("hmac-sha256:").unwrap_or(hash))
 }

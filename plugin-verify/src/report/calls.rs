@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use portcullis::event::{Call, Returned};
+use portcullis::event::{CallEnded, CallIntent};
 
 use super::bounded::TopN;
 use super::untrusted::UntrustedText;
@@ -27,12 +27,12 @@ pub(super) struct MethodCalls {
 }
 
 impl Calls {
-    pub(super) fn begin(&mut self, call: &Call) {
+    pub(super) fn begin(&mut self, call: &CallIntent) {
         self.begun += 1;
         self.methods.entry(UntrustedText::new(&call.method)).begun += 1;
     }
 
-    pub(super) fn end(&mut self, returned: &Returned) {
+    pub(super) fn end(&mut self, returned: &CallEnded) {
         self.failed += u64::from(returned.outcome != "OK");
         let method = self.methods.entry(UntrustedText::new(&returned.method));
         *method.outcomes.entry(UntrustedText::cut(&returned.outcome, WORD_CHARACTERS)) += 1;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use portcullis::event::{Event, Image, LaunchId};
+use portcullis::event::{Event, LaunchId, VerifiedImage};
 
 use super::bounded::TopN;
 use super::untrusted::UntrustedText;
@@ -90,14 +90,14 @@ impl Launches {
         }
     }
 
-    fn plugin(&mut self, name: &str, image: &Image) -> PluginKey {
+    fn plugin(&mut self, name: &str, image: &VerifiedImage) -> PluginKey {
         let key = (UntrustedText::new(name), image.sha256.to_string());
         let plugin = self.plugins.entry(key.clone());
         plugin.size = image.size;
         plugin.mode = UntrustedText::cut(&image.mode, NAME_CHARACTERS);
         plugin.manifest = image.manifest.map(|digest| digest.to_string());
         plugin.vouchers =
-            image.vouchers.iter().take(LISTED_ATTESTATIONS).map(|voucher| UntrustedText::new(voucher)).collect();
+            image.attestations.iter().take(LISTED_ATTESTATIONS).map(|voucher| UntrustedText::new(voucher)).collect();
         key
     }
 

@@ -2,7 +2,7 @@
 //! the log. Draws no page.
 
 use portcullis::audit::Record;
-use portcullis::event::{Event, Limit, Opened, Verdict, Verification, Weakened};
+use portcullis::event::{Event, GuaranteeWeakened, LimitReached, LogOpened, PluginVerification, VerificationVerdict};
 
 use super::bounded::{RingLog, TopN};
 use super::calls::Calls;
@@ -10,7 +10,6 @@ use super::numbers;
 use super::processes::Launches;
 use super::timeline::Timeline;
 use super::untrusted::UntrustedText;
-use crate::audit::text;
 use crate::limits::report::{
     COUNTED_NAMES, KEPT_FAILED_STARTS, KEPT_LOSSES, KEPT_RECORDS, KEPT_WRITERS, LISTED_TORN_TAILS, NAME_CHARACTERS,
     WORD_CHARACTERS,
@@ -97,11 +96,9 @@ impl LogSummary {
             seq: record.seq(),
             time: time.clone(),
             kind: known.map_or("unknown", Event::kind),
-            text: known.map_or_else(
-                || UntrustedText::new(record.event_text()),
-                |event| UntrustedText::new(&text::told(event)),
-            ),
-            is_alert: known.is_some_and(is_alert),
+            text: known
+                .map_or_else(|| UntrustedText::new(record.event_text()), |event| UntrustedText::new(&event.summary())),
+            is_alert: known.is_some_and(Event::is_alert),
         });
         if let Some(event) = event {
             self.launches.take(record.seq(), &time, &event);
@@ -139,14 +136,14 @@ impl LogSummary {
         self.missing.push(MissingRecords { seq, time, what, why: UntrustedText::new(why) });
     }
 
-    fn weakened(&mut self, it: &Weakened) {
+    fn weakened(&mut self, it: &GuaranteeWeakened) {
         let on = it.on.as_deref().map(UntrustedText::new).unwrap_or_default();
         let weakening = self.weakened.entry((UntrustedText::new(&it.switch), on));
         weakening.count += 1;
         weakening.plugin = self.launches.plugin_of(it.launch).cloned();
     }
 
-    fn limit(&mut self, time: String, it: &Limit) {
+    fn limit(&mut self, time: String, it: &LimitReached) {
         let reached = self.limits.entry(UntrustedText::new(&it.limit));
         reached.count += 1;
         reached.allowed = it.allowed;
@@ -154,7 +151,7 @@ impl LogSummary {
         reached.last = time;
     }
 
-    fn opened(&mut self, time: String, it: &Opened) {
+    fn opened(&mut self, time: String, it: &LogOpened) {
         let torn =
             it.torn.iter().take(LISTED_TORN_TAILS).map(|torn| (torn.bytes, UntrustedText::new(&torn.file))).collect();
         let (program, mode) =
@@ -162,23 +159,14 @@ impl LogSummary {
         self.writers.push(Writer { time, program, pid: it.pid, mode, torn });
     }
 
-    fn verified(&mut self, seq: u64, time: String, it: &Verification) {
+    fn verified(&mut self, seq: u64, time: String, it: &PluginVerification) {
         let what = match it.verdict {
-            Verdict::Allowed => return,
-            Verdict::Unchecked => "not checked",
+            VerificationVerdict::Allowed => return,
+            VerificationVerdict::Unchecked => "not checked",
             _ => "refused",
         };
         let plugin = Some(UntrustedText::new(&it.plugin));
         let reason = UntrustedText::new(it.reason.as_deref().unwrap_or("no reason is recorded"));
         self.refusals.push(FailedStart { seq, time, what, plugin, reason });
-    }
-}
-
-fn is_alert(event: &Event) -> bool {
-    match event {
-        Event::LaunchFailed(_) | Event::Limit(_) | Event::Lost(_) | Event::Undelivered(_) | Event::Weakened(_) => true,
-        Event::Verification(it) => it.verdict != Verdict::Allowed,
-        Event::Opened(it) => !it.torn.is_empty(),
-        _ => false,
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use portcullis::event::{Event, Verdict};
+use portcullis::event::{Event, VerificationVerdict};
 
 use crate::limits::report::TIMELINE_SLOTS;
 
@@ -58,7 +58,7 @@ impl Lane {
             Event::Launch(_) => Some(Self::Launches),
             Event::Exit(_) => Some(Self::Exits),
             Event::LaunchFailed(_) => Some(Self::Refusals),
-            Event::Verification(it) if it.verdict != Verdict::Allowed => Some(Self::Refusals),
+            Event::Verification(it) if it.verdict != VerificationVerdict::Allowed => Some(Self::Refusals),
             Event::Returned(it) if it.outcome != "OK" => Some(Self::FailedCalls),
             Event::Limit(_) => Some(Self::Limits),
             _ => None,

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use super::task::Done;
 use crate::audit::evidence::chain::Chain;
-use crate::event::{Event, Lost};
+use crate::event::{Event, RecordsLost};
 
 /// A fact that is not recorded yet.
 pub(super) struct Fact {
@@ -74,7 +74,7 @@ impl Lines {
         if measure != Measure::Outcomes {
             lines.has_own = true;
             if waiting.lost > 0 {
-                lines.add(now, &Event::Lost(Lost { records: waiting.lost }));
+                lines.add(now, &Event::Lost(RecordsLost { records: waiting.lost }));
             }
             for event in waiting.own {
                 lines.add(now, event);

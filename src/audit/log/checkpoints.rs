@@ -10,7 +10,7 @@ use super::error::LogOpenError;
 use super::settings::Hook;
 use crate::audit::evidence::chain::Chain;
 use crate::audit::{Checkpoint, CheckpointError, LogKey};
-use crate::event::{Event, Signed, Undelivered, text};
+use crate::event::{CheckpointSigned, DeliveryFailed, Event, text};
 use crate::fs::{FileMode, RegularFileError, Symlinks, open_regular, replace_file};
 
 /// No checkpoint that a log of ours signs is longer, in bytes.
@@ -24,7 +24,7 @@ pub(super) struct Vouched {
 
 impl Vouched {
     pub(super) fn event(&self) -> Event {
-        Event::Checkpoint(Signed { note: self.note.clone() })
+        Event::Checkpoint(CheckpointSigned { note: self.note.clone() })
     }
 }
 
@@ -108,9 +108,9 @@ impl Vouching {
     }
 
     /// What did not arrive, to be recorded.
-    pub(super) fn take_missed(&mut self) -> Option<Undelivered> {
+    pub(super) fn take_missed(&mut self) -> Option<DeliveryFailed> {
         let count = std::mem::take(&mut self.missed);
-        (count > 0).then(|| Undelivered { to: "checkpoint file".into(), count, reason: text(&self.reason) })
+        (count > 0).then(|| DeliveryFailed { to: "checkpoint file".into(), count, reason: text(&self.reason) })
     }
 }
 

@@ -29,7 +29,7 @@ use super::sink::Sinks;
 use super::{Checkpoint, KeyedHasher, LogKey, NoteVerifier};
 use crate::Escaped;
 use crate::event::KeyedHash;
-use crate::event::{Event, FORMAT, Opened, Torn};
+use crate::event::{Event, FORMAT, LogOpened, TornTail};
 use crate::fs::{LocationError, directory_of, trusted_directory};
 
 /// Whether things may happen that cannot be recorded.
@@ -317,8 +317,8 @@ fn refuse_inside(log: &Path, directory: &Path) -> Result<(), PathBuf> {
     }
 }
 
-fn opened(settings: &LogBuilder, torn: Vec<Torn>) -> Event {
-    Event::Opened(Opened {
+fn opened(settings: &LogBuilder, torn: Vec<TornTail>) -> Event {
+    Event::Opened(LogOpened {
         format: FORMAT.into(),
         origin: settings.key.origin().into(),
         key: settings.key.verifier().to_string(),

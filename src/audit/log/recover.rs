@@ -20,7 +20,7 @@ use crate::audit::evidence::segments::{self, beside};
 use crate::audit::reader::read::Lines;
 use crate::audit::reader::verifier::{Examination, Examiner, Fault, Trust, Witness, WitnessFault};
 use crate::audit::{Checkpoint, LogKey};
-use crate::event::{Torn, text};
+use crate::event::{TornTail, text};
 use crate::fs::{FileMode, create_file_with, directory_of, sync_directory_of};
 
 /// A log that can be added to.
@@ -31,7 +31,7 @@ pub(super) struct Recovered {
     pub(super) first: u64,
     pub(super) chain: Chain,
     /// What was put aside, and the log is to tell of.
-    pub(super) torn: Vec<Torn>,
+    pub(super) torn: Vec<TornTail>,
 }
 
 /// Finds the end of the log at `path`, or makes its first file.
@@ -161,7 +161,7 @@ pub(super) fn put_aside(log: &Path, file: &mut LogFile, whole: u64, next: u64) -
 }
 
 /// What was put aside in the place of record `next`, which is still to be written.
-pub(super) fn untold(log: &Path, next: u64) -> Result<Vec<Torn>, LogOpenError> {
+pub(super) fn untold(log: &Path, next: u64) -> Result<Vec<TornTail>, LogOpenError> {
     let failed = |source| LogOpenError::Io { path: log.to_path_buf(), source };
     let mut files = files(log, next).map_err(failed)?;
     files.sort();
@@ -180,7 +180,7 @@ fn files(log: &Path, next: u64) -> io::Result<Vec<PathBuf>> {
     found.map(|name| name.map(|name| log.with_file_name(name))).collect()
 }
 
-fn torn(path: &Path, mut file: File) -> io::Result<Torn> {
+fn torn(path: &Path, mut file: File) -> io::Result<TornTail> {
     let name = path.file_name().unwrap_or_default();
-    Ok(Torn { bytes: file.metadata()?.len(), sha256: Digest::read(&mut file)?, file: text(name.as_bytes()) })
+    Ok(TornTail { bytes: file.metadata()?.len(), sha256: Digest::read(&mut file)?, file: text(name.as_bytes()) })
 }

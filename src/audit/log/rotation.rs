@@ -11,7 +11,7 @@ use super::file::LogFile;
 use crate::audit::LogKey;
 use crate::audit::evidence::chain::Chain;
 use crate::audit::evidence::segments::{self, beside};
-use crate::event::{Continued, Event, FORMAT};
+use crate::event::{Event, FORMAT, LogContinued};
 use crate::fs::sync_directory_of;
 
 /// What the next file is called until it takes its place.
@@ -63,7 +63,7 @@ pub(super) fn rotate(
 }
 
 fn begin(chain: &Chain, key: &LogKey) -> Event {
-    Event::Continued(Continued {
+    Event::Continued(LogContinued {
         format: FORMAT.into(),
         origin: key.origin().into(),
         key: key.verifier().to_string(),

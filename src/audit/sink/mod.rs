@@ -21,7 +21,7 @@ use queue::Queue;
 pub use syslog::{SyslogSink, SyslogSinkError};
 
 use super::evidence::record::Record;
-use crate::event::Undelivered;
+use crate::event::DeliveryFailed;
 
 /// How long a sink that has got everything may take to end.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -74,7 +74,7 @@ impl Sinks {
 
     /// What did not arrive and was not said yet: at once when it begins, then when it has become
     /// twice as much, and what is left when something arrives again.
-    pub(crate) fn take_missed(&self) -> Vec<Undelivered> {
+    pub(crate) fn take_missed(&self) -> Vec<DeliveryFailed> {
         self.queues.iter().filter_map(|queue| queue.take_missed()).collect()
     }
 
@@ -115,15 +115,11 @@ impl<'a> Outline<'a> {
     pub(super) fn of(record: &'a Record) -> Self {
         serde_json::from_str(record.event_text()).unwrap_or_default()
     }
+}
 
-    /// Whether somebody should look at it: something was refused, failed, weakened or is missing.
-    pub(super) fn is_grave(&self) -> bool {
-        match &*self.kind {
-            "launch_failed" | "limit" | "lost" | "undelivered" | "weakened" => true,
-            "verification" => self.verdict.as_deref() != Some("allowed"),
-            _ => false,
-        }
-    }
+/// Whether a person should look at the record: see [`Event::is_alert`](crate::event::Event::is_alert).
+pub(super) fn is_alert(record: &Record) -> bool {
+    record.event().is_some_and(|event| event.is_alert())
 }
 
 #[cfg(test)]

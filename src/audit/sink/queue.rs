@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use super::Sink;
 use crate::audit::evidence::record::Record;
-use crate::event::{Undelivered, text};
+use crate::event::{DeliveryFailed, text};
 use crate::{Chain, Escaped};
 
 /// How many records may wait, and how many bytes of them.
@@ -64,7 +64,7 @@ impl Queue {
         }
     }
 
-    pub(super) fn take_missed(&self) -> Option<Undelivered> {
+    pub(super) fn take_missed(&self) -> Option<DeliveryFailed> {
         self.state().debt.due(&self.name)
     }
 
@@ -189,7 +189,7 @@ impl Debt {
     }
 
     /// What is to be said now.
-    pub(super) fn due(&mut self, to: &str) -> Option<Undelivered> {
+    pub(super) fn due(&mut self, to: &str) -> Option<DeliveryFailed> {
         let count = match std::mem::take(&mut self.before) {
             0 if self.count == 0 || self.count < 2 * self.said => return None,
             0 => {
@@ -198,7 +198,7 @@ impl Debt {
             }
             before => before,
         };
-        Some(Undelivered { to: text(to), count, reason: text(&self.reason) })
+        Some(DeliveryFailed { to: text(to), count, reason: text(&self.reason) })
     }
 }
 
@@ -231,7 +231,7 @@ mod tests {
         let mut debt = Debt::default();
         assert_eq!(count(&mut debt), None);
         debt.missed("one");
-        assert_eq!(debt.due("sink"), Some(Undelivered { to: "sink".into(), count: 1, reason: "one".into() }));
+        assert_eq!(debt.due("sink"), Some(DeliveryFailed { to: "sink".into(), count: 1, reason: "one".into() }));
         assert_eq!(count(&mut debt), None, "it was said");
         debt.arrived();
         assert_eq!(count(&mut debt), None, "nothing more is missing");
@@ -239,7 +239,7 @@ mod tests {
         debt.arrived();
         (0..3).for_each(|_| debt.missed("three\n"));
         debt.arrived();
-        assert_eq!(debt.due("sink"), Some(Undelivered { to: "sink".into(), count: 7, reason: r"three\n".into() }));
+        assert_eq!(debt.due("sink"), Some(DeliveryFailed { to: "sink".into(), count: 7, reason: r"three\n".into() }));
         assert_eq!(count(&mut debt), None);
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use syslog::{Facility, Formatter3164, Logger, LoggerBackend, unix_custom};
 
-use super::{Outline, Sink};
+use super::{Sink, is_alert};
 use crate::Escaped;
 use crate::audit::evidence::record::Record;
 
@@ -63,12 +63,12 @@ impl SyslogSink {
         }
     }
 
-    fn send(&mut self, line: &str, is_grave: bool) -> Result<(), SyslogSinkError> {
+    fn send(&mut self, line: &str, is_alert: bool) -> Result<(), SyslogSinkError> {
         let logger = match &mut self.logger {
             Some(logger) => logger,
             None => self.logger.insert(connect(&self.socket, &self.tag)?),
         };
-        let sent = if is_grave { logger.warning(line) } else { logger.info(line) };
+        let sent = if is_alert { logger.warning(line) } else { logger.info(line) };
         sent.map_err(|error| {
             // A daemon that was started anew has another socket.
             self.logger = None;
@@ -87,11 +87,11 @@ impl Sink for SyslogSink {
         if line.len() > LINE_LIMIT {
             return Err(SyslogSinkError::TooLong.into());
         }
-        let is_grave = Outline::of(record).is_grave();
+        let is_alert = is_alert(record);
         let was_connected = self.logger.is_some();
-        let sent = self.send(line, is_grave);
+        let sent = self.send(line, is_alert);
         match sent {
-            Err(SyslogSinkError::Send { .. }) if was_connected => Ok(self.send(line, is_grave)?),
+            Err(SyslogSinkError::Send { .. }) if was_connected => Ok(self.send(line, is_alert)?),
             sent => Ok(sent?),
         }
     }

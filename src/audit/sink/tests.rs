@@ -78,7 +78,7 @@ fn nobody_waits_for_a_sink_that_takes_its_time_and_what_is_too_much_is_counted()
     got.recv().unwrap();
     (0..RECORDS + 7).for_each(|_| sinks.offer(&lines[0]));
     let missed = sinks.take_missed();
-    let expected = Undelivered { to: r"told\n".into(), count: 7, reason: "too much waited for it".into() };
+    let expected = DeliveryFailed { to: r"told\n".into(), count: 7, reason: "too much waited for it".into() };
     assert_eq!(missed, [expected]);
     assert!(!sinks.drain(Duration::ZERO));
     (0..=RECORDS).for_each(|_| order.send(Order::Take).unwrap());
@@ -107,7 +107,7 @@ fn what_a_sink_refuses_is_counted_with_the_reason() {
         sinks.offer(&line);
     }
     wait(&sinks);
-    assert_eq!(sinks.take_missed(), [Undelivered { to: r"told\n".into(), count: 2, reason: "not today".into() }]);
+    assert_eq!(sinks.take_missed(), [DeliveryFailed { to: r"told\n".into(), count: 2, reason: "not today".into() }]);
     assert_eq!(sinks.take_missed(), [], "it is said once");
     // What is no record is no sink's business.
     sinks.offer(b"{}\n");
@@ -116,7 +116,7 @@ fn what_a_sink_refuses_is_counted_with_the_reason() {
     order.send(Order::Take).unwrap();
     sinks.offer(&lines(1)[0]);
     wait(&sinks);
-    assert_eq!(sinks.take_missed(), [Undelivered { to: r"told\n".into(), count: 3, reason }]);
+    assert_eq!(sinks.take_missed(), [DeliveryFailed { to: r"told\n".into(), count: 3, reason }]);
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn a_sink_that_panics_gets_no_more_and_takes_nothing_with_it() {
     assert_eq!((gets.iter().count(), other_gets.try_iter().count()), (1, 3));
     assert_eq!(
         sinks.take_missed(),
-        [Undelivered { to: r"told\n".into(), count: 3, reason: "it panicked".into() }],
+        [DeliveryFailed { to: r"told\n".into(), count: 3, reason: "it panicked".into() }],
         "the other one misses nothing"
     );
 }
@@ -151,14 +151,14 @@ fn what_waits_when_a_log_is_closed_is_still_delivered() {
 }
 
 #[test]
-fn only_what_was_refused_failed_weakened_or_is_missing_is_grave() {
+fn alerts_are_what_the_event_says() {
     let line = |event: &str| {
         let (mut chain, mut lines) = (Chain::start(), Vec::new());
         let event: Event = serde_json::from_str(event).unwrap();
         assert!(chain.write(&mut lines, SystemTime::now(), &event));
         Record::parse(lines.strip_suffix(b"\n").unwrap()).unwrap()
     };
-    for (event, is_grave) in [
+    for (event, is_alert) in [
         (r#"{"type":"lost","records":1}"#, true),
         (r#"{"type":"undelivered","to":"a","count":1,"reason":"b"}"#, true),
         (r#"{"type":"weakened","launch":"00c0ffee00c0ffee","switch":"inherit_stdin"}"#, true),
@@ -171,7 +171,7 @@ fn only_what_was_refused_failed_weakened_or_is_missing_is_grave() {
         (r#"{"type":"application","name":"lost","facts":{"launch":"x"}}"#, false),
         (r#"{"type":"closed","pid":1}"#, false),
     ] {
-        assert_eq!(Outline::of(&line(event)).is_grave(), is_grave, "{event}");
+        assert_eq!(super::is_alert(&line(event)), is_alert, "{event}");
     }
     let record = line(r#"{"type":"exit","launch":"00c0ffee00c0ffee","pid":1,"exit":"exit status 0"}"#);
     let outline = Outline::of(&record);

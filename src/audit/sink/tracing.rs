@@ -5,7 +5,7 @@ use std::error::Error;
 
 use tracing::Level;
 
-use super::{Outline, Sink};
+use super::{Outline, Sink, is_alert};
 use crate::audit::evidence::record::Record;
 
 /// Gives each record to the `tracing` subscriber of the process, under the target
@@ -72,7 +72,7 @@ impl Sink for TracingSink {
 
     fn deliver(&mut self, record: &Record) -> Result<(), Box<dyn Error + Send + Sync>> {
         let outline = Outline::of(record);
-        if outline.is_grave() {
+        if is_alert(record) {
             emit!(Level::WARN, record, outline);
         } else {
             emit!(Level::INFO, record, outline);

@@ -28,7 +28,7 @@ pub use self::arguments::{Arguments, ArgumentsError};
 use self::ongoing::{ABANDONED, Ongoing, Outcome, Subject};
 use self::request::RequestBody;
 use self::tally::Tallying;
-use crate::event::{Call, Event, LaunchId, RecordError, Recorder, Reservation, Tally, text};
+use crate::event::{CallIntent, Event, LaunchId, MessageTally, RecordError, Recorder, Reservation, text};
 use crate::{Chain, Escaped, MESSAGE_LIMIT};
 
 /// Records the calls that go through a channel. [`Plugin::channel`](super::Plugin::channel) has it
@@ -81,14 +81,14 @@ impl CallLayer {
         let subject = Subject { layer: self.clone(), number, method: text(parts.uri.path()) };
         let span = subject.span(parts.uri.path());
         let arguments = parts.extensions.get::<Arguments>();
-        let call = Event::Call(Call {
+        let call = Event::Call(CallIntent {
             launch: self.launch,
             call: number,
             method: subject.method.clone(),
             arguments: arguments.map(|all| all.keyed_hashes(&*self.recorder)).unwrap_or_default(),
             request: said.tally(),
         });
-        let otherwise = subject.returned(ABANDONED, since, said.tally(), Tally::default());
+        let otherwise = subject.returned(ABANDONED, since, said.tally(), MessageTally::default());
         let reservation = Some(Reservation::new(&self.recorder, call, otherwise).await?);
         let heard = Tallying::new(self.recorder.value_hasher());
         let request = http::Request::from_parts(parts, Body::new(body));

@@ -8,7 +8,7 @@ use tracing::Span;
 use super::CallLayer;
 use super::request::Said;
 use super::tally::Tallying;
-use crate::event::{Event, Limit, Messages, Recording, Reservation, Returned, Tally};
+use crate::event::{CallEnded, Event, LimitReached, MessageTally, MessagesReceived, Recording, Reservation};
 
 /// How a call ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,8 +58,14 @@ pub(super) struct Subject {
 }
 
 impl Subject {
-    pub(super) fn returned(&self, outcome: &str, since: Instant, request: Tally, response: Tally) -> Event {
-        Event::Returned(Returned {
+    pub(super) fn returned(
+        &self,
+        outcome: &str,
+        since: Instant,
+        request: MessageTally,
+        response: MessageTally,
+    ) -> Event {
+        Event::Returned(CallEnded {
             launch: self.layer.launch,
             call: self.number,
             method: self.method.clone(),
@@ -98,15 +104,15 @@ impl Ongoing {
     }
 
     /// Records messages that the caller gets while the call goes on.
-    pub(super) fn messages(&self, response: Tally) -> Recording {
-        let event = Messages { launch: self.subject.layer.launch, call: self.subject.number, response };
+    pub(super) fn messages(&self, response: MessageTally) -> Recording {
+        let event = MessagesReceived { launch: self.subject.layer.launch, call: self.subject.number, response };
         self.subject.layer.recorder.record(Event::Messages(event))
     }
 
     /// Records that the plugin sent a message which is too large.
     pub(super) fn too_large(&self, found: u64) {
         let CallLayer { recorder, launch, limit, .. } = &self.subject.layer;
-        recorder.note(Event::Limit(Limit {
+        recorder.note(Event::Limit(LimitReached {
             launch: Some(*launch),
             call: Some(self.subject.number),
             limit: "message bytes".into(),

@@ -13,7 +13,7 @@ use tonic::Status;
 use tonic::body::Body;
 
 use super::tally::Tallying;
-use crate::event::{Tally, ValueHasher};
+use crate::event::{MessageTally, ValueHasher};
 
 /// When so much is known of a request, its next piece is not waited for. A single message comes in
 /// one piece, however large.
@@ -28,7 +28,7 @@ impl Said {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).add(piece);
     }
 
-    pub(super) fn tally(&self) -> Tally {
+    pub(super) fn tally(&self) -> MessageTally {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).tally()
     }
 }

@@ -1,7 +1,7 @@
 //! Counts and hashes the messages that go in one direction. Keeps none of them.
 
 use super::framing::{Framing, Part};
-use crate::event::{Tally, ValueHasher};
+use crate::event::{MessageTally, ValueHasher};
 
 /// The messages so far.
 pub(super) struct Tallying {
@@ -35,10 +35,10 @@ impl Tallying {
 
     /// How it stands. What is there of a message that has not ended counts as bytes, and not as a
     /// message.
-    pub(super) fn tally(&self) -> Tally {
+    pub(super) fn tally(&self) -> MessageTally {
         let nothing = (self.messages, self.bytes) == (0, 0);
         let hash = self.hasher.as_ref().filter(|_| !nothing).map(|hasher| hasher.hash());
-        Tally { messages: self.messages, bytes: self.bytes, hash }
+        MessageTally { messages: self.messages, bytes: self.bytes, hash }
     }
 }
 
@@ -50,17 +50,17 @@ mod tests {
     #[test]
     fn what_was_said_is_counted_and_hashed_without_what_frames_it() {
         let mut tallying = Tallying::new(Some(hasher()));
-        assert_eq!(tallying.tally(), Tally::default());
+        assert_eq!(tallying.tally(), MessageTally::default());
         for piece in [&[0, 0, 0, 0, 3, b'a'][..], b"bc\0\0\0\0\0\0\0", b"\0\0\x04de"] {
             tallying.add(piece);
         }
-        assert_eq!(tallying.tally(), Tally { messages: 2, bytes: 5, hash: Some(keyed_hash(b"abcde")) });
+        assert_eq!(tallying.tally(), MessageTally { messages: 2, bytes: 5, hash: Some(keyed_hash(b"abcde")) });
     }
 
     #[test]
     fn an_empty_message_is_a_message() {
         let mut tallying = Tallying::new(Some(hasher()));
         tallying.add(&[0; 5]);
-        assert_eq!(tallying.tally(), Tally { messages: 1, bytes: 0, hash: Some(keyed_hash(b"")) });
+        assert_eq!(tallying.tally(), MessageTally { messages: 1, bytes: 0, hash: Some(keyed_hash(b"")) });
     }
 }

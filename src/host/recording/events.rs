@@ -7,8 +7,8 @@ use std::time::Duration;
 use crate::Chain;
 use crate::error::{Error, StartError, StartFault};
 use crate::event::{
-    Connection, Event, Handshake, Image, Launch, LaunchFailed, LaunchId, Limit, Ready, Recorder, Verdict, Verification,
-    Weakened, text,
+    ConnectionEstablished, Event, GuaranteeWeakened, HandshakeReceived, LaunchFailed, LaunchId, LaunchIntent,
+    LimitReached, PluginReady, PluginVerification, Recorder, VerificationVerdict, VerifiedImage, text,
 };
 use crate::handshake::HandshakeError;
 use crate::host::{LaunchReport, builder};
@@ -18,10 +18,10 @@ use crate::verify::{Decision, ExecMode, Subject, VerifiedPlugin, VerifyError};
 /// The answer of a policy.
 pub(super) fn verification(decision: &Decision) -> Event {
     let (verdict, reason, image) = match decision.outcome() {
-        Ok(plugin) => (Verdict::Allowed, None, Some(image(plugin))),
+        Ok(plugin) => (VerificationVerdict::Allowed, None, Some(image(plugin))),
         Err(error) => (verdict(error), Some(text(Chain::of(error).to_string())), None),
     };
-    Event::Verification(Verification {
+    Event::Verification(PluginVerification {
         plugin: text(decision.path().as_os_str().as_bytes()),
         verdict,
         reason,
@@ -30,8 +30,8 @@ pub(super) fn verification(decision: &Decision) -> Event {
     })
 }
 
-fn verdict(error: &VerifyError) -> Verdict {
-    if error.is_refusal() { Verdict::Refused } else { Verdict::Unchecked }
+fn verdict(error: &VerifyError) -> VerificationVerdict {
+    if error.is_refusal() { VerificationVerdict::Refused } else { VerificationVerdict::Unchecked }
 }
 
 /// In words, which are escaped already where that is needed.
@@ -39,25 +39,25 @@ fn shown(what: &impl ToString) -> String {
     text(what.to_string())
 }
 
-fn image(plugin: &VerifiedPlugin) -> Image {
+fn image(plugin: &VerifiedPlugin) -> VerifiedImage {
     let manifest = match plugin.subject() {
         Subject::Manifest(digest) => Some(digest),
         Subject::File(_) => None,
     };
-    Image {
+    VerifiedImage {
         sha256: plugin.digest(),
         manifest,
         size: plugin.size(),
         mode: plugin.mode().to_string(),
         cached: plugin.was_cached(),
-        vouchers: plugin.attestations().iter().map(shown).collect(),
+        attestations: plugin.attestations().iter().map(shown).collect(),
     }
 }
 
 /// A launch that is about to begin.
 pub(super) fn launch(ready: &builder::Ready, recorder: &dyn Recorder, launch: LaunchId) -> Event {
     let arguments = ready.plugin.arguments().iter().chain(&ready.arguments);
-    Event::Launch(Launch {
+    Event::Launch(LaunchIntent {
         launch,
         plugin: text(ready.plugin.path().as_os_str().as_bytes()),
         image: image(&ready.plugin),
@@ -81,15 +81,19 @@ pub(super) fn weakened(ready: &builder::Ready, launch: LaunchId) -> Vec<Event> {
     ];
     let switches = switches.into_iter().filter(|(used, _)| *used).map(|(_, switch)| (switch, None));
     let variables = ready.environment.dangerous().map(|name| ("dangerous_set", Some(text(name.as_bytes()))));
-    let weakened = |(switch, on): (&str, _)| Event::Weakened(Weakened { launch, switch: switch.into(), on });
+    let weakened = |(switch, on): (&str, _)| Event::Weakened(GuaranteeWeakened { launch, switch: switch.into(), on });
     switches.chain(variables).map(weakened).collect()
 }
 
 /// What a plugin said, who it is, and what is enforced on it.
 pub(super) fn ready(report: &LaunchReport, launch: LaunchId) -> [Event; 3] {
-    let handshake =
-        Handshake { launch, pid: report.pid, version: report.version, line: text(report.handshake.to_string()) };
-    let connection = Connection {
+    let handshake = HandshakeReceived {
+        launch,
+        pid: report.pid,
+        version: report.version,
+        line: text(report.handshake.to_string()),
+    };
+    let connection = ConnectionEstablished {
         launch,
         peer_check: shown(&report.peer_check),
         tls: text(&report.tls_version),
@@ -98,11 +102,11 @@ pub(super) fn ready(report: &LaunchReport, launch: LaunchId) -> [Event; 3] {
         plugin_certificate: report.plugin_certificate,
         plugin_key: shown(&report.plugin_key),
     };
-    let ready = Ready {
+    let ready = PluginReady {
         launch,
         pid: report.pid,
         environment: report.environment.iter().map(|name| text(name.as_bytes())).collect(),
-        measures: report.hardening.iter().map(shown).collect(),
+        hardening: report.hardening.iter().map(shown).collect(),
         took_us: u64::try_from(report.timings.total().as_micros()).unwrap_or(u64::MAX),
     };
     [Event::Handshake(handshake), Event::Connection(connection), Event::Ready(ready)]
@@ -138,5 +142,5 @@ pub(super) fn limit(error: &Error, launch: LaunchId, start_timeout: Duration) ->
         Error::Launch(LaunchError::Timeout) => ("start milliseconds", milliseconds(start_timeout)),
         _ => return None,
     };
-    Some(Event::Limit(Limit { launch: Some(launch), call: None, limit: limit.into(), allowed, found: None }))
+    Some(Event::Limit(LimitReached { launch: Some(launch), call: None, limit: limit.into(), allowed, found: None }))
 }

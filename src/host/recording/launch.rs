@@ -9,7 +9,7 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 
 use super::events;
 use crate::error::Error;
-use crate::event::{Event, Exit, LaunchId, RecordError, Recorder, Reservation, Shutdown};
+use crate::event::{Event, LaunchId, PluginShutDown, ProcessExited, RecordError, Recorder, Reservation};
 use crate::host::builder::Ready;
 use crate::host::calls::CallLayer;
 use crate::host::{Channel, Ending, LaunchReport};
@@ -118,7 +118,7 @@ fn new_id() -> Result<LaunchId, Error> {
 }
 
 fn exit(launch: LaunchId, pid: u32, exit: launch::Exit) -> Event {
-    Event::Exit(Exit { launch, pid, exit: exit.to_string() })
+    Event::Exit(ProcessExited { launch, pid, exit: exit.to_string() })
 }
 
 /// Records the life of a plugin that is ready. If the last clone is dropped before the process
@@ -163,6 +163,6 @@ impl PluginRecorder {
             Ending::Terminated => "terminated",
             Ending::Killed => "killed",
         };
-        plugin.recorder.note(Event::Shutdown(Shutdown { launch: plugin.launch, ending: ending.into() }));
+        plugin.recorder.note(Event::Shutdown(PluginShutDown { launch: plugin.launch, ending: ending.into() }));
     }
 }

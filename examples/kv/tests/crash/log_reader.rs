@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use portcullis::Digest;
 use portcullis::audit::Record;
 use portcullis::audit::read::{Lines, files};
-use portcullis::event::{Event, KeyedHash, LaunchId, Tally, Torn};
+use portcullis::event::{Event, KeyedHash, LaunchId, MessageTally, TornTail};
 
 /// A call in the log.
 #[derive(Debug, Clone)]
@@ -21,8 +21,8 @@ pub(crate) struct LoggedCall {
 #[derive(Debug, Clone)]
 pub(crate) struct Outcome {
     pub(crate) outcome: String,
-    pub(crate) request: Tally,
-    pub(crate) response: Tally,
+    pub(crate) request: MessageTally,
+    pub(crate) response: MessageTally,
 }
 
 /// The torn end of a log, which its next writer reports.
@@ -37,7 +37,7 @@ pub(crate) struct Tail {
 pub(crate) struct Section {
     pub(crate) calls: Vec<LoggedCall>,
     /// The torn tails that each writer reported.
-    pub(crate) openings: Vec<Vec<Torn>>,
+    pub(crate) openings: Vec<Vec<TornTail>>,
     pub(crate) records: u64,
     /// The incomplete line at the end of the log.
     pub(crate) unfinished: Option<Tail>,

@@ -4,7 +4,7 @@
 use std::os::unix::fs::FileExt as _;
 
 use super::*;
-use crate::event::Lost;
+use crate::event::RecordsLost;
 
 /// A fact that somebody waits for.
 fn fact(done: task::Done<()>) -> Task {
@@ -26,7 +26,7 @@ impl Hand {
 
     fn lost(&self) -> Vec<u64> {
         let lost = |record: &Record| match record.event() {
-            Some(Event::Lost(Lost { records })) => Some(records),
+            Some(Event::Lost(RecordsLost { records })) => Some(records),
             _ => None,
         };
         self.place.records().iter().filter_map(lost).collect()
@@ -93,7 +93,7 @@ fn what_a_disk_dropped_in_best_effort_is_lost_and_nothing_is_written_behind_it()
         assert!(hand.turn(vec![unheard]).is_empty());
         let text = hand.place.text();
         let first = Record::parse(text.lines().next().unwrap().as_bytes()).unwrap();
-        assert_eq!((first.seq(), first.event()), (0, Some(Event::Lost(Lost { records: size }))));
+        assert_eq!((first.seq(), first.event()), (0, Some(Event::Lost(RecordsLost { records: size }))));
     }
 }
 

@@ -21,7 +21,7 @@ use crate::audit::evidence::segments::{self, rotated};
 use crate::audit::evidence::tree::Frontier;
 use crate::audit::reader::verifier::Fault;
 use crate::audit::{ChainFault, Checkpoint, Record};
-use crate::event::Continued;
+use crate::event::LogContinued;
 
 /// A directory with a log in it, and the key of that log.
 struct Place {
@@ -70,7 +70,7 @@ impl Place {
         for line in self.text().split_terminator('\n') {
             let record = Record::parse(line.as_bytes()).unwrap();
             let head = match record.event() {
-                Some(Event::Continued(Continued { tree, .. })) => {
+                Some(Event::Continued(LogContinued { tree, .. })) => {
                     Chain::at(Frontier::restore(record.seq(), tree).unwrap(), record.prev())
                 }
                 _ => Chain::start(),

@@ -119,7 +119,7 @@ fn a_current_file_that_says_of_itself_what_was_before_it_is_not_believed() {
     let mut tree = Frontier::empty();
     (0..kept + 10).for_each(|number| tree.append(crate::Digest::of(number.to_be_bytes())));
     let mut chain = Chain::at(tree, crate::Digest::of("before"));
-    let continued = Continued {
+    let continued = LogContinued {
         format: FORMAT.into(),
         origin: "example/log".into(),
         key: place.key().verifier().to_string(),

@@ -9,7 +9,7 @@ use crate::audit::log::batch::Lines;
 use crate::audit::log::error::LogError;
 use crate::audit::log::task::{Done, tell};
 use crate::audit::log::{Mode, rotation};
-use crate::event::{Closed, Event, Lost};
+use crate::event::{Event, LogClosed, RecordsLost};
 
 /// How long the sinks are waited for when the log is closed.
 const SINKS: Duration = Duration::from_secs(5);
@@ -106,9 +106,9 @@ impl Writer {
         self.write(Vec::new());
         self.lose(self.facts.len() as u64);
         if self.lost > 0 {
-            self.say(&Event::Lost(Lost { records: self.lost }))?;
+            self.say(&Event::Lost(RecordsLost { records: self.lost }))?;
         }
-        self.say(&Event::Closed(Closed { pid: std::process::id() }))?;
+        self.say(&Event::Closed(LogClosed { pid: std::process::id() }))?;
         self.vouch()?;
         self.file.release();
         Ok(())

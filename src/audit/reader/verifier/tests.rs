@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use super::*;
 use crate::audit::NoteSigner;
 use crate::audit::evidence::record::RecordFault;
-use crate::event::{Closed, Continued, Opened, Signed};
+use crate::event::{CheckpointSigned, LogClosed, LogContinued, LogOpened};
 
 const ORIGIN: &str = "example/log";
 const RECORDS: u64 = 1000;
@@ -21,7 +21,7 @@ fn signer(seed: u8) -> NoteSigner {
 }
 
 fn opened(key: &NoteSigner) -> Event {
-    Event::Opened(Opened {
+    Event::Opened(LogOpened {
         format: FORMAT.into(),
         origin: ORIGIN.into(),
         key: key.verifier().to_string(),
@@ -33,7 +33,7 @@ fn opened(key: &NoteSigner) -> Event {
 }
 
 fn continued(key: &NoteSigner, chain: &Chain) -> Event {
-    Event::Continued(Continued {
+    Event::Continued(LogContinued {
         format: FORMAT.into(),
         origin: ORIGIN.into(),
         key: key.verifier().to_string(),
@@ -59,7 +59,7 @@ fn write(records: u64, key: &NoteSigner, change: impl Fn(u64) -> Option<Event>) 
         let event = match number {
             0 => opened(key),
             number if FILES.contains(&number) => continued(key, &chain),
-            number if number % EVERY == EVERY - 1 => Event::Checkpoint(Signed { note: note(key, &chain) }),
+            number if number % EVERY == EVERY - 1 => Event::Checkpoint(CheckpointSigned { note: note(key, &chain) }),
             number => Event::application("test", [("number", number.to_string())]),
         };
         let mut line = Vec::new();
@@ -258,7 +258,7 @@ fn a_record_that_was_put_in_is_found_and_named() {
         // One that was made for this place follows what is before it: the record that stood there
         // does not follow it.
         let mut forged = Vec::new();
-        chain.clone().write(&mut forged, UNIX_EPOCH, &Event::Closed(Closed { pid: 1 }));
+        chain.clone().write(&mut forged, UNIX_EPOCH, &Event::Closed(LogClosed { pid: 1 }));
         let mut lines = walk.lines.clone();
         lines.insert(at, forged);
         let named = if at == 0 || FILES.contains(&(at as u64)) { at } else { at + 1 };
@@ -304,7 +304,9 @@ fn a_log_that_was_written_anew_with_another_key_is_found_by_the_key() {
     let key = signer(2);
     let changed = write(RECORDS, &signer(1), |number| {
         (number == 199).then(|| {
-            Event::Checkpoint(Signed { note: Checkpoint::new(ORIGIN, 199, Digest::of("")).sign(&key).unwrap() })
+            Event::Checkpoint(CheckpointSigned {
+                note: Checkpoint::new(ORIGIN, 199, Digest::of("")).sign(&key).unwrap(),
+            })
         })
     });
     let found = damaged(&changed.lines, &files());
@@ -378,7 +380,7 @@ fn files_begin_as_they_must_and_only_the_last_may_be_unfinished() {
     assert_eq!(damaged(&stated.lines, &files()).fault, Fault::Tree);
     let other = write(2, &signer(1), |number| {
         (number == 0).then(|| match opened(&signer(1)) {
-            Event::Opened(opened) => Event::Opened(Opened { format: "portcullis-audit/2".into(), ..opened }),
+            Event::Opened(opened) => Event::Opened(LogOpened { format: "portcullis-audit/2".into(), ..opened }),
             other => other,
         })
     });
@@ -403,7 +405,7 @@ fn files_begin_as_they_must_and_only_the_last_may_be_unfinished() {
 fn checkpoints_over_another_size_are_found() {
     let key = signer(1);
     let wrong = write(RECORDS, &key, |number| {
-        (number == 150).then(|| Event::Checkpoint(Signed { note: note(&key, &Chain::start()) }))
+        (number == 150).then(|| Event::Checkpoint(CheckpointSigned { note: note(&key, &Chain::start()) }))
     });
     assert_eq!(damaged(&wrong.lines, &files()).fault, Fault::CheckpointSize { found: 0 });
 }
@@ -461,9 +463,15 @@ fn a_file_without_records_is_found_where_others_are() {
 fn names_as_long_as_lines_are_not_kept() {
     let mut account = Account::default();
     let call = |number: u64, method: String| {
-        let request = crate::event::Tally::default();
+        let request = crate::event::MessageTally::default();
         let launch = crate::event::LaunchId::new(1);
-        Some(Event::Call(crate::event::Call { launch, call: number, method, arguments: Default::default(), request }))
+        Some(Event::Call(crate::event::CallIntent {
+            launch,
+            call: number,
+            method,
+            arguments: Default::default(),
+            request,
+        }))
     };
     account.take(1, call(1, "m".repeat(60_000)));
     account.take(2, call(2, "/test.Kv/Get".into()));

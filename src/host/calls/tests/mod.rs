@@ -15,7 +15,7 @@ use tonic_prost::ProstCodec;
 
 use self::scripted::{Bench, Flood, encoded, framed, keyed_hash, read, stream, unary};
 use crate::MESSAGE_LIMIT;
-use crate::event::{Event, Limit, Tally};
+use crate::event::{Event, LimitReached, MessageTally};
 use crate::host::Arguments;
 
 fn run<T>(work: impl Future<Output = T>) -> T {
@@ -27,9 +27,9 @@ fn get(key: &str) -> Request<String> {
     Request::new(key.to_owned())
 }
 
-fn tally(messages: &[&str]) -> Tally {
+fn tally(messages: &[&str]) -> MessageTally {
     let all: Vec<u8> = messages.iter().flat_map(|text| encoded(text)).collect();
-    Tally { messages: messages.len() as u64, bytes: all.len() as u64, hash: Some(keyed_hash(&all)) }
+    MessageTally { messages: messages.len() as u64, bytes: all.len() as u64, hash: Some(keyed_hash(&all)) }
 }
 
 fn kinds(events: &[Event]) -> Vec<&'static str> {
@@ -232,7 +232,7 @@ fn a_call_that_nobody_waits_for_is_abandoned() {
     });
     let returned = bench.returned();
     assert_eq!((returned.outcome.as_str(), returned.request), ("abandoned", tally(&["key"])));
-    assert_eq!(returned.response, Tally::default());
+    assert_eq!(returned.response, MessageTally::default());
 }
 
 #[test]
@@ -351,7 +351,7 @@ fn the_beginning_of_a_message_without_end_is_in_the_record_too() {
     let (_, outcome) = outcome(&bench, &plugin);
     assert_eq!(outcome, "OK");
     let all = [&encoded("one")[..], b"xy"].concat();
-    let expected = Tally { messages: 1, bytes: all.len() as u64, hash: Some(keyed_hash(&all)) };
+    let expected = MessageTally { messages: 1, bytes: all.len() as u64, hash: Some(keyed_hash(&all)) };
     assert_eq!(bench.returned().response, expected);
 }
 
@@ -365,7 +365,7 @@ fn a_message_that_is_too_large_is_refused_before_it_is_there() {
     assert_eq!(status.code(), Code::OutOfRange);
     assert!(!says.is_heard());
     assert_eq!(bench.kinds(), ["call", "limit", "returned"]);
-    let Event::Limit(Limit { call, limit, allowed, found, .. }) = &bench.events()[1] else { panic!() };
+    let Event::Limit(LimitReached { call, limit, allowed, found, .. }) = &bench.events()[1] else { panic!() };
     let expected = (Some(1), "message bytes", MESSAGE_LIMIT as u64, Some(MESSAGE_LIMIT as u64 + 1));
     assert_eq!((*call, limit.as_str(), *allowed, *found), expected);
     assert_eq!(bench.returned().outcome, "OUT_OF_RANGE");

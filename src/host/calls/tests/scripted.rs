@@ -20,7 +20,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::event::{
-    Call, Event, KeyedHash, LaunchId, Messages, RecordError, Recorder, Recording, Returned, ValueHasher,
+    CallEnded, CallIntent, Event, KeyedHash, LaunchId, MessagesReceived, RecordError, Recorder, Recording, ValueHasher,
 };
 use crate::host::calls::{CallLayer, RecordedCalls};
 
@@ -234,19 +234,19 @@ impl Bench {
         self.events().iter().map(Event::kind).collect()
     }
 
-    pub(super) fn call(&self) -> Call {
+    pub(super) fn call(&self) -> CallIntent {
         self.events()
             .into_iter()
             .find_map(|event| if let Event::Call(call) = event { Some(call) } else { None })
             .unwrap()
     }
 
-    pub(super) fn returned(&self) -> Returned {
+    pub(super) fn returned(&self) -> CallEnded {
         let returned = |event| if let Event::Returned(returned) = event { Some(returned) } else { None };
         self.events().into_iter().find_map(returned).unwrap()
     }
 
-    pub(super) fn messages(&self) -> Vec<Messages> {
+    pub(super) fn messages(&self) -> Vec<MessagesReceived> {
         let messages = |event| if let Event::Messages(messages) = event { Some(messages) } else { None };
         self.events().into_iter().filter_map(messages).collect()
     }
