@@ -145,7 +145,7 @@ pub fn launch_is_recorded_from_verification_to_exit() {
     assert_eq!(connection.host_certificate, report.host_certificate);
     assert_eq!((connection.tls.as_str(), &connection.suite), ("TLS 1.3", &report.cipher_suite));
     assert!(ready.environment.contains(&"PLUGIN_CLIENT_CERT".into()), "{ready:?}");
-    assert!(!ready.measures.is_empty() && u128::from(ready.took_us) == report.timings.total().as_micros());
+    assert!(!ready.hardening.is_empty() && u128::from(ready.took_us) == report.timings.total().as_micros());
     let [Event::Exit(exit), Event::Shutdown(shutdown)] = rest else { panic!("{rest:?}") };
     assert_eq!((exit.pid, exit.exit.as_str(), shutdown.ending.as_str()), (pid, "exit status 0", "asked"));
 }
