@@ -1,5 +1,5 @@
-//! What the surroundings offer for keeping processes apart and plugins within bounds. Optional for
-//! a launch, all of it.
+//! Features of the system that separate processes and confine plugins. All of them are optional for a
+//! launch.
 
 use std::io;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use super::report::{Assessment, GuaranteeStatus};
 use super::{Guarantee, procfs};
 use crate::{Escaped, sys};
 
-pub(super) fn assessments() -> Vec<Assessment> {
+pub(super) fn assess() -> Vec<Assessment> {
     vec![
         ordinary_user(),
         restricted_tracing(),
@@ -22,46 +22,44 @@ pub(super) fn assessments() -> Vec<Assessment> {
     ]
 }
 
-/// Where the host is root, the kernel does not make a plugin non-dumpable: execute-only images keep
-/// nothing from root.
+/// An execute-only image makes a process non-dumpable only if its user cannot read the image
+/// (execve(2), prctl(2) `PR_SET_DUMPABLE`). Root can read everything.
 fn ordinary_user() -> Assessment {
     let user = rustix::process::geteuid();
-    let evidence = format!("the user is {}", user.as_raw());
+    let evidence = format!("running as user {}", user.as_raw());
     match user.is_root() {
         false => Assessment::given(Guarantee::OrdinaryUser, evidence),
-        true => Assessment::missing(Guarantee::OrdinaryUser, evidence).advise("run the host as a user of its own"),
+        true => Assessment::missing(Guarantee::OrdinaryUser, evidence),
     }
 }
 
 fn restricted_tracing() -> Assessment {
     let guarantee = Guarantee::RestrictedTracing;
-    let found = match procfs::number("/proc/sys/kernel/yama/ptrace_scope") {
+    match procfs::number("/proc/sys/kernel/yama/ptrace_scope") {
         Ok(Some(0)) => {
             Assessment::missing(guarantee, "kernel.yama.ptrace_scope is 0: a user's processes may trace each other")
         }
         Ok(Some(scope)) => Assessment::given(guarantee, format!("kernel.yama.ptrace_scope is {scope}")),
-        Ok(None) => Assessment::missing(guarantee, "Yama is not built in or not enabled"),
+        Ok(None) => Assessment::missing(guarantee, "Yama is not built in, or not enabled"),
         Err(error) => Assessment::unknown(guarantee, format!("kernel.yama.ptrace_scope: {error}")),
-    };
-    found.advise("set kernel.yama.ptrace_scope to 1, or run the host as a user of its own")
+    }
 }
 
 fn landlock() -> Assessment {
     let guarantee = Guarantee::Landlock;
-    let found = match sys::landlock_version() {
+    match sys::landlock_version() {
         Ok(version) => Assessment::given(guarantee, format!("ABI {version}")),
         Err(error) => match error.raw_os_error() {
-            Some(libc::ENOSYS) => Assessment::missing(guarantee, "it is not built in"),
-            Some(libc::EOPNOTSUPP) => Assessment::missing(guarantee, "it is built in and not enabled"),
+            Some(libc::ENOSYS) => Assessment::missing(guarantee, "not built in"),
+            Some(libc::EOPNOTSUPP) => Assessment::missing(guarantee, "built in, not enabled"),
             _ => Assessment::failed(guarantee, "landlock_create_ruleset(2)", &error),
         },
-    };
-    found.advise("run a kernel from 5.13 on with landlock in its list of security modules (lsm=)")
+    }
 }
 
 fn seccomp() -> Assessment {
     let guarantee = Guarantee::Seccomp;
-    let found = match procfs::text("/proc/sys/kernel/seccomp/actions_avail") {
+    match procfs::text("/proc/sys/kernel/seccomp/actions_avail") {
         Ok(Some(actions)) => {
             let offers = |action| actions.split_whitespace().any(|offered| offered == action);
             let evidence = format!("actions {}; {}", Escaped::new(&actions), own_filters());
@@ -70,24 +68,23 @@ fn seccomp() -> Assessment {
                 false => Assessment::new(guarantee, GuaranteeStatus::Partly, evidence),
             }
         }
-        Ok(None) => Assessment::missing(guarantee, "the kernel offers no filters"),
+        Ok(None) => Assessment::missing(guarantee, "the kernel has no filters"),
         Err(error) => Assessment::unknown(guarantee, format!("kernel.seccomp.actions_avail: {error}")),
-    };
-    found.advise("run a kernel with CONFIG_SECCOMP_FILTER")
+    }
 }
 
-/// Filters of this process hold for every plugin that it launches, so they explain calls that fail.
+/// Plugins inherit the filters of this process (seccomp(2)), which may explain calls that fail.
 fn own_filters() -> &'static str {
     let status = procfs::text("/proc/self/status").ok().flatten().unwrap_or_default();
     match procfs::field(&status, "Seccomp") {
-        Some("0") => "this process has none",
-        Some(_) => "this process is under one",
-        None => "whether this process is under one is not known",
+        Some("0") => "this process has no filter",
+        Some(_) => "this process has a filter",
+        None => "whether this process has a filter is unknown",
     }
 }
 
 fn user_namespaces() -> Assessment {
-    /// What forbids them, and at which value.
+    /// Settings that can forbid them, and the value that does.
     const SETTINGS: [(&str, &str, u64); 3] = [
         ("user.max_user_namespaces", "/proc/sys/user/max_user_namespaces", 0),
         ("kernel.unprivileged_userns_clone", "/proc/sys/kernel/unprivileged_userns_clone", 0),
@@ -105,41 +102,37 @@ fn user_namespaces() -> Assessment {
             Err(error) => return Assessment::unknown(guarantee, format!("{name}: {error}")),
         }
     }
-    let found = match (forbidden, seen.is_empty()) {
-        (_, true) => Assessment::missing(guarantee, "they are not built in"),
+    match (forbidden, seen.is_empty()) {
+        (_, true) => Assessment::missing(guarantee, "not built in"),
         (true, _) => Assessment::missing(guarantee, seen.join(", ")),
         (false, _) => Assessment::given(guarantee, seen.join(", ")),
-    };
-    found
-        .advise("nothing has to be done: launches do without; allow them where plugins are to be confined without root")
+    }
 }
 
 fn control_groups() -> Assessment {
     let guarantee = Guarantee::ControlGroups;
-    let found = match own_group() {
+    match own_group() {
         Ok(Some(group)) => match is_writable(&group) {
             true => Assessment::given(guarantee, describe(&group)),
             false => Assessment::new(
                 guarantee,
                 GuaranteeStatus::Partly,
-                format!("{}, which this user may not write", describe(&group)),
+                format!("{}, not writable by this user", describe(&group)),
             ),
         },
-        Ok(None) => Assessment::missing(guarantee, "no file system of version 2 is mounted"),
+        Ok(None) => Assessment::missing(guarantee, "no cgroup2 file system is mounted"),
         Err(error) => Assessment::unknown(guarantee, error.to_string()),
-    };
-    found.advise("delegate a control group to the host's user (systemd: Delegate=yes)")
+    }
 }
 
-/// The directory of this process's own group: the path after `0::` below where the file system is
-/// mounted (cgroups(7)).
+/// The directory of this process's control group: the path after `0::`, below the mount point
+/// (cgroups(7)).
 fn own_group() -> io::Result<Option<PathBuf>> {
     let mounts = procfs::text("/proc/self/mountinfo")?.unwrap_or_default();
     let Some(mount) = procfs::mount_point(&mounts, "cgroup2") else { return Ok(None) };
     let groups = procfs::text("/proc/self/cgroup")?.unwrap_or_default();
     let own = groups.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or_default();
-    // Joined part by part: nothing that stands there can lead elsewhere, and a lone slash adds
-    // nothing.
+    // Joined part by part without `..`, so that the text cannot lead out of the mount.
     let parts = own.split('/').filter(|part| !matches!(*part, "" | "." | ".."));
     Ok(Some(parts.fold(PathBuf::from(mount), |group, part| group.join(part))))
 }
@@ -154,8 +147,8 @@ fn describe(group: &std::path::Path) -> String {
         Ok(_) => "no controllers".into(),
         Err(error) => format!("controllers that cannot be read ({error})"),
     };
-    // The root of the hierarchy never has it; groups below have it since Linux 5.14.
-    let kill = if group.join("cgroup.kill").exists() { "cgroup.kill" } else { "no cgroup.kill of its own" };
+    // Every group except the root has it since Linux 5.14.
+    let kill = if group.join("cgroup.kill").exists() { "cgroup.kill" } else { "no cgroup.kill" };
     format!("{} has {controllers} and {kill}", super::shown(group))
 }
 
@@ -167,8 +160,7 @@ fn file_integrity() -> Assessment {
         .map(|(name, _)| name)
         .collect();
     match present.is_empty() {
-        false => Assessment::given(guarantee, format!("{} is there; nothing here relies on it", present.join(" and "))),
-        true => Assessment::missing(guarantee, "neither fs-verity nor IMA is visible")
-            .advise("nothing has to be done: nothing here relies on it"),
+        false => Assessment::given(guarantee, format!("{} is available", present.join(" and "))),
+        true => Assessment::missing(guarantee, "neither fs-verity nor IMA is visible"),
     }
 }

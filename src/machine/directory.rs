@@ -1,5 +1,5 @@
-//! Directories that others might reach into: where launches have their private directories, and
-//! where plugins lie. Makes one directory, and removes it.
+//! Checks the parent of private directories and the plugin directory: who can write there, and
+//! whether programs can run from there. Creates one directory, and removes it.
 
 use std::fs::OpenOptions;
 use std::io;
@@ -11,52 +11,37 @@ use rustix::fs::OFlags;
 use super::report::Assessment;
 use super::{Guarantee, shown};
 use crate::fs::{LocationError, Ownership, Redirection, check_socket_directory, resolve, trusted_directory};
+use crate::limits::machine::{DIRECTORY_ENTRIES, NAMED_PATHS};
 use crate::verify::is_noexec;
 
-/// How many entries of a directory with plugins are looked at.
-const ENTRIES: usize = 10_000;
-
-/// How many faults are named; the others are counted.
-const NAMED: usize = 10;
-
-/// The directory in which hosts make the private directories of launches.
+/// The parent directory of the private directories of launches.
 pub(super) fn of_launches(directory: &Path) -> [Assessment; 2] {
-    [
-        private_directory(directory),
-        executable(Guarantee::PrivateCopy, directory)
-            .advise("nothing has to be done, unless private copies are used: give them a directory on another mount"),
-    ]
+    [private_directory(directory), executable(Guarantee::PrivateCopy, directory)]
 }
 
-/// The directory in which plugins lie.
+/// The directory in which plugins are installed.
 pub(super) fn of_plugins(directory: &Path) -> [Assessment; 2] {
-    [
-        executable(Guarantee::PluginMount, directory)
-            .advise("install the plugins on a file system that is mounted without noexec"),
-        plugin_directory(directory).advise(
-            "keep the directory, what is above it and what is in it writable by root alone: chown root, chmod go-w",
-        ),
-    ]
+    [executable(Guarantee::PluginMount, directory), plugin_directory(directory)]
 }
 
 fn private_directory(directory: &Path) -> Assessment {
     let guarantee = Guarantee::PrivateDirectory;
-    let found = match place(directory) {
+    match try_directory(directory) {
         Ok(place) => Assessment::given(guarantee, format!("{} holds one", shown(&place))),
         Err(fault) => fault.into_assessment(guarantee, directory),
-    };
-    found.advise("set TMPDIR to a short path that nobody but root and this user can rename anything in, or choose one in the host")
+    }
 }
 
+/// Why a directory cannot hold a private directory.
 enum DirectoryFault {
-    Found(String),
+    Unsuitable(String),
     Io(io::Error),
 }
 
 impl DirectoryFault {
     fn into_assessment(self, guarantee: Guarantee, directory: &Path) -> Assessment {
         match self {
-            Self::Found(evidence) => Assessment::missing(guarantee, evidence),
+            Self::Unsuitable(evidence) => Assessment::missing(guarantee, evidence),
             Self::Io(error) if error.kind() == io::ErrorKind::NotFound => {
                 Assessment::missing(guarantee, format!("{}: {error}", shown(directory)))
             }
@@ -65,27 +50,29 @@ impl DirectoryFault {
     }
 }
 
-/// The place, after everything that a launch demands of it, a directory made there included.
-fn place(directory: &Path) -> Result<PathBuf, DirectoryFault> {
-    let place = trusted_directory(directory).map_err(|fault| match fault {
-        LocationError::WritableByOthers { directory, owner, mode } => DirectoryFault::Found(format!(
-            "user {owner} owns {} and its mode is {mode:04o}, so others can rename what is in it",
+/// Checks what a launch requires of the parent of its private directory, and creates a directory
+/// there. Returns the resolved path.
+fn try_directory(directory: &Path) -> Result<PathBuf, DirectoryFault> {
+    let parent = trusted_directory(directory).map_err(|fault| match fault {
+        LocationError::WritableByOthers { directory, owner, mode } => DirectoryFault::Unsuitable(format!(
+            "user {owner} owns {} and its mode is {mode:04o}, so others can rename entries",
             shown(&directory)
         )),
         LocationError::Io(error) => DirectoryFault::Io(error),
     })?;
-    check_socket_directory(&place).map_err(|fault| DirectoryFault::Found(format!("{}: {fault}", shown(&place))))?;
-    tempfile::Builder::new().prefix("portcullis-assessed-").tempdir_in(&place).map_err(DirectoryFault::Io)?;
-    Ok(place)
+    check_socket_directory(&parent)
+        .map_err(|fault| DirectoryFault::Unsuitable(format!("{}: {fault}", shown(&parent))))?;
+    tempfile::Builder::new().prefix("portcullis-examined-").tempdir_in(&parent).map_err(DirectoryFault::Io)?;
+    Ok(parent)
 }
 
 fn executable(guarantee: Guarantee, directory: &Path) -> Assessment {
-    // Not opened for reading: that could wait, if it is no directory, and may not be allowed, if it
-    // is one.
+    // O_PATH, because opening for reading may need a permission that executing does not, and may
+    // block on a FIFO (open(2)).
     let flags = (OFlags::PATH | OFlags::DIRECTORY).bits() as i32;
     let opened = OpenOptions::new().read(true).custom_flags(flags).open(directory);
     match opened.and_then(|directory| is_noexec(&directory)) {
-        Ok(false) => Assessment::given(guarantee, format!("programs may run from the mount of {}", shown(directory))),
+        Ok(false) => Assessment::given(guarantee, format!("programs can run from the mount of {}", shown(directory))),
         Ok(true) => Assessment::missing(guarantee, format!("the mount of {} has the option noexec", shown(directory))),
         Err(error) => Assessment::unknown(guarantee, format!("{}: {error}", shown(directory))),
     }
@@ -94,9 +81,9 @@ fn executable(guarantee: Guarantee, directory: &Path) -> Assessment {
 fn plugin_directory(directory: &Path) -> Assessment {
     let guarantee = Guarantee::PluginDirectory;
     match writable_by_others(directory) {
-        Ok((faults, looked_at)) if faults.is_empty() => Assessment::given(
+        Ok((faults, checked)) if faults.is_empty() => Assessment::given(
             guarantee,
-            format!("{} and {looked_at} in it are nobody else's to write", shown(directory)),
+            format!("only root and this user can write to {} and its {checked} entries", shown(directory)),
         ),
         Ok((faults, _)) => Assessment::missing(guarantee, listed(&faults)),
         Err(error) => Assessment::unknown(guarantee, format!("{}: {error}", shown(directory))),
@@ -104,50 +91,51 @@ fn plugin_directory(directory: &Path) -> Assessment {
 }
 
 fn listed(faults: &[String]) -> String {
-    let named = faults.iter().take(NAMED).cloned().collect::<Vec<_>>().join("; ");
-    match faults.len().saturating_sub(NAMED) {
+    let named = faults.iter().take(NAMED_PATHS).cloned().collect::<Vec<_>>().join("; ");
+    match faults.len().saturating_sub(NAMED_PATHS) {
         0 => named,
         more => format!("{named}; and {more} more"),
     }
 }
 
-/// What others may write of a directory, of those above it, and of what is directly in it; and how
-/// many entries there are.
+/// The paths that other users can write to, among the directory, those above it, and its entries;
+/// and the number of entries.
 fn writable_by_others(named: &Path) -> io::Result<(Vec<String>, usize)> {
     let directory = named.canonicalize()?;
     let mut faults = Vec::new();
     for above in directory.ancestors() {
         let found = Ownership::of(&std::fs::metadata(above)?);
-        // In a sticky directory above, as in /tmp, others can rename nothing of ours. In the
-        // directory itself they could still add a file.
+        // In a sticky directory such as /tmp, other users cannot rename this user's entries. In the
+        // plugin directory itself they could still add a file.
         let is_open = if above == directory { found.others_can_write() } else { found.others_can_rename_entries() };
         if is_open {
             faults.push(fault(above, found.owner, found.mode));
         }
     }
-    // On the way there may be links, which are not above what they lead to.
-    faults.extend(exchangeable(named)?.filter(|fault| !faults.contains(fault)));
-    let mut looked_at = 0;
+    // The named path may contain symlinks. Their own directories are not among the ancestors of the
+    // target.
+    faults.extend(redirectable(named)?.filter(|fault| !faults.contains(fault)));
+    let mut checked = 0;
     for entry in std::fs::read_dir(&directory)? {
-        if looked_at == ENTRIES {
-            return Err(io::Error::other(format!("it has more than {ENTRIES} entries")));
+        if checked == DIRECTORY_ENTRIES {
+            return Err(io::Error::other(format!("more than {DIRECTORY_ENTRIES} entries")));
         }
-        looked_at += 1;
+        checked += 1;
         let path = entry?.path();
-        // Of a link it is the target that runs, and its own mode says nothing.
+        // Follows symlinks: the target is what runs, and a symlink's own mode means nothing.
         let found = Ownership::of(&std::fs::metadata(&path)?);
         if found.others_can_write() {
             faults.push(fault(&path, found.owner, found.mode));
         } else if path.is_symlink() {
-            faults.extend(exchangeable(&path)?.filter(|fault| !faults.contains(fault)));
+            faults.extend(redirectable(&path)?.filter(|fault| !faults.contains(fault)));
         }
     }
-    Ok((faults, looked_at))
+    Ok((faults, checked))
 }
 
-/// Where others can lead a path elsewhere, by a link of theirs or in a directory in which they can
-/// rename things.
-fn exchangeable(path: &Path) -> io::Result<Option<String>> {
+/// The first component of `path` that another user can redirect: a symlink of theirs, or an entry of
+/// a directory in which they can rename entries.
+fn redirectable(path: &Path) -> io::Result<Option<String>> {
     let found = resolve(&std::path::absolute(path)?)?;
     Ok(found.redirection.map(|Redirection { path, owner, mode }| fault(&path, owner, mode)))
 }

@@ -1,5 +1,5 @@
-//! What launching rests on: the kernel's release, and each of its calls that is needed, tried on
-//! something that leaves no trace.
+//! The kernel's release, and the system calls that a launch needs, each tried so that it leaves no
+//! trace.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -14,14 +14,14 @@ use crate::Escaped;
 use crate::sys::{self, ExecVectors};
 use crate::verify::{Refusal, VerifyError, try_sealing};
 
-/// The oldest kernel that is supported.
-const FLOOR: (u32, u32) = (5, 11);
+/// The oldest kernel that this library supports.
+const OLDEST_KERNEL: (u32, u32) = (5, 11);
 
-/// Whether memory can be executed in this process namespace (vm.memfd_noexec in sysctl/vm.rst of
-/// the kernel's documentation).
+/// The setting that can forbid executing memory in this pid namespace (Documentation/admin-guide/
+/// sysctl/vm.rst of the kernel).
 const MEMFD_NOEXEC: &str = "/proc/sys/vm/memfd_noexec";
 
-pub(super) fn assessments() -> Vec<Assessment> {
+pub(super) fn assess() -> Vec<Assessment> {
     let mut assessments = vec![release()];
     assessments.extend(memory());
     assessments.extend([
@@ -44,27 +44,28 @@ fn release() -> Assessment {
     let evidence = format!("Linux {}", Escaped::new(release));
     let guarantee = Guarantee::Kernel;
     match str::from_utf8(release).ok().and_then(procfs::version) {
-        Some(version) if version >= FLOOR => Assessment::given(guarantee, evidence),
-        Some(_) => Assessment::missing(guarantee, format!("{evidence}, which is older than {}.{}", FLOOR.0, FLOOR.1))
-            .advise("run a newer kernel: nothing is promised on this one"),
-        None => Assessment::unknown(guarantee, format!("{evidence}, which is no version")),
+        Some(version) if version >= OLDEST_KERNEL => Assessment::given(guarantee, evidence),
+        Some(_) => Assessment::missing(
+            guarantee,
+            format!("{evidence}, which is older than {}.{}", OLDEST_KERNEL.0, OLDEST_KERNEL.1),
+        ),
+        None => Assessment::unknown(guarantee, format!("{evidence}, which is not a version")),
     }
 }
 
-/// A call that says by its success alone that it is there.
+/// For a call whose success is all the evidence that is needed.
 fn called(guarantee: Guarantee, call: &str, result: io::Result<()>) -> Assessment {
     match result {
         Ok(()) => Assessment::given(guarantee, format!("{call} works")),
-        Err(error) => Assessment::failed(guarantee, call, &error)
-            .advise("run a newer kernel, or let the filter around this process pass the call"),
+        Err(error) => Assessment::failed(guarantee, call, &error),
     }
 }
 
-/// The image is made and sealed as for a launch; what is left out is executing it.
+/// Creates and seals an image as a launch does, and does not execute it.
 fn memory() -> [Assessment; 2] {
     let setting = match procfs::number(MEMFD_NOEXEC) {
         Ok(Some(value)) => format!("vm.memfd_noexec is {value}"),
-        Ok(None) => "there is no vm.memfd_noexec".into(),
+        Ok(None) => "vm.memfd_noexec does not exist".into(),
         Err(error) => format!("vm.memfd_noexec cannot be read: {error}"),
     };
     let (image, mode) = (Guarantee::SealedImage, Guarantee::SealedMode);
@@ -72,9 +73,8 @@ fn memory() -> [Assessment; 2] {
         Ok(file) => [
             Assessment::given(image, format!("{setting}; memory was sealed")),
             match rustix::fs::fcntl_get_seals(&file) {
-                Ok(seals) if seals.contains(SealFlags::EXEC) => Assessment::given(mode, "F_SEAL_EXEC was kept"),
-                Ok(_) => Assessment::missing(mode, "the kernel does not know F_SEAL_EXEC")
-                    .advise("nothing has to be done: launches do without; Linux 6.3 has it"),
+                Ok(seals) if seals.contains(SealFlags::EXEC) => Assessment::given(mode, "F_SEAL_EXEC is supported"),
+                Ok(_) => Assessment::missing(mode, "the kernel has no F_SEAL_EXEC"),
                 Err(error) => Assessment::failed(mode, "fcntl(2) F_GET_SEALS", &error.into()),
             },
         ],
@@ -84,22 +84,19 @@ fn memory() -> [Assessment; 2] {
                     Assessment::missing(image, format!("{setting}; executable memory is forbidden"))
                 }
                 VerifyError::Refused { reason, .. } => Assessment::unknown(image, format!("{setting}; {reason}")),
-                // Sealing asks no source of truth.
+                // Cannot happen: sealing reads no source of trust.
                 VerifyError::Source { source, .. } => Assessment::unknown(image, format!("{setting}; {source}")),
                 VerifyError::Unchecked { doing, source, .. } => {
                     Assessment::failed(image, &format!("{setting}; {doing}"), source)
                 }
             };
-            [
-                found.advise("set vm.memfd_noexec to 0 or 1 for this process namespace, or run from private copies"),
-                Assessment::unknown(mode, "no memory was sealed"),
-            ]
+            [found, Assessment::unknown(mode, "no memory was sealed")]
         }
     }
 }
 
-/// No descriptor is -1, so that nothing is executed: the kernel that knows the call says that the
-/// descriptor is bad.
+/// Executes descriptor -1, which fails: with EBADF if the kernel has the call, with ENOSYS if it or a
+/// filter does not.
 fn exec_by_descriptor() -> Assessment {
     let guarantee = Guarantee::ExecByDescriptor;
     let error = sys::execute(-1, &ExecVectors::new(Vec::new(), Vec::new()));
@@ -108,8 +105,7 @@ fn exec_by_descriptor() -> Assessment {
         Some(libc::ENOSYS) if std::path::Path::new("/proc/self/fd").is_dir() => {
             Assessment::given(guarantee, "execveat(2) is forbidden here; /proc/self/fd takes its place")
         }
-        _ => Assessment::failed(guarantee, "execveat(2)", &error)
-            .advise("let the filter around this process pass execveat, or mount /proc"),
+        _ => Assessment::failed(guarantee, "execveat(2)", &error),
     }
 }
 
@@ -117,29 +113,26 @@ fn own_pidfd() -> io::Result<OwnedFd> {
     Ok(rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty())?)
 }
 
-/// Asks who made a socket that this process made itself.
+/// Asks the kernel for the creator of a socket that this process has created.
 fn peer_identity() -> Assessment {
     let guarantee = Guarantee::PeerIdentity;
-    let found = match compare_peer() {
+    match compare_peer() {
         Ok(PidfdComparison::Same) => {
-            Assessment::given(guarantee, "SO_PEERPIDFD names this process, and pidfds have inodes of their own")
+            Assessment::given(guarantee, "SO_PEERPIDFD names this process, and each pidfd has a unique inode")
         }
         Ok(PidfdComparison::Indistinct) => Assessment::new(
             guarantee,
             GuaranteeStatus::Partly,
-            "pidfds have no inodes of their own (Linux 6.9), so processes are compared by number",
+            "pidfds have no unique inodes (Linux 6.9), so processes are compared by number",
         ),
-        Ok(PidfdComparison::Other) => {
-            Assessment::missing(guarantee, "SO_PEERPIDFD names another process than this one")
-        }
+        Ok(PidfdComparison::Other) => Assessment::missing(guarantee, "SO_PEERPIDFD names another process"),
         Err(error) if error.raw_os_error() == Some(libc::ENOPROTOOPT) => Assessment::new(
             guarantee,
             GuaranteeStatus::Partly,
-            "the kernel does not know SO_PEERPIDFD (Linux 6.5), so processes are compared by number",
+            "the kernel has no SO_PEERPIDFD (Linux 6.5), so processes are compared by number",
         ),
         Err(error) => Assessment::failed(guarantee, "SO_PEERPIDFD", &error),
-    };
-    found.advise("run a newer kernel")
+    }
 }
 
 enum PidfdComparison {

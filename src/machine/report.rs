@@ -1,4 +1,5 @@
-//! What was found out, and whether it is enough. Looks at nothing itself.
+//! The result of assessing a machine: one assessment for each guarantee, and whether the required
+//! ones are given. Checks nothing itself.
 
 use std::fmt;
 use std::io;
@@ -7,17 +8,17 @@ use rustix::io::Errno;
 
 use super::Guarantee;
 
-/// Whether a machine gives something.
+/// Whether a machine gives a guarantee.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GuaranteeStatus {
     /// It does.
     Given,
-    /// It gives less than the whole of it; the evidence says what.
+    /// It gives a part; the evidence says which.
     Partly,
     /// It does not.
     Missing,
-    /// Nobody can tell.
+    /// It could not be determined.
     Unknown,
 }
 
@@ -32,25 +33,26 @@ impl fmt::Display for GuaranteeStatus {
     }
 }
 
-/// One guarantee, and what was found out about it.
+/// The status of one guarantee, with the evidence for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Assessment {
-    /// What this is about.
+    /// The guarantee.
     pub guarantee: Guarantee,
     /// Whether the machine gives it.
     pub status: GuaranteeStatus,
-    /// Whether a launch needs it by default, or it was required by name.
+    /// Whether a launch needs it by default, or the caller required it.
     pub required: bool,
-    /// What was seen. Whatever is foreign in it is escaped.
+    /// What the check found. Foreign text in it is escaped.
     pub evidence: String,
-    /// What can be done about it.
+    /// What to do, unless the guarantee is given.
     pub advice: Option<&'static str>,
 }
 
 impl Assessment {
     pub(super) fn new(guarantee: Guarantee, status: GuaranteeStatus, evidence: impl Into<String>) -> Self {
-        Self { guarantee, status, required: guarantee.is_required(), evidence: evidence.into(), advice: None }
+        let advice = (status != GuaranteeStatus::Given).then(|| guarantee.remedy());
+        Self { guarantee, status, required: guarantee.is_required(), evidence: evidence.into(), advice }
     }
 
     pub(super) fn given(guarantee: Guarantee, evidence: impl Into<String>) -> Self {
@@ -65,10 +67,10 @@ impl Assessment {
         Self::new(guarantee, GuaranteeStatus::Unknown, evidence)
     }
 
-    /// What could not be done: the machine does not have it or does not let this process, or it
-    /// went wrong for a reason that says nothing.
-    pub(super) fn failed(guarantee: Guarantee, doing: &str, error: &io::Error) -> Self {
-        let state = match Errno::from_io_error(error) {
+    /// For a check that failed: missing if the error means that the kernel lacks the feature or that
+    /// this process may not use it, unknown otherwise.
+    pub(super) fn failed(guarantee: Guarantee, operation: &str, error: &io::Error) -> Self {
+        let status = match Errno::from_io_error(error) {
             Some(
                 Errno::NOSYS
                 | Errno::PERM
@@ -80,49 +82,40 @@ impl Assessment {
             ) => GuaranteeStatus::Missing,
             _ => GuaranteeStatus::Unknown,
         };
-        Self::new(guarantee, state, format!("{doing}: {error}"))
-    }
-
-    /// Adds what can be done, where there is something to be done.
-    pub(super) fn advise(mut self, advice: &'static str) -> Self {
-        if self.status != GuaranteeStatus::Given {
-            self.advice = Some(advice);
-        }
-        self
+        Self::new(guarantee, status, format!("{operation}: {error}"))
     }
 }
 
-/// Whether a machine gives everything that is required of it.
+/// Whether a machine gives every required guarantee.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Suitability {
-    /// It does.
+    /// It gives all of them.
     Sufficient,
-    /// At least one of the required guarantees is missing, or there only in part.
+    /// At least one is missing or given in part only.
     Insufficient,
-    /// None is known to be missing, and for at least one nobody can tell.
+    /// None is known to be missing, and at least one is unknown.
     Unknown,
 }
 
-/// What was found out about a machine.
+/// The assessments of a machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
     assessments: Vec<Assessment>,
 }
 
 impl Report {
-    /// In the order of the guarantees.
     pub(super) fn new(mut assessments: Vec<Assessment>) -> Self {
         assessments.sort_by_key(|assessment| assessment.guarantee);
         Self { assessments }
     }
 
-    /// One assessment for each guarantee that was looked at, in the order of [`Guarantee::ALL`].
+    /// One assessment for each guarantee that was checked, in the order of [`Guarantee::ALL`].
     pub fn assessments(&self) -> &[Assessment] {
         &self.assessments
     }
 
-    /// Whether everything that is required is given.
+    /// Whether the machine gives every required guarantee.
     pub fn suitability(&self) -> Suitability {
         let required = || self.assessments.iter().filter(|assessment| assessment.required);
         if required().any(|assessment| matches!(assessment.status, GuaranteeStatus::Missing | GuaranteeStatus::Partly))

@@ -1,5 +1,5 @@
-//! What of it can be tested on any machine: the reading of foreign text, the verdict, and
-//! directories. Other machines are in the CLI's tests.
+//! Parsing, suitability and directories, which any machine can test. The tests of the CLI simulate
+//! other machines.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, lchown, symlink};
@@ -30,7 +30,7 @@ fn this_machine_is_sufficient_for_launches() {
 
 #[test]
 fn only_required_guarantees_decide_suitability() {
-    let verdict = |status: GuaranteeStatus, required: bool, other: GuaranteeStatus| {
+    let suitability = |status: GuaranteeStatus, required: bool, other: GuaranteeStatus| {
         let mut assessment = Assessment::new(Guarantee::Landlock, status, "");
         assessment.required = required;
         Report::new(vec![assessment, Assessment::new(Guarantee::Kernel, other, "")]).suitability()
@@ -44,7 +44,7 @@ fn only_required_guarantees_decide_suitability() {
         (GuaranteeStatus::Missing, true, GuaranteeStatus::Unknown, Suitability::Insufficient),
         (GuaranteeStatus::Given, true, GuaranteeStatus::Given, Suitability::Sufficient),
     ] {
-        assert_eq!(verdict(state, required, other), expected, "{state:?} {required} {other:?}");
+        assert_eq!(suitability(state, required, other), expected, "{state:?} {required} {other:?}");
     }
 }
 
@@ -73,7 +73,7 @@ fn writable_plugin_paths_are_named() {
     assert_eq!(given.status, GuaranteeStatus::Given, "{given:?}");
     for (above, mode, file, named) in [
         (0o700, 0o775, 0o755, &directory),
-        // Others can add a file there, though they can replace none.
+        // Other users can add a file there, and cannot replace one.
         (0o700, 0o1777, 0o755, &directory),
         (0o700, 0o755, 0o757, &inner),
         (0o770, 0o755, 0o755, &place.path().to_path_buf()),

@@ -1,5 +1,5 @@
-//! What a plugin serves, said in `main`. Calling [`builder`] already takes standard output away;
-//! nothing else happens before [`ServeBuilder::serve`].
+//! Configures a plugin in `main`. [`builder`] already claims standard output for the handshake; the
+//! rest happens in [`ServeBuilder::serve`].
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -16,23 +16,20 @@ use tonic::service::Routes;
 use super::ServeError;
 use super::serve;
 use crate::Chain;
-
-/// How long calls that are under way may take after the host has asked the plugin to exit.
-/// go-plugin hosts kill after two seconds.
-const DRAIN: Duration = Duration::from_millis(1500);
+use crate::timing::plugin::DRAIN;
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// Sets up the services of one version.
+/// Creates the services of one version.
 pub(super) type Setup = Box<dyn FnOnce() -> SettingUp + Send>;
 type SettingUp = std::pin::Pin<Box<dyn Future<Output = Result<Routes, BoxError>> + Send>>;
 
-/// Begins a plugin with the cookie by which its hosts make themselves known. To be called first
-/// thing in `main`.
+/// Configures a plugin whose hosts set the variable `cookie_key` to `cookie_value`. Call it first in
+/// `main`.
 ///
-/// When a host launched the program, this takes standard output for the handshake: what is printed
-/// from now on goes to standard error, so that an early `println!` breaks nothing. When a person
-/// started it, standard output stays what it is.
+/// If a host launched the program, this claims standard output for the handshake. Output to standard
+/// output then goes to standard error, so that an early `println!` does no harm. If a person started
+/// the program, standard output is unchanged.
 pub fn builder(cookie_key: &str, cookie_value: &str) -> ServeBuilder {
     let output = if cookie_key.is_empty() || cookie_value.is_empty() {
         Err(ServeError::Misconfigured { what: "cookie" })
@@ -41,14 +38,14 @@ pub fn builder(cookie_key: &str, cookie_value: &str) -> ServeBuilder {
     } else {
         HandshakeOutput::claim().map_err(ServeError::Stdout)
     };
-    // Asked as early as can be: should the host end right now, its number must not be taken for
-    // another's.
+    // As early as possible: if the host ends, this process gets another parent, which is not the
+    // host.
     let parent = rustix::process::getppid();
     ServeBuilder { output, parent, versions: BTreeMap::new(), allow_plaintext: false, drain: DRAIN }
 }
 
-/// A plugin that does not serve yet.
-#[must_use = "nothing is served before `serve`"]
+/// A plugin that is being configured.
+#[must_use = "`serve` starts the plugin"]
 pub struct ServeBuilder {
     pub(super) output: Result<HandshakeOutput, ServeError>,
     pub(super) parent: Option<Pid>,
@@ -58,18 +55,18 @@ pub struct ServeBuilder {
 }
 
 impl ServeBuilder {
-    /// Serves these services to hosts that speak `version` of the application's protocol. Of
-    /// several versions the highest that the host speaks too is set up, and only that one.
+    /// Serves `services` to hosts that speak `version` of the application's protocol. If several
+    /// versions are common, only the services of the highest are created.
     ///
-    /// `services` runs after the environment was checked and before the host is told where the
-    /// plugin listens, on the plugin's runtime. If it fails, the plugin exits with its error on
-    /// standard error.
+    /// `services` runs on the plugin's runtime, after the environment was checked and before the
+    /// handshake line is written. If it fails, the plugin writes the error to standard error and
+    /// exits.
     ///
-    /// Health and the controller are added to these services: `services` must not contain
+    /// The plugin also serves health and the controller. `services` must not contain
     /// `grpc.health.v1.Health` or a service of the package `plugin`.
     ///
-    /// tonic's generated servers take messages up to 4 MiB; go-plugin hosts may send more. Set
-    /// `max_decoding_message_size` to what the plugin is ready to take, for example
+    /// tonic's generated servers accept messages up to 4 MiB; go-plugin hosts may send larger ones.
+    /// Set `max_decoding_message_size` to the size that the plugin can handle, for example
     /// [`MESSAGE_LIMIT`](crate::MESSAGE_LIMIT).
     pub fn version<F, S, E>(mut self, version: u32, services: F) -> Self
     where
@@ -82,63 +79,60 @@ impl ServeBuilder {
         self
     }
 
-    /// Whether a host launched the program: what a plugin reads from its arguments is of no use to
-    /// it otherwise.
+    /// Whether a host launched the program. If not, [`serve`](Self::serve) fails, and preparations
+    /// for it are useless.
     pub fn was_launched(&self) -> bool {
         self.output.is_ok()
     }
 
-    /// Also serves hosts that offer no certificate, in plain text.
+    /// Also serves hosts that send no certificate, in plaintext.
     ///
     /// # Security
     ///
-    /// Every process of this user can then call the plugin, and read what passes if it may trace
-    /// either side. A host that offers a certificate is still served over mutual TLS only.
+    /// With such a host, every process of this user can call the plugin. A host that sends a
+    /// certificate is still served over mutual TLS only.
     pub fn dangerous_allow_plaintext(mut self) -> Self {
         self.allow_plaintext = true;
         self
     }
 
-    /// How long calls that are under way may take after the host has asked the plugin to exit,
-    /// instead of 1.5 seconds. go-plugin hosts kill a plugin after two.
+    /// Sets how long calls may run on after the host has asked the plugin to exit. The default is 1.5
+    /// seconds. go-plugin hosts kill a plugin after two.
     pub fn with_drain(mut self, limit: Duration) -> Self {
         self.drain = limit;
         self
     }
 
-    /// Serves until the host asks the plugin to exit, or is gone, or SIGTERM comes; SIGINT is
-    /// ignored, because a terminal sends it to host and plugin alike and the host decides. Runs on
-    /// this thread.
+    /// Serves on this thread until the host asks the plugin to exit, the host has ended, or SIGTERM
+    /// arrives. SIGINT is ignored: a terminal sends it to host and plugin, and the host decides.
     ///
-    /// Returns what `main` returns: success after an orderly end; 1 after an error, which it has
+    /// Returns the exit code for `main`: success after an orderly end; 1 after an error, which is
     /// written to standard error.
     pub fn serve(self) -> ExitCode {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let result = match runtime {
-            // What a person sees by starting the program must not depend on anything else.
             Ok(runtime) => runtime.block_on(self.run()),
             Err(error) => Err(ServeError::System { doing: "starting the asynchronous runtime", source: error }),
         };
         match result {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                // Nobody may be listening any more.
+                // Fails if standard error is closed. The exit code still reports the error.
                 let _ = write_error(&mut io::stderr(), &error);
                 ExitCode::FAILURE
             }
         }
     }
 
-    /// As [`serve`](Self::serve), on a runtime of the caller's, with I/O and time enabled.
+    /// As [`serve`](Self::serve), on the caller's runtime, which needs I/O and time.
     ///
     /// # Errors
     ///
-    /// When the plugin was not launched by a host, or cannot serve. Its socket is removed.
+    /// If no host launched the plugin, or if it cannot serve. Its socket is removed.
     ///
     /// # Panics
     ///
-    /// Outside a tokio runtime, in one without I/O and time, and if two of the services have the
-    /// same name.
+    /// Outside a tokio runtime, in one without I/O or time, and if two services have the same name.
     pub async fn run(self) -> Result<(), ServeError> {
         serve::run(self).await
     }
@@ -150,25 +144,25 @@ impl fmt::Debug for ServeBuilder {
     }
 }
 
-/// Where the handshake line goes: what was standard output when the plugin started.
+/// The plugin's original standard output, for the handshake line.
 ///
-/// Stays open until the process ends. To a host its end is the end of the plugin, and go-plugin's
-/// hosts kill the process at once: before it could write down why it failed.
+/// Stays open until the process ends. go-plugin hosts take its end for the end of the plugin and kill
+/// the process immediately, before it could write an error.
 #[derive(Debug)]
 pub(super) struct HandshakeOutput(ManuallyDrop<File>);
 
 impl HandshakeOutput {
-    /// Takes standard output for the handshake. What is printed from now on goes to standard error,
-    /// where a host takes it for log lines.
+    /// Claims standard output, and redirects its descriptor to standard error, which hosts read as
+    /// log lines.
     pub(super) fn claim() -> io::Result<Self> {
-        // Whatever was printed and not written yet must not come out in the middle of the line.
+        // Buffered output must not appear in the handshake line later.
         let _ = io::stdout().flush();
         let output = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3)?;
         rustix::stdio::dup2_stdout(rustix::stdio::stderr())?;
         Ok(Self(ManuallyDrop::new(output.into())))
     }
 
-    /// Writes the one line.
+    /// Writes the handshake line.
     pub(super) fn write(&mut self, line: &[u8]) -> io::Result<()> {
         self.0.write_all(line)
     }

@@ -1,5 +1,5 @@
-//! Why a plugin could not serve. Its text ends on standard error, where the host, or a person,
-//! reads it.
+//! Why a plugin could not serve. The plugin writes the text to standard error, for the host or a
+//! person.
 
 use std::error::Error;
 use std::io;
@@ -14,38 +14,38 @@ use crate::tls::TlsError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServeError {
-    /// A person started the program, or a host that does not know its cookie.
+    /// A person started the program, or a host with another cookie.
     #[error(
-        "This program is a plugin: a host program starts it and talks to it.\n\
-         It does nothing by itself. To use it, give it to a host that knows it."
+        "This program is a plugin. A host program starts it and calls it.\n\
+         It does nothing when started directly. To use it, configure it in its host."
     )]
     NotLaunched,
-    /// The plugin's own configuration names no cookie or serves no version.
+    /// The plugin's code sets no cookie or serves no version.
     #[error("this plugin is misconfigured: it has no {what}")]
     Misconfigured {
         /// What is missing.
         what: &'static str,
     },
-    /// Standard output could not be taken for the handshake.
+    /// Standard output could not be claimed for the handshake.
     #[error("standard output cannot be used for the handshake")]
     Stdout(#[source] io::Error),
-    /// The host offers no certificate.
+    /// The host sent no certificate.
     #[error(
-        "the host offers no certificate (PLUGIN_CLIENT_CERT), so anyone could be calling; \
-         a plugin that must serve such hosts says so with dangerous_allow_plaintext"
+        "the host sent no certificate (PLUGIN_CLIENT_CERT), so every process of this user could call the plugin; \
+         dangerous_allow_plaintext serves such hosts"
     )]
     NoHostCertificate,
-    /// What the host offers as its certificate is none.
-    #[error("PLUGIN_CLIENT_CERT holds no single certificate in PEM")]
+    /// The host's certificate cannot be read.
+    #[error("PLUGIN_CLIENT_CERT is not a single certificate in PEM")]
     HostCertificate(#[source] CertificateFault),
-    /// No certificate for this plugin could be made.
-    #[error("no certificate for this plugin could be made")]
+    /// No certificate could be generated for this plugin.
+    #[error("cannot generate a certificate for this plugin")]
     Identity(#[source] TlsError),
-    /// No private directory for the socket could be made.
-    #[error("no private directory for the socket could be made")]
+    /// No private directory could be created for the socket.
+    #[error("cannot create a private directory for the socket")]
     Directory(#[source] LaunchError),
-    /// The path of the socket cannot stand in a handshake line.
-    #[error("the socket's directory {} cannot be used: its path contains '|' or a line feed", Escaped::path(path))]
+    /// A handshake line cannot contain the path of the socket.
+    #[error("cannot use {} as the directory of the socket: its path contains '|' or a line feed", Escaped::path(path))]
     DirectoryName {
         /// The directory.
         path: PathBuf,
@@ -55,23 +55,40 @@ pub enum ServeError {
     Listen {
         /// The directory.
         path: PathBuf,
-        /// The system's answer.
+        /// The system's error.
         source: io::Error,
     },
-    /// The plugin's own code could not set up its services.
-    #[error("the plugin's services could not be set up")]
+    /// The plugin's code could not create its services.
+    #[error("cannot set up the plugin's services")]
     Services(#[source] Box<dyn Error + Send + Sync>),
     /// The asynchronous runtime, the signal handlers or the handshake line failed.
     #[error("{doing} failed")]
     System {
-        /// What was being done.
+        /// The operation that failed.
         doing: &'static str,
-        /// The system's answer.
+        /// The system's error.
         source: io::Error,
     },
 }
 
 impl ServeError {
+    /// The machine-readable name. Stable across versions.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotLaunched => "not-launched",
+            Self::Misconfigured { .. } => "plugin-misconfigured",
+            Self::Stdout(_) => "stdout-unusable",
+            Self::NoHostCertificate => "host-certificate-missing",
+            Self::HostCertificate(_) => "host-certificate-malformed",
+            Self::Identity(_) => "plugin-identity",
+            Self::Directory(_) => "socket-directory",
+            Self::DirectoryName { .. } => "socket-directory-name",
+            Self::Listen { .. } => "listen-failed",
+            Self::Services(_) => "services-failed",
+            Self::System { .. } => "system",
+        }
+    }
+
     pub(super) fn system(doing: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::System { doing, source }
     }

@@ -18,21 +18,21 @@ use crate::handshake::choose_version;
 use crate::sys;
 use crate::tls::Pin;
 
-/// The host's side of the agreement.
+/// The settings that the host passed in the environment, checked.
 #[derive(Debug)]
 pub(super) struct HostSettings {
-    /// The version of the application's protocol to serve.
+    /// The version of the application's protocol that the plugin serves.
     pub(super) version: u32,
-    /// The host's certificate; `None` if the host speaks plain text.
+    /// The host's certificate. `None` if the host speaks plaintext.
     pub(super) host: Option<Pin>,
-    /// Where the host wants the socket to lie.
+    /// The directory for the plugin's socket. `None` if the plugin may choose one.
     pub(super) directory: Option<PathBuf>,
-    /// Whether the host asked about multiplexing, and expects an answer.
-    pub(super) asked_multiplexing: bool,
+    /// Whether the host expects the field about multiplexing in the handshake line.
+    pub(super) asks_multiplexing: bool,
 }
 
 impl HostSettings {
-    /// Reads the environment through `variable`.
+    /// Reads the variables of the protocol with `variable`.
     pub(super) fn read(
         variable: impl Fn(&str) -> Option<OsString>,
         served: &BTreeSet<u32>,
@@ -42,8 +42,7 @@ impl HostSettings {
         let offered = set("PLUGIN_PROTOCOL_VERSIONS").unwrap_or_default();
         let version = choose_version(&offered.to_string_lossy(), served)
             .ok_or(ServeError::Misconfigured { what: "version of its protocol" })?;
-        // Set and empty is not the same as not set: a host that sends an empty certificate did not
-        // mean plain text.
+        // An empty variable is an error, not plaintext: the host meant to send a certificate.
         let host = match variable("PLUGIN_CLIENT_CERT") {
             Some(pem) => Some(Pin::from_pem(pem.as_bytes()).map_err(ServeError::HostCertificate)?),
             None if allow_plaintext => None,
@@ -53,7 +52,7 @@ impl HostSettings {
             version,
             host,
             directory: set("PLUGIN_UNIX_SOCKET_DIR").map(PathBuf::from),
-            asked_multiplexing: set("PLUGIN_MULTIPLEX_GRPC").is_some(),
+            asks_multiplexing: set("PLUGIN_MULTIPLEX_GRPC").is_some(),
         })
     }
 }
@@ -62,32 +61,34 @@ impl HostSettings {
 #[derive(Debug)]
 pub(super) struct HostProcess {
     pid: Option<u32>,
+    /// Readable when the host has ended (pidfd_open(2)).
     end: Option<AsyncFd<Arc<OwnedFd>>>,
 }
 
 impl HostProcess {
-    /// Takes hold of `parent`, the parent at the time when the plugin started. To be called within
-    /// a runtime.
-    pub(super) fn hold(parent: Option<Pid>) -> io::Result<Self> {
-        // A parent outside this pid namespace has no number here and cannot be watched.
+    /// Opens a pidfd of `parent`, the parent of this process when it started. Call it within a
+    /// runtime.
+    pub(super) fn open(parent: Option<Pid>) -> io::Result<Self> {
+        // A parent in another pid namespace has no number here (pid_namespaces(7)), and cannot be
+        // watched.
         let Some(parent) = parent else { return Ok(Self { pid: None, end: None }) };
         let pidfd = rustix::process::pidfd_open(parent, PidfdFlags::empty())?;
-        // Had it died before the line above, the number could be somebody else's. Then the parent
-        // is another one by now.
+        // If it had died before the line above, another process could have its number. This process
+        // would have another parent then.
         if rustix::process::getppid() != Some(parent) {
-            return Err(io::Error::other("the host is gone already"));
+            return Err(io::Error::other("the host has ended"));
         }
         let pid = parent.as_raw_nonzero().get().unsigned_abs();
         Ok(Self { pid: Some(pid), end: Some(sys::watch(Arc::new(pidfd), Interest::READABLE)?) })
     }
 
-    /// Its number.
+    /// Its process number.
     pub(super) fn pid(&self) -> Option<u32> {
         self.pid
     }
 
-    /// Waits until the host is gone.
-    pub(super) async fn gone(&self) {
+    /// Waits until the host has ended.
+    pub(super) async fn ended(&self) {
         if let Some(pidfd) = &self.end
             && pidfd.readable().await.is_ok()
         {
@@ -136,7 +137,7 @@ mod tests {
         assert_eq!(settings.version, 2);
         assert_eq!(settings.host.unwrap().fingerprint(), crate::Digest::of(identity.certificate()));
         assert_eq!(settings.directory, Some("/run/x".into()));
-        assert!(settings.asked_multiplexing);
+        assert!(settings.asks_multiplexing);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Stage 8, the plugin's side: a program that serves a tonic service to the host that launched it.
+//! Stage 8, the plugin's side: serves tonic services to the host that launched the program.
 //!
 //! ```no_run
 //! # mod greeter {
@@ -14,9 +14,9 @@
 //! }
 //! ```
 //!
-//! A plugin takes the host's certificate from the environment, makes one of its own, listens on a
-//! private socket, tells the host where, and lets in nobody but the owner of that certificate. It
-//! exits when the host asks it to, when it is told to terminate, and when the host is gone.
+//! A plugin reads the host's certificate from its environment, generates one of its own, listens on a
+//! private socket, writes the handshake line, and admits only the owner of the host's certificate. It
+//! exits when the host asks it to, on SIGTERM, and when the host has ended.
 #![forbid(unsafe_code)]
 
 mod builder;

@@ -1,5 +1,5 @@
-//! A plugin's life: environment, certificate, services, socket, line, calls, end. Each step needs
-//! the one before.
+//! Runs a plugin: environment, certificate, services, socket, handshake line, calls, exit. Each step
+//! needs the value of the one before.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -25,11 +25,11 @@ pub(super) async fn run(builder: ServeBuilder) -> Result<(), ServeError> {
     let served = versions.keys().copied().collect();
     let settings = HostSettings::read(|name| std::env::var_os(name), &served, allow_plaintext)?;
     let signals = TerminationSignals::catch()?;
-    let host = HostProcess::hold(parent).map_err(ServeError::system("finding the host's process"))?;
+    let host = HostProcess::open(parent).map_err(ServeError::system("finding the host's process"))?;
     let (security, certificate) = secure(settings.host.as_ref())?;
     let routes = set_up(versions.remove(&settings.version)).await?;
-    let place = SocketDirectory::choose(settings.directory)?;
-    let listener = place.listen()?;
+    let directory = SocketDirectory::choose(settings.directory)?;
+    let listener = directory.listen()?;
 
     let line = HandshakeLine {
         core: HANDSHAKE_VERSION,
@@ -38,16 +38,17 @@ pub(super) async fn run(builder: ServeBuilder) -> Result<(), ServeError> {
         address: listener.path().as_os_str().as_bytes().to_vec(),
         protocol: b"grpc".to_vec(),
         certificate: certificate.map(Ok),
-        // Plugins of ours do not multiplex, and say so to who asks.
-        multiplexing: settings.asked_multiplexing.then_some(false),
+        // This crate does not multiplex. A host that asks expects the field.
+        multiplexing: settings.asks_multiplexing.then_some(false),
     };
+    // Last: the host connects as soon as it has read the line.
     output.write(&line.write()).map_err(ServeError::system("writing the handshake line"))?;
     tracing::debug!(version = settings.version, path = ?crate::Escaped::path(listener.path()), "serving");
     serve(listener, security, routes, drain, signals, host).await;
     Ok(())
 }
 
-/// How the host is recognised, and the certificate that it recognises us by.
+/// How the plugin authenticates the host, and the certificate for its handshake line.
 fn secure(host: Option<&Pin>) -> Result<(Security, Option<Vec<u8>>), ServeError> {
     let Some(pin) = host else { return Ok((Security::Plaintext, None)) };
     let identity = Identity::generate().map_err(ServeError::Identity)?;
@@ -56,12 +57,12 @@ fn secure(host: Option<&Pin>) -> Result<(Security, Option<Vec<u8>>), ServeError>
 }
 
 async fn set_up(setup: Option<Setup>) -> Result<Routes, ServeError> {
-    // The version was chosen among those that have one.
+    // Cannot fail: the version was chosen from the keys of this map.
     let setup = setup.ok_or(ServeError::Misconfigured { what: "services for the version" })?;
     setup().await.map_err(ServeError::Services)
 }
 
-/// Where the socket lies: where the host wants it, or in a private directory of our own.
+/// The directory of the socket: the one that the host names, or a private one, removed on exit.
 enum SocketDirectory {
     Host(PathBuf),
     Own(PrivateDirectory),
@@ -103,7 +104,7 @@ impl TerminationSignals {
     async fn terminated(&mut self) {
         loop {
             tokio::select! {
-                _ = self.interrupt.recv() => tracing::debug!("ignoring an interrupt; the host decides"),
+                _ = self.interrupt.recv() => tracing::debug!("ignoring SIGINT: the host decides when to exit"),
                 _ = self.terminate.recv() => return,
             }
         }
@@ -123,7 +124,8 @@ async fn serve(
     health.set_service_status(HEALTH_SERVICE, tonic_health::ServingStatus::Serving).await;
     let routes = routes.add_service(health_service).add_service(controller_service(shutdown.clone()));
     let server = transport::serve(listener.serve(security, host.pid()), routes, shutdown.clone());
-    let terminated = async {
+    // The server ends when its calls have; this ends it after the drain time if they have not.
+    let drained = async {
         tokio::select! {
             () = signals.terminated() => shutdown.cancel(),
             () = shutdown.cancelled() => {}
@@ -132,7 +134,7 @@ async fn serve(
     };
     tokio::select! {
         () = server => {}
-        () = terminated => {}
-        () = host.gone() => {}
+        () = drained => {}
+        () = host.ended() => {}
     }
 }
