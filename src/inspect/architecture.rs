@@ -1,4 +1,4 @@
-//! The names of processors in ELF files. Says nothing of which one this machine has.
+//! The names of processors in ELF files. Does not know which processor this machine has.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use object::elf;
 pub struct Architecture(pub u16);
 
 impl Architecture {
-    /// The name, if it is one of those that programs are made for today.
+    /// The name, for processors that programs are built for today.
     pub fn name(self) -> Option<&'static str> {
         Some(match elf::Machine(self.0) {
             elf::EM_X86_64 => "x86-64",

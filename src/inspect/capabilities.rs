@@ -1,5 +1,5 @@
-//! The capabilities that a file carries, decoded from what the kernel keeps beside it
-//! (capabilities(7)). Reads; grants nothing.
+//! Decodes the file capabilities in the extended attribute `security.capability`
+//! (capabilities(7)). Grants nothing.
 
 use std::fmt;
 use std::fs::File;
@@ -7,7 +7,7 @@ use std::io;
 
 use rustix::io::Errno;
 
-/// By number (linux/capability.h).
+/// The names of capabilities, indexed by number (linux/capability.h).
 const NAMES: [&str; 41] = [
     "cap_chown",
     "cap_dac_override",
@@ -55,13 +55,13 @@ const NAMES: [&str; 41] = [
 /// More than the attribute has in any revision that is known: 24 bytes.
 const ATTRIBUTE_LIMIT: usize = 256;
 
-/// What the attribute `security.capability` of a file says.
+/// The decoded attribute `security.capability` of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FileCapabilities {
-    /// In a form that is known.
+    /// A revision that this library knows.
     Known(Capabilities),
-    /// In a form that is not known, so it could be any.
+    /// An unknown revision, which may grant any capability.
     #[non_exhaustive]
     Unknown {
         /// The length of the attribute in bytes.
@@ -69,30 +69,30 @@ pub enum FileCapabilities {
     },
 }
 
-/// The capabilities that a file gives to who executes it.
+/// The capabilities that a file grants to a process that executes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Capabilities {
-    /// The revision of the form: 1, 2 or 3.
+    /// The revision of the attribute: 1, 2 or 3.
     pub revision: u8,
-    /// Whether the program has the permitted ones at once, without asking for them.
+    /// Whether the permitted capabilities are effective from the start (`e` in setcap(8)).
     pub effective: bool,
-    /// Those that it may use, a bit for each.
+    /// The permitted set, one bit for each capability.
     pub permitted: u64,
-    /// Those that it may keep of its caller's, a bit for each.
+    /// The inheritable set, one bit for each capability.
     pub inheritable: u64,
-    /// Whose user namespace they hold in, as the id of its root user; everywhere where there is
-    /// none.
+    /// The user id of root in the user namespace in which they are valid. `None` means every
+    /// namespace.
     pub root: Option<u32>,
 }
 
 impl FileCapabilities {
-    /// Decodes the attribute. Whatever else the bytes are, they are [`Unknown`](Self::Unknown).
+    /// Decodes the attribute. Bytes of no known revision give [`Unknown`](Self::Unknown).
     pub fn decode(attribute: &[u8]) -> Self {
         Capabilities::decode(attribute).map_or(Self::Unknown { length: attribute.len() }, Self::Known)
     }
 
-    /// What the file carries; nothing if it has no such attribute, as nearly all.
+    /// Reads the attribute of an open file. `None` if the file has none, as nearly all files.
     pub(super) fn read(file: &File) -> io::Result<Option<Self>> {
         let mut attribute = [0_u8; ATTRIBUTE_LIMIT];
         match rustix::fs::fgetxattr(file, "security.capability", &mut attribute[..]) {
@@ -121,8 +121,8 @@ impl Capabilities {
         Some(Self { revision, effective, permitted, inheritable, root })
     }
 
-    /// The names of the capabilities in one of the sets; `cap_` and the number for one that has no
-    /// name yet.
+    /// Returns the names of the capabilities in a set. A capability without a name yet is `cap_`
+    /// and its number.
     pub fn names(set: u64) -> Vec<String> {
         let numbers = (0..64).filter(|number| set >> number & 1 != 0);
         numbers
@@ -132,7 +132,7 @@ impl Capabilities {
 }
 
 impl fmt::Display for Capabilities {
-    /// As setcap(8) reads it.
+    /// Writes the notation of setcap(8).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let both = self.permitted & self.inheritable;
         let effective = if self.effective { "e" } else { "" };
@@ -156,7 +156,7 @@ impl fmt::Display for FileCapabilities {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Known(capabilities) => capabilities.fmt(f),
-            Self::Unknown { length } => write!(f, "in an unknown form of {length} bytes"),
+            Self::Unknown { length } => write!(f, "an unknown revision of {length} bytes"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What some bytes are, by how they begin. Goes deeper into ELF files and scripts alone.
+//! Recognises the format of a file by its first bytes. Parses only ELF files and scripts further.
 
 use std::fmt;
 use std::fs::File;
@@ -10,57 +10,56 @@ use super::{Executable, Script};
 use crate::verify::bytes::elf::ElfIdent;
 use crate::verify::bytes::view::ByteView;
 
-/// By what begins like text a file is called text.
+/// The number of bytes at the start of a file that decide whether it is text.
 const START: usize = 4096;
 
-/// What the bytes of a file are.
+/// The format of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Content {
-    /// No bytes at all.
+    /// The file is empty.
     Empty,
-    /// A program, library, object file or core dump of Unix.
+    /// An ELF file: a program, library, object file or core dump.
     Elf(Box<Executable>),
-    /// Something that begins as an ELF file does, and then is of a class or byte order that does
-    /// not exist, or too short.
+    /// A file with the ELF magic and an invalid class or byte order, or one that is too short.
     BrokenElf,
-    /// A text that names the program that runs it.
+    /// A script whose first line names its interpreter.
     Script(Script),
-    /// A program or library of macOS.
+    /// A program or library for macOS.
     MachO,
-    /// A program or library of Windows.
+    /// A program or library for Windows.
     Pe,
-    /// A module of WebAssembly.
+    /// A WebAssembly module.
     WebAssembly,
-    /// A class of Java.
+    /// A Java class.
     JavaClass,
-    /// A ZIP archive, as a jar is one.
+    /// A ZIP archive, for example a jar.
     Zip,
-    /// Text in UTF-8.
+    /// UTF-8 text.
     Text,
-    /// None of these.
+    /// Any other format.
     Data,
 }
 
 impl Content {
-    /// What bytes in memory are. Takes any bytes: what contradicts itself in them becomes part of
-    /// the answer.
+    /// Recognises bytes in memory. Accepts any bytes: contradictions in them are listed in the
+    /// result.
     pub fn of_bytes(bytes: &[u8]) -> Self {
-        // Memory can always be read.
+        // Reading from memory cannot fail.
         Self::read(ByteView::of_memory(bytes)).unwrap_or(Self::Data)
     }
 
-    /// What is in a file, wherever its cursor stands, which it leaves alone. Reads headers and
-    /// names, not the whole of it.
+    /// Recognises an open file. Neither uses nor moves the file's cursor. Reads headers and names,
+    /// not the whole file.
     ///
     /// # Errors
     ///
-    /// The file cannot be read. What contradicts itself in it is no error, but part of the answer.
+    /// The file cannot be read. A contradiction in the file is not an error; the result lists it.
     pub fn of_file(file: &File) -> io::Result<Self> {
         Self::read(ByteView::of_file(file)?)
     }
 
-    /// One word for programs to read.
+    /// Its name for programs, in kebab-case. Stable between releases.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Empty => "empty",
@@ -77,7 +76,7 @@ impl Content {
         }
     }
 
-    /// What is known of it if it is an ELF file.
+    /// The parsed headers, if it is an ELF file.
     pub fn executable(&self) -> Option<&Executable> {
         match self {
             Self::Elf(executable) => Some(executable),
@@ -97,7 +96,8 @@ impl Content {
                 None => Self::BrokenElf,
             },
             [0xfe, 0xed, 0xfa, 0xce | 0xcf, ..] | [0xce | 0xcf, 0xfa, 0xed, 0xfe, ..] => Self::MachO,
-            // A number of architectures in one, a version of at least 45 in the other.
+            // Both formats have this magic. A fat Mach-O file continues with the number of its
+            // architectures, a Java class with a version of at least 45.
             [0xca, 0xfe, 0xba, 0xbe, 0, 0, 0, 0..=30, ..] => Self::MachO,
             [0xca, 0xfe, 0xba, 0xbe, _, _, _, _, ..] => Self::JavaClass,
             [0, b'a', b's', b'm', ..] => Self::WebAssembly,
@@ -120,7 +120,7 @@ fn is_pe(start: &[u8]) -> bool {
 fn is_text(start: &[u8], length: u64) -> bool {
     let text = match str::from_utf8(start) {
         Ok(text) => text,
-        // A character may be cut in two where the start ends.
+        // The last character of the piece that was read may be incomplete.
         Err(error) if error.error_len().is_none() && length > start.len() as u64 => {
             str::from_utf8(&start[..error.valid_up_to()]).unwrap_or_default()
         }
@@ -134,7 +134,7 @@ impl fmt::Display for Content {
         f.write_str(match self {
             Self::Elf(executable) => return executable.fmt(f),
             Self::Empty => "empty",
-            Self::BrokenElf => "a broken ELF file: its first bytes are not those of any class and byte order",
+            Self::BrokenElf => "a broken ELF file: invalid class or byte order",
             Self::Script(_) => "a script",
             Self::MachO => "a Mach-O file (macOS)",
             Self::Pe => "a PE file (Windows)",

@@ -1,5 +1,5 @@
-//! What the headers of an ELF file say about it, for every class, byte order and processor. Follows
-//! no name to another file.
+//! Parses the headers of ELF files of every class, byte order and processor. Opens none of the
+//! files that they name.
 
 use std::fmt;
 
@@ -24,83 +24,83 @@ const BUILD_ID_LIMIT: usize = 64;
 /// The names of all the dynamic symbols of the largest libraries are less than this.
 const STRINGS_LIMIT: u64 = 64 * 1024 * 1024;
 
-/// What is known of an ELF file.
+/// The parsed headers of an ELF file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Executable {
-    /// 32 or 64: the size of its words.
+    /// The word size in bits: 32 or 64.
     pub bits: u8,
-    /// Whether the least significant byte comes first.
+    /// Whether the byte order is little endian.
     pub little_endian: bool,
-    /// The processor that it is for.
+    /// The processor that it is built for.
     pub machine: Architecture,
-    /// Whether it is for this machine's processor, word size and byte order.
+    /// Whether processor, word size and byte order are those of this machine.
     pub native: bool,
-    /// What it is meant for.
+    /// The kind of ELF file.
     pub kind: ExecutableKind,
-    /// What it is linked with.
+    /// The dynamic loader, libraries and search paths that it names.
     pub linkage: Linkage,
-    /// Whether its stack may be executed.
+    /// Whether its stack is executable.
     pub stack: StackUse,
-    /// Whether what the dynamic loader has filled in is read-only afterwards.
+    /// How much of its relocated data is read-only after loading.
     pub relro: Relro,
-    /// What the linker calls this very build.
+    /// The build id that the linker wrote.
     pub build_id: Option<Vec<u8>>,
-    /// Whether it has the names of its functions; `strip` takes them away.
+    /// Whether it has a symbol table, which `strip` removes.
     pub symbols: bool,
     /// Whether it has debug information.
     pub debug_information: bool,
-    /// Whether its dynamic strings hold the name of a function that loads libraries at run time,
-    /// such as `dlopen`.
+    /// Whether its dynamic string table has the name of a function that loads libraries at run
+    /// time: `dlopen` or `dlmopen`.
     pub names_dlopen: bool,
-    /// How it was built, if by Go.
+    /// The build information of a Go program.
     pub go: Option<GoBuild>,
-    /// What in it contradicts the rest, and so is left out above.
+    /// The parts that contradict the rest of the file. The fields above leave them out.
     pub damage: Vec<&'static str>,
 }
 
-/// What an ELF file is meant for.
+/// The kind of an ELF file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ExecutableKind {
-    /// A program with fixed addresses.
+    /// A program at a fixed address.
     Program,
-    /// A program for any address, which a dynamic loader loads.
+    /// A position-independent program that a dynamic loader loads.
     PositionIndependentProgram,
-    /// A program for any address that loads itself.
+    /// A position-independent program that relocates itself.
     StaticPie,
-    /// A library for programs to load.
+    /// A shared library.
     SharedLibrary,
-    /// What a compiler makes for a linker.
+    /// An object file: input of a linker.
     Object,
-    /// The memory of a program that crashed.
+    /// A core dump.
     Core,
-    /// A type without a meaning on Linux.
+    /// A type that Linux does not define.
     Other(u16),
 }
 
-/// Whether a program's stack may be executed (`PT_GNU_STACK`).
+/// Whether a program's stack is executable (`PT_GNU_STACK`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StackUse {
-    /// It must not be.
+    /// The stack is not executable.
     Data,
-    /// It shall be: who can write there can bring in code.
+    /// The stack is executable: an attacker who can write there can run code.
     Executable,
-    /// The file does not say, and on some machines that means that it is.
+    /// The file has no such header. On some machines the stack is then executable.
     Unstated,
 }
 
-/// How much of what the dynamic loader has filled in is read-only afterwards (`PT_GNU_RELRO`).
+/// How much of the relocated data is read-only after loading (`PT_GNU_RELRO`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Relro {
-    /// Nothing.
+    /// None of it.
     #[default]
     None,
-    /// All but the addresses of functions.
+    /// All of it except the addresses of functions.
     Partial,
-    /// All, because every function is looked up at the start (`BIND_NOW`).
+    /// All of it, because the loader resolves every function at start-up (`BIND_NOW`).
     Full,
 }
 
@@ -147,7 +147,7 @@ impl Executable {
         self.go = self.sound(GoBuild::read(bytes, headers, sections.go));
     }
 
-    /// What was found, or nothing and a note of the damage.
+    /// Returns the value, or notes the damage and returns the default.
     fn sound<T: Default>(&mut self, found: Result<T, Damage>) -> T {
         found.unwrap_or_else(|Damage(what)| {
             if !self.damage.contains(&what) {
@@ -157,12 +157,12 @@ impl Executable {
         })
     }
 
-    /// Whether it has neither the names of its functions nor debug information.
+    /// Whether it has neither a symbol table nor debug information.
     pub fn is_stripped(&self) -> bool {
         !self.symbols && !self.debug_information
     }
 
-    /// Whether it is a program, of whatever machine.
+    /// Whether it is a program, for this machine or another.
     pub fn is_program(&self) -> bool {
         use ExecutableKind::{PositionIndependentProgram, Program, StaticPie};
         matches!(self.kind, Program | PositionIndependentProgram | StaticPie)
@@ -184,7 +184,7 @@ impl ExecutableKind {
 }
 
 fn stack(headers: &Headers<'_>) -> StackUse {
-    // The kernel goes by the last one (binfmt_elf.c).
+    // The kernel uses the last header of this type (binfmt_elf.c).
     match headers.segments.iter().rev().find(|segment| segment.kind == elf::PT_GNU_STACK) {
         Some(segment) if segment.flags.contains(elf::PF_X) => StackUse::Executable,
         Some(_) => StackUse::Data,
@@ -193,7 +193,7 @@ fn stack(headers: &Headers<'_>) -> StackUse {
 }
 
 fn relro(headers: &Headers<'_>) -> Result<Relro, Damage> {
-    let at_once = headers.dynamic()?.iter().any(|(tag, value)| match *tag {
+    let bind_now = headers.dynamic()?.iter().any(|(tag, value)| match *tag {
         elf::DT_BIND_NOW => true,
         elf::DT_FLAGS => value & elf::DF_BIND_NOW.0 != 0,
         elf::DT_FLAGS_1 => value & elf::DF_1_NOW.0 != 0,
@@ -201,7 +201,7 @@ fn relro(headers: &Headers<'_>) -> Result<Relro, Damage> {
     });
     Ok(match headers.has_segment(elf::PT_GNU_RELRO) {
         false => Relro::None,
-        true if at_once => Relro::Full,
+        true if bind_now => Relro::Full,
         true => Relro::Partial,
     })
 }
@@ -211,12 +211,12 @@ fn build_id(headers: &Headers<'_>, data: Data<'_>) -> Result<Option<Vec<u8>>, Da
     let segments = headers.segments.iter().filter(|segment| segment.kind == elf::PT_NOTE);
     for segment in segments.take(NOTE_SEGMENTS_LIMIT) {
         if segment.file_size > NOTES_LIMIT {
-            // Those of a core dump, which hold no build id.
+            // A core dump has notes of this size, and no build id.
             continue;
         }
         let endian = headers.identity.endian;
         let bytes = data.read_bytes_at(segment.offset, segment.file_size).map_err(|()| DAMAGED)?;
-        // The notes of both classes look the same.
+        // Notes have the same layout in both classes.
         let notes = NoteIterator::<FileHeader64<Endianness>>::new(endian, segment.align, bytes);
         for note in notes.map_err(|_| DAMAGED)? {
             let note = note.map_err(|_| DAMAGED)?;
@@ -231,8 +231,8 @@ fn build_id(headers: &Headers<'_>, data: Data<'_>) -> Result<Option<Vec<u8>>, Da
     Ok(None)
 }
 
-/// Looks for the names among the strings that the loader goes by, not among the symbols, of which a
-/// file can show others to its readers.
+/// Searches the string table that the loader uses, not the section headers' symbol tables: a file
+/// can show tools other symbols than it shows the loader.
 fn names_dlopen(headers: &Headers<'_>, bytes: ByteView<'_>) -> Result<bool, Damage> {
     const DAMAGED: Damage = Damage("its dynamic strings");
     let Some(strings) = Strings::locate(headers, &headers.dynamic()?)? else {
@@ -249,7 +249,7 @@ fn names_dlopen(headers: &Headers<'_>, bytes: ByteView<'_>) -> Result<bool, Dama
     Ok(false)
 }
 
-/// The sections that something is to be said about.
+/// The facts that section names give.
 #[derive(Default)]
 struct Named {
     symbols: bool,

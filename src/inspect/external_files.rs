@@ -1,5 +1,5 @@
-//! The files and directories that a program leads to, and who may put something else there. Looks
-//! at owners and modes; opens nothing.
+//! The files and directories that a program names, and the users who can replace them. Reads owners
+//! and modes; opens no file.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -14,11 +14,11 @@ use crate::verify::bytes::linkage::{Linkage, SearchPathKind};
 /// More directories than any program is made to search, and more than are looked at.
 pub(super) const ENTRIES_LIMIT: usize = 128;
 
-/// Where somebody other than root and this process's user decides what is found.
+/// A place that a user other than root and this process's user can change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Exposure {
-    /// What they can write or replace: a file, a directory, or a symbolic link.
+    /// The file, directory or symbolic link that they can write or replace.
     pub path: PathBuf,
     /// Its owner's user id.
     pub owner: u32,
@@ -26,15 +26,15 @@ pub struct Exposure {
     pub mode: u32,
 }
 
-/// A file or directory that a program leads to.
+/// A file or directory that a program names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ExternalFile {
     /// Its full path.
     pub path: PathBuf,
-    /// Whether there is anything; unknown where that could not be found out.
+    /// Whether it exists. `None` if that could not be determined.
     pub exists: Option<bool>,
-    /// Where others decide what is found there, or could put something.
+    /// The component of the path that others can change, if there is one.
     pub exposure: Option<Exposure>,
 }
 
@@ -42,36 +42,35 @@ pub struct ExternalFile {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SearchEntry {
-    /// Which search path it is from.
+    /// The search path that it is part of.
     pub kind: SearchPathKind,
-    /// As it is written. An empty one stands for the directory in which the program is started.
+    /// The text in the file. An empty text means the working directory of the program.
     pub text: OsString,
-    /// Whether it begins where the file lies (`$ORIGIN`).
+    /// Whether it is relative to the file's own directory (`$ORIGIN`).
     pub origin: bool,
-    /// What the loader would search if it started the file where it lies. Nothing for a relative
-    /// one, which depends on where the program is started, and for one with a variable whose value
-    /// only the loader knows (`$LIB`, `$PLATFORM`).
+    /// The directory that the loader searches if the file is started from its present location.
+    /// `None` for a relative entry, which depends on the working directory, and for one with a
+    /// variable whose value only the loader knows (`$LIB`, `$PLATFORM`).
     pub place: Option<ExternalFile>,
 }
 
 impl ExternalFile {
-    /// Looks at a directory that things are searched in.
+    /// Describes a directory of a search path.
     pub(super) fn directory(path: PathBuf) -> Self {
         let found = resolve(&path);
         Self::found(path, found)
     }
 
-    /// Looks at a file that is used by this name: its directories, and who may write the file
-    /// itself.
+    /// Describes a file: who can change a directory on its path, and who can write the file itself.
     pub(super) fn file(path: PathBuf) -> Self {
         let found = resolve(&path);
-        let mut outside = Self::found(path, found);
-        if outside.exposure.is_none()
-            && let Ok(status) = std::fs::metadata(&outside.path)
+        let mut described = Self::found(path, found);
+        if described.exposure.is_none()
+            && let Ok(status) = std::fs::metadata(&described.path)
         {
-            outside.exposure = Exposure::of_file(&outside.path, Ownership::of(&status));
+            described.exposure = Exposure::of_file(&described.path, Ownership::of(&status));
         }
-        outside
+        described
     }
 
     fn found(path: PathBuf, found: io::Result<Resolution>) -> Self {
@@ -85,7 +84,7 @@ impl ExternalFile {
 }
 
 impl Exposure {
-    /// Who may write a file itself.
+    /// Returns an exposure if others can write the file itself.
     pub(super) fn of_file(path: &Path, ownership: Ownership) -> Option<Self> {
         let Ownership { owner, mode, .. } = ownership;
         ownership.others_can_write().then(|| Self { path: path.to_path_buf(), owner, mode })
@@ -99,7 +98,7 @@ impl From<Redirection> for Exposure {
 }
 
 impl SearchEntry {
-    /// All of a program that lies in the directory `origin`, up to a limit.
+    /// Returns the entries of a program in the directory `origin`, up to a limit.
     pub(super) fn all(linkage: &Linkage, origin: &Path) -> Vec<Self> {
         let paths = linkage.search_paths.iter();
         let entries =
@@ -113,14 +112,14 @@ impl SearchEntry {
         Self { kind, text: OsStr::from_bytes(text).to_owned(), origin: uses_origin, place }
     }
 
-    /// Whether what is searched depends on the directory in which the program is started.
+    /// Whether the directory depends on the working directory of the program.
     pub fn is_relative(&self) -> bool {
         !matches!(self.text.as_bytes(), [b'/' | b'$', ..])
     }
 }
 
-/// The text with `$ORIGIN` replaced, and whether it was there; no text if there is another variable
-/// in it.
+/// Returns the path with `$ORIGIN` replaced, and whether `$ORIGIN` occurred. The path is `None` if
+/// the text has another variable.
 fn expand(text: &[u8], origin: &Path) -> (Option<PathBuf>, bool) {
     let (mut expanded, mut rest, mut replaced) = (Vec::new(), text, false);
     while let Some(at) = rest.iter().position(|byte| *byte == b'$') {
@@ -138,6 +137,6 @@ fn expand(text: &[u8], origin: &Path) -> (Option<PathBuf>, bool) {
 
 impl fmt::Display for Exposure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "user {} owns {} and its mode is {:04o}", self.owner, Escaped::path(&self.path), self.mode)
+        write!(f, "user {} owns {}, mode {:04o}", self.owner, Escaped::path(&self.path), self.mode)
     }
 }

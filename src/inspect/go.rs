@@ -1,5 +1,5 @@
-//! What the Go toolchain writes into its programs about how they were built
-//! (`runtime/debug.BuildInfo`). Believes none of it.
+//! Reads the build information that the Go toolchain writes into programs
+//! (`runtime/debug.BuildInfo`). Trusts none of it: no decision depends on it.
 
 use object::elf;
 
@@ -7,9 +7,10 @@ use crate::verify::bytes::elf::{Damage, Headers, Section, Segment};
 use crate::verify::bytes::view::ByteView;
 
 const MAGIC: &[u8] = b"\xff Go buildinf:";
-/// The magic, the size of a pointer, flags, and what pointers stood in before Go 1.18.
+/// The length of the header: the magic, the size of a pointer, flags, and room for two pointers
+/// that only Go before 1.18 used.
 const HEADER: usize = 32;
-/// Set where the strings follow the header, as from Go 1.18 on.
+/// The flag of Go 1.18 and later: the strings follow the header.
 const INLINE: u8 = 2;
 
 const VERSION_LIMIT: u64 = 1024;
@@ -22,7 +23,7 @@ const SEARCH_LIMIT: u64 = 1024 * 1024;
 
 const DAMAGED: Damage = Damage("its Go build information");
 
-/// How a Go program was built, as it says itself.
+/// The build information of a Go program, as the program states it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct GoBuild {
@@ -32,10 +33,10 @@ pub struct GoBuild {
     pub path: Option<String>,
     /// The module that the main package is part of.
     pub main: Option<GoModule>,
-    /// The other modules that are part of it.
+    /// The modules that it depends on.
     pub dependencies: Vec<GoModule>,
-    /// The settings of the build, such as `-trimpath=true` or `vcs.revision=...`: as they are
-    /// written, so names and values with blanks are quoted.
+    /// The settings of the build, such as `-trimpath=true` or `vcs.revision=...`, as the file has
+    /// them: names and values with blanks are quoted.
     pub settings: Vec<String>,
 }
 
@@ -47,14 +48,14 @@ pub struct GoModule {
     pub path: String,
     /// Its version, such as `v1.2.3`, or `(devel)`.
     pub version: String,
-    /// The checksum of its source (go.sum), where there is one.
+    /// The checksum of its source (go.sum), if the file has one.
     pub sum: Option<String>,
-    /// The module whose source was used in its place.
+    /// The module that replaces it (`replace` in go.mod).
     pub replacement: Option<Box<GoModule>>,
 }
 
 impl GoBuild {
-    /// Nothing if the program was not made by Go, or before Go 1.13.
+    /// Reads the build information. `None` if Go did not build the program, or Go before 1.13 did.
     pub(super) fn read(
         bytes: ByteView<'_>,
         headers: &Headers<'_>,
@@ -69,7 +70,7 @@ impl GoBuild {
         };
         let searched = bytes.find(MAGIC, offset, size.min(SEARCH_LIMIT)).map_err(|_| DAMAGED)?;
         match searched {
-            // The toolchain aligns it; anything else is text that only looks like it.
+            // The toolchain aligns the magic to 16 bytes. At any other address it is only data.
             Some(at) if at.wrapping_sub(offset) % 16 == 0 => Self::read_at(bytes, at).map(Some),
             _ if section.is_some() => Err(DAMAGED),
             _ => Ok(None),
@@ -80,13 +81,13 @@ impl GoBuild {
         let header = bytes.piece(at, HEADER).map_err(|_| DAMAGED)?;
         match header.get(15) {
             Some(flags) if flags & INLINE != 0 => {}
-            Some(_) => return Err(Damage("its Go build information is that of a Go before 1.18, which is not read")),
+            Some(_) => return Err(Damage("its Go build information is from Go before 1.18, which this version does not read")),
             None => return Err(DAMAGED),
         }
         let (version, end) = string(bytes, at.saturating_add(HEADER as u64), VERSION_LIMIT)?;
         let (modules, _) = string(bytes, end, MODULES_LIMIT)?;
         let version = String::from_utf8(version).map_err(|_| DAMAGED)?;
-        // The toolchain puts 16 bytes on either side, by which it finds the text in memory.
+        // The toolchain puts a marker of 16 bytes before and after the text.
         let modules = match modules.as_slice() {
             framed if framed.len() >= 33 && framed[framed.len() - 17] == b'\n' => &framed[16..framed.len() - 16],
             _ => b"",
@@ -96,7 +97,7 @@ impl GoBuild {
     }
 
     fn with_lines(mut self, text: &str) -> Result<Self, Damage> {
-        // What the next line could replace.
+        // The module that a following `=>` line replaces.
         let mut last: Option<GoModule> = None;
         let mut is_main = false;
         for (number, line) in text.lines().enumerate() {
@@ -116,7 +117,7 @@ impl GoBuild {
                 "path" => self.path = Some(rest.to_owned()),
                 "mod" | "dep" => (last, is_main) = (Some(GoModule::read(rest)?), word == "mod"),
                 "build" => self.settings.push(rest.to_owned()),
-                // Empty lines; and a newer Go may have more to say.
+                // An empty line, or a kind of line that a newer Go added.
                 _ => {}
             }
         }
@@ -149,11 +150,12 @@ fn is_data(segment: &Segment) -> bool {
     segment.kind == elf::PT_LOAD && segment.flags.contains(elf::PF_W) && !segment.flags.contains(elf::PF_X)
 }
 
-/// A string that its length stands before (`encoding/binary.Uvarint`), and where it ends.
+/// Reads a string that is preceded by its length (`encoding/binary.Uvarint`). Returns it and the
+/// position of its end.
 fn string(bytes: ByteView<'_>, at: u64, limit: u64) -> Result<(Vec<u8>, u64), Damage> {
     let head = bytes.piece(at, 10).map_err(|_| DAMAGED)?;
     let used = head.iter().position(|byte| byte & 0x80 == 0).ok_or(DAMAGED)? + 1;
-    // In five groups of seven bits is more than any limit.
+    // Five groups of seven bits exceed every limit.
     let groups = head.get(..used).filter(|groups| groups.len() <= 5).ok_or(DAMAGED)?;
     let length = groups.iter().rev().fold(0_u64, |value, group| value << 7 | u64::from(group & 0x7f));
     let start = at.saturating_add(used as u64);

@@ -1,4 +1,5 @@
-//! A file and all that can be told of it: opened without side effects, never executed.
+//! Inspects one file: opens it without side effects and collects facts and warnings. Never executes
+//! the file.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -15,7 +16,7 @@ use crate::verify::bytes::view::ByteView;
 use crate::verify::decision::error::ExamineError;
 use crate::verify::{Digest, Policy, Refusal};
 
-/// What was found out about a file without running it.
+/// Facts and warnings about a file, collected without running it.
 ///
 /// ```
 /// use portcullis::inspect::Inspection;
@@ -27,42 +28,41 @@ use crate::verify::{Digest, Policy, Refusal};
 /// # Ok::<(), portcullis::inspect::InspectError>(())
 /// ```
 ///
-/// None of it is a promise: the file can change while it is looked at and afterwards, and what it
-/// says about itself may be a lie. What may run is for a [`Policy`] to say.
+/// Nothing here is a guarantee: the file can change during the inspection and afterwards, and its
+/// headers may be forged. A [`Policy`] decides whether a file may run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Inspection {
     /// The file as the caller named it.
     pub path: PathBuf,
-    /// Where the file lies, without symbolic links.
+    /// The canonical path, without symbolic links.
     pub location: PathBuf,
-    /// What the symbolic link says, if the path is one.
+    /// The target of the symbolic link, if the path is one.
     pub link: Option<PathBuf>,
     /// The size in bytes.
     pub size: u64,
-    /// The SHA-256 of the file; nothing for one that is larger than [`Policy::DEFAULT_SIZE_LIMIT`].
+    /// The SHA-256 of the file. `None` if it is larger than [`Policy::DEFAULT_SIZE_LIMIT`].
     pub digest: Option<Digest>,
-    /// Its permission bits, the set-ID and sticky bits among them.
+    /// Its permission bits, with the set-ID and sticky bits.
     pub mode: u32,
     /// Its owner's user id.
     pub owner: u32,
     /// Its group's id.
     pub group: u32,
-    /// The capabilities that it carries.
+    /// Its file capabilities.
     pub capabilities: Option<FileCapabilities>,
-    /// What it is.
+    /// Its format.
     pub content: Content,
-    /// The program that the kernel runs in its place: a dynamic loader, or the interpreter of a
-    /// script. Nothing if it is named by a relative path.
+    /// The program that the kernel starts to run it: a dynamic loader, or the interpreter of a
+    /// script. `None` if the file names it by a relative path.
     pub interpreter: Option<ExternalFile>,
-    /// The directories in which its libraries are searched before those of the system.
+    /// The directories that the loader searches for its libraries before those of the system.
     pub search: Vec<SearchEntry>,
-    /// Where others decide what is found under its path, or may write it.
+    /// The component of its path, or the file itself, that others can change.
     pub exposure: Option<Exposure>,
-    /// For what a policy would refuse it even if it allowed the digest.
+    /// The reason why a policy would refuse the file even if it allowed the digest.
     pub refusal: Option<Refusal>,
-    /// What there is to be warned of: what the digest does not cover, and what is out of the
-    /// ordinary.
+    /// Warnings: everything that the digest does not cover, and unusual properties.
     pub remarks: Vec<Remark>,
 }
 
@@ -70,24 +70,24 @@ pub struct Inspection {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InspectError {
-    /// Only a regular file can be inspected.
+    /// The path leads to something other than a regular file.
     #[error("{} is {kind}, not a regular file", Escaped::path(path))]
     #[non_exhaustive]
     NotRegular {
         /// The file as the caller named it.
         path: PathBuf,
-        /// What it is instead.
+        /// The kind of file that was found.
         kind: &'static str,
     },
-    /// The system did not let it be inspected.
-    #[error("{} could not be inspected: {doing} failed", Escaped::path(path))]
+    /// A system call failed.
+    #[error("cannot inspect {}: {doing} failed", Escaped::path(path))]
     #[non_exhaustive]
     Unreadable {
         /// The file as the caller named it.
         path: PathBuf,
         /// The step that failed.
         doing: &'static str,
-        /// The system's answer.
+        /// The error of the system call.
         source: io::Error,
     },
 }
@@ -102,7 +102,7 @@ impl InspectError {
     }
 }
 
-/// For `map_err`: the step that failed.
+/// Makes an error for `map_err` from the step that failed.
 fn failed(path: &Path, doing: &'static str) -> impl FnOnce(io::Error) -> InspectError {
     move |source| InspectError::Unreadable { path: path.to_path_buf(), doing, source }
 }
@@ -113,8 +113,8 @@ impl Inspection {
     ///
     /// # Errors
     ///
-    /// The path leads to no regular file, or to one that cannot be read. A file that is no program
-    /// is no error.
+    /// The path does not lead to a regular file, or the file cannot be read. A file that is not a
+    /// program is not an error.
     pub fn of(path: impl AsRef<Path>) -> Result<Self, InspectError> {
         let path = path.as_ref();
         let location = path.canonicalize().map_err(failed(path, "following its path"))?;
@@ -128,7 +128,7 @@ impl Inspection {
         Ok(inspection)
     }
 
-    /// What the open file itself says.
+    /// Collects the facts of the open file itself.
     fn look(path: &Path, location: PathBuf, file: &File) -> Result<Self, InspectError> {
         let status = file.metadata().map_err(failed(path, "looking at it"))?;
         let absolute = std::path::absolute(path).map_err(failed(path, "following its path"))?;
@@ -153,7 +153,7 @@ impl Inspection {
         })
     }
 
-    /// Looks at the places that the content leads to.
+    /// Describes the files and directories that the content names.
     fn follow(&mut self) {
         let origin = self.location.parent().unwrap_or(Path::new("/"));
         if let Content::Elf(executable) = &self.content {
@@ -165,7 +165,7 @@ impl Inspection {
 }
 
 impl Content {
-    /// The program that the kernel runs in the place of this one, as it is named.
+    /// The name of the program that the kernel starts to run this file.
     pub fn interpreter(&self) -> Option<&OsStr> {
         match self {
             Self::Elf(executable) => executable.linkage.interpreter.as_deref(),
@@ -175,7 +175,7 @@ impl Content {
     }
 }
 
-/// The digest of as much as the file held when it was opened, unless that is too much.
+/// Hashes the file up to the size that it had when it was opened. `None` if that is too large.
 fn digest(file: &File, size: u64) -> io::Result<Option<Digest>> {
     if size > Policy::DEFAULT_SIZE_LIMIT {
         return Ok(None);
@@ -183,14 +183,14 @@ fn digest(file: &File, size: u64) -> io::Result<Option<Digest>> {
     Digest::read(ByteView::of_file(file)?.cursor()).map(Some)
 }
 
-/// What a policy that allows the digest would say.
+/// Returns the refusal of a policy that allows the digest.
 fn refusal(file: &File) -> Result<Option<Refusal>, (&'static str, io::Error)> {
     let copy = file.try_clone().map_err(|error| ("looking at it", error))?;
     match PluginFile::of(copy, Policy::DEFAULT_SIZE_LIMIT).and_then(|_| format::check(file)) {
         Ok(()) => Ok(None),
         Err(ExamineError::Refusal(refusal)) => Ok(Some(refusal)),
         Err(ExamineError::Io { doing, source }) => Err((doing, source)),
-        // Neither of the two asks a source of truth.
+        // Neither check reads a trust source.
         Err(ExamineError::Source(error)) => Err(("looking at it", io::Error::other(error))),
     }
 }

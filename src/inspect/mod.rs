@@ -1,5 +1,5 @@
-//! What a file is, found out without running it, and what its digest says nothing of. Tells; the
-//! verdict is the policy's.
+//! Describes a file without running it, and warns of everything that its digest does not cover.
+//! Makes no decision: a policy does.
 #![forbid(unsafe_code)]
 
 mod architecture;

@@ -1,5 +1,5 @@
-//! What there is to be warned of about a file: what its digest does not cover, who else may change
-//! it, what is out of the ordinary.
+//! Warnings about a file: everything that its digest does not cover, users who can change the file,
+//! and unusual properties. Reads no file.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -13,154 +13,154 @@ use super::{
 use crate::Escaped;
 use crate::verify::Policy;
 
-/// One thing to be warned of.
+/// One warning about a file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Remark {
-    /// It is too large to be hashed.
-    #[error("it is larger than {limit} bytes, and was not hashed")]
+    /// The file is too large to be hashed.
+    #[error("it is larger than {limit} bytes and was not hashed")]
     NotHashed {
         /// The limit in bytes.
         limit: u64,
     },
     /// The path is a symbolic link.
     #[error(
-        "the path is a symbolic link to {}: what it leads to can change while the file does not",
+        "the path is a symbolic link to {}, which can be changed to lead to another file",
         Escaped::path(target)
     )]
     Link {
-        /// What the link says.
+        /// The target of the link.
         target: PathBuf,
     },
-    /// Somebody else may change the file or put another one in its place.
-    #[error("others may change the file or put another one in its place: {0}")]
+    /// Another user can change or replace the file.
+    #[error("others can change or replace the file: {0}")]
     Writable(Exposure),
-    /// It runs with somebody else's rights.
+    /// The file has a set-user-ID or set-group-ID bit.
     #[error("it runs with the rights of its {whose}: its mode is {mode:04o}", whose = if mode & 0o4000 != 0 { "owner" } else { "group" })]
     SetId {
         /// The permission bits.
         mode: u32,
     },
-    /// It runs with more rights than its caller.
+    /// The file has capabilities.
     #[error("it runs with more rights than its caller: {0}")]
     Capabilities(FileCapabilities),
-    /// It is for another machine.
-    #[error("it is built for another machine than this one: {machine}, {bits} bits, {} endian", if *little_endian { "little" } else { "big" })]
+    /// The file is built for another machine.
+    #[error("it is built for another machine: {machine}, {bits} bits, {} endian", if *little_endian { "little" } else { "big" })]
     OtherMachine {
         /// The processor.
         machine: Architecture,
-        /// The size of its words.
+        /// The word size in bits.
         bits: u8,
-        /// Whether the least significant byte comes first.
+        /// Whether the byte order is little endian.
         little_endian: bool,
     },
-    /// Its headers contradict the file.
+    /// A part of the ELF file contradicts the rest.
     #[error("a damaged ELF file: {what}")]
     Damaged {
-        /// What does not fit.
+        /// The part.
         what: &'static str,
     },
-    /// A script's interpreter is another file.
+    /// The file is a script, whose interpreter is another file.
     #[error("the digest does not cover the program that runs this script, {}", shown(interpreter))]
     ScriptInterpreter {
         /// The program.
         interpreter: OsString,
     },
-    /// A dynamic loader and libraries become part of the program.
-    #[error("the digest does not cover what is loaded when it starts: {}{}", shown(interpreter), counted(*libraries))]
+    /// A dynamic loader, and perhaps libraries, are loaded into the program.
+    #[error("the digest does not cover the loader and libraries that start with it: {}{}", shown(interpreter), counted(*libraries))]
     LoadedAtStart {
         /// The dynamic loader.
         interpreter: OsString,
-        /// How many libraries it names, which may need others.
+        /// The number of libraries that it names. They may need others.
         libraries: usize,
     },
-    /// A library's libraries are other files.
-    #[error("the digest does not cover the libraries that it needs: {libraries}")]
+    /// The file is a library that needs other libraries.
+    #[error("the digest does not cover the {libraries} libraries that it needs")]
     NeededByLibrary {
-        /// How many it names.
+        /// The number of libraries that it names.
         libraries: usize,
     },
-    /// It may load more while it runs.
+    /// The program may load libraries while it runs.
     #[error(
-        "the digest does not cover what is loaded while it runs, and it names a function that loads libraries (dlopen)"
+        "it can load libraries while it runs (it names dlopen or dlmopen), and the digest does not cover them"
     )]
     LoadedLater,
-    /// It is loaded together with libraries that intercept others.
-    #[error("it has a library loaded that audits or filters others, {}", shown(library))]
+    /// The file names a library that audits or filters others (`DT_AUDIT`, `DT_FILTER`).
+    #[error("it loads a library that audits or filters others: {}", shown(library))]
     Auxiliary {
         /// The library.
         library: OsString,
     },
-    /// A library is named by a path that depends on where the program is started.
+    /// The file names a library by a relative path.
     #[error(
-        "it needs a library by a relative path, {}: which one that is depends on the directory in which it is started",
+        "it names a library by a relative path, which depends on the working directory: {}",
         shown(library)
     )]
     RelativeLibrary {
         /// The library.
         library: OsString,
     },
-    /// The interpreter is named by a path that depends on where the program is started.
+    /// The file names its interpreter by a relative path.
     #[error(
-        "it names its interpreter by a relative path, {}: which one that is depends on the directory in which it is started",
+        "it names its interpreter by a relative path, which depends on the working directory: {}",
         shown(interpreter)
     )]
     RelativeInterpreter {
         /// The interpreter.
         interpreter: OsString,
     },
-    /// The interpreter is not there.
+    /// The interpreter does not exist.
     #[error("its interpreter does not exist on this machine: {}", Escaped::path(path))]
     MissingInterpreter {
         /// The interpreter.
         path: PathBuf,
     },
-    /// Others may change the interpreter.
-    #[error("others may change its interpreter: {0}")]
+    /// Others can change or replace the interpreter.
+    #[error("others can change or replace its interpreter: {0}")]
     InterpreterWritable(Exposure),
-    /// Others may put libraries where they are searched.
-    #[error("others may put libraries where it searches them, {}: {exposure}", shown(entry))]
+    /// Others can put libraries into a directory of the search path.
+    #[error("others can put libraries into its search path {}: {exposure}", shown(entry))]
     SearchWritable {
         /// The entry of the search path.
         entry: OsString,
-        /// What they may write.
+        /// The directory that they can write.
         exposure: Exposure,
     },
-    /// Libraries are searched where the program is started.
+    /// A directory of the search path is relative.
     #[error(
-        "it searches libraries by a relative path, \"{}\": where that is depends on the directory in which it is started",
+        "its library search path \"{}\" is relative, which depends on the working directory",
         shown(entry)
     )]
     SearchRelative {
-        /// The entry of the search path; an empty one is that directory itself.
+        /// The entry of the search path. An empty one means the working directory.
         entry: OsString,
     },
-    /// Libraries are searched where the program lies.
+    /// A directory of the search path is relative to the file's own directory.
     #[error(
-        "it searches libraries where it lies, {}: a copy of it, in memory or on disk, lies elsewhere",
+        "its library search path {} is relative to its own directory, and a copy in memory or on disk is elsewhere",
         shown(entry)
     )]
     SearchOrigin {
         /// The entry of the search path.
         entry: OsString,
     },
-    /// It is not known where libraries are searched, or by whom that can be changed.
-    #[error("where it searches libraries could not be looked at: {}", shown(entry))]
+    /// A directory of the search path, or its owner, cannot be determined.
+    #[error("its library search path {} could not be examined", shown(entry))]
     SearchUnknown {
         /// The entry of the search path.
         entry: OsString,
     },
-    /// There are more search paths than are looked at.
-    #[error("it searches libraries in {limit} directories or more, and only so many were looked at")]
+    /// The search path has more directories than an inspection examines.
+    #[error("its library search path has {limit} directories or more; only {limit} were examined")]
     SearchCut {
         /// The limit.
         limit: usize,
     },
-    /// What is on its stack can be executed.
-    #[error("it asks for an executable stack, on which code can be brought in")]
+    /// The program asks for an executable stack.
+    #[error("it asks for an executable stack, from which an attacker can run code")]
     ExecutableStack,
-    /// What is on its stack can perhaps be executed.
-    #[error("it does not say that its stack is not to be executed, and on some machines it then is")]
+    /// The file does not say whether its stack is executable.
+    #[error("it does not ask for a non-executable stack, and on some machines its stack is then executable")]
     UnstatedStack,
 }
 
@@ -207,7 +207,7 @@ impl Remark {
     }
 }
 
-/// All that there is to be said about a file.
+/// Returns every warning about a file.
 pub(super) fn all(of: &Inspection) -> Vec<Remark> {
     let mut remarks = Vec::new();
     if of.digest.is_none() {
@@ -262,7 +262,7 @@ fn about(executable: &Executable, remarks: &mut Vec<Remark>) {
     }
 }
 
-/// A name without a slash is searched for; one with a slash is a path.
+/// The loader searches for a name without a slash. A name with a slash is a path.
 fn is_relative_path(name: &OsStr) -> bool {
     let name = name.as_bytes();
     name.contains(&b'/') && !matches!(name, [b'/' | b'$', ..])

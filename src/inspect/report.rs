@@ -1,4 +1,4 @@
-//! An inspection as text for people: one fact to a line, the warnings last. Finds out nothing.
+//! Prints an inspection as text: one fact a line, the warnings last. Collects no facts itself.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -38,7 +38,7 @@ impl fmt::Display for Inspection {
             _ => {}
         }
         match &self.refusal {
-            Some(refusal) => write!(f, "policy       refuses it whatever its digest is: {refusal}")?,
+            Some(refusal) => write!(f, "policy       refuses it, even with an allowed digest: {refusal}")?,
             None => write!(f, "policy       runs it if the digest is allowed")?,
         }
         self.remarks.iter().try_for_each(|remark| write!(f, "\nwarning: {remark}"))
@@ -99,14 +99,14 @@ impl fmt::Display for SearchEntry {
         f.write_str(match exists {
             Some(true) => ", exists",
             Some(false) => ", does not exist",
-            None => ", could not be looked at",
+            None => ", could not be examined",
         })?;
         if exposure.is_some() { f.write_str(", writable by others") } else { Ok(()) }
     }
 }
 
 impl fmt::Display for GoBuild {
-    /// Whole lines.
+    /// Writes whole lines.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "go           {}", Escaped::new(&self.version))?;
         if let Some(path) = &self.path {

@@ -1,4 +1,4 @@
-//! The first line of a script, as the kernel reads it (binfmt_script.c). Knows no shell.
+//! Parses the first line of a script as the kernel does (binfmt_script.c). Knows no shell syntax.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -10,17 +10,16 @@ const LINE_LIMIT: usize = 256;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Script {
-    /// The program that runs it; empty if the line names none.
+    /// The program that runs it. Empty if the line names none.
     pub interpreter: OsString,
-    /// The one argument that this program is given before the name of the script.
+    /// The argument that the kernel passes to the interpreter before the path of the script.
     pub argument: Option<OsString>,
-    /// Whether the line is longer than the 256 bytes that the kernel looks at, and so was cut
-    /// there.
+    /// Whether the line is longer than the 256 bytes that the kernel reads, and so is cut.
     pub cut: bool,
 }
 
 impl Script {
-    /// Nothing if these first bytes of a file are no script's.
+    /// Parses the first bytes of a file. `None` if they are not a script's.
     pub(super) fn read(start: &[u8]) -> Option<Self> {
         let rest = &start[..start.len().min(LINE_LIMIT)].strip_prefix(b"#!")?;
         let line = rest.split(|byte| matches!(byte, b'\n' | 0)).next().unwrap_or_default();
@@ -58,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_first_line_is_read_as_the_kernel_reads_it() {
+    fn first_line_is_read_as_by_the_kernel() {
         for (start, interpreter, argument) in [
             (&b"#!/bin/sh\nexit"[..], "/bin/sh", None),
             (b"#! \t/bin/sh -e  x \n", "/bin/sh", Some("-e  x")),

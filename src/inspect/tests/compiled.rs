@@ -1,4 +1,4 @@
-//! Programs as compilers make them, compared with what other tools say of them.
+//! Programs built by compilers, compared with the output of other tools.
 
 use super::*;
 
@@ -13,7 +13,7 @@ fn inspect(path: &Path) -> (Inspection, Executable) {
     (inspection, executable)
 }
 
-/// What `readelf -d` says about a tag, in the order of the file.
+/// Returns the values of a tag as `readelf -d` prints them, in the order of the file.
 fn readelf(path: &Path, tag: &str) -> Option<Vec<String>> {
     let text = output(Command::new("readelf").args(["--wide", "-d"]).arg(path).env("LC_ALL", "C"))?;
     let lines = text.lines().filter(|line| line.contains(&format!("({tag})")));
@@ -43,7 +43,7 @@ fn what_the_c_compiler_makes_is_told() {
 }
 
 #[test]
-fn what_the_linker_was_told_is_found_as_readelf_finds_it() {
+fn linkage_matches_readelf() {
     let directory = tempfile::tempdir().unwrap();
     let Some(path) = compile(
         directory.path(),
@@ -84,7 +84,7 @@ fn what_the_linker_was_told_is_found_as_readelf_finds_it() {
 }
 
 #[test]
-fn the_kinds_of_search_paths_hardening_and_stripping_are_told_apart() {
+fn search_paths_hardening_and_stripping_are_recognised() {
     let directory = tempfile::tempdir().unwrap();
     let options = [
         "-s",
@@ -138,7 +138,7 @@ fn go_program_for(directory: &Path, options: &[&str], processor: Option<&str>) -
     Some(program)
 }
 
-/// As `go version -m` prints it.
+/// Returns the lines that `go version -m` prints.
 fn as_go_prints(build: &GoBuild, path: &Path) -> String {
     let module = |word: &str, module: &GoModule| {
         format!("\t{word}\t{}\t{}\t{}\n", module.path, module.version, module.sum.as_deref().unwrap_or_default())
@@ -147,7 +147,7 @@ fn as_go_prints(build: &GoBuild, path: &Path) -> String {
     text += &build.path.iter().map(|path| format!("\tpath\t{path}\n")).collect::<String>();
     text += &build.main.iter().map(|main| module("mod", main)).collect::<String>();
     for dependency in &build.dependencies {
-        // Go prints no checksum of what was replaced.
+        // Go prints no checksum of a replaced module.
         text += match &dependency.replacement {
             Some(_) => module("dep", dependency).trim_end().to_owned() + "\n",
             None => module("dep", dependency),
@@ -159,7 +159,7 @@ fn as_go_prints(build: &GoBuild, path: &Path) -> String {
 }
 
 #[test]
-fn what_go_writes_about_a_build_is_what_go_reads() {
+fn build_information_matches_go_version() {
     let directory = tempfile::tempdir().unwrap();
     for options in [&[][..], &["-trimpath", "-ldflags=-s -w"], &["-buildmode=pie"]] {
         let Some(path) = go_program(directory.path(), options) else {
@@ -193,7 +193,7 @@ fn a_go_program_for_another_machine_is_told() {
 }
 
 #[test]
-fn no_damage_to_what_go_writes_is_a_panic() {
+fn damaged_build_information_never_panics() {
     let directory = tempfile::tempdir().unwrap();
     let Some(path) = go_program(directory.path(), &[]) else {
         return;
@@ -217,7 +217,7 @@ fn no_damage_to_what_go_writes_is_a_panic() {
     damaged[at + 15] = 0;
     assert!(executable(&damaged).damage[0].contains("before 1.18"));
     damaged[at + 15] = program[at + 15];
-    // A length that nothing holds.
+    // A length beyond the end of the file.
     damaged[at + 32..at + 38].copy_from_slice(&[0xff, 0xff, 0xff, 0xff, 0x7f, 0]);
     let found = executable(&damaged);
     assert_eq!((found.go, found.damage), (None, vec!["its Go build information is too long"]));

@@ -1,5 +1,5 @@
-//! What is said about a file outside of its content: links, owners, modes, capabilities, places.
-//! And what is no file.
+//! Facts outside a file's content: links, owners, modes, capabilities, search paths. And special
+//! files.
 
 use std::fs::{File, Permissions, set_permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -56,7 +56,7 @@ fn a_link_is_followed_and_told() {
 }
 
 #[test]
-fn a_file_that_others_may_write_or_replace_is_warned_of() {
+fn file_writable_by_others_gets_a_warning() {
     let fixture = Fixture::new(&Recipe::program());
     for (file, directory, exposed) in [
         (0o755, 0o755, None),
@@ -101,18 +101,18 @@ fn capabilities_are_decoded_in_every_revision() {
         (word(&[0x0200_0000, 0, 1, 1 << 31, 0]), "cap_63=p cap_chown=i"),
         (word(&[0x0300_0001, 1 << 21, 0, 0, 0, 100_000]), "cap_sys_admin=ep [rootid=100000]"),
         (word(&[0x0200_0000, 0, 0, 0, 0]), "="),
-        (word(&[0x0400_0001, 1, 0, 0, 0]), "in an unknown form of 20 bytes"),
-        (word(&[0x0200_0001, 1, 0]), "in an unknown form of 12 bytes"),
-        (word(&[0x0400_0001, 1, 0, 0, 0, 0]), "in an unknown form of 24 bytes"),
-        (vec![0; 21], "in an unknown form of 21 bytes"),
-        (vec![], "in an unknown form of 0 bytes"),
+        (word(&[0x0400_0001, 1, 0, 0, 0]), "an unknown revision of 20 bytes"),
+        (word(&[0x0200_0001, 1, 0]), "an unknown revision of 12 bytes"),
+        (word(&[0x0400_0001, 1, 0, 0, 0, 0]), "an unknown revision of 24 bytes"),
+        (vec![0; 21], "an unknown revision of 21 bytes"),
+        (vec![], "an unknown revision of 0 bytes"),
     ] {
         assert_eq!(FileCapabilities::decode(&attribute).to_string(), shown);
     }
 }
 
 #[test]
-fn capabilities_of_a_file_are_those_that_getcap_shows() {
+fn capabilities_match_getcap() {
     let fixture = Fixture::new(&Recipe::program());
     assert_eq!(fixture.inspect().capabilities, None);
     let attribute: Vec<u8> =
@@ -131,7 +131,7 @@ fn capabilities_of_a_file_are_those_that_getcap_shows() {
 }
 
 #[test]
-fn each_directory_of_a_search_path_is_looked_at() {
+fn each_search_path_directory_is_examined() {
     let paths = tempfile::tempdir().unwrap();
     let paths = paths.path().canonicalize().unwrap();
     for (name, mode) in [("open", 0o777), ("sticky", 0o1777), ("closed", 0o755)] {
@@ -186,7 +186,7 @@ fn each_directory_of_a_search_path_is_looked_at() {
 }
 
 #[test]
-fn what_is_loaded_and_the_interpreter_are_warned_of() {
+fn loader_and_interpreter_get_warnings() {
     let strings =
         vec![(NEEDED, b"lib/own.so".to_vec()), (NEEDED, b"libc.so.6".to_vec()), (RUNPATH, b"/usr/lib".to_vec())];
     let fixture = Fixture::new(&Recipe {
@@ -219,7 +219,7 @@ fn a_script_is_told_with_its_interpreter() {
 }
 
 #[test]
-fn a_file_that_only_begins_like_a_program_is_warned_of() {
+fn file_with_only_elf_magic_is_damaged() {
     let fixture = Fixture::new(&Recipe::program());
     std::fs::write(&fixture.program, b"\x7fELF\x03\x01\x01").unwrap();
     let inspection = fixture.inspect();
@@ -228,7 +228,7 @@ fn a_file_that_only_begins_like_a_program_is_warned_of() {
 }
 
 #[test]
-fn what_is_no_regular_file_is_named_and_nothing_blocks() {
+fn special_file_is_named_without_blocking() {
     let fixture = Fixture::new(&Recipe::program());
     let fifo = fixture.root.join("fifo");
     rustix::fs::mknodat(CWD, &fifo, FileType::Fifo, Mode::from_raw_mode(0o700), 0).unwrap();
@@ -245,7 +245,7 @@ fn what_is_no_regular_file_is_named_and_nothing_blocks() {
 }
 
 #[test]
-fn a_file_that_is_too_large_is_told_without_its_digest() {
+fn oversized_file_has_no_digest() {
     let fixture = Fixture::new(&Recipe::program());
     File::options().write(true).open(&fixture.program).unwrap().set_len(1 << 40).unwrap();
     let inspection = fixture.inspect();

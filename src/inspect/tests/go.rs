@@ -1,9 +1,8 @@
-//! What Go writes about a build, made by hand: with section names and stripped of them, and as far
-//! as its limits go.
+//! Go build information made by hand: with and without section names, and up to each limit.
 
 use super::*;
 
-/// Where the data of a program made here begins.
+/// The offset of the data in the programs made here.
 const DATA: usize = 128;
 const LOAD: u32 = 1;
 const THREAD_LOCAL: u32 = 7;
@@ -14,7 +13,7 @@ const READ: u32 = 4;
 const DAMAGED: &str = "its Go build information";
 const TOO_LONG: &str = "its Go build information is too long";
 
-/// A length as Go writes it before a string.
+/// Encodes the length that precedes a string (`encoding/binary.Uvarint`).
 fn length(mut value: usize) -> Vec<u8> {
     let mut groups = Vec::new();
     while value > 0x7f {
@@ -30,7 +29,7 @@ fn information(version: &str, modules: &[u8]) -> Vec<u8> {
     [&head, &length(version.len())[..], version.as_bytes(), &length(modules.len()), modules].concat()
 }
 
-/// Lines between the marks that Go puts around them.
+/// Puts Go's markers around lines.
 fn framed(lines: &str) -> Vec<u8> {
     [&[b'<'; 16], lines.as_bytes(), &[b'>'; 16]].concat()
 }
@@ -65,7 +64,7 @@ fn named(data: &[u8]) -> Vec<u8> {
     program
 }
 
-/// What is told of a program with this information, or what is wrong with it.
+/// Returns the build information that is read from a program, or its damage.
 fn told(information: &[u8]) -> Result<GoBuild, Vec<&'static str>> {
     let found = executable(&named(information));
     assert_eq!(found.go.is_none(), !found.damage.is_empty());
@@ -81,7 +80,7 @@ fn module(path: &str, version: &str, sum: Option<&str>) -> GoModule {
 }
 
 #[test]
-fn a_build_is_read_whether_its_section_has_a_name_or_not() {
+fn build_information_is_read_without_section_names() {
     let lines = "path\texample.com/own/cmd\nmod\texample.com/own\t(devel)\t\ndep\texample.com/one\tv1.0.0\th1:one=\n\
                  dep\texample.com/two\tv2.0.0\n=>\t./two\tv2.0.1\th1:two=\ndep\texample.com/three\tv3.0.0\t\n\
                  future\tword\n\nbuild\t-trimpath=true\nbuild\tGOOS=linux\n";
@@ -105,7 +104,7 @@ fn a_build_is_read_whether_its_section_has_a_name_or_not() {
 }
 
 #[test]
-fn without_section_names_a_build_is_searched_for_in_data_alone() {
+fn stripped_program_is_searched_in_data_only() {
     let information = information("go1.24.1", b"");
     for (kind, flags, is_data) in [
         (LOAD, READ | WRITE, true),
@@ -121,7 +120,7 @@ fn without_section_names_a_build_is_searched_for_in_data_alone() {
 }
 
 #[test]
-fn what_only_looks_like_a_build_is_no_build_or_damage_where_there_should_be_one() {
+fn misaligned_magic_is_ignored_or_damage() {
     for (before, is_aligned) in [(0, true), (16, true), (48, true), (1, false), (8, false), (24, false)] {
         let data = [vec![b'.'; before], information("go1.24.1", b"")].concat();
         let found = executable(&stripped(&data));
@@ -133,7 +132,7 @@ fn what_only_looks_like_a_build_is_no_build_or_damage_where_there_should_be_one(
 }
 
 #[test]
-fn a_build_is_searched_for_as_far_as_the_linker_puts_it() {
+fn search_for_build_information_is_bounded() {
     const MIB: usize = 1024 * 1024;
     let is_found =
         |before: usize| executable(&stripped(&[vec![0; before], information("go1.24.1", b"")].concat())).go.is_some();
@@ -142,7 +141,7 @@ fn a_build_is_searched_for_as_far_as_the_linker_puts_it() {
 }
 
 #[test]
-fn a_build_before_go_1_18_is_named_as_such() {
+fn build_before_go_1_18_is_reported() {
     for flags in [0, 1] {
         let mut old = information("go1.24.1", b"");
         old[15] = flags;
@@ -152,7 +151,7 @@ fn a_build_before_go_1_18_is_named_as_such() {
 }
 
 #[test]
-fn what_is_not_between_the_marks_is_not_read() {
+fn text_without_markers_is_not_read() {
     for modules in [&b""[..], b"\n", &[b'\n'; 16], &[b'\n'; 32], &framed("path\tunfinished"), &framed("\n")] {
         let build = told(&information("go1.24.1", modules)).unwrap();
         assert_eq!(build, GoBuild { version: "go1.24.1".into(), ..GoBuild::default() }, "{modules:?}");
@@ -179,7 +178,7 @@ fn a_build_is_read_up_to_its_limits() {
     assert_eq!(of_version(1024), Ok(1024));
     assert_eq!(of_version(1025), Err(vec![TOO_LONG]));
 
-    // With the marks on either side, a word, a tab and the end of the line.
+    // Includes the markers on either side, a word, a tab and the end of the line.
     let of_size = |size: usize| of_lines(&format!("path\t{}\n", "p".repeat(size - 38)));
     assert_eq!(of_size(1024 * 1024).unwrap().path.map(|path| path.len()), Some(1024 * 1024 - 38));
     assert_eq!(of_size(1024 * 1024 + 1), Err(vec![TOO_LONG]));
@@ -190,7 +189,7 @@ fn a_build_is_read_up_to_its_limits() {
 }
 
 #[test]
-fn a_length_has_five_groups_at_most_and_something_behind_it() {
+fn string_length_is_bounded_and_backed_by_data() {
     let of_length = |length: &[u8]| {
         let head = &information("", b"")[..32];
         told(&[head, length, b"go1\0", &[0; 16]].concat()).map(|build| build.version)
@@ -202,7 +201,7 @@ fn a_length_has_five_groups_at_most_and_something_behind_it() {
     assert_eq!(of_length(&[0x80; 10]), Err(vec![DAMAGED]));
 
     let whole = information("go1.24.1", &framed("path\tx\n"));
-    // The file ends here, whatever the headers say.
+    // The file ends here, before the end that the headers give.
     let mut cut = stripped(&whole);
     for _ in 0..whole.len() - 32 {
         cut.pop();
@@ -212,7 +211,7 @@ fn a_length_has_five_groups_at_most_and_something_behind_it() {
 }
 
 #[test]
-fn a_build_is_told_line_by_line_and_nothing_foreign_as_it_is() {
+fn build_information_is_printed_escaped() {
     let lines = "path\texample.com/own\nmod\texample.com/own\t(devel)\t\ndep\texample.com/one\tv1.0.0\th1:one=\n\
                  dep\texample.com/two\tv2.0.0\n=>\t./two\tv2.0.1\x1b[2J\nbuild\tGOOS=linux\n";
     let place = tempfile::tempdir().unwrap();

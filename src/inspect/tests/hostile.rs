@@ -1,5 +1,4 @@
-//! Files that lie about themselves: what they say is left out, with a name for what is wrong, and
-//! nothing panics.
+//! Files with false headers: contradictory parts are left out and named, and nothing panics.
 
 use std::fs::File;
 
@@ -9,7 +8,7 @@ use crate::verify::bytes::linkage::linkage;
 use crate::verify::decision::error::ExamineError;
 use crate::verify::{Format, Refusal};
 
-/// Where the header of a segment of a 64-bit file begins.
+/// The offset of a segment header in a 64-bit file.
 fn segment(index: usize) -> usize {
     64 + index * 56
 }
@@ -45,14 +44,14 @@ fn what_contradicts_itself_is_named() {
         (changed(segment(INTERPRETER) + 32, &word(5)), "the name of its dynamic loader"),
         (changed(segment(INTERPRETER) + 32, &word(5000)), "the name of its dynamic loader"),
         (changed(segment(INTERPRETER) + 8, &word(u64::MAX)), "the name of its dynamic loader"),
-        // The loader would look at the address, a reader of the file at the offset.
+        // The loader uses the address, a reader of the file the offset.
         (changed(segment(DYNAMIC) + 8, &word(64)), "its dynamic section"),
         (changed(segment(DYNAMIC) + 16, &word(64)), "its dynamic section"),
         (changed(segment(DYNAMIC) + 32, &word(u64::MAX)), "its dynamic section"),
-        // It begins where what comes from the file ends, and zeros follow.
+        // It begins at the end of the file's part of the segment, where zeros follow.
         (changed(segment(LOAD) + 32, &program[segment(DYNAMIC) + 8..segment(DYNAMIC) + 16]), "its dynamic section"),
         (changed(segment(STACK), second_dynamic), "its dynamic section"),
-        // Two segments for one page: which of them the loader sees depends on their order.
+        // Two segments for one page: their order decides which one the loader sees.
         (changed(segment(STACK), load), "its dynamic section"),
         (changed(segment(LOAD) + 16, &word(0x10_0000)), "its dynamic section"),
         (changed(segment(NOTE) + 8, &word(u64::MAX)), "its notes"),
@@ -69,7 +68,7 @@ fn what_contradicts_itself_is_named() {
 }
 
 #[test]
-fn linkage_is_that_of_a_native_program_and_never_a_part_of_it() {
+fn damaged_native_program_yields_no_partial_linkage() {
     let linkage_of = |bytes: &[u8]| {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(bytes).unwrap();
@@ -93,8 +92,8 @@ fn linkage_is_that_of_a_native_program_and_never_a_part_of_it() {
 }
 
 #[test]
-fn as_many_headers_are_read_as_the_limits_say() {
-    // The headers lie behind the file: zeros, which say nothing.
+fn header_counts_are_bounded() {
+    // The headers are beyond the file's content and read as zeros.
     let behind = |recipe: Recipe, headers: usize| {
         let mut bytes = recipe.make();
         let at = bytes.len();
@@ -107,13 +106,13 @@ fn as_many_headers_are_read_as_the_limits_say() {
         bytes[44..46].copy_from_slice(&count.to_le_bytes());
         executable(&bytes).damage
     };
-    // 64 KiB of them.
+    // 64 KiB of entries.
     assert_eq!(segments(2048), [""; 0]);
     assert_eq!(segments(2049), ["its program headers"]);
     let sections = |count: usize| {
         let (mut bytes, at) = behind(Recipe::program(), count * 64);
         bytes[40..48].copy_from_slice(&word(at as u64));
-        // The second is said to hold the names.
+        // The header names the second section as the one with the names.
         bytes[62] = 1;
         // A count that has no room in the header is the size of the first section (elf(5),
         // e_shnum).
@@ -142,7 +141,7 @@ fn dynamic_strings_are_searched_up_to_their_limit() {
     let damage = |size: u64| {
         let mut bytes = Recipe { strings: vec![], ..Recipe::program() }.make();
         let at = u64::from_le_bytes(bytes[segment(DYNAMIC) + 8..segment(DYNAMIC) + 16].try_into().unwrap()) as usize;
-        // Behind the entry with the place of the strings stands the one with their size.
+        // The entry after the address of the strings has their size.
         assert_eq!(bytes[at + 16..at + 24], word(10));
         bytes[at + 24..at + 32].copy_from_slice(&word(size));
         executable(&bytes).damage
@@ -152,8 +151,8 @@ fn dynamic_strings_are_searched_up_to_their_limit() {
 }
 
 #[test]
-fn a_dynamic_section_is_read_up_to_its_limit() {
-    // Of 16 bytes each: these, two strings, where the strings are, how long they are, and the end.
+fn dynamic_section_is_bounded() {
+    // Entries of 16 bytes: these, two strings, the address and size of the strings, the end.
     let damage = |entries: usize| {
         const DEBUG: u64 = 21;
         executable(&Recipe { values: vec![(DEBUG, 0); entries - 5], ..Recipe::program() }.make()).damage
@@ -173,7 +172,7 @@ fn libraries_of_every_kind_are_counted_together() {
 }
 
 #[test]
-fn no_damaged_byte_and_no_truncation_is_a_panic() {
+fn damaged_bytes_and_truncation_never_panic() {
     for (wide, little) in [(true, true), (true, false), (false, true), (false, false)] {
         let program = Recipe { wide, little, ..Recipe::program() }.make();
         for length in 0..program.len() {
@@ -190,7 +189,7 @@ fn no_damaged_byte_and_no_truncation_is_a_panic() {
 }
 
 #[test]
-fn no_damage_to_a_real_program_is_a_panic() {
+fn damaged_real_program_never_panics() {
     let directory = tempfile::tempdir().unwrap();
     let Some(path) = compile(directory.path(), "program", "int main(void) { return 0; }", &[]) else {
         return;

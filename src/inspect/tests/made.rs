@@ -26,7 +26,7 @@ pub(super) const AUDIT: u64 = 0x6fff_fefc;
 const FLAGS_1: u64 = 0x6fff_fffb;
 
 impl Recipe {
-    /// A program as a linker makes it for this machine, if it is one of 64 bits and little endian.
+    /// A native program, on a 64-bit little-endian machine.
     pub(super) fn program() -> Self {
         Self {
             wide: true,
@@ -151,7 +151,7 @@ fn every_class_and_byte_order_is_read() {
 }
 
 #[test]
-fn the_kind_is_told_from_type_loader_and_flags() {
+fn kind_follows_type_loader_and_flags() {
     let pie = vec![(FLAGS_1, 0x0800_0000)];
     for (kind, interpreter, values, expected) in [
         (1, None, vec![], ExecutableKind::Object),
@@ -170,7 +170,7 @@ fn the_kind_is_told_from_type_loader_and_flags() {
 }
 
 #[test]
-fn what_is_loaded_besides_the_needed_libraries_is_told() {
+fn auxiliary_libraries_are_listed() {
     let strings = vec![
         (SONAME, b"self.so".to_vec()),
         (RPATH, b"/one".to_vec()),
@@ -214,12 +214,12 @@ fn a_stack_is_executable_data_or_unstated() {
 }
 
 #[test]
-fn relocations_are_read_only_in_part_or_in_full() {
+fn relro_is_none_partial_or_full() {
     const BIND_NOW: u64 = 24;
     const FLAGS: u64 = 30;
     let relro = |values: Vec<(u64, u64)>, segment: u32| {
         let mut bytes = Recipe { values, ..Recipe::program() }.make();
-        // In place of what says how the stack is used.
+        // Replaces the header about the stack.
         bytes[64 + 4 * 56..64 + 4 * 56 + 4].copy_from_slice(&segment.to_le_bytes());
         executable(&bytes).relro
     };
@@ -237,7 +237,7 @@ fn relocations_are_read_only_in_part_or_in_full() {
 }
 
 #[test]
-fn only_what_has_neither_symbols_nor_debug_information_is_stripped() {
+fn stripped_means_neither_symbols_nor_debug_information() {
     let mut found = executable(&Recipe::program().make());
     for (symbols, debug_information) in [(true, false), (false, true), (true, true), (false, false)] {
         (found.symbols, found.debug_information) = (symbols, debug_information);
@@ -261,7 +261,7 @@ fn an_inspection_is_told_line_by_line() {
     }
     for (values, kind) in [
         (vec![], "shared library"),
-        // Its kind says already that it is static.
+        // The kind already says that it is static.
         (vec![(FLAGS_1, 0x0800_0000)], "static position-independent program"),
     ] {
         std::fs::write(&path, Recipe { interpreter: None, values, ..Recipe::program() }.make()).unwrap();

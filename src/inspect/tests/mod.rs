@@ -1,5 +1,4 @@
-//! Inspections of files that were made for it: by hand, by a C compiler, by Go, and by damaging one
-//! of these.
+//! Inspects test files: made by hand, by a C compiler, by Go, and by damaging one of these.
 
 mod compiled;
 mod files;
@@ -24,15 +23,15 @@ fn names(inspection: &Inspection) -> Vec<&'static str> {
     inspection.remarks.iter().map(Remark::code).collect()
 }
 
-/// For a test whose tool is not there: says so and lets it pass, unless the tools are required.
+/// Skips a test whose tool is missing, with a message, and fails it if the tools are required.
 fn skip(reason: &str) {
     let required = std::env::var_os("PORTCULLIS_REQUIRE_INTEROP").is_some_and(|value| value == "1");
     assert!(!required, "PORTCULLIS_REQUIRE_INTEROP=1, and {reason}");
-    // Not `eprint`, which the test runner keeps to itself when a test passes.
+    // Not `eprint`: the test runner captures it and shows it only for failed tests.
     let _ = writeln!(io::stderr(), "SKIPPED: {reason}");
 }
 
-/// What a tool prints; nothing if it is not there, or if it cannot do it on this machine.
+/// Returns a tool's output. `None` if the tool is missing or fails on this machine.
 fn output(command: &mut Command) -> Option<String> {
     match command.output() {
         Ok(output) if output.status.success() => Some(String::from_utf8(output.stdout).unwrap()),
