@@ -81,7 +81,9 @@ impl GoBuild {
         let header = bytes.piece(at, HEADER).map_err(|_| DAMAGED)?;
         match header.get(15) {
             Some(flags) if flags & INLINE != 0 => {}
-            Some(_) => return Err(Damage("its Go build information is from Go before 1.18, which this version does not read")),
+            Some(_) => {
+                return Err(Damage("its Go build information is from Go before 1.18, which this version does not read"));
+            }
             None => return Err(DAMAGED),
         }
         let (version, end) = string(bytes, at.saturating_add(HEADER as u64), VERSION_LIMIT)?;

@@ -24,10 +24,7 @@ pub enum Remark {
         limit: u64,
     },
     /// The path is a symbolic link.
-    #[error(
-        "the path is a symbolic link to {}, which can be changed to lead to another file",
-        Escaped::path(target)
-    )]
+    #[error("the path is a symbolic link to {}, which can be changed to lead to another file", Escaped::path(target))]
     Link {
         /// The target of the link.
         target: PathBuf,
@@ -81,9 +78,7 @@ pub enum Remark {
         libraries: usize,
     },
     /// The program may load libraries while it runs.
-    #[error(
-        "it can load libraries while it runs (it names dlopen or dlmopen), and the digest does not cover them"
-    )]
+    #[error("it can load libraries while it runs (it names dlopen or dlmopen), and the digest does not cover them")]
     LoadedLater,
     /// The file names a library that audits or filters others (`DT_AUDIT`, `DT_FILTER`).
     #[error("it loads a library that audits or filters others: {}", shown(library))]
@@ -92,10 +87,7 @@ pub enum Remark {
         library: OsString,
     },
     /// The file names a library by a relative path.
-    #[error(
-        "it names a library by a relative path, which depends on the working directory: {}",
-        shown(library)
-    )]
+    #[error("it names a library by a relative path, which depends on the working directory: {}", shown(library))]
     RelativeLibrary {
         /// The library.
         library: OsString,
@@ -127,10 +119,7 @@ pub enum Remark {
         exposure: Exposure,
     },
     /// A directory of the search path is relative.
-    #[error(
-        "its library search path \"{}\" is relative, which depends on the working directory",
-        shown(entry)
-    )]
+    #[error("its library search path \"{}\" is relative, which depends on the working directory", shown(entry))]
     SearchRelative {
         /// The entry of the search path. An empty one means the working directory.
         entry: OsString,
