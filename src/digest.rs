@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn either_case_is_read_and_lower_case_is_written() {
+    fn hex_parses_any_case_and_prints_lower() {
         let upper: Digest = ABC.to_uppercase().parse().unwrap();
         assert_eq!(upper, ABC.parse().unwrap());
         assert_eq!(upper.to_string(), ABC);
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interrupted_read_goes_on_and_a_failed_one_does_not_count_as_the_end() {
+    fn interrupted_read_continues_and_failed_read_fails() {
         struct Steps(Vec<io::Result<&'static [u8]>>);
         impl Read for Steps {
             fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {

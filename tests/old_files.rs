@@ -103,7 +103,7 @@ fn new_writer_continues_the_log() {
 
 /// The MACs of the uncovered records are in the format of the first release too.
 #[test]
-fn new_writer_continues_the_log_of_a_killed_host() {
+fn new_writer_continues_a_killed_hosts_log() {
     let directory = copies(&["killed/log", "killed/log.key"]);
     let trust = Trust::nothing().key(verifier(KILLED_KEY));
     let (report, _) = verified(directory.path(), &trust);

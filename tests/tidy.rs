@@ -246,7 +246,7 @@ fn verifying_needs_no_runtime_and_no_tls() {
 }
 
 #[test]
-fn plugin_verify_without_its_probe_needs_no_runtime_and_no_tls() {
+fn plugin_verify_without_probe_needs_no_runtime() {
     let with = tree(&["--package", "plugin-verify"]);
     let without = tree(&["--package", "plugin-verify", "--no-default-features"]);
     // ring, of which audit logs need Ed25519 and HMAC, is no TLS.

@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ca_is_taken_up_with_its_own_key_only() {
+    fn ca_loads_only_with_its_own_key() {
         let (one, other) = (ca("one"), ca("two"));
         let (pem, key) = (one.certificate().pem(), one.key().pem().as_bytes());
         assert_eq!(Ca::from_pem(pem.as_bytes(), key).unwrap().certificate(), one.certificate());
@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_who_may_not_sign_or_not_today_issues_anything() {
+    fn invalid_or_expired_ca_issues_nothing() {
         let ca = ca("CA");
         let seen = |change: &dyn Fn(&mut Inspection)| {
             let mut inspection = Inspection::of(ca.certificate()).unwrap();

@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn each_role_has_its_one_purpose_and_is_no_ca() {
+    fn each_role_has_one_purpose_without_ca() {
         let ca = ca(365);
         let request = request().allow_alternative_name("::1".parse().unwrap());
         let host = Inspection::of(HostIdentity::issue(&request, &ca).unwrap().certificate()).unwrap();

@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn serial_numbers_are_positive_of_full_length_and_new() {
+    fn serial_numbers_are_positive_full_length_and_unique() {
         let serials: std::collections::BTreeSet<_> = (0..200).map(|_| serial().unwrap()).collect();
         assert_eq!(serials.len(), 200);
         assert!(serials.iter().all(|serial| (0x40..0x80).contains(&serial[0])));

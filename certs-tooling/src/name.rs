@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn an_alternative_name_is_an_address_or_a_host_name() {
+    fn alternative_name_is_address_or_host() {
         for (text, shown) in [
             ("localhost", "localhost"),
             ("A-1.Example.org", "a-1.example.org"),

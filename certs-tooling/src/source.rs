@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_certificate_is_refused_with_what_is_wrong() {
+    fn malformed_certificate_is_refused_with_reason() {
         let malformed = |bytes: &[u8]| matches!(parse(bytes), Err(SourceError::Malformed { .. }));
         assert!(malformed(b"-----BEGIN CERTIFICATE-----\nMIIB"));
         assert!(malformed(b"-----BEGIN CERTIFICATE-----\n!!!!\n-----END CERTIFICATE-----\n"));

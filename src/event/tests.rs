@@ -117,7 +117,7 @@ fn every_event() -> Vec<Event> {
 }
 
 #[test]
-fn every_event_is_read_as_it_was_written_and_says_its_kind() {
+fn every_event_round_trips_with_its_kind() {
     for event in every_event() {
         let text = serde_json::to_string(&event).unwrap();
         assert!(text.starts_with(&format!("{{\"type\":\"{}\"", event.kind())), "{text}");
@@ -127,14 +127,14 @@ fn every_event_is_read_as_it_was_written_and_says_its_kind() {
 }
 
 #[test]
-fn a_verdict_is_told_in_the_word_that_stands_in_its_event() {
+fn verdict_text_matches_its_event() {
     for verdict in [VerificationVerdict::Allowed, VerificationVerdict::Refused, VerificationVerdict::Unchecked] {
         assert_eq!(serde_json::to_string(&verdict).unwrap(), format!("\"{verdict}\""));
     }
 }
 
 #[test]
-fn an_event_with_members_of_another_day_is_still_understood() {
+fn event_with_unknown_members_is_parsed() {
     let event: Event = serde_json::from_str(r#"{"type":"lost","records":2,"since":"yesterday"}"#).unwrap();
     assert_eq!(event, Event::Lost(RecordsLost { records: 2 }));
 }
@@ -167,7 +167,7 @@ fn foreign_text_is_escaped_and_cut() {
 }
 
 #[test]
-fn a_launch_is_named_by_sixteen_small_digits_and_nothing_else() {
+fn launch_id_has_sixteen_lower_hex_digits() {
     assert_eq!(launch_id().to_string(), "00c0ffee00c0ffee");
     assert_eq!(LaunchId::new(0xc0_ffee), "0000000000c0ffee".parse().unwrap());
     for wrong in ["", "c0ffee", "00C0FFEE00C0FFEE", "+0c0ffee00c0ffee", "00c0ffee00c0ffee0"] {

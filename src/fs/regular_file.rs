@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn open_file_does_not_block_and_closes_on_exec() {
+    fn opened_file_never_blocks_and_closes_on_exec() {
         let file = open_regular(&std::env::current_exe().unwrap(), Symlinks::Follow).unwrap();
         assert!(rustix::fs::fcntl_getfl(&file).unwrap().contains(OFlags::NONBLOCK));
         assert!(rustix::io::fcntl_getfd(&file).unwrap().contains(rustix::io::FdFlags::CLOEXEC));

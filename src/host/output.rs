@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_without_end_takes_no_more_than_its_bound() {
+    fn unterminated_line_uses_bounded_memory() {
         let mut lines = Lines { name: "stderr", pid: 1, line: Vec::new(), tail: Arc::default() };
         for _ in 0..100 {
             lines.take(&[b'x'; PIECE]);

@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_shown_on_one_line_whatever_they_are() {
+    fn names_are_displayed_on_one_line() {
         let listed =
             Services::Listed { names: vec!["a.B".into(), "c\n\u{202e}".into()], reflection: ReflectionVersion::V1 };
         assert_eq!(listed.to_string(), r"a.B, c\n\u{202e} (reflection v1)");

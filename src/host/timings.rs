@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_steps_are_shown_in_their_order_and_add_up() {
+    fn steps_are_displayed_in_order_and_add_up() {
         let millis = Duration::from_millis;
         let timings = Timings {
             process: millis(3),

@@ -82,7 +82,9 @@ impl GoBuild {
         match header.get(15) {
             Some(flags) if flags & INLINE != 0 => {}
             Some(_) => {
-                return Err(Damage("its Go build information is from Go before 1.18, which this version does not read"));
+                return Err(Damage(
+                    "its Go build information is from Go before 1.18, which this version does not read",
+                ));
             }
             None => return Err(DAMAGED),
         }

@@ -54,7 +54,7 @@ fn set_mode(path: &Path, mode: u32) {
 }
 
 #[test]
-fn the_default_is_a_sealed_image_with_the_digest_of_the_file() {
+fn default_image_is_sealed_with_file_digest() {
     let fixture = Fixture::new();
     let verified = fixture.policy().verify(&fixture.plugin).unwrap();
     assert_eq!(verified.digest(), fixture.digest);
@@ -70,7 +70,7 @@ fn an_empty_policy_allows_nothing() {
 }
 
 #[test]
-fn a_mismatch_names_the_digests_that_were_expected_and_the_actual_one() {
+fn mismatch_names_expected_and_actual_digests() {
     let fixture = Fixture::new();
     let others = [Digest::of(b"one"), Digest::of(b"two")];
     let policy = Policy::new().allow(others[0]).allow(others[1]);
@@ -83,7 +83,7 @@ fn a_mismatch_names_the_digests_that_were_expected_and_the_actual_one() {
 }
 
 #[test]
-fn a_refusal_lists_what_was_expected_and_who_was_silent() {
+fn refusal_lists_expected_digests_and_silent_sources() {
     let [one, two] = [Digest::of("one"), Digest::of("two")];
     let mismatch = Refusal::DigestMismatch { expected: vec![one, two], actual: Digest::of("three") };
     assert!(mismatch.to_string().contains(&format!("\n  expected {one}\n        or {two}\n  actual   ")), "{mismatch}");
@@ -109,7 +109,7 @@ fn nobody_can_change_a_sealed_image() {
 }
 
 #[test]
-fn only_regular_files_are_looked_at_and_nothing_blocks() {
+fn only_regular_files_are_inspected_without_blocking() {
     let fixture = Fixture::new();
     let fifo = fixture.directory.path().join("fifo");
     rustix::fs::mknodat(CWD, &fifo, FileType::Fifo, Mode::from_raw_mode(0o700), 0).unwrap();
@@ -128,7 +128,7 @@ fn only_regular_files_are_looked_at_and_nothing_blocks() {
 }
 
 #[test]
-fn a_fifo_that_takes_the_place_of_a_file_would_not_block() {
+fn fifo_swapped_in_does_not_block() {
     let fixture = Fixture::new();
     let program = PluginFile::open(&fixture.plugin, Policy::DEFAULT_SIZE_LIMIT).unwrap().file;
     assert!(rustix::fs::fcntl_getfl(&program).unwrap().contains(rustix::fs::OFlags::NONBLOCK));
@@ -143,7 +143,7 @@ fn a_missing_file_is_unchecked_not_refused() {
 }
 
 #[test]
-fn a_file_over_the_limit_is_refused_before_it_is_read() {
+fn oversized_file_is_refused_unread() {
     let fixture = Fixture::new();
     let sparse = fixture.directory.path().join("sparse");
     File::create(&sparse).unwrap().set_len(1 << 40).unwrap();
@@ -176,7 +176,7 @@ fn limits_are_those_that_are_documented() {
 }
 
 #[test]
-fn a_file_that_grows_while_it_is_copied_is_cut_off_at_the_limit() {
+fn growing_file_is_cut_at_the_limit() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("growing");
     fs::write(&path, [0; 10]).unwrap();
@@ -189,7 +189,7 @@ fn a_file_that_grows_while_it_is_copied_is_cut_off_at_the_limit() {
 }
 
 #[test]
-fn set_id_bits_and_missing_execute_permission_are_refused() {
+fn set_id_and_non_executable_files_are_refused() {
     let fixture = Fixture::new();
     for (mode, expected) in [
         (0o4755, Refusal::SetId { mode: 0o4755 }),
@@ -214,7 +214,7 @@ fn file_capabilities_are_refused() {
 }
 
 #[test]
-fn the_right_digest_does_not_make_a_script_or_an_empty_file_a_program() {
+fn matching_digest_does_not_allow_scripts() {
     let directory = tempfile::tempdir().unwrap();
     for (content, script) in [(&b"#!/bin/sh\nexit 0\n"[..], true), (b"", false)] {
         let path = directory.path().join("file");
@@ -245,7 +245,7 @@ fn a_cached_image_outlives_its_file() {
 }
 
 #[test]
-fn the_cache_keeps_its_budget_and_lets_go_of_the_least_recently_used() {
+fn cache_evicts_least_recently_used_over_budget() {
     let fixture = Fixture::new();
     let size = fs::metadata(&fixture.plugin).unwrap().len();
     let appended = |byte: u8| {
@@ -311,7 +311,7 @@ fn threads_that_want_the_same_image_share_one() {
 }
 
 #[test]
-fn a_private_copy_lies_in_a_directory_of_its_own_and_leaves_with_the_last_user() {
+fn private_copy_is_removed_with_its_last_user() {
     let fixture = Fixture::new();
     let parent = tempfile::tempdir().unwrap();
     let policy = fixture.policy().with_private_copy(parent.path());
@@ -330,7 +330,7 @@ fn a_private_copy_lies_in_a_directory_of_its_own_and_leaves_with_the_last_user()
 }
 
 #[test]
-fn a_private_copy_that_is_taken_off_the_disk_still_runs() {
+fn unlinked_private_copy_still_runs() {
     let fixture = Fixture::new();
     let parent = tempfile::tempdir().unwrap();
     let verified = fixture.policy().with_private_copy(parent.path()).verify(&fixture.plugin).unwrap();
@@ -340,7 +340,7 @@ fn a_private_copy_that_is_taken_off_the_disk_still_runs() {
 }
 
 #[test]
-fn a_private_copy_is_made_only_where_others_cannot_rename_it() {
+fn private_copy_needs_directory_others_cannot_rename() {
     let fixture = Fixture::new();
     let parent = tempfile::tempdir().unwrap();
     set_mode(parent.path(), 0o777);
@@ -362,7 +362,7 @@ fn a_copy_whose_place_was_taken_is_noticed() {
 }
 
 #[test]
-fn a_pinned_file_may_be_written_by_nobody_else() {
+fn pinned_file_must_not_be_writable_by_others() {
     let fixture = Fixture::new();
     let policy = fixture.policy().dangerous_with_pinned_fd();
     set_mode(&fixture.plugin, 0o755);

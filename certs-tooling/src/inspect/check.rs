@@ -103,7 +103,7 @@ mod tests {
     const ECDSA_WITH_SHA256: &[u8] = b"\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02";
 
     #[test]
-    fn a_signature_is_of_whole_bytes_and_by_the_algorithm_under_it() {
+    fn signature_needs_whole_bytes_and_known_algorithm() {
         assert_eq!(signed(|_| {}, 0), SelfSigned::Yes);
         assert_eq!(signed(|_| {}, 1), SelfSigned::Refuted);
         let says_sha384 = |body: &mut Vec<u8>| {

@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_is_cut_or_changed_is_refused_or_said_without_a_panic() {
+    fn damaged_certificate_never_panics() {
         let certificate = certificate();
         let der = certificate.der().to_vec();
         let body = parse(&certificate).unwrap().tbs_certificate.as_ref().len();
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn dates_are_judged_by_the_clock_that_was_given() {
+    fn dates_are_checked_against_the_given_clock() {
         let certificate = certificate();
         let seen = Inspection::of(&certificate).unwrap();
         let second = std::time::Duration::from_secs(1);

@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_is_not_mistaken_for_more_than_one() {
+    fn one_value_is_not_read_as_several() {
         for (bytes, shown) in [
             (&b"kv"[..], "kv"),
             (b"x, O=HashiCorp", "\"x, O=HashiCorp\""),

@@ -29,7 +29,7 @@ fn modes_do_not_depend_on_the_umask() {
 }
 
 #[test]
-fn a_disk_that_fills_up_is_left_as_it_was() {
+fn full_disk_leaves_no_partial_file() {
     let place = directory();
     let run = |limit: &str| {
         // The limit on the size of a file is a disk that is full in the middle of one. Its signal
@@ -54,7 +54,7 @@ fn a_disk_that_fills_up_is_left_as_it_was() {
 }
 
 #[test]
-fn a_ca_whose_key_others_may_read_issues_nothing() {
+fn ca_with_exposed_key_issues_nothing() {
     let place = directory();
     let made = certs_tooling(place.path()).args(["ca", "new", "--out", "pki"]).output().unwrap();
     assert!(made.status.success(), "{}", stderr(&made));

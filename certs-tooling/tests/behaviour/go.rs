@@ -12,7 +12,7 @@ use super::{directory, profile, skip, stderr, x509};
 const SUBJECT_KEY_IDENTIFIER: &str = "2.5.29.14";
 
 #[test]
-fn go_writes_the_certificate_of_go_plugin_as_we_do_and_accepts_ours() {
+fn go_agrees_on_the_go_plugin_certificate() {
     if !Command::new("go").arg("version").stdout(Stdio::null()).status().is_ok_and(|status| status.success()) {
         return skip("there is no go");
     }

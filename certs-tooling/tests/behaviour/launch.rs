@@ -139,7 +139,7 @@ impl ServerCertVerifier for Pin {
 }
 
 #[test]
-fn the_profile_of_a_launch_is_the_runtimes_own() {
+fn launch_profile_matches_the_runtime() {
     let host = AutoMtls::generate(Profile::Portcullis).unwrap();
     let launched = Launched::new(&host);
     assert_eq!(profile(host.certificate()), profile(&launched.certificate));
@@ -150,7 +150,7 @@ fn the_profile_of_a_launch_is_the_runtimes_own() {
 }
 
 #[test]
-fn a_plugin_talks_to_the_owner_of_the_certificate_and_to_nobody_else() {
+fn plugin_serves_only_the_certificate_owner() {
     let host = AutoMtls::generate(Profile::Portcullis).unwrap();
     let launched = Launched::new(&host);
     let stranger = AutoMtls::generate(Profile::Portcullis).unwrap();

@@ -96,7 +96,7 @@ fn openssl_refuses_what_an_identity_signed() {
 }
 
 #[test]
-fn openssl_reads_each_key_and_finds_it_in_the_certificate() {
+fn openssl_matches_each_key_to_its_certificate() {
     let Some(place) = place() else { return };
     let keys = |directory: &Path, name: &str| {
         let key = openssl(directory, &["pkey", "-in", &format!("{name}-key.pem"), "-pubout"]);
@@ -201,7 +201,7 @@ fn certificates_of_openssl_are_read() {
 }
 
 #[test]
-fn what_is_wrong_with_certificates_of_openssl_is_remarked() {
+fn openssl_certificate_faults_are_reported() {
     let Some(place) = place() else { return };
     let leaf = ["-newkey", "ed25519", "-addext", "basicConstraints=critical,CA:FALSE"];
     assert_eq!(made_by_openssl(place.path(), &leaf).remarks, [Remark::NoAlternativeName]);

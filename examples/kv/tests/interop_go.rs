@@ -281,7 +281,7 @@ fn our_host_gets_not_found_from_go_plugin() {
 }
 
 #[test]
-fn our_host_and_a_go_plugin_exchange_several_mib() {
+fn our_host_and_go_plugin_exchange_several_mib() {
     let Some(go) = peers() else { return };
     let place = Place::new();
     let value = support::binary(SEVERAL_MIB);

@@ -90,7 +90,7 @@ fn our_host_drives_a_python_plugin() {
 }
 
 #[test]
-fn our_host_and_a_python_plugin_exchange_several_mib() {
+fn our_host_and_python_plugin_exchange_several_mib() {
     let Some(python) = peer() else { return };
     let place = Place::new();
     let value = support::binary(6 * 1024 * 1024);

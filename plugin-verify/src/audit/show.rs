@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_bounded_in_number_and_size_and_says_so() {
+    fn kept_output_is_bounded_and_marked() {
         let small = record("x");
         assert_eq!(kept(Some(3), 5, &small), (3, false));
         assert_eq!(kept(Some(7), 5, &small), (5, false));
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_readers_of_json_cannot_read_is_shown_as_text() {
+    fn record_with_unreadable_number_is_displayed_as_text() {
         let body = record("x").line().replacen(r#""x""#, r#""x","n":1e999999"#, 1);
         let body = body.rsplit_once(r#","hash""#).unwrap().0;
         let line = format!(r#"{body},"hash":"{}"}}"#, Digest::of(body));

@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_added_up_and_the_heaviest_come_first() {
+    fn overflow_is_summed_and_heaviest_come_first() {
         let mut counts = TopN::<u32, u64, 3>::default();
         for key in [5, 1, 1, 3, 3, 3, 7, 8, 1] {
             *counts.entry(key) += 1;

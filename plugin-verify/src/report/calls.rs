@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_duration_is_read_back_to_within_three_percent() {
+    fn duration_round_trips_within_three_percent() {
         for micros in (0..5000).chain((0..64).map(|bit| 1 << bit)).chain([u64::MAX, u64::MAX - 1, 123_456_789]) {
             let read = largest(class(micros));
             assert!(read >= micros && read - micros <= micros / 32, "{micros}: {read}");

@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_launches_are_let_go_of_and_still_counted() {
+    fn dropped_oldest_launches_are_still_counted() {
         let mut launches = Launches::default();
         for number in 0..FOLLOWED_LAUNCHES + 10 {
             launches.take(number as u64, "now", &launch(number));

@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_of_any_length_has_few_slots_and_nothing_is_lost() {
+    fn timeline_slots_are_bounded_and_lose_nothing() {
         let year_9999 = 253_402_300_799_999_999;
         for times in [&[][..], &[5], &[7 * HOUR, 3, 5 * DAY], &[0, year_9999], &[year_9999, 1, 2 * SECOND]] {
             let timeline = counted(times);

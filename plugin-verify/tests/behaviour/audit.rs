@@ -103,7 +103,7 @@ fn a_log_of_another_key_is_refused() {
 }
 
 #[test]
-fn a_log_that_was_cut_short_is_found_by_a_checkpoint() {
+fn checkpoint_reveals_truncated_log() {
     let kept = Kept::new();
     let text = fs::read_to_string(kept.file("log")).unwrap();
     let lines: Vec<_> = text.split_inclusive('\n').collect();
@@ -140,7 +140,7 @@ fn records_that_nobody_vouches_for_are_refused() {
 }
 
 #[test]
-fn what_is_no_log_is_not_intact_and_what_cannot_be_read_is_no_verdict() {
+fn non_log_is_refused_and_unreadable_log_fails() {
     let kept = Kept::new();
     fs::write(kept.file("empty"), "").unwrap();
     fs::write(kept.file("junk"), "junk\n").unwrap();
@@ -192,7 +192,7 @@ fn the_records_that_are_asked_for_are_shown() {
 }
 
 #[test]
-fn a_third_party_checks_a_proof_without_the_log() {
+fn proof_verifies_without_the_log() {
     let kept = Kept::new();
     let third = directory();
     let check = |proof: &[u8], extra: &str| {
@@ -224,7 +224,7 @@ fn a_third_party_checks_a_proof_without_the_log() {
 }
 
 #[test]
-fn a_value_is_found_by_who_has_the_secrets() {
+fn value_is_found_with_the_secrets() {
     let kept = Kept::new();
     let key = LogKey::read(kept.file("log.key")).unwrap();
     let output = kept.run("hash --key log.key value");

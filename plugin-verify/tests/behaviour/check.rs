@@ -13,7 +13,7 @@ fn assert_verdict(output: &Output, exit: i32, expected: &str) {
 }
 
 #[test]
-fn a_program_with_the_digest_that_sha256sum_computed_is_verified() {
+fn program_verifies_with_digest_of_sha256sum() {
     let fixture = Fixture::new();
     let output = fixture.check().arg("plugin").output().unwrap();
     let size = fs::metadata(&fixture.plugin).unwrap().len();
@@ -36,7 +36,7 @@ fn a_program_with_one_bit_changed_is_refused() {
 }
 
 #[test]
-fn a_private_copy_is_named_in_the_verdict_and_gone_afterwards() {
+fn private_copy_is_reported_and_removed() {
     let fixture = Fixture::new();
     let copies = directory();
     let output = fixture.check().arg("--private-copy").arg(copies.path()).arg("plugin").output().unwrap();
@@ -55,7 +55,7 @@ fn a_refused_private_copy_is_gone_too() {
 }
 
 #[test]
-fn names_that_are_not_utf8_are_found_and_shown_escaped() {
+fn non_utf8_names_are_found_and_escaped() {
     let name = OsStr::from_bytes(b"pl\xffgin");
     let fixture = Fixture::named(name);
     let copies = fixture.path().join(OsStr::from_bytes(b"c\xffpies"));
@@ -65,7 +65,7 @@ fn names_that_are_not_utf8_are_found_and_shown_escaped() {
 }
 
 #[test]
-fn a_name_can_neither_move_the_cursor_nor_forge_a_verdict() {
+fn displayed_name_cannot_forge_terminal_output() {
     let name = "\u{1b}[2J\nplugin: OK\n";
     let escaped = r"\u{1b}[2J\nplugin: OK\n";
     let fixture = Fixture::named(name);
@@ -87,7 +87,7 @@ fn a_name_can_neither_move_the_cursor_nor_forge_a_verdict() {
 }
 
 #[test]
-fn the_name_of_a_missing_directory_for_copies_cannot_reach_the_terminal() {
+fn missing_copies_directory_is_displayed_escaped() {
     let fixture = Fixture::new();
     let output = fixture.check().args(["--private-copy", "\u{1b}[2J\nplugin: OK", "plugin"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
@@ -96,7 +96,7 @@ fn the_name_of_a_missing_directory_for_copies_cannot_reach_the_terminal() {
 }
 
 #[test]
-fn a_fifo_is_refused_without_waiting_for_a_writer() {
+fn fifo_is_refused_without_blocking() {
     let fixture = Fixture::new();
     assert!(Command::new("mkfifo").args(["-m", "755", "fifo"]).current_dir(fixture.path()).status().unwrap().success());
     let output = fixture.check().arg("fifo").output().unwrap();
@@ -104,7 +104,7 @@ fn a_fifo_is_refused_without_waiting_for_a_writer() {
 }
 
 #[test]
-fn a_sparse_file_of_a_tebibyte_is_refused_before_anything_is_copied() {
+fn sparse_tebibyte_file_is_refused_uncopied() {
     let fixture = Fixture::new();
     if let Err(error) = File::options().write(true).open(&fixture.plugin).unwrap().set_len(1 << 40) {
         return skipped(format_args!("this file system holds no file of 1 TiB: {error}"));
@@ -138,7 +138,7 @@ fn a_refusal_says_what_to_do() {
 }
 
 #[test]
-fn a_digest_that_is_not_text_is_a_usage_error() {
+fn non_text_digest_is_a_usage_error() {
     let digest = OsStr::from_bytes(b"\xff\x1b[2J");
     let output = plugin_verify(directory().path(), "check").arg("--sha256").arg(digest).arg("plugin").output().unwrap();
     assert_eq!(output.status.code(), Some(2));
@@ -146,7 +146,7 @@ fn a_digest_that_is_not_text_is_a_usage_error() {
 }
 
 #[test]
-fn each_file_gets_the_verdict_on_its_own_bytes_and_the_worst_is_the_exit_status() {
+fn worst_verdict_is_the_exit_status() {
     let fixture = Fixture::new();
     let other = fixture.path().join("other");
     fs::copy(&fixture.plugin, &other).unwrap();
@@ -170,7 +170,7 @@ fn each_file_gets_the_verdict_on_its_own_bytes_and_the_worst_is_the_exit_status(
 }
 
 #[test]
-fn a_verdict_on_the_last_file_counts_when_the_reader_went_away() {
+fn last_verdict_counts_despite_closed_pipe() {
     let fixture = Fixture::new();
     fs::write(fixture.path().join("other"), "tampered").unwrap();
     let (reader, writer) = std::io::pipe().unwrap();
@@ -180,7 +180,7 @@ fn a_verdict_on_the_last_file_counts_when_the_reader_went_away() {
 }
 
 #[test]
-fn a_list_of_sha256sum_says_which_digest_each_file_must_have() {
+fn sha256sum_list_gives_each_required_digest() {
     let fixture = Fixture::new();
     fs::create_dir(fixture.path().join("bin")).unwrap();
     fs::copy(&fixture.plugin, fixture.path().join("bin/a\nb")).unwrap();
@@ -203,7 +203,7 @@ fn a_list_of_sha256sum_says_which_digest_each_file_must_have() {
 }
 
 #[test]
-fn the_document_of_a_check_has_an_entry_for_each_file() {
+fn check_document_has_an_entry_per_file() {
     let fixture = Fixture::new();
     fs::write(fixture.path().join("other"), "tampered").unwrap();
     fs::set_permissions(fixture.path().join("other"), Permissions::from_mode(0o755)).unwrap();
@@ -222,7 +222,7 @@ fn the_document_of_a_check_has_an_entry_for_each_file() {
 }
 
 #[test]
-fn a_name_that_is_relative_to_a_plugin_directory_is_shown_with_it() {
+fn relative_name_is_displayed_with_plugin_directory() {
     let fixture = Fixture::new();
     let installed = fixture.path().canonicalize().unwrap().join("installed");
     fs::create_dir(&installed).unwrap();

@@ -57,7 +57,7 @@ fn sha256sum<A: AsRef<OsStr>>(directory: &Path, arguments: &[A]) -> Output {
 }
 
 #[test]
-fn awkward_names_are_printed_byte_for_byte_as_sha256sum_prints_them() {
+fn awkward_names_are_printed_like_sha256sum() {
     let (directory, names) = awkward();
     for name in names {
         let theirs = sha256sum(directory.path(), &[OsStr::new("--"), &name]).stdout;
@@ -83,7 +83,7 @@ fn sha256sum_accepts_what_is_printed() {
 }
 
 #[test]
-fn standard_input_is_read_to_its_end_and_is_empty_afterwards() {
+fn stdin_is_read_once_to_its_end() {
     let directory = directory();
     fs::write(directory.path().join("input"), "some input\n").unwrap();
     let with_input = |mut command: Command| {
@@ -122,7 +122,7 @@ fn a_file_larger_than_the_memory_is_read() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_does_not_keep_the_others_from_being_printed() {
+fn unreadable_file_does_not_stop_other_output() {
     let directory = directory();
     fs::write(directory.path().join("abc"), "abc").unwrap();
     // Opens, and cannot be read: nothing is mapped at address zero.
@@ -133,14 +133,14 @@ fn a_file_that_cannot_be_read_does_not_keep_the_others_from_being_printed() {
 }
 
 #[test]
-fn a_name_in_a_complaint_cannot_reach_the_terminal() {
+fn name_in_a_warning_is_escaped() {
     let name = OsStr::from_bytes(b"\x1b[2J\xff\nabc: OK");
     let output = plugin_verify(directory().path(), "digest").arg(name).stdin(Stdio::null()).output().unwrap();
     assert_eq!(stderr(&output), "plugin-verify: \\u{1b}[2J\\xff\\nabc: OK: No such file or directory (os error 2)\n");
 }
 
 #[test]
-fn many_files_are_printed_in_the_order_in_which_they_were_named() {
+fn files_are_printed_in_the_given_order() {
     let directory = directory();
     let names: Vec<String> = (0..200).rev().map(|number| format!("file-{number}")).collect();
     for (number, name) in names.iter().enumerate() {
@@ -153,7 +153,7 @@ fn many_files_are_printed_in_the_order_in_which_they_were_named() {
 }
 
 #[test]
-fn what_was_computed_is_printed_while_later_input_is_awaited() {
+fn results_are_printed_before_later_input() {
     let directory = directory();
     fs::write(directory.path().join("abc"), "abc").unwrap();
     let mut child = plugin_verify(directory.path(), "digest")
@@ -171,7 +171,7 @@ fn what_was_computed_is_printed_while_later_input_is_awaited() {
 }
 
 #[test]
-fn a_closed_pipe_ends_it_before_standard_input_is_awaited() {
+fn closed_pipe_ends_before_stdin_is_read() {
     let directory = directory();
     fs::write(directory.path().join("abc"), "abc").unwrap();
     let (reader, writer) = std::io::pipe().unwrap();
@@ -185,7 +185,7 @@ fn a_closed_pipe_ends_it_before_standard_input_is_awaited() {
 }
 
 #[test]
-fn the_progress_of_a_long_computation_is_shown_on_a_terminal_only() {
+fn progress_is_shown_only_on_a_terminal() {
     let directory = directory();
     assert!(Command::new("mkfifo").arg("fifo").current_dir(directory.path()).status().unwrap().success());
     let run = |redirection: &str| {

@@ -66,7 +66,7 @@ fn the_document_has_a_stable_shape() {
 }
 
 #[test]
-fn the_table_has_the_same_findings_and_a_verdict() {
+fn table_matches_findings_and_has_a_verdict() {
     let place = directory();
     let output = plugin_verify(place.path(), "doctor").output().unwrap();
     let table = stdout(&output);
@@ -77,7 +77,7 @@ fn the_table_has_the_same_findings_and_a_verdict() {
 }
 
 #[test]
-fn a_machine_that_does_not_execute_memory_lacks_something() {
+fn machine_without_memory_execution_lacks_a_guarantee() {
     let fixture = Fixture::new();
     let Some(machine) = Machine::without_executable_memory(&fixture) else { return };
     let output = machine.run(r#"exec "$PLUGIN_VERIFY" doctor --json"#);
@@ -90,7 +90,7 @@ fn a_machine_that_does_not_execute_memory_lacks_something() {
 }
 
 #[test]
-fn a_directory_on_a_noexec_mount_holds_no_plugins() {
+fn plugin_directory_on_noexec_mount_is_reported() {
     let fixture = Fixture::new();
     let Some(machine) = Machine::with_noexec_mount(&fixture) else { return };
     let output = machine.run(r#"exec "$PLUGIN_VERIFY" doctor --directory mount --json"#);
@@ -100,7 +100,7 @@ fn a_directory_on_a_noexec_mount_holds_no_plugins() {
 }
 
 #[test]
-fn private_copies_need_a_mount_that_programs_run_from_only_where_they_are_required() {
+fn noexec_matters_only_for_required_private_copies() {
     let fixture = Fixture::new();
     let Some(machine) = Machine::with_noexec_mount(&fixture) else { return };
     let examined = |options: &str| {

@@ -73,7 +73,7 @@ fn copy_program(program: &str, to: &Path) {
 }
 
 #[test]
-fn the_program_takes_the_place_of_the_process_and_ends_as_it_ends() {
+fn program_replaces_the_process_and_its_status() {
     let shell = Shell::new();
     let arguments = ["--json", "--", "-h", "two words"];
     let child = shell
@@ -92,7 +92,7 @@ fn the_program_takes_the_place_of_the_process_and_ends_as_it_ends() {
 }
 
 #[test]
-fn a_signal_that_ends_the_program_ends_the_process() {
+fn fatal_signal_ends_the_process() {
     let status = Shell::new().exec(&[], "kill -KILL $$").status().unwrap();
     assert_eq!(status.signal(), Some(9));
 }
@@ -135,7 +135,7 @@ fn nothing_else_reaches_the_program() {
 }
 
 #[test]
-fn the_environment_passes_but_for_loader_variables_which_are_named() {
+fn environment_passes_without_loader_variables() {
     let output = Shell::new()
         .exec(&[], r#"echo "$COOKIE $PLUGIN_CLIENT_CERT ${LD_LIBRARY_PATH-none} ${BASH_ENV-none}""#)
         .envs([("COOKIE", "hello"), ("PLUGIN_CLIENT_CERT", "pem"), ("LD_LIBRARY_PATH", "/x"), ("BASH_ENV", "/x")])
@@ -150,7 +150,7 @@ fn the_environment_passes_but_for_loader_variables_which_are_named() {
 }
 
 #[test]
-fn a_private_copy_is_off_the_disk_when_it_runs() {
+fn private_copy_is_unlinked_when_it_runs() {
     let shell = Shell::new();
     fs::create_dir(shell.path().join("copies")).unwrap();
     let output = shell.exec(&["--private-copy", "copies"], "echo copies/*").output().unwrap();
@@ -158,7 +158,7 @@ fn a_private_copy_is_off_the_disk_when_it_runs() {
 }
 
 #[test]
-fn a_refused_file_does_not_run_and_nothing_is_on_standard_output() {
+fn refused_file_does_not_run_or_print() {
     let shell = Shell::new();
     copy_program("/bin/echo", &shell.plugin);
     let output = shell.exec(&[], "").output().unwrap();
@@ -167,7 +167,7 @@ fn a_refused_file_does_not_run_and_nothing_is_on_standard_output() {
 }
 
 #[test]
-fn a_failure_is_one_document_where_that_was_asked_for() {
+fn failure_with_json_is_one_document() {
     let shell = Shell::new();
     let document = |digest: &str, exit: i32| -> Value {
         let output =
@@ -185,7 +185,7 @@ fn a_failure_is_one_document_where_that_was_asked_for() {
 }
 
 #[test]
-fn what_cannot_be_executed_is_no_success_even_if_nobody_listens() {
+fn failed_execution_fails_even_with_closed_output() {
     let shell = Shell::new();
     let Some(sha256) = shell.without_loader() else { return };
     let (reader, closed) = std::io::pipe().unwrap();

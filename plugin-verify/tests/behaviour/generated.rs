@@ -45,7 +45,7 @@ fn bash_completes_verbs_below_verbs_and_options() {
 }
 
 #[test]
-fn every_shell_can_parse_its_script_and_finds_every_verb_in_it() {
+fn completion_scripts_parse_and_list_every_verb() {
     let place = directory();
     for (shell, check) in [
         ("bash", &["bash", "-n"][..]),
@@ -98,7 +98,7 @@ fn every_verb_has_a_page_that_man_renders() {
 }
 
 #[test]
-fn a_page_that_cannot_be_written_is_no_success() {
+fn unwritable_page_is_a_failure() {
     let output = plugin_verify(directory().path(), "man").args(["--out", "missing"]).output().unwrap();
     assert_eq!((stdout(&output), output.status.code()), ("", Some(2)), "{output:?}");
 }

@@ -24,7 +24,7 @@ fn warnings(file: &Value) -> Vec<&str> {
 }
 
 #[test]
-fn a_program_is_told_in_lines_under_its_name() {
+fn program_is_described_under_its_name() {
     let fixture = Fixture::new();
     let output = inspect(&fixture, &["plugin"]);
     assert_eq!((stderr(&output), output.status.code()), ("", Some(0)));
@@ -37,7 +37,7 @@ fn a_program_is_told_in_lines_under_its_name() {
 }
 
 #[test]
-fn several_files_are_one_document_with_the_same_facts() {
+fn several_files_make_one_document() {
     let fixture = Fixture::new();
     fs::write(fixture.path().join("notes"), "text").unwrap();
     let output = inspect(&fixture, &["--json", "plugin", "notes", "missing"]);
@@ -76,7 +76,7 @@ fn text_and_json_warn_of_the_same() {
 }
 
 #[test]
-fn a_fifo_does_not_block_and_the_others_are_still_told() {
+fn fifo_does_not_block_other_files() {
     let fixture = Fixture::new();
     assert!(Command::new("mkfifo").arg(fixture.path().join("fifo")).status().unwrap().success());
     let output = inspect(&fixture, &["fifo", "plugin"]);

@@ -119,7 +119,7 @@ fn command(place: &TempDir, line: &str) -> Command {
 }
 
 #[test]
-fn every_failure_is_one_document_with_the_verb_and_the_outcome() {
+fn every_failure_document_has_verb_and_outcome() {
     let fixture = fixture();
     let is_built = |line: &str| cfg!(feature = "report") || !line.starts_with("audit report");
     for (line, exit) in FAILURES.iter().filter(|(line, _)| is_built(line)) {
@@ -148,7 +148,7 @@ fn every_verb_is_among_them() {
 }
 
 #[test]
-fn a_document_that_is_lost_is_no_success_and_one_that_nobody_reads_changes_no_outcome() {
+fn lost_document_fails_and_broken_pipe_does_not() {
     let fixture = Fixture::new();
     for (line, exit) in
         [("digest plugin", 0), ("lock add plugin", 0), ("lock verify plugin", 0), ("completions bash", 0), ("man", 0)]

@@ -59,7 +59,7 @@ fn verified(place: &Path, public: &str, signature: &str) -> TrustedComment {
 }
 
 #[test]
-fn a_new_key_is_this_users_alone_and_is_never_overwritten() {
+fn new_key_is_private_and_never_overwritten() {
     let place = unencrypted();
     let mode = |name: &str| fs::metadata(place.path().join(name)).unwrap().permissions().mode() & 0o7777;
     assert_eq!((mode("r.key"), mode("r.pub")), (0o600, 0o644));
@@ -102,7 +102,7 @@ fn minisign_signs_with_a_key_of_ours() {
 }
 
 #[test]
-fn keys_of_minisign_sign_and_what_it_signs_is_verified() {
+fn minisign_keys_and_signatures_interoperate() {
     for (option, password) in [(&["-W"][..], ""), (&[], "pässword\npässword\n")] {
         let place = directory();
         fs::write(place.path().join("m"), MESSAGE).unwrap();
@@ -133,7 +133,7 @@ fn a_legacy_signature_of_minisign_is_refused() {
 }
 
 #[test]
-fn the_id_of_a_key_is_printed_as_minisign_prints_it() {
+fn key_id_is_printed_like_minisign() {
     let place = unencrypted();
     let id = PublicKey::read(place.path().join("r.pub")).unwrap().id();
     assert!(fs::read_to_string(place.path().join("r.pub")).unwrap().contains(&id.to_string()));
@@ -146,7 +146,7 @@ fn the_id_of_a_key_is_printed_as_minisign_prints_it() {
 }
 
 #[test]
-fn a_password_is_asked_for_twice_on_the_terminal() {
+fn new_password_is_asked_for_twice() {
     let keygen = format!("{} keygen --out t", env!("CARGO_BIN_EXE_plugin-verify"));
     let place = directory();
     let typed = |input: &str| run(place.path(), "script", &["-qec", &keygen, "/dev/null"], input);
@@ -180,7 +180,7 @@ fn without_a_terminal_a_password_must_be_named() {
 }
 
 #[test]
-fn a_wrong_password_and_an_exposed_key_are_refused_by_name() {
+fn wrong_password_and_exposed_key_are_named() {
     let place = with_key(&["--password-file", "password"]);
     let sign = |input: &str| {
         let arguments = ["sign", "--key", "r.key", "--password-file", "-", "m"];
@@ -196,7 +196,7 @@ fn a_wrong_password_and_an_exposed_key_are_refused_by_name() {
 }
 
 #[test]
-fn a_signature_is_replaced_by_force_only_and_the_other_files_are_signed() {
+fn existing_signature_is_replaced_only_by_force() {
     let place = unencrypted();
     let target = place.path().join("m.minisig");
     fs::write(place.path().join("n"), "another").unwrap();
@@ -214,7 +214,7 @@ fn a_signature_is_replaced_by_force_only_and_the_other_files_are_signed() {
 }
 
 #[test]
-fn the_document_of_a_signing_says_what_became_of_each_file() {
+fn signing_document_has_an_outcome_per_file() {
     let place = unencrypted();
     let hostile = "\u{1b}[2J\nm";
     let output = plugin_verify(place.path(), "sign").args(["--json", "--key", "r.key", "m", hostile]).output().unwrap();

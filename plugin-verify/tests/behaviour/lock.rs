@@ -45,7 +45,7 @@ fn rebuild(plugin: &Path) {
 }
 
 #[test]
-fn what_is_agreed_to_is_what_check_accepts_and_sha256sum_computes() {
+fn lock_check_and_sha256sum_agree() {
     let fixture = Fixture::new();
     let added = succeeded(lock(fixture.path(), &["add", "plugin"]));
     assert!(stdout(&added).contains(&format!(" sha256 {}\n", fixture.sha256)), "{added:?}");
@@ -65,7 +65,7 @@ fn what_is_agreed_to_is_what_check_accepts_and_sha256sum_computes() {
 }
 
 #[test]
-fn a_lock_file_comes_into_being_by_agreement_only() {
+fn lock_file_is_created_only_by_adding() {
     let fixture = Fixture::new();
     for arguments in [&["update", "plugin"][..], &["remove", "plugin"], &["verify", "plugin"]] {
         let output = lock(fixture.path(), arguments);
@@ -79,7 +79,7 @@ fn a_lock_file_comes_into_being_by_agreement_only() {
 }
 
 #[test]
-fn a_download_is_agreed_to_only_with_the_digest_that_was_published() {
+fn download_is_locked_only_with_published_digest() {
     let fixture = Fixture::new();
     fs::write(fixture.path().join("SUMS"), format!("{}  plugin\n", fixture.sha256)).unwrap();
     rebuild(&fixture.plugin);
@@ -94,7 +94,7 @@ fn a_download_is_agreed_to_only_with_the_digest_that_was_published() {
 }
 
 #[test]
-fn a_signed_manifest_says_what_it_is_and_its_signer_stays() {
+fn signed_manifest_keeps_identity_and_signer() {
     let fixture = Fixture::new();
     let place = fixture.path();
     keys(place, &["ours", "other"]);
@@ -120,7 +120,7 @@ fn a_signed_manifest_says_what_it_is_and_its_signer_stays() {
 }
 
 #[test]
-fn a_directory_is_agreed_to_by_its_manifest_when_every_file_is_right() {
+fn bundle_is_locked_after_every_file_matches() {
     let fixture = Fixture::new();
     let plugin = fixture.path().join("kv");
     fs::create_dir(&plugin).unwrap();
@@ -148,7 +148,7 @@ fn a_directory_is_agreed_to_by_its_manifest_when_every_file_is_right() {
 }
 
 #[test]
-fn a_program_for_this_machine_is_not_locked_for_another() {
+fn program_is_locked_only_for_its_platform() {
     let fixture = Fixture::new();
     refused(&lock(fixture.path(), &["add", "--platform", "linux-vax", "plugin"]), "is a program for this machine");
     fs::write(&fixture.plugin, "").unwrap();
@@ -156,7 +156,7 @@ fn a_program_for_this_machine_is_not_locked_for_another() {
 }
 
 #[test]
-fn everything_that_is_locked_must_be_there_and_nothing_else() {
+fn locked_plugins_must_match_exactly() {
     let fixture = Fixture::new();
     let plugins = fixture.path().join("plugins");
     fs::create_dir(&plugins).unwrap();
@@ -185,7 +185,7 @@ fn everything_that_is_locked_must_be_there_and_nothing_else() {
 }
 
 #[test]
-fn a_lock_file_without_anything_for_this_machine_verifies_nothing() {
+fn lock_file_without_this_platform_verifies_nothing() {
     let fixture = Fixture::new();
     fs::write(fixture.path().join("text"), "text").unwrap();
     succeeded(lock(fixture.path(), &["add", "--platform", "plan9-vax", "text"]));

@@ -63,7 +63,7 @@ fn a_program_on_a_noexec_mount_is_refused() {
 }
 
 #[test]
-fn a_private_copy_on_a_noexec_mount_is_refused() {
+fn private_copy_on_noexec_mount_is_refused() {
     let fixture = Fixture::new();
     let Some(machine) = Machine::with_noexec_mount(&fixture) else { return };
     let output = machine.run(r#"exec "$PLUGIN_VERIFY" check --sha256 "$SHA256" --private-copy mount plugin"#);
@@ -73,7 +73,7 @@ fn a_private_copy_on_a_noexec_mount_is_refused() {
 }
 
 #[test]
-fn sealed_memory_that_may_not_be_executed_is_refused_with_a_way_out() {
+fn unexecutable_sealed_memory_is_refused_with_a_hint() {
     let fixture = Fixture::new();
     let Some(machine) = Machine::without_executable_memory(&fixture) else { return };
     let output = machine.run(r#"exec "$PLUGIN_VERIFY" check --sha256 "$SHA256" plugin"#);
@@ -84,7 +84,7 @@ fn sealed_memory_that_may_not_be_executed_is_refused_with_a_way_out() {
 }
 
 #[test]
-fn a_private_copy_is_verified_where_memory_may_not_be_executed() {
+fn private_copy_works_without_memory_execution() {
     let fixture = Fixture::new();
     let Some(machine) = Machine::without_executable_memory(&fixture) else { return };
     let output = machine.run(r#"exec "$PLUGIN_VERIFY" check --sha256 "$SHA256" --private-copy . plugin"#);

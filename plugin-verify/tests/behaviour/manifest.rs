@@ -47,7 +47,7 @@ fn its_digests_are_those_of_sha256sum() {
 }
 
 #[test]
-fn minisign_and_we_verify_each_others_signatures_of_it() {
+fn minisign_signatures_verify_in_both_directions() {
     let place = described();
     keygen(place.path());
     let manifest_file = "kv/manifest.toml";
@@ -92,7 +92,7 @@ fn every_difference_is_named() {
 }
 
 #[test]
-fn a_manifest_that_nobody_vouches_for_is_never_simply_ok() {
+fn unaccepted_manifest_is_never_plainly_ok() {
     let place = described();
     let output = manifest(place.path(), &["verify", "--unsigned", "kv"]);
     assert_eq!(stdout(&output).lines().next(), Some("kv: UNSIGNED, as described"));
@@ -106,7 +106,7 @@ fn a_manifest_that_nobody_vouches_for_is_never_simply_ok() {
 }
 
 #[test]
-fn it_holds_for_its_platform_its_name_and_its_time() {
+fn manifest_holds_for_platform_name_and_time() {
     let place = directory();
     fs::write(place.path().join("kv"), "abc").unwrap();
     let create = ["create", "--force", "--version", "1.0.0", "kv"];

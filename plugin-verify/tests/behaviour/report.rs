@@ -54,7 +54,7 @@ fn assert_says(page: &str, text: &str) {
 }
 
 #[test]
-fn a_page_says_what_happened_and_whether_that_can_be_believed() {
+fn page_shows_events_and_verification_result() {
     let place = Place::new();
     let trail = place.morning();
     fs::write(place.file("log"), trail.text()).unwrap();
@@ -86,7 +86,7 @@ fn a_page_says_what_happened_and_whether_that_can_be_believed() {
 }
 
 #[test]
-fn a_log_that_only_agrees_with_itself_is_not_called_intact() {
+fn self_consistent_log_alone_is_not_intact() {
     let place = Place::new();
     let (page, code) = place.page(place.morning().text());
     assert_eq!(code, Some(0));
@@ -104,7 +104,7 @@ fn a_log_that_only_agrees_with_itself_is_not_called_intact() {
 }
 
 #[test]
-fn a_log_whose_end_nobody_has_signed_is_not_called_intact() {
+fn log_with_uncovered_end_is_not_intact() {
     let place = Place::new();
     let mut trail = place.trail();
     trail.opened("required", "portcullis 0.1.0", None);
@@ -120,7 +120,7 @@ fn a_log_whose_end_nobody_has_signed_is_not_called_intact() {
 }
 
 #[test]
-fn the_page_of_a_damaged_log_names_the_record_and_shows_nothing_behind_it() {
+fn page_of_damaged_log_ends_at_damage() {
     let place = Place::new();
     let trail = place.morning();
     let (page, code) = place.page(&trail.text().replacen(r#""call":4903,"#, r#""call":4904,"#, 1));
@@ -148,7 +148,7 @@ fn the_page_of_a_damaged_log_names_the_record_and_shows_nothing_behind_it() {
 }
 
 #[test]
-fn no_text_in_a_log_becomes_anything_but_text() {
+fn log_text_is_always_escaped_in_html() {
     let place = Place::new();
     let page = |foreign: &str| {
         // Names of logs have no blanks.
@@ -184,7 +184,7 @@ fn no_text_in_a_log_becomes_anything_but_text() {
 }
 
 #[test]
-fn a_page_allows_its_own_style_and_nothing_else() {
+fn page_policy_allows_only_its_own_style() {
     let place = Place::new();
     let (page, _) = place.page(place.morning().text());
     let (_, rest) = page.split_once("<style>").unwrap();
@@ -229,7 +229,7 @@ fn a_page_does_not_grow_with_its_log() {
 }
 
 #[test]
-fn a_page_is_written_for_its_user_and_over_nothing_but_a_page() {
+fn page_is_private_and_replaces_only_pages() {
     let place = Place::new();
     let trail = place.morning();
     fs::write(place.file("log"), trail.text()).unwrap();
@@ -252,7 +252,7 @@ fn a_page_is_written_for_its_user_and_over_nothing_but_a_page() {
 }
 
 #[test]
-fn in_json_there_is_one_document_with_the_page_or_where_it_is() {
+fn json_document_holds_page_or_its_path() {
     let place = Place::new();
     fs::write(place.file("log"), place.morning().text()).unwrap();
     let document = |line: &str| serde_json::from_slice::<Value>(&place.report(line).stdout).unwrap();

@@ -18,7 +18,7 @@ fn full() -> Stdio {
 }
 
 #[test]
-fn digests_end_quietly_when_the_reader_has_seen_enough() {
+fn digest_output_ends_quietly_on_closed_pipe() {
     let fixture = Fixture::new();
     // The second name is never reached: it would be complained about.
     let output =
@@ -38,7 +38,7 @@ fn a_verdict_stands_when_the_reader_went_away() {
 }
 
 #[test]
-fn help_ends_quietly_when_the_reader_has_seen_enough() {
+fn help_ends_quietly_on_closed_pipe() {
     let output = plugin_verify(directory().path(), "--help").stdout(closed_pipe()).output().unwrap();
     assert_eq!((stderr(&output), output.status.code()), ("", Some(0)));
 }

@@ -107,7 +107,7 @@ pub(crate) fn the_document_has_this_shape() {
     assert_eq!(ran.stderr(), "");
 }
 
-pub(crate) fn the_services_that_a_plugin_lists_are_shown_escaped() {
+pub(crate) fn listed_services_are_displayed_escaped() {
     let place = Place::new();
     let ran = place.run(&[], "list").exits_with(0);
     let line = r"  services     \u{1b}[31m\nkv: OK, a.B (reflection v1)";
@@ -117,7 +117,7 @@ pub(crate) fn the_services_that_a_plugin_lists_are_shown_escaped() {
     assert_eq!(document["services"], json!({ "reflection": "v1", "names": names }));
 }
 
-pub(crate) fn what_is_named_reaches_the_plugin_and_nothing_else() {
+pub(crate) fn only_named_variables_reach_the_plugin() {
     let place = Place::new();
     let options =
         ["--json", "--env", "NAMED=1", "--env", "INHERITED", "--cookie", "BASIC_PLUGIN=hello", "--protocol", "3"];

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use crate::place::{Place, Ran, eventually};
 
-pub(crate) fn a_file_with_another_digest_is_refused_and_not_executed() {
+pub(crate) fn file_with_other_digest_is_not_executed() {
     let place = Place::new();
     let other = "0".repeat(64);
     let ran = Ran(place.probe_of(&other, &[], "trace").output().unwrap()).exits_with(1);
@@ -65,7 +65,7 @@ pub(crate) fn a_plugin_that_hangs_is_given_up() {
     );
 }
 
-pub(crate) fn a_variable_that_cannot_be_passed_on_starts_nothing() {
+pub(crate) fn invalid_variable_prevents_the_start() {
     let place = Place::new();
     for (variable, why) in
         [("LD_PRELOAD=x", "never verified"), ("PLUGIN_X=1", "belongs to"), ("NOT_THERE", "is not set")]
@@ -78,7 +78,7 @@ pub(crate) fn a_variable_that_cannot_be_passed_on_starts_nothing() {
     assert!(!place.path().join("trace").exists(), "it was executed");
 }
 
-pub(crate) fn a_plugin_that_ends_while_it_is_looked_at_is_no_success() {
+pub(crate) fn plugin_exit_during_probe_is_a_failure() {
     let place = Place::new();
     let ran = place.run(&[], "end-when-asked").exits_with(2);
     assert!(ran.stdout().ends_with("\n  end          exited by itself, exit status 9\n"), "{}", ran.stdout());
@@ -86,7 +86,7 @@ pub(crate) fn a_plugin_that_ends_while_it_is_looked_at_is_no_success() {
     assert!(ran.stderr().ends_with(last), "{}", ran.stderr());
 }
 
-pub(crate) fn a_plugin_that_does_not_tell_its_services_is_shut_down() {
+pub(crate) fn plugin_with_hidden_services_is_shut_down() {
     let document = Place::new().run(&["--json"], "mute-when-asked").exits_with(2).document();
     assert_eq!(document["services"]["error"], "the plugin did not tell its services in time");
     assert_eq!(document["error"]["message"], document["services"]["error"]);

@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_follows_and_leads_to_the_same_end() {
+    fn rewritten_chain_has_the_same_end() {
         let (mut writer, mut lines) = (Chain::start(), Vec::new());
         for number in 0..10 {
             assert!(writer.write(&mut lines, at(number), &event(&number.to_string())));
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_that_is_another_or_follows_another_is_refused() {
+    fn record_outside_the_chain_is_refused() {
         let (mut writer, mut lines) = (Chain::start(), Vec::new());
         let mut other = writer.clone();
         (0..3).for_each(|_| assert!(writer.write(&mut lines, at(1), &event("ours"))));
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_goes_back_is_noted_and_the_number_decides() {
+    fn backward_clock_is_noted_and_index_decides() {
         let (mut writer, mut lines) = (Chain::start(), Vec::new());
         for seconds in [5, 3, 3, 4] {
             writer.write(&mut lines, at(seconds), &event("x"));

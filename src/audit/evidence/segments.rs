@@ -51,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_files_of_a_log_are_found_in_the_order_of_their_records_and_nothing_else_is() {
+    fn log_files_are_found_in_record_order() {
         let place = tempfile::tempdir().unwrap();
         let log = place.path().join("log");
         for first in [0, 7, 1000, u64::MAX] {

@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_before_1970_or_after_9999_stands_still() {
+    fn clock_outside_1970_to_9999_is_clamped() {
         assert_eq!(Time::of(UNIX_EPOCH - Duration::from_secs(1)), Time(0));
         assert_eq!(Time::of(UNIX_EPOCH + Duration::from_secs(1 << 40)), Time(Time::LAST));
         assert_eq!(Time::of(UNIX_EPOCH + Duration::from_nanos(1_999)), Time(1));

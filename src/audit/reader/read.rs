@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_any_length_takes_no_more_memory_than_a_record() {
+    fn endless_line_uses_bounded_memory() {
         let long = [&vec![b'x'; 3 * LINE_LIMIT][..], b"\nnext\n"].concat();
         let found = lines(&long);
         assert_eq!((found[0].bytes.len(), found[0].is_whole), (LINE_LIMIT + 2, true));

@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dead_sink_is_named_at_once_and_then_ever_more_seldom() {
+    fn dead_sink_is_reported_immediately_then_rarely() {
         let mut debt = Debt::default();
         let mut said = Vec::new();
         for number in 1..=1000 {
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_missed_before_something_arrived_is_said_whole() {
+    fn missed_records_are_reported_in_full() {
         let mut debt = Debt::default();
         assert_eq!(count(&mut debt), None);
         debt.missed("one");

@@ -70,7 +70,7 @@ fn each_record_arrives_once_and_in_order() {
 }
 
 #[test]
-fn nobody_waits_for_a_sink_that_takes_its_time_and_what_is_too_much_is_counted() {
+fn slow_sink_blocks_nothing_and_drops_are_counted() {
     let (sinks, got, order) = told();
     let lines = lines(1);
     sinks.offer(&lines[0]);
@@ -100,7 +100,7 @@ fn no_more_bytes_wait_than_may() {
 }
 
 #[test]
-fn what_a_sink_refuses_is_counted_with_the_reason() {
+fn records_rejected_by_a_sink_are_counted() {
     let (sinks, _got, order) = told();
     for line in lines(2) {
         order.send(Order::Refuse).unwrap();
@@ -120,7 +120,7 @@ fn what_a_sink_refuses_is_counted_with_the_reason() {
 }
 
 #[test]
-fn a_sink_that_panics_gets_no_more_and_takes_nothing_with_it() {
+fn panicking_sink_is_dropped_alone() {
     let ((got, gets), (order, orders)) = (mpsc::channel(), mpsc::channel());
     let ((other_got, other_gets), (other_order, other_orders)) = (mpsc::channel(), mpsc::channel());
     let told = |got, orders| -> Box<dyn Sink> { Box::new(Told { got, orders }) };
@@ -140,7 +140,7 @@ fn a_sink_that_panics_gets_no_more_and_takes_nothing_with_it() {
 }
 
 #[test]
-fn what_waits_when_a_log_is_closed_is_still_delivered() {
+fn queued_records_are_delivered_on_close() {
     let (sinks, got, order) = told();
     for line in lines(10) {
         sinks.offer(&line);

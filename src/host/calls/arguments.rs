@@ -103,7 +103,7 @@ mod tests {
     use crate::host::calls::tests::scripted::{Bench, keyed_hash};
 
     #[test]
-    fn an_argument_is_its_name_and_the_keyed_hash_of_its_value() {
+    fn argument_is_name_and_keyed_hash() {
         let arguments = Arguments::new().with("key", "value").unwrap().with("empty", []).unwrap();
         let hidden = arguments.keyed_hashes(&*Bench::new().log);
         let expected = [("empty", keyed_hash(b"")), ("key", keyed_hash(b"value"))];
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn there_is_a_limit_to_how_many_there_are() {
+    fn number_of_entries_is_limited() {
         let full = (0..COUNT).fold(Arguments::new(), |all, number| all.with(number.to_string(), "").unwrap());
         assert_eq!(full.with("another", "").unwrap_err(), ArgumentsError::TooMany);
     }

@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_are_the_same_wherever_the_body_is_cut() {
+    fn messages_do_not_depend_on_chunking() {
         let expected = [b"one".to_vec(), Vec::new(), b"three, a longer one".to_vec(), Vec::new()];
         let body: Vec<u8> = expected.iter().flat_map(|content| message(content)).collect();
         for first in 0..=body.len() {
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_length_is_known_before_the_first_byte_of_a_message() {
+    fn length_precedes_the_message() {
         let mut framing = Framing::default();
         let mut piece = &[1, 0xff, 0xff, 0xff, 0xff][..];
         assert_eq!(framing.next(&mut piece), Some(Part::Begin(u32::MAX)));

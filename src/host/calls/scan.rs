@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_end_of_the_last_whole_message_is_found() {
+    fn end_of_last_whole_message_is_found() {
         let mut scan = Scan::up_to(10);
         assert_eq!(scan.look(&[0, 0, 0, 0]), Ok(None));
         assert_eq!(scan.look(&[2, b'a']), Ok(None));
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_may_be_as_large_as_the_limit_and_no_larger() {
+    fn message_limit_is_inclusive() {
         assert_eq!(Scan::up_to(10).look(&[0, 0, 0, 0, 10]), Ok(None));
         assert_eq!(Scan::up_to(10).look(&[0, 0, 0, 0, 11]), Err(TooLarge { found: 11 }));
         assert_eq!(Scan::up_to(10).look(&[0, 0xff, 0xff, 0xff, 0xff]), Err(TooLarge { found: 0xffff_ffff }));

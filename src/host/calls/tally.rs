@@ -48,7 +48,7 @@ mod tests {
     use crate::host::calls::tests::scripted::{hasher, keyed_hash};
 
     #[test]
-    fn what_was_said_is_counted_and_hashed_without_what_frames_it() {
+    fn tally_excludes_message_framing() {
         let mut tallying = Tallying::new(Some(hasher()));
         assert_eq!(tallying.tally(), MessageTally::default());
         for piece in [&[0, 0, 0, 0, 3, b'a'][..], b"bc\0\0\0\0\0\0\0", b"\0\0\x04de"] {

@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn each_result_is_that_of_its_input_in_the_order_asked_for() {
+    fn results_keep_the_order_of_inputs() {
         let place = tempfile::tempdir().unwrap();
         let mut inputs = Vec::new();
         let mut expected = Vec::new();
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pipe_that_is_named_again_is_read_to_its_end_first() {
+    fn repeated_pipe_is_read_to_its_end_first() {
         const TIMES: u8 = 20;
         let place = tempfile::tempdir().unwrap();
         let fifo = place.path().join("fifo");
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn when_nobody_wants_to_know_nothing_is_read_on() {
+    fn unwatched_output_is_not_scanned() {
         let place = tempfile::tempdir().unwrap();
         let (small, endless) = (place.path().join("small"), place.path().join("endless"));
         std::fs::write(&small, "small").unwrap();

@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn as_many_entries_are_made_as_are_removed_on_drop() {
+    fn every_created_entry_is_removed_on_drop() {
         let place = tempfile::tempdir().unwrap();
         let plugin = place.path().join("plugin");
         fs::create_dir_all(plugin.join("lib/deep")).unwrap();

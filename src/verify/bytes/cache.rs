@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn the_whole_budget_may_be_used_and_no_more() {
+    fn budget_is_inclusive() {
         assert!(has(&images(&[("whole", BUDGET)]), "whole"));
         assert!(!has(&images(&[("larger", BUDGET + 1)]), "larger"));
         let mut two = images(&[("one", 4), ("two", BUDGET - 4)]);
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_that_is_being_made_is_not_let_go_of() {
+    fn image_under_construction_is_not_evicted() {
         let mut images = images(&[("one", 6)]);
         images.slots.entry(digest("being made")).or_default();
         images.slots.entry(digest("two")).or_default();
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_leaves_nothing_behind_unless_another_thread_needs_it() {
+    fn failure_leaves_only_what_other_threads_need() {
         let mut images = images(&[("made", 1)]);
         images.settle(digest("made"), None, BUDGET);
         assert!(has(&images, "made"), "another thread made it meanwhile");

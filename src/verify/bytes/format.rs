@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_script_is_refused_and_its_interpreter_is_shown_escaped() {
+    fn script_is_refused_with_escaped_interpreter() {
         let refusal = verdict(b"#! /bin/sh -e\x1b[2J\necho hello").unwrap_err();
         assert!(refusal.starts_with(r#"it is a script for "/bin/sh -e\u{1b}[2J""#), "{refusal}");
         assert!(verdict(b"#!").unwrap_err().contains("script for \"\""));

@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn only_sealed_memory_is_mapped_and_hashed_as_what_it_is() {
+    fn only_sealed_memory_is_mapped_for_hashing() {
         let mut content = vec![0; 3 * 4096 + 17];
         content.iter_mut().zip(0_u32..).for_each(|(byte, index)| *byte = (index % 251) as u8);
         let file = memory(Path::new("image")).unwrap();
@@ -283,14 +283,14 @@ mod tests {
     }
 
     #[test]
-    fn sealed_memory_without_a_byte_is_hashed_without_a_mapping() {
+    fn empty_sealed_memory_is_hashed_unmapped() {
         let file = memory(Path::new("image")).unwrap();
         seal(&file).unwrap();
         assert_eq!(hash_sealed(&file).unwrap(), Digest::of([]));
     }
 
     #[test]
-    fn memory_that_is_busy_is_sealed_when_it_is_not_and_given_up_when_it_stays_so() {
+    fn busy_memory_is_sealed_later_or_given_up() {
         let busy_for = |times| {
             let mut attempts = 0..times;
             patiently(|| attempts.next().map_or(Ok(()), |_| Err(Errno::BUSY)))

@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mount_that_nothing_is_executed_from_is_known_as_one() {
+    fn noexec_mount_is_recognized() {
         // The mounts of the kernel's own file systems are such ones nearly everywhere.
         let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
         let mut noexec = mounts.lines().filter_map(|line| {

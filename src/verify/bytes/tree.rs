@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lies_beneath_is_found_by_its_relative_and_its_full_path() {
+    fn file_is_found_by_relative_and_full_path() {
         let fixture = Fixture::new();
         assert_eq!(fixture.text("kv"), "kv");
         assert_eq!(fixture.text("sub/kv"), "sub/kv");
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn no_link_is_followed_wherever_it_is_and_wherever_it_leads() {
+    fn no_symlink_is_followed() {
         let fixture = Fixture::new();
         let link = |target: &str, name: &str| {
             let path = fixture.directory.join(name);
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plugin_directory_behind_a_link_is_refused_and_an_open_one_stays_itself() {
+    fn symlinked_plugin_directory_is_refused() {
         let fixture = Fixture::new();
         let owners = Owners::root_and_host();
         let tree = DirectoryTree::open(&fixture.directory, &owners).unwrap();
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn what_others_may_write_is_refused_at_every_step() {
+    fn any_component_writable_by_others_is_refused() {
         let fixture = Fixture::new();
         for (step, mode) in [("kv", 0o775), ("kv", 0o757), (".", 0o777), (".", 0o1777), ("../", 0o777)] {
             let path = fixture.directory.join(step);
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn what_belongs_to_somebody_else_is_refused_unless_it_may() {
+    fn foreign_owner_is_refused_unless_allowed() {
         let fixture = Fixture::new();
         let somebody = 12345;
         if let Err(error) = chown(fixture.directory.join("kv"), Some(somebody), None) {
@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mode_that_the_rule_does_not_have_is_refused() {
+    fn mode_outside_the_rule_is_refused() {
         let fixture = Fixture::new();
         set_mode(&fixture.directory.join("kv"), 0o755);
         let closed = Owners::root_and_host().with_mode(0o7750 | 0o1005);
@@ -378,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plugin_directory_is_named_by_a_plain_absolute_path() {
+    fn plugin_directory_needs_plain_absolute_path() {
         for path in ["plugins", "", "/tmp/../tmp", "./x"] {
             let refused = DirectoryTree::open(Path::new(path), &Owners::root_and_host());
             assert!(matches!(refused, Err(ExamineError::Refusal(Refusal::DirectoryNotAbsolute { .. }))), "{path}");

@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_lies_behind_the_end_wherever_that_is_asked() {
+    fn nothing_follows_the_end_of_a_file() {
         let file = tempfile::tempfile().unwrap();
         file.set_len(10).unwrap();
         for bytes in [ByteView::of_file(&file).unwrap(), ByteView::of_memory(&[0; 10])] {
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_cut_in_two_by_a_piece_is_found() {
+    fn text_split_across_chunks_is_found() {
         let mut bytes = vec![b'.'; 3 * CHUNK];
         for position in [0, CHUNK - 3, CHUNK - 1, CHUNK, 2 * CHUNK - 5, 3 * CHUNK - 6] {
             bytes[position..position + 6].copy_from_slice(b"needle");

@@ -109,7 +109,7 @@ mod tests {
     use crate::verify::bytes::linkage::{SearchPath, SearchPathKind};
 
     #[test]
-    fn each_rule_refuses_what_it_is_about_and_nothing_else() {
+    fn each_rule_refuses_only_its_case() {
         let alone = Linkage::default();
         let (interpreter, needed) = (Some("/lib/ld.so".into()), vec!["libc.so.6".into()]);
         let dynamic = Linkage { interpreter, needed, ..Linkage::default() };

@@ -89,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_regular_file_within_the_limit_is_read() {
+    fn only_bounded_regular_files_are_read() {
         let place = tempfile::tempdir().unwrap();
         let file = place.path().join("file");
         std::fs::write(&file, "12345").unwrap();
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_order_mark_is_no_content_and_a_fault_names_its_line() {
+    fn byte_order_mark_is_skipped_in_line_numbers() {
         let document = Document::new("list", b"\xef\xbb\xbfone\ntwo\xff\n");
         assert_eq!(document.content(), b"one\ntwo\xff\n");
         assert_eq!(document.text().unwrap_err().to_string(), "list:2: it is not UTF-8");

@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_year_of_four_digits_in_utc_is_refused() {
+    fn expiry_without_four_digit_utc_year_is_refused() {
         for (text, shown) in [
             ("0000-01-01T00:00:00Z", Some("0000-01-01T00:00:00Z")),
             ("0000-01-01T00:00:00+00:01", None),

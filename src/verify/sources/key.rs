@@ -181,14 +181,14 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_written_as_it_was_read_and_named_by_its_id() {
+    fn key_round_trips_and_is_named_by_id() {
         let key: PublicKey = KEY.parse().unwrap();
         assert_eq!((key.to_string().as_str(), key.id().to_string().as_str()), (KEY, "E7620F1842B4E81F"));
         assert_eq!(format!("{key:?}"), format!("PublicKey({KEY})"));
     }
 
     #[test]
-    fn the_comment_of_a_key_file_is_optional_and_says_nothing() {
+    fn key_file_comment_is_optional_and_ignored() {
         let key: PublicKey = KEY.parse().unwrap();
         for text in [
             format!("untrusted comment: minisign public key 0000000000000000\n{KEY}\n"),
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn other_bytes_than_those_of_a_public_key_are_refused_by_what_they_are() {
+    fn malformed_public_key_is_refused_by_kind() {
         let bytes = BASE64.decode(KEY).unwrap();
         assert_eq!(encoded(&bytes[..41]).parse::<PublicKey>(), Err(KeyFault::Length { found: 41 }));
         assert_eq!(encoded(&[0; SECRET_LENGTH]).parse::<PublicKey>(), Err(KeyFault::Secret));
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_file_over_the_limit_is_not_read() {
+    fn oversized_key_file_is_not_read() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("k.pub");
         let comment = "x".repeat(4096 - UNTRUSTED.len() - KEY.len() - 1);

@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_a_short_word_that_is_no_path_and_no_option() {
+    fn name_is_a_word_not_path_or_option() {
         let longest = "a".repeat(LONGEST);
         for good in ["kv", "kv-plugin_2.0", "7zip", &longest] {
             assert_eq!(good.parse::<PluginName>().unwrap().as_str(), good);

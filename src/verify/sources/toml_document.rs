@@ -129,7 +129,7 @@ mod tests {
     const DIGEST: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
 
     #[test]
-    fn what_has_more_structure_than_text_is_refused_before_it_is_built() {
+    fn overly_nested_toml_is_rejected_before_parsing() {
         let list = |element: &str| format!("x = [{}]", element.repeat(9000));
         for body in [
             list("1,"),

@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn that_nobody_may_look_is_told_from_other_errors() {
+    fn permission_errors_are_distinguished() {
         let error = |kind| anyhow::Error::from(io::Error::from(kind)).context("cannot read /proc/1/smaps_rollup");
         assert!(is_denied(&error(io::ErrorKind::PermissionDenied)));
         assert!(!is_denied(&error(io::ErrorKind::NotFound)));

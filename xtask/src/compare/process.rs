@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_memory_is_that_of_the_line_in_bytes() {
+    fn memory_line_is_parsed_in_bytes() {
         let rollup =
             "00400000-7fff [rollup]\nRss:                1024 kB\nPss:                 512 kB\nPss_Dirty:  1 kB\n";
         assert_eq!(bytes(rollup, "Pss:").unwrap(), 512.0 * 1024.0);
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_counts_once_however_many_descriptors_it_has() {
+    fn image_counts_once_for_all_descriptors() {
         let own = std::process::id();
         let before = images(own).unwrap();
         let image = rustix::fs::memfd_create("image", rustix::fs::MemfdFlags::CLOEXEC).unwrap();

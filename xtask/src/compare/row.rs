@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_shown_with_a_unit_of_their_size() {
+    fn numbers_are_displayed_with_a_fitting_unit() {
         let shown = [
             Unit::Microseconds.show(4211.7),
             Unit::Microseconds.show(0.5),
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_that_does_not_measure_what_it_should_is_an_error() {
+    fn host_without_expected_metric_is_an_error() {
         let mut row = Row::new("work", "label", Unit::Pieces, "metric");
         assert!(row.add_round(0, &Metrics::new()).is_err());
     }

@@ -110,14 +110,14 @@ mod tests {
     }
 
     #[test]
-    fn the_smallest_count_is_kept_and_survives_as_text() {
+    fn smallest_count_is_kept_and_round_trips() {
         let counts = counts(&[("launch", 12), ("launch", 10), ("launch", 11), ("call", 3)]);
         assert_eq!(counts, self::counts(&[("launch", 10), ("call", 3)]));
         assert_eq!(counts.to_string().parse::<Counts>().unwrap(), counts);
     }
 
     #[test]
-    fn what_is_dearer_than_it_may_be_fails_and_what_is_cheaper_does_not() {
+    fn only_higher_counts_fail() {
         let known = counts(&[("dearer", 1000), ("a little", 1000), ("cheaper", 1000)]);
         let now = counts(&[("dearer", 1041), ("a little", 1039), ("cheaper", 100)]);
         let verdicts = now.held_against(&known, 4.0);
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn a_work_that_only_one_of_the_lists_has_fails() {
+    fn work_in_only_one_list_fails() {
         let (one, other) = (counts(&[("launch", 1), ("call", 1)]), counts(&[("call", 1)]));
         for verdicts in [one.held_against(&other, 4.0), other.held_against(&one, 4.0)] {
             assert!(verdicts["launch"].is_failure() && !verdicts["call"].is_failure());

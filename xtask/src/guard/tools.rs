@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn the_version_is_that_of_the_package_of_this_very_name() {
+    fn version_belongs_to_package_of_exact_name() {
         let lock = "[[package]]\nname = \"gungraun\"\nversion = \"1.0.0\"\n\n[[package]]\nname = \"gungraun-runner\"\nversion = \"2.0.0\"\n";
         assert_eq!(locked_version(lock, "gungraun-runner").unwrap(), "2.0.0");
         assert!(locked_version(lock, "runner").is_err());

@@ -32,7 +32,7 @@ fn a_checkpoint_is_read_as_it_was_signed() {
 }
 
 #[test]
-fn what_is_signed_and_no_checkpoint_of_this_log_is_refused_with_its_reason() {
+fn signed_non_checkpoint_is_refused_with_reason() {
     let root = BASE64.encode(Digest::of("root").as_bytes());
     let other_length = BASE64.encode([0; 31]);
     let other = CheckpointError::Origin { expected: ORIGIN.into(), found: "example.com/other".into() };

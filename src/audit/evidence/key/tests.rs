@@ -28,7 +28,7 @@ fn published_vectors_agree() {
 }
 
 #[test]
-fn a_value_in_pieces_has_the_hash_of_the_whole() {
+fn chunked_value_has_hash_of_the_whole() {
     let key = log_key([3; 32]);
     let mut pieces = key.keyed_hasher();
     pieces.update(b"va");
@@ -48,7 +48,7 @@ fn a_hash_is_read_as_it_is_written() {
 }
 
 #[test]
-fn secrets_are_kept_in_a_private_file_and_read_again() {
+fn secrets_round_trip_through_a_private_file() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("key");
     let made = LogKey::create(&path, "example/log").unwrap();
@@ -67,7 +67,7 @@ fn secrets_are_kept_in_a_private_file_and_read_again() {
 }
 
 #[test]
-fn secrets_that_others_could_read_or_replace_are_refused() {
+fn exposed_or_replaceable_secrets_are_refused() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("key");
     LogKey::create(&path, "log").unwrap();
@@ -134,7 +134,7 @@ fn openssl(directory: &Path, arguments: &[&str]) -> Option<std::process::Output>
 }
 
 #[test]
-fn openssl_computes_the_same_hash_and_accepts_our_signature() {
+fn openssl_agrees_on_hash_and_signature() {
     let place = tempfile::tempdir().unwrap();
     let key = log_key([0xc3; 32]);
     std::fs::write(place.path().join("value"), "a value\n").unwrap();

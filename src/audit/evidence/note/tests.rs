@@ -15,7 +15,7 @@ fn signer(name: &str, seed: u8) -> NoteSigner {
 }
 
 #[test]
-fn a_key_is_that_of_the_rfc_and_has_the_id_of_the_definition() {
+fn key_matches_rfc_and_id_definition() {
     let signer = NoteSigner::new("example.com/log", Zeroizing::new(bytes(SEED))).unwrap();
     assert_eq!(signer.verifier().key, bytes(PUBLIC));
     let hash = Sha256::digest([b"example.com/log\n\x01", &bytes(PUBLIC)[..]].concat());
@@ -25,14 +25,14 @@ fn a_key_is_that_of_the_rfc_and_has_the_id_of_the_definition() {
 }
 
 #[test]
-fn the_published_key_of_the_checksum_database_of_go_is_understood() {
+fn go_checksum_database_key_is_parsed() {
     let text = "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8";
     let verifier: NoteVerifier = text.parse().unwrap();
     assert_eq!((verifier.name(), verifier.to_string().as_str()), ("sum.golang.org", text));
 }
 
 #[test]
-fn keys_are_read_as_they_were_written_and_nothing_else_is() {
+fn only_well_formed_keys_are_read() {
     let signer = signer("a/b", 7);
     let public = signer.verifier().to_string();
     assert_eq!(&public.parse::<NoteVerifier>().unwrap(), signer.verifier());
@@ -73,7 +73,7 @@ fn a_secret_key_is_not_shown() {
 }
 
 #[test]
-fn a_note_is_believed_when_a_known_key_signed_it_and_no_known_signature_is_wrong() {
+fn note_needs_known_signature_and_no_wrong_one() {
     let (ours, other) = (signer("ours", 1), signer("other", 2));
     let text = "first\n\nsecond\n";
     let note = ours.sign(text).unwrap();

@@ -19,7 +19,7 @@ fn with_own_hash(body: &str) -> String {
 }
 
 #[test]
-fn a_record_is_written_as_it_is_documented_and_read_back() {
+fn record_matches_documentation_and_round_trips() {
     let event = Event::application("a", [("b", "c")]);
     let written = line(None, &event);
     let body = format!(
@@ -58,7 +58,7 @@ fn every_changed_missing_or_added_byte_is_noticed() {
 }
 
 #[test]
-fn a_record_that_is_written_otherwise_is_none_even_with_the_right_hash() {
+fn noncanonical_record_is_rejected_despite_correct_hash() {
     let zeros = "0".repeat(64);
     let body = |seq: &str, time: &str, prev: &str, event: &str| {
         format!(r#"{{"v":1,"seq":{seq},"time":"{time}","prev":"{prev}","event":{event}"#)
@@ -101,7 +101,7 @@ fn a_record_that_is_written_otherwise_is_none_even_with_the_right_hash() {
 }
 
 #[test]
-fn the_longest_line_is_read_and_one_byte_more_is_not_written() {
+fn line_limit_is_inclusive_for_read_and_write() {
     let facts = |length: usize| {
         // As many as an event may have; the last takes up what is left of the line.
         let mut facts: Vec<_> = (0..31).map(|number| (format!("{number:02}"), "v".repeat(1000))).collect();

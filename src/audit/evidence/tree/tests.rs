@@ -106,7 +106,7 @@ fn published_proofs_agree() {
 }
 
 #[test]
-fn every_root_and_frontier_is_that_of_the_definition() {
+fn every_root_and_range_matches_the_definition() {
     let tree = numbered(70);
     let mut frontier = Frontier::empty();
     for size in 0..=70 {
@@ -183,7 +183,7 @@ fn changes(proof: &[Digest]) -> Vec<Vec<Digest>> {
 }
 
 #[test]
-fn sizes_at_the_end_of_all_numbers_are_no_trouble() {
+fn maximal_sizes_do_not_overflow() {
     let hash = Digest::of("any");
     let proof = vec![hash; 64];
     for size in [u64::MAX, 1 << 63] {

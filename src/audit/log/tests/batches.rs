@@ -12,7 +12,7 @@ fn what_waits_together_costs_the_disk_once() {
 }
 
 #[test]
-fn a_disk_that_fails_refuses_what_is_new_takes_all_of_it_back_and_recovers() {
+fn failing_disk_rejects_and_truncates_then_recovers() {
     let failures: [fn(&mut faults::Plan); 4] = [
         |plan| plan.write = Some((0, Errno::IO)),
         |plan| plan.write = Some((150, Errno::NOSPC)),
@@ -34,7 +34,7 @@ fn a_disk_that_fails_refuses_what_is_new_takes_all_of_it_back_and_recovers() {
 }
 
 #[test]
-fn what_has_happened_is_recorded_when_the_disk_is_well_again() {
+fn past_events_are_recorded_after_disk_recovery() {
     let mut hand = Hand::new(Mode::Required);
     hand.fail(|plan| plan.sync = Some(Errno::IO));
     let fact: fn(task::Done<()>) -> Task = |_| Task::Fact { event: event("fact"), pays: false, done: None };
@@ -47,7 +47,7 @@ fn what_has_happened_is_recorded_when_the_disk_is_well_again() {
 }
 
 #[test]
-fn a_full_disk_refuses_what_would_begin_and_has_room_for_how_it_ended() {
+fn full_disk_rejects_starts_and_records_outcomes() {
     let mut hand = Hand::new(Mode::Required);
     assert!(hand.turn(vec![intent, intent]).iter().all(Result::is_ok));
     assert_eq!(hand.writer.owed(), 2);
@@ -65,7 +65,7 @@ fn a_full_disk_refuses_what_would_begin_and_has_room_for_how_it_ended() {
 }
 
 #[test]
-fn a_file_system_that_reserves_no_room_is_written_to_and_says_so() {
+fn file_system_without_reservations_works_and_is_reported() {
     let mut hand = Hand::new(Mode::Required);
     assert!(hand.shared.status.lock().unwrap().reserves);
     hand.fail(|plan| plan.reserve = Some(Errno::OPNOTSUPP));
@@ -75,7 +75,7 @@ fn a_file_system_that_reserves_no_room_is_written_to_and_says_so() {
 }
 
 #[test]
-fn in_best_effort_nobody_waits_and_what_is_lost_is_counted() {
+fn best_effort_never_waits_and_counts_losses() {
     let mut hand = Hand::new(Mode::BestEffort);
     let unheard: fn(task::Done<()>) -> Task = |_| Task::Record { event: event("unheard"), owes: false, done: None };
     hand.fail(|plan| plan.write = Some((10, Errno::NOSPC)));
@@ -99,7 +99,7 @@ fn in_best_effort_nobody_waits_and_what_is_lost_is_counted() {
 }
 
 #[test]
-fn an_event_that_is_too_large_is_refused_and_the_others_are_not() {
+fn only_the_oversized_event_is_refused() {
     let mut hand = Hand::new(Mode::Required);
     let large: fn(task::Done<()>) -> Task = |done| {
         let facts = (0..32).map(|number| (format!("{number}{}", "n".repeat(2000)), "v".repeat(2000)));

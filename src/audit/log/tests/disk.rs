@@ -34,7 +34,7 @@ impl Hand {
 }
 
 #[test]
-fn facts_do_not_take_the_room_that_is_kept_for_outcomes() {
+fn entries_leave_space_reserved_for_outcomes() {
     let mut hand = Hand::new(Mode::Required);
     assert!(hand.turn(vec![intent; 8]).iter().all(Result::is_ok));
     hand.fill(8 * writer::OUTCOME);
@@ -50,7 +50,7 @@ fn facts_do_not_take_the_room_that_is_kept_for_outcomes() {
 }
 
 #[test]
-fn checkpoints_do_not_take_the_room_that_is_kept_for_outcomes() {
+fn checkpoints_leave_space_reserved_for_outcomes() {
     let mut hand = Hand::new(Mode::Required);
     assert!(hand.turn(vec![intent; 2]).iter().all(Result::is_ok));
     hand.fill(2 * writer::OUTCOME + 10);
@@ -61,7 +61,7 @@ fn checkpoints_do_not_take_the_room_that_is_kept_for_outcomes() {
 }
 
 #[test]
-fn a_fact_that_is_too_large_is_not_told_to_be_recorded() {
+fn oversized_entry_is_not_acknowledged() {
     let mut hand = Hand::new(Mode::Required);
     let large: fn(task::Done<()>) -> Task = |done| {
         let facts = (0..32).map(|number| (format!("{number}{}", "n".repeat(2000)), "v".repeat(2000)));
@@ -75,7 +75,7 @@ fn a_fact_that_is_too_large_is_not_told_to_be_recorded() {
 }
 
 #[test]
-fn what_a_disk_dropped_in_best_effort_is_lost_and_nothing_is_written_behind_it() {
+fn best_effort_writes_nothing_after_dropped_bytes() {
     for by_checkpoint in [false, true] {
         let mut hand = Hand::new(Mode::BestEffort);
         assert!(hand.turn(vec![unheard; 3]).is_empty());
@@ -98,7 +98,7 @@ fn what_a_disk_dropped_in_best_effort_is_lost_and_nothing_is_written_behind_it()
 }
 
 #[test]
-fn in_best_effort_a_full_disk_takes_nothing_back_that_it_has() {
+fn best_effort_full_disk_keeps_written_records() {
     let mut hand = Hand::new(Mode::BestEffort);
     assert!(hand.turn(vec![unheard; 3]).is_empty());
     hand.fail(|plan| plan.write = Some((10, Errno::NOSPC)));
@@ -117,7 +117,7 @@ fn in_best_effort_a_full_disk_takes_nothing_back_that_it_has() {
 }
 
 #[test]
-fn a_log_that_somebody_took_away_cut_or_wrote_to_is_not_written_on() {
+fn externally_changed_log_is_not_continued() {
     let changes: [fn(&Place); 4] = [
         |place| fs::remove_file(place.log()).unwrap(),
         |place| fs::rename(place.log(), place.file("log.1")).unwrap(),
@@ -142,7 +142,7 @@ fn a_log_that_somebody_took_away_cut_or_wrote_to_is_not_written_on() {
 }
 
 #[test]
-fn a_log_that_cannot_begin_another_file_goes_on_in_the_one_that_it_has() {
+fn failed_rotation_continues_in_current_file() {
     let place = Place::new();
     let log = place.builder().rotate_at(4096).open().unwrap();
     // Nobody can put the next file there.
@@ -164,7 +164,7 @@ fn a_log_that_cannot_begin_another_file_goes_on_in_the_one_that_it_has() {
 }
 
 #[test]
-fn a_full_file_keeps_no_room_that_it_does_not_need() {
+fn full_file_releases_unused_reservation() {
     let place = Place::new();
     let log = place.builder().rotate_at(4096).open().unwrap();
     (0..60).for_each(|number| log.append(event(&number.to_string())).unwrap());
@@ -195,7 +195,7 @@ fn large() -> Event {
 }
 
 #[test]
-fn large_events_that_wait_take_a_bounded_amount_of_memory() {
+fn waiting_large_events_use_bounded_memory() {
     let mailbox = Mailbox::default();
     let record = || Task::Record { event: large(), owes: false, done: None };
     let fact = |event, pays| Task::Fact { event, pays, done: None };
@@ -211,7 +211,7 @@ fn large_events_that_wait_take_a_bounded_amount_of_memory() {
 }
 
 #[test]
-fn large_facts_that_cannot_be_written_take_a_bounded_amount_of_memory() {
+fn unwritable_large_entries_use_bounded_memory() {
     let mut hand = Hand::new(Mode::Required);
     hand.fail(|plan| plan.sync = Some(Errno::IO));
     let most = (task::FACTS_BYTES / large().weight()) as u64;

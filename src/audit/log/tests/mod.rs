@@ -170,7 +170,7 @@ fn outcome(done: task::Done<()>) -> Task {
 }
 
 #[test]
-fn what_was_recorded_is_on_the_disk_and_the_end_is_vouched_for() {
+fn closed_log_is_durable_and_covered() {
     let place = Place::new();
     let log = place.open();
     assert_eq!((log.path(), log.mode(), log.verifier()), (&*place.log(), Mode::Required, place.key().verifier()));
@@ -200,7 +200,7 @@ fn a_log_goes_on_where_it_ended() {
 }
 
 #[test]
-fn many_threads_write_one_log_and_the_disk_is_waited_for_once_for_many() {
+fn concurrent_appends_share_one_sync() {
     const THREADS: usize = 32;
     const EACH: usize = 50;
     let place = Place::new();
@@ -226,7 +226,7 @@ fn many_threads_write_one_log_and_the_disk_is_waited_for_once_for_many() {
 }
 
 #[test]
-fn a_full_file_is_put_beside_and_the_next_goes_on() {
+fn full_file_is_rotated_and_continued() {
     let place = Place::new();
     let log = place.builder().rotate_at(4096).open().unwrap();
     (0..60).for_each(|number| log.append(event(&number.to_string())).unwrap());
@@ -254,7 +254,7 @@ fn a_full_file_is_put_beside_and_the_next_goes_on() {
 }
 
 #[test]
-fn checkpoints_go_to_their_file_and_to_whoever_asked() {
+fn checkpoints_reach_their_file_and_hook() {
     let place = Place::new();
     let (heard, told) = mpsc::channel();
     let builder = place.builder().checkpoint_every(10, Duration::from_secs(600));
@@ -273,7 +273,7 @@ fn checkpoints_go_to_their_file_and_to_whoever_asked() {
 }
 
 #[test]
-fn what_does_not_arrive_is_told_by_the_log() {
+fn log_reports_undelivered_records() {
     let place = Place::new();
     let builder = place.builder().checkpoint_file(place.file("missing/checkpoint"));
     let log = builder.on_checkpoint(|_| panic!("a hook that panics")).open().unwrap();
@@ -304,7 +304,7 @@ mod waiting {
     }
 
     #[test]
-    fn an_intent_and_its_outcome_are_recorded_in_their_order() {
+    fn intent_precedes_its_outcome() {
         let place = Place::new();
         let log = place.open();
         block_on(async {

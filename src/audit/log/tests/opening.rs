@@ -42,7 +42,7 @@ fn only_a_private_regular_file_is_a_log() {
 }
 
 #[test]
-fn a_log_lies_where_nobody_else_can_replace_it_and_where_no_plugins_lie() {
+fn log_directory_is_private_and_holds_no_plugins() {
     let place = Place::new();
     let inside = |directory: &str| place.builder().outside(place.file(directory)).open();
     assert!(matches!(inside("."), Err(LogOpenError::AmongPlugins { .. })));
@@ -72,7 +72,7 @@ fn a_log_of_another_key_is_left_alone() {
 }
 
 #[test]
-fn what_a_killed_writer_left_unfinished_is_put_aside_wherever_it_was_cut() {
+fn torn_record_is_quarantined_at_any_cut() {
     let place = Place::new();
     place.open().append(event("whole")).unwrap();
     let text = place.text();
@@ -109,7 +109,7 @@ fn what_a_killed_writer_left_unfinished_is_put_aside_wherever_it_was_cut() {
 }
 
 #[test]
-fn what_was_changed_is_not_written_to_and_the_line_is_named() {
+fn changed_log_is_not_continued_and_line_named() {
     let place = Place::new();
     let log = place.open();
     (0..3).for_each(|number| log.append(event(&number.to_string())).unwrap());
@@ -143,7 +143,7 @@ fn what_was_changed_is_not_written_to_and_the_line_is_named() {
 }
 
 #[test]
-fn a_rotation_that_a_kill_cut_short_is_taken_back() {
+fn interrupted_rotation_is_undone() {
     let place = Place::new();
     place.open().append(event("one")).unwrap();
     // The full file has both names, and the next one is there.
@@ -155,7 +155,7 @@ fn a_rotation_that_a_kill_cut_short_is_taken_back() {
 }
 
 #[test]
-fn a_log_whose_current_file_is_gone_is_not_begun_anew() {
+fn log_without_its_current_file_is_not_restarted() {
     let place = Place::new();
     drop(place.open());
     fs::rename(place.log(), segments::full(&place.log(), 0)).unwrap();

@@ -23,7 +23,7 @@ impl Place {
 }
 
 #[test]
-fn a_log_that_was_cut_anywhere_ends_with_its_last_whole_record() {
+fn truncated_log_ends_at_last_whole_record() {
     let (place, text) = written();
     let key = place.key();
     let text = text.as_bytes();
@@ -52,7 +52,7 @@ fn a_log_that_was_cut_anywhere_ends_with_its_last_whole_record() {
 }
 
 #[test]
-fn what_is_put_aside_is_there_before_the_log_is_cut() {
+fn quarantine_is_durable_before_the_log_is_truncated() {
     let (place, text) = written();
     fs::write(place.log(), &text[..text.len() - 1]).unwrap();
     let Ok(Some(file)) = file::LogFile::open(&place.log()) else { panic!("it is there") };
@@ -70,7 +70,7 @@ fn what_is_put_aside_is_there_before_the_log_is_cut() {
 }
 
 #[test]
-fn a_log_that_was_cut_or_rewritten_after_its_checkpoint_was_kept_is_not_opened() {
+fn log_contradicting_kept_checkpoint_does_not_open() {
     let place = Place::new();
     let open = || place.builder().checkpoint_file(place.file("checkpoint")).open();
     let log = open().unwrap();
@@ -107,7 +107,7 @@ fn a_log_that_was_cut_or_rewritten_after_its_checkpoint_was_kept_is_not_opened()
 }
 
 #[test]
-fn a_current_file_that_says_of_itself_what_was_before_it_is_not_believed() {
+fn self_declared_predecessor_is_not_trusted() {
     let place = Place::new();
     let builder = || place.builder().rotate_at(4096).checkpoint_file(place.file("checkpoint"));
     let log = builder().open().unwrap();
@@ -144,7 +144,7 @@ fn a_current_file_that_says_of_itself_what_was_before_it_is_not_believed() {
 }
 
 #[test]
-fn a_checkpoint_over_older_files_keeps_no_log_from_being_opened() {
+fn checkpoint_over_older_files_allows_opening() {
     let place = Place::new();
     let open = || place.builder().rotate_at(4096).checkpoint_file(place.file("checkpoint")).open().unwrap();
     let log = open();
@@ -158,7 +158,7 @@ fn a_checkpoint_over_older_files_keeps_no_log_from_being_opened() {
 }
 
 #[test]
-fn what_was_changed_behind_a_checkpoint_of_ours_is_not_vouched_for_again() {
+fn record_changed_after_checkpoint_is_never_covered() {
     let place = Place::new();
     let log = place.open();
     log.append(event("one")).unwrap();
@@ -191,7 +191,7 @@ fn what_was_changed_behind_a_checkpoint_of_ours_is_not_vouched_for_again() {
 }
 
 #[test]
-fn a_log_of_another_format_is_not_written_to() {
+fn log_of_another_format_is_not_continued() {
     let place = Place::new();
     let (mut chain, mut lines) = (Chain::start(), Vec::new());
     let Event::Opened(mut opened) = opened(&place.builder(), Vec::new()) else { panic!("another event") };
@@ -204,7 +204,7 @@ fn a_log_of_another_format_is_not_written_to() {
 
 /// A writer can be killed after it put something aside, and before it told of that.
 #[test]
-fn what_was_put_aside_is_told_of_until_the_log_has_it() {
+fn quarantined_tail_is_reported_until_recorded() {
     let (place, text) = written();
     let key = place.key();
     for tail in ["{\"v\":1", "{\"v\":1,\"seq\""] {

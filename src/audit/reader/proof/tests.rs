@@ -71,7 +71,7 @@ fn every_record_that_a_checkpoint_covers_is_proven() {
 }
 
 #[test]
-fn that_a_log_only_grew_is_proven_between_all_its_checkpoints() {
+fn consistency_is_provable_between_all_checkpoints() {
     let place = Place::new();
     let evidence = place.evidence();
     for (number, old) in place.notes.iter().enumerate() {
@@ -116,7 +116,7 @@ fn every_changed_byte_of_a_proof_is_noticed() {
 }
 
 #[test]
-fn a_proof_is_believed_with_the_key_and_the_name_of_its_log_only() {
+fn proof_needs_key_and_origin_of_log() {
     let place = Place::new();
     let proof = place.evidence().inclusion(7, None).unwrap();
     let other = Place::new();
@@ -166,7 +166,7 @@ fn what_has_another_form_is_no_proof() {
 }
 
 #[test]
-fn nothing_is_proven_of_a_log_that_is_damaged_before_that() {
+fn damage_before_a_record_prevents_its_proof() {
     let place = Place::new();
     let log = place.log();
     let first = crate::audit::reader::read::files(&log).unwrap()[0].clone();

@@ -160,7 +160,7 @@ fn assert_named(found: &Damaged, at: usize, seq: usize, files: &[usize]) {
 }
 
 #[test]
-fn a_log_that_is_as_it_was_written_is_intact() {
+fn unchanged_log_is_intact() {
     let written = write(RECORDS, &signer(1), |_| None);
     let found = examine_lines(&written.lines, &files(), &trust());
     assert!(found.is_intact(), "{found:?}");
@@ -175,7 +175,7 @@ fn a_log_that_is_as_it_was_written_is_intact() {
 }
 
 #[test]
-fn a_changed_byte_in_any_record_is_found_and_the_record_named() {
+fn changed_byte_names_its_record() {
     let trust = trust();
     let walk = Walk::through(&write(RECORDS, &signer(1), |_| None), &trust);
     for at in 0..walk.lines.len() {
@@ -203,7 +203,7 @@ fn a_changed_byte_in_any_record_is_found_and_the_record_named() {
 }
 
 #[test]
-fn a_record_that_is_missing_anywhere_is_found_and_named() {
+fn missing_record_is_named() {
     let trust = trust();
     let walk = Walk::through(&write(RECORDS, &signer(1), |_| None), &trust);
     for at in 0..walk.lines.len() - 1 {
@@ -218,7 +218,7 @@ fn a_record_that_is_missing_anywhere_is_found_and_named() {
 }
 
 #[test]
-fn records_that_changed_places_are_found_and_the_first_is_named() {
+fn swapped_records_name_the_first() {
     let trust = trust();
     let walk = Walk::through(&write(RECORDS, &signer(1), |_| None), &trust);
     for at in 0..walk.lines.len() - 1 {
@@ -229,7 +229,7 @@ fn records_that_changed_places_are_found_and_the_first_is_named() {
 }
 
 #[test]
-fn a_record_that_stands_there_twice_is_found_and_the_second_is_named() {
+fn duplicated_record_names_the_second() {
     let trust = trust();
     let walk = Walk::through(&write(RECORDS, &signer(1), |_| None), &trust);
     for at in 0..walk.lines.len() {
@@ -241,7 +241,7 @@ fn a_record_that_stands_there_twice_is_found_and_the_second_is_named() {
 }
 
 #[test]
-fn a_record_that_was_put_in_is_found_and_named() {
+fn inserted_record_is_named() {
     let trust = trust();
     let walk = Walk::through(&write(RECORDS, &signer(1), |_| None), &trust);
     let forge = |number: u64| Some(Event::application("forged", [("n", number.to_string())]));
@@ -269,7 +269,7 @@ fn a_record_that_was_put_in_is_found_and_named() {
 }
 
 #[test]
-fn a_log_that_was_written_anew_from_a_record_on_is_found_by_the_next_checkpoint() {
+fn next_checkpoint_reveals_rewritten_log() {
     let key = signer(1);
     let written = write(RECORDS, &key, |_| None);
     for at in (1..RECORDS).step_by(131) {
@@ -295,7 +295,7 @@ fn a_log_that_was_written_anew_from_a_record_on_is_found_by_the_next_checkpoint(
 }
 
 #[test]
-fn a_log_that_was_written_anew_with_another_key_is_found_by_the_key() {
+fn trusted_key_reveals_log_rewritten_with_another() {
     let theirs = write(RECORDS, &signer(2), |_| None);
     let other = Fault::OtherKey { found: signer(2).verifier().to_string() };
     assert_eq!(damaged(&theirs.lines, &files()).fault, other);
@@ -319,7 +319,7 @@ fn a_log_that_was_written_anew_with_another_key_is_found_by_the_key() {
 }
 
 #[test]
-fn a_log_that_was_cut_short_is_found_by_a_checkpoint_that_was_kept() {
+fn kept_checkpoint_reveals_truncated_log() {
     let written = write(RECORDS, &signer(1), |_| None);
     let kept = |size: usize| trust().checkpoint("kept", &written.notes[size - 1]);
     let last = kept(written.lines.len());
@@ -346,7 +346,7 @@ fn a_log_that_was_cut_short_is_found_by_a_checkpoint_that_was_kept() {
 }
 
 #[test]
-fn a_log_whose_older_files_were_moved_away_is_examined_from_where_it_begins() {
+fn log_without_older_files_verifies_from_its_start() {
     let written = write(RECORDS, &signer(1), |_| None);
     let lines = &written.lines[400..];
     let found = examine_lines(lines, &[350], &trust().checkpoint("kept", &written.notes[499]));
@@ -371,7 +371,7 @@ fn a_log_whose_older_files_were_moved_away_is_examined_from_where_it_begins() {
 }
 
 #[test]
-fn files_begin_as_they_must_and_only_the_last_may_be_unfinished() {
+fn only_the_last_segment_may_be_incomplete() {
     let written = write(RECORDS, &signer(1), |_| None);
     assert_eq!(damaged(&written.lines[1..], &[]).fault, Fault::Head);
     assert_eq!(damaged(&written.lines, &[]).fault, Fault::Head, "a continuation in the middle of a file");
@@ -411,7 +411,7 @@ fn checkpoints_over_another_size_are_found() {
 }
 
 #[test]
-fn only_records_that_are_good_are_shown_as_good() {
+fn only_verified_records_are_displayed_as_good() {
     let place = tempfile::tempdir().unwrap();
     let log = place.path().join("log");
     let mut written = write(20, &signer(1), |_| None);
@@ -449,7 +449,7 @@ fn records_that_nobody_vouches_for_are_counted() {
 }
 
 #[test]
-fn a_file_without_records_is_found_where_others_are() {
+fn empty_file_among_others_is_damage() {
     let written = write(RECORDS, &signer(1), |_| None);
     for (files, empty) in [(&[400, 750, 1000][..], 1000), (&[400, 400, 750], 400), (&[0, 400, 750], 0)] {
         let found = damaged(&written.lines, files);
@@ -480,7 +480,7 @@ fn names_as_long_as_lines_are_not_kept() {
 }
 
 #[test]
-fn a_log_that_gets_another_file_meanwhile_is_read_as_it_was() {
+fn log_rotated_during_reading_is_read_consistently() {
     let place = tempfile::tempdir().unwrap();
     let log = place.path().join("log");
     let written = write(RECORDS, &signer(1), |_| None);

@@ -39,7 +39,7 @@ fn parts(message: &str) -> (&str, &str, &str) {
 }
 
 #[test]
-fn a_record_arrives_whole_with_its_priority_and_the_programs_name() {
+fn syslog_record_has_priority_and_program() {
     let place = tempfile::tempdir().unwrap();
     let daemon = UnixDatagram::bind(place.path().join("log")).unwrap();
     let mut sink = SyslogSink::at(place.path().join("log"), "kv-host").unwrap();
@@ -53,7 +53,7 @@ fn a_record_arrives_whole_with_its_priority_and_the_programs_name() {
 }
 
 #[test]
-fn a_daemon_that_is_started_anew_is_found_again() {
+fn restarted_daemon_is_found_again() {
     let place = tempfile::tempdir().unwrap();
     let socket = place.path().join("log");
     let mut sink = SyslogSink::at(&socket, "kv-host").unwrap();
@@ -94,7 +94,7 @@ fn what_a_daemon_would_cut_is_not_sent() {
 }
 
 #[test]
-fn a_name_that_syslog_would_take_for_something_else_is_refused() {
+fn ambiguous_syslog_name_is_refused() {
     for tag in ["", "two words", "a]", "a:", "a\nb", "ä", &"a".repeat(TAG_LIMIT + 1)] {
         assert!(matches!(SyslogSink::new(tag), Err(SyslogSinkError::Tag)), "{tag:?}");
     }

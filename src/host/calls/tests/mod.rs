@@ -37,7 +37,7 @@ fn kinds(events: &[Event]) -> Vec<&'static str> {
 }
 
 #[test]
-fn a_single_answer_makes_two_records_each_before_what_it_is_about() {
+fn unary_call_is_recorded_before_each_effect() {
     let bench = Bench::new();
     let (plugin, says) = bench.talking();
     says.messages(&["value"]).ok();
@@ -53,7 +53,7 @@ fn a_single_answer_makes_two_records_each_before_what_it_is_about() {
 }
 
 #[test]
-fn the_plugin_gets_the_request_as_it_was_made() {
+fn plugin_receives_the_request_unchanged() {
     let bench = Bench::new();
     let (plugin, says) = bench.talking();
     says.messages(&[""]).ok();
@@ -87,7 +87,7 @@ fn what_cannot_be_recorded_is_not_called() {
 }
 
 #[test]
-fn an_answer_whose_record_cannot_be_made_is_not_given() {
+fn unrecordable_response_is_not_delivered() {
     let bench = Bench::new();
     let (plugin, says) = bench.talking();
     let status = run(async {
@@ -106,7 +106,7 @@ fn an_answer_whose_record_cannot_be_made_is_not_given() {
 }
 
 #[test]
-fn a_message_of_a_stream_is_recorded_before_it_is_given() {
+fn stream_message_is_recorded_before_delivery() {
     let bench = Bench::new();
     let (plugin, says) = bench.talking();
     run(async {
@@ -130,7 +130,7 @@ fn a_message_of_a_stream_is_recorded_before_it_is_given() {
 }
 
 #[test]
-fn a_message_that_cannot_be_recorded_is_not_given() {
+fn unrecordable_message_is_not_delivered() {
     let bench = Bench::new();
     let (plugin, says) = bench.talking();
     run(async {
@@ -154,7 +154,7 @@ async fn recorded(bench: &Bench, messages: u64) {
 }
 
 #[test]
-fn messages_are_recorded_the_same_wherever_their_bytes_are_cut() {
+fn message_records_do_not_depend_on_chunking() {
     let body = [framed("one"), framed(""), framed("three")].concat();
     for cut in 1..body.len() {
         let bench = Bench::new();
@@ -212,7 +212,7 @@ fn kinds_with_a_late_end(late_by: Duration) -> Vec<&'static str> {
 }
 
 #[test]
-fn the_end_of_a_single_answer_may_be_a_moment_late() {
+fn late_end_of_unary_response_is_accepted() {
     assert_eq!(kinds_with_a_late_end(Duration::from_millis(1)), ["call", "returned"]);
     assert_eq!(kinds_with_a_late_end(Duration::from_millis(10)), ["call", "messages", "returned"]);
 }
@@ -236,7 +236,7 @@ fn a_call_that_nobody_waits_for_is_abandoned() {
 }
 
 #[test]
-fn a_call_that_is_given_up_while_it_is_recorded_has_an_outcome_too() {
+fn call_abandoned_during_recording_has_an_outcome() {
     let bench = Bench::new();
     let plugin = bench.answering(None);
     run(async {
@@ -254,7 +254,7 @@ fn a_call_that_is_given_up_while_it_is_recorded_has_an_outcome_too() {
 }
 
 #[test]
-fn a_stream_that_nobody_reads_on_is_abandoned_with_what_it_said() {
+fn unread_stream_is_abandoned_with_its_tally() {
     let bench = Bench::new();
     let (plugin, says) = bench.talking();
     run(async {
@@ -282,7 +282,7 @@ fn a_plugin_that_is_not_there_is_broken() {
 }
 
 #[test]
-fn a_connection_that_is_lost_in_an_answer_is_broken() {
+fn connection_lost_in_a_response_is_broken() {
     let bench = Bench::new();
     let (plugin, says) = bench.talking();
     says.messages(&["value"]).error(Status::internal("h2 says so"));
@@ -303,7 +303,7 @@ fn an_answer_without_a_status_is_broken() {
 }
 
 #[test]
-fn a_status_without_a_body_is_recorded_before_it_is_given() {
+fn bodiless_status_is_recorded_before_delivery() {
     let bench = Bench::new();
     let plugin = bench.answering(Some(Ok(Status::not_found("gone").into_http())));
     let answer = run(unary(&mut bench.client(&plugin), get("key"))).unwrap_err();
@@ -313,7 +313,7 @@ fn a_status_without_a_body_is_recorded_before_it_is_given() {
 }
 
 #[test]
-fn what_follows_a_status_in_the_headers_is_not_given() {
+fn body_after_a_header_status_is_dropped() {
     let bench = Bench::new();
     let (plugin, says) = bench.talking();
     plugin.with_header("grpc-status", "5");
@@ -323,7 +323,7 @@ fn what_follows_a_status_in_the_headers_is_not_given() {
 }
 
 #[test]
-fn a_message_behind_headers_that_say_ok_is_recorded_like_any_other() {
+fn message_after_ok_headers_is_recorded() {
     let bench = Bench::new();
     let (plugin, says) = bench.talking();
     plugin.with_header("grpc-status", "0");
@@ -334,7 +334,7 @@ fn a_message_behind_headers_that_say_ok_is_recorded_like_any_other() {
 }
 
 #[test]
-fn what_the_headers_say_holds_if_the_trailers_say_nothing() {
+fn header_status_holds_without_trailers() {
     let bench = Bench::new();
     let (plugin, says) = bench.talking();
     plugin.with_header("grpc-status", "0");
@@ -343,7 +343,7 @@ fn what_the_headers_say_holds_if_the_trailers_say_nothing() {
 }
 
 #[test]
-fn the_beginning_of_a_message_without_end_is_in_the_record_too() {
+fn partial_message_is_in_the_record() {
     let bench = Bench::new();
     let (plugin, says) = bench.talking();
     says.bytes(&[&framed("one")[..], &[0, 0, 0, 0, 9, b'x', b'y']].concat()).ok();
@@ -356,7 +356,7 @@ fn the_beginning_of_a_message_without_end_is_in_the_record_too() {
 }
 
 #[test]
-fn a_message_that_is_too_large_is_refused_before_it_is_there() {
+fn oversized_message_is_refused_before_it_arrives() {
     let bench = Bench::new();
     let (plugin, says) = bench.talking();
     says.bytes(&[0]).bytes(&(MESSAGE_LIMIT as u32 + 1).to_be_bytes());
@@ -372,7 +372,7 @@ fn a_message_that_is_too_large_is_refused_before_it_is_there() {
 }
 
 #[test]
-fn the_clients_own_limit_holds_as_soon_as_it_would_without_a_log() {
+fn client_limit_applies_as_without_a_log() {
     let bench = Bench::new();
     let (plugin, says) = bench.talking();
     // The rest never comes.
@@ -384,7 +384,7 @@ fn the_clients_own_limit_holds_as_soon_as_it_would_without_a_log() {
 }
 
 #[test]
-fn a_stream_without_end_is_recorded_before_too_much_of_it_is_kept() {
+fn endless_stream_is_recorded_in_parts() {
     let bench = Bench::new();
     let (plugin, says) = bench.talking();
     let large = "x".repeat(300 * 1024);
@@ -399,7 +399,7 @@ fn a_stream_without_end_is_recorded_before_too_much_of_it_is_kept() {
 }
 
 #[test]
-fn what_follows_a_message_is_not_kept_without_end() {
+fn bytes_after_a_message_are_bounded() {
     let (bench, taken) = (Bench::new(), Arc::default());
     let flood = http::Response::new(Body::new(Flood(Arc::clone(&taken))));
     let plugin = bench.answering(Some(Ok(flood)));
@@ -412,7 +412,7 @@ fn what_follows_a_message_is_not_kept_without_end() {
 }
 
 #[test]
-fn what_the_host_says_later_is_in_the_record_of_the_outcome() {
+fn late_host_messages_are_in_the_outcome() {
     let bench = Bench::new();
     let (plugin, says) = bench.talking();
     run(async {
@@ -439,7 +439,7 @@ fn what_the_host_says_later_is_in_the_record_of_the_outcome() {
 }
 
 #[test]
-fn calls_are_counted_over_all_clones_of_a_channel() {
+fn channel_clones_share_the_call_counter() {
     let bench = Bench::new();
     let mut first = bench.client(&bench.answering(Some(Ok(Status::aborted("").into_http()))));
     let mut second = first.clone();
@@ -474,7 +474,7 @@ fn in_best_effort_nothing_is_waited_for() {
 }
 
 #[test]
-fn in_best_effort_calls_are_made_though_the_log_is_gone() {
+fn best_effort_calls_run_without_the_log() {
     let bench = Bench::best_effort();
     let (plugin, says) = bench.talking();
     bench.log.close();

@@ -11,7 +11,7 @@ use crate::verify::decision::examine::Examination;
 use crate::verify::{Manifest, Policy, Refusal, Version};
 
 #[test]
-fn a_program_that_changes_between_its_two_copies_is_noticed() {
+fn change_between_two_copies_is_detected() {
     let place = tempfile::tempdir().unwrap();
     let plugin = place.path().join("plugin");
     fs::create_dir(&plugin).unwrap();

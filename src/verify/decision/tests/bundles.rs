@@ -67,7 +67,7 @@ fn everything_in(directory: &Path) -> Vec<String> {
 }
 
 #[test]
-fn a_bundle_holds_what_its_manifest_names_and_nothing_else_and_is_read_only() {
+fn bundle_copy_holds_only_manifest_files_read_only() {
     let directory = Directory::new();
     fs::write(directory.path().join("lib/unnamed.py"), "not in the manifest").unwrap();
     fs::write(directory.path().join("sitecustomize.py"), "nor is this").unwrap();
@@ -88,7 +88,7 @@ fn a_bundle_holds_what_its_manifest_names_and_nothing_else_and_is_read_only() {
 }
 
 #[test]
-fn a_bundle_with_a_file_that_is_not_as_the_manifest_says_is_refused_and_nothing_is_left() {
+fn mismatching_bundle_file_is_refused_without_leftovers() {
     for (change, reason) in [
         (&(|top: &Path| fs::write(top.join("lib/module.py"), "modulE").unwrap()) as &dyn Fn(&Path), "digest"),
         (&|top: &Path| fs::write(top.join("lib/module.py"), "module ").unwrap(), "size"),
@@ -131,7 +131,7 @@ fn a_bundle_with_a_file_that_is_not_as_the_manifest_says_is_refused_and_nothing_
 }
 
 #[test]
-fn a_file_that_cannot_be_looked_at_is_not_called_missing() {
+fn inaccessible_file_is_not_reported_missing() {
     let directory = Directory::new();
     let top = directory.path();
     fs::rename(top.join("lib"), top.join("aside")).unwrap();
@@ -145,7 +145,7 @@ fn a_file_that_cannot_be_looked_at_is_not_called_missing() {
 }
 
 #[test]
-fn a_directory_without_a_manifest_that_somebody_vouches_for_is_refused() {
+fn directory_without_accepted_manifest_is_refused() {
     let directory = Directory::new();
     let stranger = Policy::new().trust(Publisher::new().key());
     assert!(matches!(source_fault(stranger.verify(directory.path())), SourceFault::Signature(_)));
@@ -159,7 +159,7 @@ fn a_directory_without_a_manifest_that_somebody_vouches_for_is_refused() {
 }
 
 #[test]
-fn a_manifest_that_was_agreed_to_needs_no_signature() {
+fn locked_manifest_needs_no_signature() {
     let directory = Directory::new();
     let manifest = digest(&directory.path().join(Manifest::INSIDE));
     fs::remove_file(directory.path().join(SignedManifest::INSIDE)).unwrap();
@@ -181,7 +181,7 @@ fn a_manifest_that_was_agreed_to_needs_no_signature() {
 }
 
 #[test]
-fn a_manifest_that_was_agreed_to_is_missed_and_no_other_takes_its_place() {
+fn missing_locked_manifest_has_no_substitute() {
     let fixture = Fixture::new();
     let publisher = Publisher::new();
     fixture.publish(&publisher, &claims());
@@ -204,7 +204,7 @@ fn a_manifest_that_was_agreed_to_is_missed_and_no_other_takes_its_place() {
 }
 
 #[test]
-fn an_interpreter_runs_the_program_and_is_verified_like_it() {
+fn interpreter_is_verified_like_the_program() {
     let directory = Directory::new();
     let installed = std::env::current_exe().unwrap();
     let with = |claims: Claims| claims.with_installed_interpreter(&installed, vec!["-I".into()]).unwrap();
@@ -234,7 +234,7 @@ fn an_interpreter_runs_the_program_and_is_verified_like_it() {
 }
 
 #[test]
-fn an_interpreter_among_the_files_must_be_meant_to_be_executed() {
+fn bundled_interpreter_must_be_executable() {
     let directory = Directory::new();
     set_mode(&directory.path().join("run"), 0o644);
     let claims = Directory::claims().with_program(path("lib/module.py"));
@@ -249,7 +249,7 @@ fn an_interpreter_among_the_files_must_be_meant_to_be_executed() {
 }
 
 #[test]
-fn an_installed_interpreter_comes_from_the_cache_and_the_files_of_the_plugin_do_not() {
+fn only_the_interpreter_comes_from_the_cache() {
     let directory = Directory::new();
     // Another program than any of the plugin's own.
     let interpreter = directory.fixture.plugin();
@@ -278,7 +278,7 @@ fn a_bundle_with_a_denied_file_is_denied() {
 }
 
 #[test]
-fn a_bundle_runs_from_copies_only_and_those_can_be_on_disk() {
+fn bundle_runs_from_copies_only() {
     let directory = Directory::new();
     let pinned = directory.policy().dangerous_with_pinned_fd();
     assert_eq!(refusal(pinned.verify(directory.path())), Refusal::PinnedDirectory);

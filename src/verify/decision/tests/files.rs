@@ -15,7 +15,7 @@ fn policy_head(fixture: &Fixture) -> String {
 }
 
 #[test]
-fn a_policy_file_says_everything_that_a_policy_can_be_told() {
+fn policy_file_covers_every_policy_setting() {
     let fixture = Fixture::new();
     let publisher = Publisher::new();
     fixture.publish(&publisher, &claims());
@@ -75,7 +75,7 @@ fn a_policy_file_says_how_programs_are_linked() {
 }
 
 #[test]
-fn a_policy_is_checked_before_it_is_put_into_place() {
+fn policy_is_checked_before_installation() {
     let fixture = Fixture::new();
     let text = policy_head(&fixture) + "lock = \"nothing-yet.lock\"\n";
     assert!(Policy::check_bytes("p", text.clone()).is_ok());
@@ -84,7 +84,7 @@ fn a_policy_is_checked_before_it_is_put_into_place() {
 }
 
 #[test]
-fn a_policy_file_that_contradicts_itself_is_refused_with_its_line() {
+fn contradictory_policy_file_is_refused_with_line() {
     let fixture = Fixture::new();
     let allow = format!("allow = [\"{}\"]\n", fixture.digest);
     for (body, line, expected) in [

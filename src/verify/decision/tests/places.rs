@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn the_place_is_looked_at_also_for_what_is_in_the_cache() {
+fn location_is_checked_for_cached_plugins_too() {
     let fixture = Fixture::new();
     let policy = Policy::new().allow(fixture.digest).with_directory(fixture.directory());
     assert!(policy.verify("kv").is_ok());
@@ -18,7 +18,7 @@ fn the_place_is_looked_at_also_for_what_is_in_the_cache() {
 }
 
 #[test]
-fn who_may_own_plugins_is_the_policys_to_say() {
+fn policy_decides_who_may_own_plugins() {
     let fixture = Fixture::new();
     let policy = Policy::new().allow(fixture.digest).with_directory(fixture.directory());
     assert!(policy.verify("kv").is_ok());
@@ -27,7 +27,7 @@ fn who_may_own_plugins_is_the_policys_to_say() {
 }
 
 #[test]
-fn a_manifest_in_a_plugin_directory_obeys_the_same_rules() {
+fn manifest_in_plugin_directory_follows_same_rules() {
     let fixture = Fixture::new();
     let publisher = Publisher::new();
     fixture.publish(&publisher, &claims());
@@ -40,7 +40,7 @@ fn a_manifest_in_a_plugin_directory_obeys_the_same_rules() {
 }
 
 #[test]
-fn the_size_is_limited_also_for_what_is_in_the_cache() {
+fn size_limit_applies_to_cached_plugins() {
     let fixture = Fixture::new();
     let size = fs::metadata(fixture.plugin()).unwrap().len();
     let policy = Policy::new().allow(fixture.digest);
@@ -109,7 +109,7 @@ fn a_source_that_says_nothing_is_named() {
 }
 
 #[test]
-fn a_program_that_is_linked_otherwise_is_refused_also_from_the_cache() {
+fn linkage_rule_applies_to_cached_programs() {
     let fixture = Fixture::new();
     let policy = Policy::new().allow(fixture.digest);
     assert!(policy.verify(fixture.plugin()).is_ok());

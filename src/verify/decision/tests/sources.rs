@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn a_lock_file_allows_exactly_what_was_agreed_to_under_that_name() {
+fn lock_file_allows_exactly_its_named_artifacts() {
     let fixture = Fixture::new();
     let policy = Policy::new().with_lock(fixture.lock());
     let verified = policy.verify(fixture.plugin()).unwrap();
@@ -23,7 +23,7 @@ fn a_lock_file_allows_exactly_what_was_agreed_to_under_that_name() {
 }
 
 #[test]
-fn a_plugin_that_the_lock_file_names_comes_from_the_cache_too() {
+fn locked_plugin_comes_from_the_cache() {
     let fixture = Fixture::new();
     let policy = Policy::new().with_lock(fixture.lock());
     assert!(!policy.verify(fixture.plugin()).unwrap().was_cached());
@@ -31,7 +31,7 @@ fn a_plugin_that_the_lock_file_names_comes_from_the_cache_too() {
 }
 
 #[test]
-fn a_list_of_digests_allows_what_it_has_under_that_name() {
+fn checksum_list_allows_files_by_listed_name() {
     let fixture = Fixture::new();
     let list = fixture.place.path().join("SHA256SUMS");
     fs::write(&list, format!("{}  plugins/kv\n{}  zip\n", fixture.digest, Digest::of("zip"))).unwrap();
@@ -48,7 +48,7 @@ fn a_list_of_digests_allows_what_it_has_under_that_name() {
 }
 
 #[test]
-fn a_file_without_a_plugins_name_needs_one_where_names_count() {
+fn file_with_unusable_name_needs_explicit_name() {
     let fixture = Fixture::new();
     let odd = fixture.directory().join("-kv");
     fs::rename(fixture.plugin(), &odd).unwrap();
@@ -57,7 +57,7 @@ fn a_file_without_a_plugins_name_needs_one_where_names_count() {
 }
 
 #[test]
-fn a_signed_manifest_allows_the_file_that_it_is_about() {
+fn signed_manifest_allows_its_file() {
     let fixture = Fixture::new();
     let publisher = Publisher::new();
     fixture.publish(&publisher, &claims());
@@ -71,7 +71,7 @@ fn a_signed_manifest_allows_the_file_that_it_is_about() {
 }
 
 #[test]
-fn a_manifest_without_a_good_signature_by_a_trusted_key_is_refused() {
+fn manifest_without_trusted_signature_is_refused() {
     let fixture = Fixture::new();
     let (publisher, stranger) = (Publisher::new(), Publisher::new());
     let policy = Policy::new().trust(publisher.key());
@@ -97,7 +97,7 @@ fn a_manifest_without_a_good_signature_by_a_trusted_key_is_refused() {
 }
 
 #[test]
-fn a_publisher_who_takes_the_id_of_anothers_key_takes_nothing_else() {
+fn copied_key_id_grants_no_trust() {
     let fixture = Fixture::new();
     let (publisher, rival) = (Publisher::new(), Publisher::new());
     let mut taken = BASE64.decode(rival.key().to_string()).unwrap();
@@ -114,7 +114,7 @@ fn a_publisher_who_takes_the_id_of_anothers_key_takes_nothing_else() {
 }
 
 #[test]
-fn a_key_that_is_trusted_for_one_plugin_says_nothing_of_another() {
+fn key_trusted_for_one_plugin_covers_no_other() {
     let fixture = Fixture::new();
     let publisher = Publisher::new();
     fixture.publish(&publisher, &claims());
@@ -124,7 +124,7 @@ fn a_key_that_is_trusted_for_one_plugin_says_nothing_of_another() {
 }
 
 #[test]
-fn a_signed_plugin_in_the_place_of_another_is_refused() {
+fn signed_plugin_under_another_name_is_refused() {
     let fixture = Fixture::new();
     let publisher = Publisher::new();
     fixture.publish(&publisher, &Claims::new(name("zip"), Version::new(1, 0, 0)));
@@ -139,7 +139,7 @@ fn a_signed_plugin_in_the_place_of_another_is_refused() {
 }
 
 #[test]
-fn a_manifest_that_is_given_stands_for_the_one_beside_the_plugin() {
+fn given_manifest_replaces_the_one_beside_plugin() {
     let fixture = Fixture::new();
     let publisher = Publisher::new();
     fixture.publish(&publisher, &claims());
@@ -152,7 +152,7 @@ fn a_manifest_that_is_given_stands_for_the_one_beside_the_plugin() {
 }
 
 #[test]
-fn a_manifest_of_several_files_is_not_about_a_file_that_is_one_of_them() {
+fn bundle_manifest_does_not_cover_its_single_file() {
     let fixture = Fixture::new();
     let publisher = Publisher::new();
     let whole = fixture.place.path().join("whole");
@@ -166,7 +166,7 @@ fn a_manifest_of_several_files_is_not_about_a_file_that_is_one_of_them() {
 }
 
 #[test]
-fn a_manifest_that_cannot_be_looked_for_is_not_one_that_is_missing() {
+fn inaccessible_manifest_is_not_reported_missing() {
     let fixture = Fixture::new();
     // With the manifest's suffix the name is longer than any file's (NAME_MAX in limits.h).
     let long = fixture.directory().join("k".repeat(250));
@@ -192,7 +192,7 @@ fn an_expired_or_foreign_manifest_is_refused() {
 }
 
 #[test]
-fn a_version_below_the_minimum_is_refused_whoever_sets_it() {
+fn version_below_any_minimum_is_refused() {
     let fixture = Fixture::new();
     let publisher = Publisher::new();
     fixture.publish(&publisher, &claims());
@@ -212,7 +212,7 @@ fn a_version_below_the_minimum_is_refused_whoever_sets_it() {
 }
 
 #[test]
-fn a_manifest_that_is_allowed_by_its_digest_tells_no_version_of_another_file() {
+fn manifest_allowed_by_digest_covers_no_other_file() {
     let fixture = Fixture::new();
     let publisher = Publisher::new();
     // The manifest of a newer release, beside an older program that is allowed as well.
@@ -228,7 +228,7 @@ fn a_manifest_that_is_allowed_by_its_digest_tells_no_version_of_another_file() {
 }
 
 #[test]
-fn what_is_denied_does_not_run_whoever_vouches_for_it() {
+fn denied_digest_is_refused_despite_any_source() {
     let fixture = Fixture::new();
     let publisher = Publisher::new();
     fixture.publish(&publisher, &claims());

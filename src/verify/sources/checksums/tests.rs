@@ -47,7 +47,7 @@ fn every_form_of_a_line_is_understood() {
 }
 
 #[test]
-fn every_other_line_is_refused_with_its_number_and_the_reason() {
+fn malformed_line_is_refused_with_number_and_reason() {
     let malformed = "the line is of no known form";
     for (line, expected) in [
         (ONE.to_owned(), "the digest names no file"),
@@ -106,7 +106,7 @@ fn two_lines_about_one_name_must_agree() {
 }
 
 #[test]
-fn an_entry_is_about_the_paths_that_end_in_it() {
+fn entry_matches_paths_that_end_in_it() {
     for (name, file, found) in [
         ("kv", "kv", true),
         ("./kv", "kv", true),
@@ -161,7 +161,7 @@ fn a_hostile_name_is_shown_escaped() {
 }
 
 #[test]
-fn the_lines_of_a_long_list_are_read_and_each_is_found() {
+fn every_line_of_a_long_list_is_found() {
     const LINES: usize = 100_000;
     let mut text = String::new();
     (0..LINES).for_each(|n| text.push_str(&format!("{ONE}  d/{n}\n")));
@@ -174,7 +174,7 @@ fn the_lines_of_a_long_list_are_read_and_each_is_found() {
 }
 
 #[test]
-fn what_is_written_is_read_as_the_same_name() {
+fn written_name_parses_back() {
     let digest: Digest = ONE.parse().unwrap();
     for name in
         [&b"kv"[..], b"  kv ", b"*kv", b"#kv", b"\\", b"a\\nb", b"\r", b"kv\r", b"\n", b"\xff\n", b"SHA256 (kv) = "]
@@ -185,7 +185,7 @@ fn what_is_written_is_read_as_the_same_name() {
 }
 
 #[test]
-fn only_names_that_would_leave_their_line_are_escaped() {
+fn only_names_with_line_breaks_are_escaped() {
     let digest = Digest::of(b"");
     for (name, mark, written) in [
         (&b"plugin"[..], "", &b"plugin"[..]),

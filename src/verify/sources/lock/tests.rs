@@ -56,7 +56,7 @@ fn what_is_written_is_read_back_and_sorted() {
 }
 
 #[test]
-fn an_artifact_is_for_a_platform_or_for_any() {
+fn artifact_is_for_one_platform_or_any() {
     let lock = locked();
     let here = Platform::current();
     assert!(lock.artifact(&name("kv"), &here).unwrap().signed_by.is_some());
@@ -66,7 +66,7 @@ fn an_artifact_is_for_a_platform_or_for_any() {
 }
 
 #[test]
-fn what_is_ambiguous_or_empty_is_refused_with_its_line() {
+fn ambiguous_or_empty_list_is_refused_with_line() {
     let kv = plugin("kv");
     let any = artifact("any");
     for (text, line, expected) in [
@@ -123,7 +123,7 @@ fn writing_replaces_the_whole_or_nothing() {
 }
 
 #[test]
-fn changes_wait_for_one_another_and_none_is_lost() {
+fn concurrent_lock_changes_lose_nothing() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("plugins.lock");
     std::thread::scope(|scope| {
@@ -146,7 +146,7 @@ fn changes_wait_for_one_another_and_none_is_lost() {
 }
 
 #[test]
-fn a_refusal_names_the_keys_that_vouched_and_the_one_that_vouches_now() {
+fn refusal_names_previous_and_current_keys() {
     // Three keys that differ in their number alone, which stands behind the name of the algorithm.
     let [one, two, other]: [PublicKey; 3] = ["Qf6", "Qg6", "Qh6"].map(|id| KEY.replace("Qf6", id).parse().unwrap());
     let refused = |locked: &[PublicKey], candidate| {
@@ -177,7 +177,7 @@ fn read_back(plugin: LockedPlugin) -> Result<Lock, SourceError> {
 }
 
 #[test]
-fn what_is_removed_is_returned_and_no_longer_agreed_to() {
+fn removed_plugin_is_returned_and_unlocked() {
     let mut lock = lock_with("lock", LockedPlugin::default());
     let agreed = lock.plugin(&name("kv")).cloned();
     assert_eq!(lock.remove_plugin(&name("kv")), agreed);
@@ -186,14 +186,14 @@ fn what_is_removed_is_returned_and_no_longer_agreed_to() {
 }
 
 #[test]
-fn a_note_is_as_long_as_it_may_be_and_no_longer() {
+fn note_length_limit_is_inclusive() {
     let noted = |length: usize| LockedPlugin { note: Some("ž".repeat(length)), ..LockedPlugin::default() };
     assert!(read_back(noted(500)).is_ok());
     assert!(matches!(read_back(noted(501)).unwrap_err().fault, SourceFault::Lock(LockFault::Note)));
 }
 
 #[test]
-fn the_lowest_version_may_be_the_one_that_was_agreed_to() {
+fn minimum_version_may_equal_the_locked_version() {
     let version = Some(Version::new(1, 2, 0));
     let plugin = LockedPlugin { minimum_version: version.clone(), version, ..LockedPlugin::default() };
     assert!(read_back(plugin).is_ok());

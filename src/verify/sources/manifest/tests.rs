@@ -53,7 +53,7 @@ fn everything_that_a_manifest_says_is_read() {
 }
 
 #[test]
-fn a_plugin_may_be_a_file_if_its_program_is_alone_and_needs_nothing() {
+fn plugin_may_be_one_self_contained_file() {
     let installed = format!("[interpreter]\npath = \"/bin/x\"\nsha256 = \"{DIGEST}\"\nsize = 3\n");
     let deep = head("").replace("program = \"kv\"", "program = \"lib/kv\"") + &file("lib/kv");
     for (text, expected) in [
@@ -67,7 +67,7 @@ fn a_plugin_may_be_a_file_if_its_program_is_alone_and_needs_nothing() {
 }
 
 #[test]
-fn the_limits_of_an_interpreters_arguments_are_those_that_are_told() {
+fn interpreter_argument_limits_match_their_messages() {
     let with = |count: usize, length: usize| {
         let arguments = vec![format!("\"{}\"", "a".repeat(length)); count].join(", ");
         read(&(head(&format!("[interpreter]\npath = \"kv\"\narguments = [{arguments}]\n")) + &file("kv")))
@@ -80,13 +80,13 @@ fn the_limits_of_an_interpreters_arguments_are_those_that_are_told() {
 }
 
 #[test]
-fn a_version_may_be_the_lowest_that_is_to_be_run() {
+fn minimum_version_itself_may_run() {
     let manifest = read(&(head("minimum-version = \"1.2.0\"\n") + &file("kv"))).unwrap();
     assert_eq!(manifest.minimum_version(), Some(manifest.version()));
 }
 
 #[test]
-fn what_does_not_fit_together_is_refused_with_its_line() {
+fn inconsistent_lock_is_refused_with_line() {
     let interpreter = |body: &str| head(&format!("[interpreter]\n{body}\n")) + &file("kv");
     let pinned = format!("sha256 = \"{DIGEST}\"\nsize = 3");
     for (text, line, expected) in [
@@ -123,7 +123,7 @@ fn what_does_not_fit_together_is_refused_with_its_line() {
 }
 
 #[test]
-fn what_is_no_manifest_is_refused_for_what_it_is() {
+fn malformed_manifest_is_refused_with_reason() {
     assert!(matches!(fault(""), (None, SourceFault::Empty)));
     assert!(matches!(fault(" \n"), (None, SourceFault::Empty)));
     assert!(matches!(fault(&head("")), (None, SourceFault::Empty)));
@@ -154,7 +154,7 @@ fn what_is_no_manifest_is_refused_for_what_it_is() {
 }
 
 #[test]
-fn it_is_about_one_plugin_on_one_platform_for_a_time() {
+fn manifest_covers_one_plugin_platform_and_period() {
     let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
     let (kv, other): (PluginName, PluginName) = ("kv".parse().unwrap(), "other".parse().unwrap());
     let here = Platform::current();
@@ -208,7 +208,7 @@ fn a_single_file_is_its_own_program() {
 }
 
 #[test]
-fn links_and_devices_and_odd_names_cannot_be_described() {
+fn symlinks_devices_and_odd_names_are_rejected() {
     let place = tempfile::tempdir().unwrap();
     let claims = Claims::new("kv".parse().unwrap(), Version::new(1, 0, 0)).with_program("kv".parse().unwrap());
     fs::write(place.path().join("kv"), "abc").unwrap();

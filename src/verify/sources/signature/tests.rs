@@ -32,7 +32,7 @@ fn edited(text: &str, line: usize, edit: impl Fn(&str) -> String) -> String {
 }
 
 #[test]
-fn what_the_owner_of_the_key_signed_is_proven_and_the_comment_with_it() {
+fn signature_proves_message_and_trusted_comment() {
     let publisher = Publisher::new();
     let text = publisher.sign(MESSAGE);
     for text in [text.clone(), text.replace('\n', "\r\n"), text.trim_end().to_owned()] {
@@ -78,7 +78,7 @@ fn an_edited_trusted_comment_is_no_longer_trusted() {
 }
 
 #[test]
-fn what_is_no_signature_is_refused_with_the_line_that_is_wrong() {
+fn malformed_signature_is_refused_with_line() {
     let good = Publisher::new().sign(MESSAGE);
     let algorithm = |algorithm: &[u8; 2]| {
         edited(&good, 1, |line| BASE64.encode([&algorithm[..], &BASE64.decode(line).unwrap()[2..]].concat()))
@@ -105,7 +105,7 @@ fn what_is_no_signature_is_refused_with_the_line_that_is_wrong() {
 }
 
 #[test]
-fn a_flipped_bit_anywhere_leaves_nothing_proven_but_in_the_untrusted_comment() {
+fn flipped_bit_fails_outside_the_untrusted_comment() {
     let publisher = Publisher::new();
     let good = publisher.sign(MESSAGE);
     let comment = UNTRUSTED.len()..good.find('\n').unwrap();
@@ -127,7 +127,7 @@ fn a_flipped_bit_anywhere_leaves_nothing_proven_but_in_the_untrusted_comment() {
 }
 
 #[test]
-fn a_file_is_verified_as_a_stream_and_what_fails_is_named() {
+fn streamed_file_verifies_and_errors_are_named() {
     let publisher = Publisher::new();
     let place = tempfile::tempdir().unwrap();
     let (file, missing) = (place.path().join("kv"), place.path().join("none"));
@@ -144,7 +144,7 @@ fn a_file_is_verified_as_a_stream_and_what_fails_is_named() {
 }
 
 #[test]
-fn an_interrupted_read_goes_on_and_a_failed_one_proves_nothing() {
+fn interrupted_read_continues_failed_read_proves_nothing() {
     struct FailsOnce(Option<io::ErrorKind>, &'static [u8]);
     impl Read for FailsOnce {
         fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -167,7 +167,7 @@ fn a_trusted_comment_is_shown_escaped() {
 }
 
 #[test]
-fn a_signature_file_over_the_limit_is_not_read() {
+fn oversized_signature_file_is_not_read() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("kv.minisig");
     let good = Publisher::new().sign(MESSAGE);
