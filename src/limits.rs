@@ -92,7 +92,39 @@ pub(crate) mod handshake {
 pub(crate) mod host {}
 
 /// `inspect`
-pub(crate) mod inspect {}
+pub(crate) mod inspect {
+    /// Directories of a search path that are looked at. No program names nearly this many.
+    pub(crate) const SEARCH_DIRECTORIES: usize = 128;
+
+    /// Bytes of the attribute `security.capability`. Every known revision has at most 24.
+    pub(crate) const CAPABILITY_ATTRIBUTE_BYTES: usize = 256;
+
+    /// Bytes of an ELF note segment. A real one has some dozen.
+    pub(crate) const NOTE_BYTES: u64 = 64 * 1024;
+
+    /// Note segments of one file.
+    pub(crate) const NOTE_SEGMENTS: usize = 16;
+
+    /// Bytes of a build id. Linkers make 20 (SHA-1) or 16 (UUID); a user can set longer ones.
+    pub(crate) const BUILD_ID_BYTES: usize = 64;
+
+    /// Bytes of the names of dynamic symbols: 64 MiB. The largest libraries have less.
+    pub(crate) const SYMBOL_NAMES_BYTES: u64 = 64 * 1024 * 1024;
+
+    /// Bytes of the Go version in a program's build information.
+    pub(crate) const GO_VERSION_BYTES: u64 = 1024;
+
+    /// Bytes of the Go modules in a program's build information: 1 MiB. A program with a thousand
+    /// dependencies has 200 kB.
+    pub(crate) const GO_MODULES_BYTES: u64 = 1024 * 1024;
+
+    /// Lines of the Go modules in a program's build information.
+    pub(crate) const GO_LINES: usize = 16 * 1024;
+
+    /// How far into a data segment the build information is searched for, in bytes: 1 MiB. The
+    /// linker puts it near the beginning.
+    pub(crate) const GO_SEARCH_BYTES: u64 = 1024 * 1024;
+}
 
 /// `launch`, `exec` and `environment`
 pub(crate) mod launch {
@@ -216,4 +248,37 @@ pub(crate) mod transport {
 }
 
 /// `verify`
-pub(crate) mod verify {}
+pub(crate) mod verify {
+    /// Bytes of a plugin's file, or of all its files together, unless a policy sets another limit:
+    /// 1 GiB. Real plugins have tens of megabytes.
+    pub(crate) const PLUGIN_BYTES: u64 = 1024 * 1024 * 1024;
+
+    /// Bytes of the images that a policy keeps unless it shares another cache: 512 MiB.
+    pub(crate) const IMAGE_CACHE_BYTES: u64 = 512 * 1024 * 1024;
+
+    /// Bytes of a policy file: 1 MiB. People write it by hand.
+    pub(crate) const POLICY_BYTES: u64 = 1024 * 1024;
+
+    /// How often sealing memory is tried. fcntl(2) fails with EBUSY while the kernel migrates the
+    /// pages, which lasts a moment.
+    pub(crate) const SEAL_ATTEMPTS: usize = 20;
+
+    /// How often openat2(2) is repeated after EAGAIN: a rename elsewhere can disturb the walk.
+    pub(crate) const OPENAT2_ATTEMPTS: u32 = 64;
+
+    /// Bytes of a dynamic section. A real one has some hundred.
+    pub(crate) const DYNAMIC_SECTION_BYTES: u64 = 64 * 1024;
+
+    /// Bytes of program headers. The kernel's bound (binfmt_elf.c, `load_elf_phdrs`).
+    pub(crate) const PROGRAM_HEADER_BYTES: usize = 64 * 1024;
+
+    /// Section headers. No linker makes nearly this many for a program.
+    pub(crate) const SECTIONS: u32 = 64 * 1024;
+
+    /// Bytes of a library's name or of a search path: the longest path that the kernel takes
+    /// (`PATH_MAX`).
+    pub(crate) const ELF_STRING_BYTES: u64 = 4096;
+
+    /// Libraries and search paths that are listed. No program is linked with nearly this many.
+    pub(crate) const LIBRARIES: usize = 512;
+}

@@ -84,4 +84,9 @@ pub(crate) mod transport {
 }
 
 /// `verify`
-pub(crate) mod verify {}
+pub(crate) mod verify {
+    use std::time::Duration;
+
+    /// The pause before sealing memory is tried again.
+    pub(crate) const SEAL_PAUSE: Duration = Duration::from_millis(10);
+}

@@ -5,6 +5,7 @@ use std::fmt;
 use std::fs::File;
 use std::io;
 
+use crate::limits::inspect as limits;
 use rustix::io::Errno;
 
 /// The names of capabilities, indexed by number (linux/capability.h).
@@ -52,9 +53,6 @@ const NAMES: [&str; 41] = [
     "cap_checkpoint_restore",
 ];
 
-/// More than the attribute has in any revision that is known: 24 bytes.
-const ATTRIBUTE_LIMIT: usize = 256;
-
 /// The decoded attribute `security.capability` of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -94,11 +92,11 @@ impl FileCapabilities {
 
     /// Reads the attribute of an open file. `None` if the file has none, as nearly all files.
     pub(super) fn read(file: &File) -> io::Result<Option<Self>> {
-        let mut attribute = [0_u8; ATTRIBUTE_LIMIT];
+        let mut attribute = [0_u8; limits::CAPABILITY_ATTRIBUTE_BYTES];
         match rustix::fs::fgetxattr(file, "security.capability", &mut attribute[..]) {
             Ok(length) => Ok(Some(Self::decode(&attribute[..length]))),
             Err(Errno::NODATA | Errno::NOTSUP) => Ok(None),
-            Err(Errno::RANGE) => Ok(Some(Self::Unknown { length: ATTRIBUTE_LIMIT + 1 })),
+            Err(Errno::RANGE) => Ok(Some(Self::Unknown { length: limits::CAPABILITY_ATTRIBUTE_BYTES + 1 })),
             Err(error) => Err(error.into()),
         }
     }

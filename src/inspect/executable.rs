@@ -10,19 +10,11 @@ use object::read::ReadRef;
 use object::read::elf::NoteIterator;
 
 use super::{Architecture, GoBuild};
+use crate::limits::inspect as limits;
 use crate::verify::bytes::elf::{Damage, Data, ElfIdent, Headers, Section};
 use crate::verify::bytes::format;
 use crate::verify::bytes::linkage::{Linkage, Strings};
 use crate::verify::bytes::view::ByteView;
-
-/// Notes are some dozen bytes each.
-const NOTES_LIMIT: u64 = 64 * 1024;
-const NOTE_SEGMENTS_LIMIT: usize = 16;
-/// The longest build id that a linker makes is that of SHA-1 or of a UUID; longer ones can be given
-/// to it.
-const BUILD_ID_LIMIT: usize = 64;
-/// The names of all the dynamic symbols of the largest libraries are less than this.
-const STRINGS_LIMIT: u64 = 64 * 1024 * 1024;
 
 /// The parsed headers of an ELF file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -209,8 +201,8 @@ fn relro(headers: &Headers<'_>) -> Result<Relro, Damage> {
 fn build_id(headers: &Headers<'_>, data: Data<'_>) -> Result<Option<Vec<u8>>, Damage> {
     const DAMAGED: Damage = Damage("its notes");
     let segments = headers.segments.iter().filter(|segment| segment.kind == elf::PT_NOTE);
-    for segment in segments.take(NOTE_SEGMENTS_LIMIT) {
-        if segment.file_size > NOTES_LIMIT {
+    for segment in segments.take(limits::NOTE_SEGMENTS) {
+        if segment.file_size > limits::NOTE_BYTES {
             // A core dump has notes of this size, and no build id.
             continue;
         }
@@ -222,7 +214,7 @@ fn build_id(headers: &Headers<'_>, data: Data<'_>) -> Result<Option<Vec<u8>>, Da
             let note = note.map_err(|_| DAMAGED)?;
             if note.name() == b"GNU" && note.n_type(endian) == elf::NT_GNU_BUILD_ID {
                 return match note.desc() {
-                    id if id.len() <= BUILD_ID_LIMIT => Ok(Some(id.to_vec())),
+                    id if id.len() <= limits::BUILD_ID_BYTES => Ok(Some(id.to_vec())),
                     _ => Err(DAMAGED),
                 };
             }
@@ -238,7 +230,7 @@ fn names_dlopen(headers: &Headers<'_>, bytes: ByteView<'_>) -> Result<bool, Dama
     let Some(strings) = Strings::locate(headers, &headers.dynamic()?)? else {
         return Ok(false);
     };
-    if strings.size > STRINGS_LIMIT {
+    if strings.size > limits::SYMBOL_NAMES_BYTES {
         return Err(DAMAGED);
     }
     for name in [&b"dlopen\0"[..], b"dlmopen\0"] {

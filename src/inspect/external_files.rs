@@ -9,10 +9,8 @@ use std::path::{Path, PathBuf};
 
 use crate::Escaped;
 use crate::fs::{Ownership, Redirection, Resolution, resolve};
+use crate::limits::inspect as limits;
 use crate::verify::bytes::linkage::{Linkage, SearchPathKind};
-
-/// More directories than any program is made to search, and more than are looked at.
-pub(super) const ENTRIES_LIMIT: usize = 128;
 
 /// A place that a user other than root and this process's user can change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,7 +101,7 @@ impl SearchEntry {
         let paths = linkage.search_paths.iter();
         let entries =
             paths.flat_map(|path| path.text.as_bytes().split(|byte| *byte == b':').map(|text| (path.kind, text)));
-        entries.take(ENTRIES_LIMIT).map(|(kind, text)| Self::read(kind, text, origin)).collect()
+        entries.take(limits::SEARCH_DIRECTORIES).map(|(kind, text)| Self::read(kind, text, origin)).collect()
     }
 
     fn read(kind: SearchPathKind, text: &[u8], origin: &Path) -> Self {

@@ -3,6 +3,7 @@
 
 use object::elf;
 
+use crate::limits::inspect as limits;
 use crate::verify::bytes::elf::{Damage, Headers, Section, Segment};
 use crate::verify::bytes::view::ByteView;
 
@@ -12,14 +13,6 @@ const MAGIC: &[u8] = b"\xff Go buildinf:";
 const HEADER: usize = 32;
 /// The flag of Go 1.18 and later: the strings follow the header.
 const INLINE: u8 = 2;
-
-const VERSION_LIMIT: u64 = 1024;
-/// A program with a thousand dependencies has 200 kB of this.
-const MODULES_LIMIT: u64 = 1024 * 1024;
-const LINES_LIMIT: usize = 16 * 1024;
-/// How far into the data of a program without section names the magic is searched for. The linker
-/// puts it near the beginning.
-const SEARCH_LIMIT: u64 = 1024 * 1024;
 
 const DAMAGED: Damage = Damage("its Go build information");
 
@@ -68,7 +61,7 @@ impl GoBuild {
         let Some((offset, size)) = found else {
             return Ok(None);
         };
-        let searched = bytes.find(MAGIC, offset, size.min(SEARCH_LIMIT)).map_err(|_| DAMAGED)?;
+        let searched = bytes.find(MAGIC, offset, size.min(limits::GO_SEARCH_BYTES)).map_err(|_| DAMAGED)?;
         match searched {
             // The toolchain aligns the magic to 16 bytes. At any other address it is only data.
             Some(at) if at.wrapping_sub(offset) % 16 == 0 => Self::read_at(bytes, at).map(Some),
@@ -88,8 +81,8 @@ impl GoBuild {
             }
             None => return Err(DAMAGED),
         }
-        let (version, end) = string(bytes, at.saturating_add(HEADER as u64), VERSION_LIMIT)?;
-        let (modules, _) = string(bytes, end, MODULES_LIMIT)?;
+        let (version, end) = string(bytes, at.saturating_add(HEADER as u64), limits::GO_VERSION_BYTES)?;
+        let (modules, _) = string(bytes, end, limits::GO_MODULES_BYTES)?;
         let version = String::from_utf8(version).map_err(|_| DAMAGED)?;
         // The toolchain puts a marker of 16 bytes before and after the text.
         let modules = match modules.as_slice() {
@@ -106,7 +99,7 @@ impl GoBuild {
         let mut is_main = false;
         for (number, line) in text.lines().enumerate() {
             let (word, rest) = line.split_once('\t').unwrap_or((line, ""));
-            if number >= LINES_LIMIT {
+            if number >= limits::GO_LINES {
                 return Err(Damage("its Go build information is too long"));
             }
             match (word, last.as_mut()) {

@@ -5,12 +5,12 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
-use super::external_files::ENTRIES_LIMIT;
 use super::{
     Architecture, Content, Executable, ExecutableKind, Exposure, ExternalFile, FileCapabilities, Inspection,
     SearchEntry, StackUse,
 };
 use crate::Escaped;
+use crate::limits::inspect as limits;
 use crate::verify::Policy;
 
 /// One warning about a file.
@@ -218,8 +218,8 @@ pub(super) fn all(of: &Inspection) -> Vec<Remark> {
     }
     about_interpreter(of, &mut remarks);
     of.search.iter().for_each(|entry| about_search(entry, &mut remarks));
-    if of.search.len() == ENTRIES_LIMIT {
-        remarks.push(Remark::SearchCut { limit: ENTRIES_LIMIT });
+    if of.search.len() == limits::SEARCH_DIRECTORIES {
+        remarks.push(Remark::SearchCut { limit: limits::SEARCH_DIRECTORIES });
     }
     remarks
 }

@@ -237,7 +237,7 @@ mod tests {
         let path = place.path().join("file");
         std::fs::write(&path, "content").unwrap();
         let caller = thread::current().id();
-        let (ahead, attestations) = mpsc::channel();
+        let (ahead, received) = mpsc::channel();
         let report = |_| {
             if thread::current().id() != caller {
                 ahead.send(()).unwrap();
@@ -245,7 +245,7 @@ mod tests {
         };
         digest_all(&vec![Input::File(path); 2], &report, |_, _| {
             // The caller is held up here, so that nobody but another thread can read the second.
-            attestations.recv_timeout(std::time::Duration::from_secs(60)).unwrap();
+            received.recv_timeout(std::time::Duration::from_secs(60)).unwrap();
             ControlFlow::Break(())
         });
     }

@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::Digest;
+use crate::limits::verify as limits;
 use crate::verify::bytes::image::ProgramImage;
 
 /// Keeps the sealed images of verified plugins, so that a relaunch neither reads nor hashes the
@@ -36,7 +37,7 @@ struct Slot {
 
 impl ImageCache {
     /// What a [`Policy`](crate::verify::Policy) keeps unless it is given another cache: 512 MiB.
-    pub const DEFAULT_BUDGET: u64 = 512 * 1024 * 1024;
+    pub const DEFAULT_BUDGET: u64 = limits::IMAGE_CACHE_BYTES;
 
     /// A cache that keeps at most `budget` bytes. The images used least recently leave first; one
     /// that is larger than the whole budget is never kept.

@@ -6,20 +6,8 @@ use object::elf;
 use object::read::elf::{Dyn, FileHeader, ProgramHeader, SectionHeader};
 use object::read::{ReadCache, ReadRef};
 
+use crate::limits::verify as limits;
 use crate::verify::bytes::view::Cursor;
-
-/// A dynamic section is a few hundred bytes; one that is larger than this is not read.
-const DYNAMIC_LIMIT: u64 = 64 * 1024;
-
-/// The kernel takes no more bytes of program headers than this (binfmt_elf.c, `load_elf_phdrs`).
-const SEGMENTS_LIMIT: usize = 64 * 1024;
-
-/// No linker makes nearly as many sections for a program.
-const SECTIONS_LIMIT: u32 = 64 * 1024;
-
-/// The longest name of a library and the longest search path, in bytes: the longest path that the
-/// kernel takes.
-const STRING_LIMIT: u64 = 4096;
 
 /// The granularity in which segments come into memory on every machine.
 const PAGE: u64 = 4096;
@@ -110,7 +98,7 @@ impl<'a> Headers<'a> {
         let Some(segment) = self.segments.iter().find(|segment| segment.kind == elf::PT_INTERP) else {
             return Ok(None);
         };
-        if !(2..=STRING_LIMIT).contains(&segment.file_size) {
+        if !(2..=limits::ELF_STRING_BYTES).contains(&segment.file_size) {
             return Err(DAMAGED);
         }
         match self.data.read_bytes_at(segment.offset, segment.file_size) {
@@ -130,7 +118,7 @@ impl<'a> Headers<'a> {
             return Ok(Vec::new());
         };
         let elsewhere = self.offset_of(segment.address) != Some(segment.offset);
-        if found.next().is_some() || segment.file_size > DYNAMIC_LIMIT || elsewhere {
+        if found.next().is_some() || segment.file_size > limits::DYNAMIC_SECTION_BYTES || elsewhere {
             return Err(DAMAGED);
         }
         let bytes = self.data.read_bytes_at(segment.offset, segment.file_size).map_err(|()| DAMAGED)?;
@@ -156,7 +144,7 @@ impl<'a> Headers<'a> {
 
     /// The text from `offset` to its NUL, which comes before `end`.
     pub(crate) fn string(&self, offset: u64, end: u64) -> Option<&'a [u8]> {
-        let end = end.min(offset.checked_add(STRING_LIMIT)?).min(self.data.len().ok()?);
+        let end = end.min(offset.checked_add(limits::ELF_STRING_BYTES)?).min(self.data.len().ok()?);
         if offset >= end {
             return None;
         }
@@ -166,7 +154,7 @@ impl<'a> Headers<'a> {
 
 fn segments<H: FileHeader<Endian = Endianness>>(endian: Endianness, data: Data<'_>) -> Option<Vec<Segment>> {
     let header = H::parse(data).ok()?;
-    if usize::from(header.e_phnum(endian)) * size_of::<H::ProgramHeader>() > SEGMENTS_LIMIT {
+    if usize::from(header.e_phnum(endian)) * size_of::<H::ProgramHeader>() > limits::PROGRAM_HEADER_BYTES {
         return None;
     }
     let headers = header.program_headers(endian, data).ok()?;
@@ -185,7 +173,7 @@ fn segments<H: FileHeader<Endian = Endianness>>(endian: Endianness, data: Data<'
 /// The sections, and where in the file their names begin.
 fn sections<H: FileHeader<Endian = Endianness>>(endian: Endianness, data: Data<'_>) -> Option<(Vec<Section>, u64)> {
     let header = H::parse(data).ok()?;
-    if header.shnum(endian, data).ok()? > SECTIONS_LIMIT {
+    if header.shnum(endian, data).ok()? > limits::SECTIONS {
         return None;
     }
     let headers = header.section_headers(endian, data).ok()?;

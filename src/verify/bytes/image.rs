@@ -14,15 +14,13 @@ use rustix::io::Errno;
 
 use crate::Digest;
 use crate::fs::{LocationError, Ownership, PrivateDirectory};
+use crate::limits::verify as limits;
 use crate::sys::Mapping;
+use crate::timing::verify as timing;
 use crate::verify::bytes::format;
 use crate::verify::bytes::plugin_file::{PluginFile, is_noexec};
 use crate::verify::decision::error::ExamineError;
 use crate::verify::{Refusal, VerifyError};
-
-/// How often it is tried to seal memory, and how long is waited in between.
-const ATTEMPTS: usize = 20;
-const PAUSE: Duration = Duration::from_millis(10);
 
 /// How the verified bytes are kept unchanged between the moment they are hashed and the moment they
 /// run.
@@ -213,9 +211,9 @@ fn hash_sealed(file: &File) -> io::Result<Digest> {
 /// Memory that the kernel is just moving about cannot be sealed (fcntl(2), `EBUSY`). On a machine
 /// with much to do that happens, and it does not last.
 fn patiently(mut attempt: impl FnMut() -> rustix::io::Result<()>) -> rustix::io::Result<()> {
-    for _ in 1..ATTEMPTS {
+    for _ in 1..limits::SEAL_ATTEMPTS {
         match attempt() {
-            Err(Errno::BUSY) => std::thread::sleep(PAUSE),
+            Err(Errno::BUSY) => std::thread::sleep(timing::SEAL_PAUSE),
             other => return other,
         }
     }
@@ -296,7 +294,7 @@ mod tests {
             patiently(|| attempts.next().map_or(Ok(()), |_| Err(Errno::BUSY)))
         };
         assert_eq!(busy_for(3), Ok(()));
-        assert_eq!(busy_for(ATTEMPTS), Err(Errno::BUSY));
+        assert_eq!(busy_for(limits::SEAL_ATTEMPTS), Err(Errno::BUSY));
         assert_eq!(patiently(|| Err(Errno::INVAL)), Err(Errno::INVAL));
     }
 }

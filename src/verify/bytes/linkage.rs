@@ -8,14 +8,12 @@ use std::os::unix::ffi::OsStringExt;
 use object::elf;
 use object::read::ReadCache;
 
+use crate::limits::verify as limits;
 use crate::verify::Refusal;
 use crate::verify::bytes::elf::{Damage, Headers};
 use crate::verify::bytes::format;
 use crate::verify::bytes::view::ByteView;
 use crate::verify::decision::error::ExamineError;
-
-/// More libraries than any program is linked with, and more than are listed.
-const NAMES_LIMIT: usize = 512;
 
 /// How a program is linked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -84,7 +82,7 @@ impl Linkage {
                 }
                 _ => {}
             }
-            if linkage.needed.len() + linkage.auxiliary.len() + linkage.search_paths.len() > NAMES_LIMIT {
+            if linkage.needed.len() + linkage.auxiliary.len() + linkage.search_paths.len() > limits::LIBRARIES {
                 return Err(Damage("it names too many libraries"));
             }
         }

@@ -13,12 +13,10 @@ use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::Errno;
 
 use crate::fs::{Ownership, kind_unless_regular};
+use crate::limits::verify as limits;
 use crate::verify::Refusal;
 use crate::verify::bytes::owners::Owners;
 use crate::verify::decision::error::ExamineError;
-
-/// How often openat2(2) is asked again when a rename elsewhere disturbed it (`EAGAIN`).
-const ATTEMPTS: u32 = 64;
 
 /// An open directory.
 #[derive(Debug)]
@@ -145,7 +143,7 @@ impl DirectoryTree {
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
         // A link is opened as itself, and so can be told from what is not there.
         let resolve = if flags.contains(OFlags::PATH) { resolve - ResolveFlags::NO_SYMLINKS } else { resolve };
-        for _ in 0..ATTEMPTS {
+        for _ in 0..limits::OPENAT2_ATTEMPTS {
             match openat2(self.handle.as_fd(), name, flags | OFlags::CLOEXEC, Mode::empty(), resolve) {
                 Ok(handle) => return Ok(handle),
                 Err(Errno::AGAIN) => {}

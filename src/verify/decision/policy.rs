@@ -12,6 +12,7 @@ pub use read::PolicyFault;
 
 use super::examine::{Examination, Request};
 use super::{Decision, LinkageRule, SourceKind, VerifiedPlugin};
+use crate::limits::verify as limits;
 use crate::verify::bytes::image::ExecMode;
 use crate::verify::{
     Checksums, Digest, ImageCache, Lock, Owners, PluginName, PublicKey, SignedManifest, Subject, VerifyError, Version,
@@ -82,7 +83,7 @@ pub(super) enum ImageStorage {
 
 impl Policy {
     /// The largest file that is looked at unless another limit is set: 1 GiB.
-    pub const DEFAULT_SIZE_LIMIT: u64 = 1024 * 1024 * 1024;
+    pub const DEFAULT_SIZE_LIMIT: u64 = limits::PLUGIN_BYTES;
 
     /// A policy that allows nothing yet.
     pub fn new() -> Self {

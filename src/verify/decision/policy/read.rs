@@ -26,15 +26,13 @@ use toml::Spanned;
 
 use super::{ImageStorage, Policy, TrustedKey};
 use crate::fs::{OTHERS_WRITE, Ownership, PERMISSION_BITS, Redirection, resolve};
+use crate::limits::verify as limits;
 use crate::verify::sources::document::Document;
 use crate::verify::sources::toml_document::{self, RawVersion};
 use crate::verify::{Checksums, Digest, Lock, Owners, PluginName, PublicKey, SourceError, SourceFault};
 use crate::verify::{LinkageRule, SourceKind};
 
 const FORMAT: &str = "portcullis-policy/1";
-
-/// The largest policy in bytes.
-const LIMIT: u64 = 1024 * 1024;
 
 /// Why the parts of a policy do not fit together.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -165,7 +163,7 @@ impl Policy {
     pub fn read(path: impl AsRef<Path>) -> Result<Self, SourceError> {
         let path = path.as_ref();
         refuse_writable(path)?;
-        let document = Document::read(path, LIMIT)?;
+        let document = Document::read(path, limits::POLICY_BYTES)?;
         let form: RawPolicy = toml_document::read(&document, FORMAT)?;
         let base = path.parent().unwrap_or(Path::new(""));
         let named = |path: &Option<PathBuf>| path.as_ref().map(|path| base.join(path));
