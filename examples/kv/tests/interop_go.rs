@@ -296,7 +296,7 @@ fn our_host_refuses_go_plugin_with_other_digest() {
     // A launch needs TMPDIR. Without it, the error would be another one.
     let mut host = our_host(&place, &go.plugin(), wrong_digest());
     let ran = run(host.env("TMPDIR", "/nonexistent").args(["put", "a", "1"])).exits_with(1);
-    ran.explains(&["is refused: its SHA-256 is not the expected one", &digest(&go.plugin()).to_string()]);
+    ran.explains(&["is refused: SHA-256 mismatch", &digest(&go.plugin()).to_string()]);
     assert_eq!(names(&place.data()), [""; 0]);
 }
 

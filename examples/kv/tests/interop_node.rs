@@ -139,7 +139,7 @@ fn node_bundle_with_changed_module_is_refused() {
     for name in ["words.js", "node_modules/@grpc/grpc-js/build/src/index.js"] {
         let kept = fs::read(bundle.file(name)).unwrap();
         change_a_byte(&bundle.file(name));
-        bundle.get("word").exits_with(1).prints("").explains(&["the SHA-256 of its file", name]);
+        bundle.get("word").exits_with(1).prints("").explains(&["SHA-256 mismatch of its file", name]);
         bundle.place.assert_nothing_is_left();
         fs::write(bundle.file(name), kept).unwrap();
     }

@@ -196,7 +196,7 @@ fn every_source_refuses_a_tampered_file() {
     let sources = [fixture.sha256(), fixture.sums(fixture.digest), fixture.lock("kv"), fixture.key(), policy];
     tamper(&fixture.plugin());
     for trust in sources {
-        fixture.refuses(&[trust], &["its SHA-256 is not the expected one"]);
+        fixture.refuses(&[trust], &["SHA-256 mismatch"]);
     }
 }
 
@@ -275,7 +275,7 @@ fn plugin_outside_plugin_directory_is_refused() {
     let _lock = fixture.lock("kv");
     let mut host = our_host_of(&fixture.place, &outside);
     let ran = run(host.args(fixture.policy("lock = \"plugins.lock\"")).args(["put", "a", "1"]));
-    ran.exits_with(1).explains(&["does not lie beneath the plugin directory"]);
+    ran.exits_with(1).explains(&["is not beneath the plugin directory"]);
     fixture.has_run_nothing();
 }
 

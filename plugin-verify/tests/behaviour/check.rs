@@ -31,7 +31,7 @@ fn a_program_with_one_bit_changed_is_refused() {
     fs::write(&fixture.plugin, bytes).unwrap();
     let (expected, actual) = (&fixture.sha256, super::sha256(&fixture.plugin));
     let verdict =
-        format!("plugin: REFUSED\n  its SHA-256 is not the expected one\n  expected {expected}\n  actual   {actual}\n");
+        format!("plugin: REFUSED\n  SHA-256 mismatch\n  expected {expected}\n  actual   {actual}\n");
     assert_verdict(&fixture.check().arg("plugin").output().unwrap(), 1, &verdict);
 }
 
@@ -193,12 +193,12 @@ fn sha256sum_list_gives_each_required_digest() {
 
     fs::write(&fixture.plugin, "tampered").unwrap();
     let tampered = check(&["plugin"]);
-    assert!(stdout(&tampered).starts_with("plugin: REFUSED\n  its SHA-256 is not the expected one\n"), "{tampered:?}");
+    assert!(stdout(&tampered).starts_with("plugin: REFUSED\n  SHA-256 mismatch\n"), "{tampered:?}");
     let unlisted = check(&["other"]);
     assert_verdict(
         &unlisted,
         1,
-        "other: REFUSED\n  nobody vouches for it\n  the checksum file SUMS does not list it\n",
+        "other: REFUSED\n  no source of the policy accepts it\n  the checksum file SUMS does not list it\n",
     );
 }
 

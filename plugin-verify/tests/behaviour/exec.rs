@@ -163,7 +163,7 @@ fn refused_file_does_not_run_or_print() {
     copy_program("/bin/echo", &shell.plugin);
     let output = shell.exec(&[], "").output().unwrap();
     assert_eq!((stdout(&output), output.status.code()), ("", Some(1)));
-    assert!(stderr(&output).starts_with("plugin-verify: plugin is refused: its SHA-256 is not the expected one\n"));
+    assert!(stderr(&output).starts_with("plugin-verify: plugin is refused: SHA-256 mismatch\n"));
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn failure_with_json_is_one_document() {
     };
     let refused = document(&"0".repeat(64), 1);
     assert_eq!([&refused["verb"], &refused["outcome"], &refused["file"]], ["exec", "refused", "plugin"]);
-    assert!(refused["reason"].as_str().unwrap().starts_with("its SHA-256 is not the expected one"), "{refused}");
+    assert!(refused["reason"].as_str().unwrap().starts_with("SHA-256 mismatch"), "{refused}");
     let Some(sha256) = shell.without_loader() else { return };
     let failed = document(&sha256, 2);
     let reason = "executing it failed: No such file or directory (os error 2)";

@@ -84,7 +84,7 @@ fn every_difference_is_named() {
         "kv: REFUSED",
         "  by     nobody",
         "  its file lib/ž is missing",
-        "  the SHA-256 of its file run is not the expected one",
+        "  SHA-256 mismatch of its file run",
         r"  lib/more\n is not in the manifest",
     ] {
         assert!(stdout(&output).lines().any(|found| found == line), "{line}: {}", stdout(&output));

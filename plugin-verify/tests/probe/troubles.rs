@@ -10,7 +10,7 @@ pub(crate) fn file_with_other_digest_is_not_executed() {
     let other = "0".repeat(64);
     let ran = Ran(place.probe_of(&other, &[], "trace").output().unwrap()).exits_with(1);
     assert!(
-        ran.stdout().contains(": REFUSED\n  its SHA-256 is not the expected one\n  expected 000"),
+        ran.stdout().contains(": REFUSED\n  SHA-256 mismatch\n  expected 000"),
         "{}",
         ran.stdout()
     );

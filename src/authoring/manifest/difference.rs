@@ -225,10 +225,10 @@ mod tests {
             shown(&manifest, top),
             [
                 format!(
-                    "the SHA-256 of its file lib/changed is not the expected one\n  expected {expected}\n  actual   {actual}"
+                    "SHA-256 mismatch of its file lib/changed\n  expected {expected}\n  actual   {actual}"
                 ),
                 format!("its file lib/linked: {} is a symbolic link", top.join("lib/linked").display()),
-                "its file lib/longer has not the size of 10 bytes".to_owned(),
+                "the size of its file lib/longer differs from the expected 10 bytes".to_owned(),
                 "its file lib/missing is missing".to_owned(),
                 r"extra\nlink is not in the manifest".to_owned(),
                 "lib/elsewhere is not in the manifest".to_owned(),
@@ -286,7 +286,7 @@ mod tests {
         assert!(matches!(claims.describe(&interpreter), Err(ManifestError::InterpreterOfFile)));
         let manifest = described(&claims, &plugin);
         assert_eq!(shown(&manifest, &plugin), [""; 0]);
-        for (content, expected) in [("abd", "its SHA-256 is not the expected one"), ("abcd", "it has 4 bytes, not 3")] {
+        for (content, expected) in [("abd", "SHA-256 mismatch"), ("abcd", "it is 4 bytes long, expected 3")] {
             fs::write(&interpreter, content).unwrap();
             let shown = shown(&manifest, &plugin);
             assert!(shown.len() == 1 && shown[0].contains(expected), "{shown:?}");

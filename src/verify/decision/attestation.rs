@@ -1,5 +1,6 @@
-//! Who says that a plugin may run, and who says nothing of it. Values for decisions and people;
-//! nothing is looked up here.
+//! What the sources of a policy say about one plugin, before its bytes are read: attestations, and
+//! the reasons why a source gives none. Sources must not contradict each other, and at least one
+//! must accept the plugin.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -15,11 +16,11 @@ use crate::verify::{
     Subject, Version,
 };
 
-/// A kind of source that a policy can be given, and can require to vouch for a plugin.
+/// A kind of source that a policy can have and can require.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum SourceKind {
-    /// Digests that the policy itself names.
+    /// Digests in the policy itself.
     Allow,
     /// A checksum file.
     Checksums,
@@ -34,7 +35,7 @@ impl SourceKind {
 }
 
 impl fmt::Display for SourceKind {
-    /// The word for it in a policy file.
+    /// The word in a policy file.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Allow => "allow",
@@ -53,46 +54,46 @@ impl FromStr for SourceKind {
     }
 }
 
-/// A text names no [`SourceKind`].
+/// A text is not the word for a [`SourceKind`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a source is one of: allow, checksums, lock, manifest")]
 #[non_exhaustive]
 pub struct SourceKindError;
 
-/// Somebody who says that exactly these bytes may run.
+/// The statement of one source that exactly these bytes may run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Attestation {
-    /// The policy names the digest.
+    /// The policy contains the digest.
     Allow,
-    /// A checksum file lists it under the plugin's name.
+    /// A checksum file lists the digest under the plugin's name.
     #[non_exhaustive]
     Checksums {
         /// The checksum file.
         path: PathBuf,
     },
-    /// It was agreed to in a lock file.
+    /// A lock file contains the digest.
     #[non_exhaustive]
     Lock {
         /// The lock file.
         path: PathBuf,
-        /// Who had signed it when it was agreed to, as the lock file says.
+        /// The key that had signed the plugin when it was added to the lock file, if one had.
         signed_by: Option<PublicKey>,
     },
-    /// A manifest names it, and the manifest is signed by a trusted key.
+    /// A manifest contains the digest, and a trusted key signed the manifest.
     #[non_exhaustive]
     Manifest {
         /// The manifest.
         path: PathBuf,
-        /// The version that it is about.
+        /// The version in the manifest.
         version: Version,
-        /// Who signed it.
+        /// The key that signed it.
         key: PublicKey,
     },
 }
 
 impl Attestation {
-    /// What kind of source it is.
+    /// The kind of the source.
     pub fn kind(&self) -> SourceKind {
         match self {
             Self::Allow => SourceKind::Allow,
@@ -110,7 +111,7 @@ impl fmt::Display for Attestation {
             Self::Checksums { path } => write!(f, "the checksum file {}", Escaped::path(path)),
             Self::Lock { path, signed_by: None } => write!(f, "the lock file {}", Escaped::path(path)),
             Self::Lock { path, signed_by: Some(key) } => {
-                write!(f, "the lock file {}, on the word of key {}", Escaped::path(path), key.id())
+                write!(f, "the lock file {}, signed by key {}", Escaped::path(path), key.id())
             }
             Self::Manifest { path, version, key } => {
                 write!(f, "the manifest {} of version {version}, signed by key {}", Escaped::path(path), key.id())
@@ -119,11 +120,11 @@ impl fmt::Display for Attestation {
     }
 }
 
-/// A source that says nothing of a plugin.
+/// Why a source has no attestation for a plugin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MissingAttestation {
-    /// Its digest is not among those that the policy names.
+    /// The policy does not contain its digest.
     NotAllowed,
     /// A checksum file does not list it.
     #[non_exhaustive]
@@ -131,34 +132,34 @@ pub enum MissingAttestation {
         /// The checksum file.
         path: PathBuf,
     },
-    /// A lock file has nothing for it on this machine.
+    /// A lock file has no artifact of it for this machine.
     #[non_exhaustive]
     NotLocked {
         /// The lock file.
         path: PathBuf,
         /// The plugin.
         name: PluginName,
-        /// The machine.
+        /// The platform of this machine.
         platform: Platform,
     },
-    /// No manifest was found for it.
+    /// It has no manifest.
     #[non_exhaustive]
     NoManifest {
-        /// Where it would have been, or what it would have been called.
+        /// The expected path of the manifest.
         path: PathBuf,
     },
-    /// The manifests that the policy was given are about other plugins.
+    /// The manifests in the policy are about other plugins.
     #[non_exhaustive]
     OtherPlugins {
         /// Those plugins.
         plugins: Vec<PluginName>,
     },
-    /// The policy has no source of this kind at all.
+    /// The policy has no source of this kind.
     NotConfigured(SourceKind),
 }
 
 impl MissingAttestation {
-    /// What kind of source it is.
+    /// The kind of the source.
     pub fn kind(&self) -> SourceKind {
         match self {
             Self::NotAllowed => SourceKind::Allow,
@@ -180,7 +181,7 @@ impl fmt::Display for MissingAttestation {
             }
             Self::NoManifest { path } => write!(f, "there is no manifest {}", Escaped::path(path)),
             Self::OtherPlugins { plugins } => {
-                f.write_str("the manifest that was given is about another plugin:")?;
+                f.write_str("the manifests of the policy are about other plugins:")?;
                 plugins.iter().try_for_each(|plugin| write!(f, " {plugin}"))
             }
             Self::NotConfigured(kind) => write!(f, "the policy has no source of the kind '{kind}'"),
@@ -188,11 +189,11 @@ impl fmt::Display for MissingAttestation {
     }
 }
 
-/// A manifest that was found or given for a plugin.
+/// The manifest of a plugin, from beside it or from the policy.
 #[derive(Debug)]
 pub(super) struct FoundManifest {
     pub(super) manifest: Manifest,
-    /// Who signed it, if that was asked and a trusted key did.
+    /// The trusted key that signed it. `None` if the manifest is pinned by its digest instead.
     pub(super) key: Option<PublicKey>,
 }
 
@@ -202,18 +203,18 @@ impl From<SignedManifest> for FoundManifest {
     }
 }
 
-/// What was said.
+/// The attestations of all sources that know plugins by name.
 #[derive(Debug, Default)]
 pub(super) struct Attestations {
-    /// Those who go by the plugin's name, and the digest that each of them says.
+    /// Each attestation with the digest that its source names.
     by_name: Vec<(Attestation, Digest)>,
     pub(super) missing: Vec<MissingAttestation>,
-    /// The version that they speak of, where it is known.
+    /// The version of the plugin, where a source states it.
     version: Option<Version>,
 }
 
 impl Attestations {
-    /// Hears every source that goes by names about the plugin.
+    /// Asks every source that looks plugins up by name.
     pub(super) fn collect(
         policy: &Policy,
         request: &Request<'_>,
@@ -259,8 +260,8 @@ impl Attestations {
             Subject::File(digest) => digest,
             Subject::Manifest(expected) => {
                 let Some(FoundManifest { manifest, .. }) = manifest else {
-                    // Not missing: whoever can take the manifest away would otherwise free the
-                    // plugin of what was agreed to.
+                    // An error, not a missing attestation: otherwise removing the manifest
+                    // would bypass the lock file.
                     return Err(Refusal::NoManifest { path: request.manifest_path() }.into());
                 };
                 if manifest.digest() != expected {
@@ -305,7 +306,7 @@ impl Attestations {
         }
     }
 
-    /// The one digest that everybody who goes by the name says, if anybody does.
+    /// The digest that all attestations agree on. `None` if there are no attestations.
     pub(super) fn agreed(&self) -> Result<Option<Digest>, ExamineError> {
         let Some((first, one)) = self.by_name.first() else { return Ok(None) };
         match self.by_name.iter().find(|(_, digest)| digest != one) {
@@ -317,8 +318,10 @@ impl Attestations {
         }
     }
 
-    /// Everybody who vouches for the plugin that `subject` stands for: the digest of its file, or
-    /// of its manifest if it is a directory.
+    /// All attestations for the plugin with the digest `subject`: that of its file, or of its
+    /// manifest if it is a directory.
+    ///
+    /// Fails if a source that the policy requires is not among them.
     pub(super) fn attestations(&self, policy: &Policy, subject: Digest) -> Result<Vec<Attestation>, ExamineError> {
         let mut attestations: Vec<_> = self.by_name.iter().map(|(attestation, _)| attestation.clone()).collect();
         if policy.allowed.contains(&subject) {

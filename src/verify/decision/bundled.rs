@@ -1,5 +1,4 @@
-//! The part of an examination that is about plugins which are directories: their files, and the
-//! program that is executed for them.
+//! The examination of a plugin that is a directory: its files, and the program to execute.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -16,7 +15,7 @@ use crate::verify::bytes::tree::DirectoryTree;
 use crate::verify::decision::error::ExamineError;
 use crate::verify::{BundlePath, Digest, InterpreterProgram, Manifest, Subject};
 
-/// What is executed for a plugin that is a directory.
+/// The program to execute for a plugin that is a directory.
 struct BundledProgram {
     image: Arc<ProgramImage>,
     cached: bool,
@@ -25,7 +24,8 @@ struct BundledProgram {
 }
 
 impl Examination<'_> {
-    /// The plugin in a directory, if `manifest` is vouched for and every file is what it says.
+    /// Verifies the plugin in a directory: a source must accept `manifest`, and every file must
+    /// have its digest.
     pub(super) fn directory(
         &mut self,
         tree: &DirectoryTree,
@@ -93,7 +93,8 @@ impl Examination<'_> {
         path: &BundlePath,
     ) -> Result<ProgramImage, ExamineError> {
         let expected = manifest.file(path).map(|file| file.digest);
-        // Opened once more, so that it is hashed once more.
+        // The copy is hashed again while the image is made: another process of the same user could
+        // have changed it in between.
         let source =
             PluginFile::of(bundle.open(path)?, self.policy.size_limit()).map_err(|error| error.within(path))?;
         let image = match &self.policy.storage {
@@ -109,7 +110,7 @@ impl Examination<'_> {
         }
     }
 
-    /// The image of an interpreter: of the file, or from the cache, as many plugins share one.
+    /// The image of an installed interpreter. Plugins share it through the cache.
     fn installed(&self, path: &Path, expected: Digest, size: u64) -> Result<(Arc<ProgramImage>, bool), ExamineError> {
         self.cached_or_read(expected, || {
             let image = self.image(PluginFile::open(path, size.min(self.policy.size_limit()))?, path)?;

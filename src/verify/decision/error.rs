@@ -1,4 +1,5 @@
-//! Why a plugin may not run, or why nobody can tell: sorted by who must act.
+//! Why a plugin was not verified, sorted by who must act: the publisher, the operator or the
+//! administrator of the machine.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,40 +12,40 @@ use crate::verify::{BundlePath, Refusal, SourceError};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum VerifyError {
-    /// The file was examined, and it may not run.
+    /// The policy refuses the plugin.
     #[error("{} is refused: {reason}", Escaped::path(path))]
     #[non_exhaustive]
     Refused {
         /// The file as the caller named it.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Why.
         reason: Refusal,
     },
-    /// The file could not be examined, so it may not run either.
+    /// The plugin could not be read, so it may not run.
     #[error("{} could not be checked: {doing} failed", Escaped::path(path))]
     #[non_exhaustive]
     Unchecked {
         /// The file as the caller named it.
         path: PathBuf,
-        /// The step that failed.
+        /// The step that failed, as part of the sentence "{doing} failed".
         doing: &'static str,
-        /// The system's answer.
+        /// The error of the system call.
         source: io::Error,
     },
-    /// Something that was to say whether the plugin may run cannot be used, so it may not.
+    /// A source of the policy cannot be used, so the plugin may not run.
     #[error("{} is refused: {source}", Escaped::path(path))]
     #[non_exhaustive]
     Source {
         /// The file as the caller named it.
         path: PathBuf,
-        /// What is wrong with the checksum file, manifest, signature or lock file.
+        /// The fault in the checksum file, manifest, signature or lock file.
         source: SourceError,
     },
 }
 
 impl VerifyError {
-    /// Whether the plugin was refused, for what it is or for what is said of it: as against a
-    /// machine that could not look.
+    /// Whether this is a verdict on the plugin or on one of its sources. `false` when a file could
+    /// not be read: that says nothing about the plugin.
     pub fn is_refusal(&self) -> bool {
         match self {
             Self::Refused { .. } => true,
@@ -66,7 +67,7 @@ impl VerifyError {
 
 explained!(VerifyError);
 
-/// What a step of the examination met, before the path is added to it.
+/// The error of one step of an examination, before the plugin's path is added.
 #[derive(Debug)]
 pub(crate) enum ExamineError {
     Refusal(Refusal),
@@ -89,7 +90,7 @@ impl ExamineError {
         }
     }
 
-    /// Says which file of a plugin a refusal is about.
+    /// Adds the file of the plugin that a refusal is about.
     pub(crate) fn within(self, path: &BundlePath) -> Self {
         self.map(|reason| Refusal::File { path: path.clone(), reason })
     }

@@ -1,6 +1,5 @@
-//! The examination of one plugin, step by step: where it lies, who vouches for it, and whether its
-//! bytes are the ones that are meant. Together with `bundled.rs` the only place where a
-//! [`VerifiedPlugin`] is made.
+//! The examination of one plugin, step by step: its location, the attestations of its sources, and
+//! the digest of its bytes. Only this file and `bundled.rs` make a [`VerifiedPlugin`].
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -19,12 +18,12 @@ use crate::verify::decision::error::ExamineError;
 use crate::verify::sources::document::Document;
 use crate::verify::{Digest, Manifest, Platform, PluginName, Signature, SignedManifest, Subject};
 
-/// The plugin that is asked about.
+/// The plugin to examine.
 pub(super) struct Request<'a> {
     pub(super) path: &'a Path,
     pub(super) platform: Platform,
     pub(super) is_directory: bool,
-    /// Whether somebody is trusted to sign manifests for it.
+    /// Whether the policy trusts a key to sign manifests for it.
     pub(super) wants_manifest: bool,
     name: Option<PluginName>,
 }
@@ -42,7 +41,7 @@ impl Request<'_> {
         Manifest::belonging_to(self.path, self.is_directory)
     }
 
-    /// The digest that stands for the plugin, if `manifest` is right.
+    /// The digest that identifies the plugin according to `manifest`.
     pub(super) fn subject_of(&self, manifest: &Manifest) -> Result<Digest, ExamineError> {
         if self.is_directory {
             return Ok(manifest.digest());
@@ -54,15 +53,15 @@ impl Request<'_> {
     }
 }
 
-/// Where a plugin was found.
+/// The plugin on disk.
 enum Location {
-    /// Not looked for yet: it may lie anywhere, and a cached image needs nothing on disk.
+    /// A file that is not opened yet: with a cached image it need not exist.
     Anywhere,
     File(File),
     Directory(DirectoryTree),
 }
 
-/// One examination, and what it has found so far.
+/// One examination, with its findings so far.
 pub(super) struct Examination<'a> {
     pub(super) policy: &'a Policy,
     pub(super) request: Request<'a>,
@@ -104,8 +103,8 @@ impl<'a> Examination<'a> {
 
     fn locate(&mut self) -> Result<Location, ExamineError> {
         let Some(directory) = &self.policy.directory else {
-            // Nothing but the kind is looked at, and nothing hangs on it: what is missing may be in
-            // the cache.
+            // Only the kind of file is read here, and a wrong answer is harmless: the file is
+            // opened and checked later, or its image comes from the cache.
             if !std::fs::metadata(self.request.path).is_ok_and(|status| status.is_dir()) {
                 return Ok(Location::Anywhere);
             }
@@ -126,7 +125,7 @@ impl<'a> Examination<'a> {
         })
     }
 
-    /// The manifest of the plugin, if there is one and anybody could vouch by it.
+    /// The manifest of the plugin, if it has one and the policy could accept the plugin by it.
     fn manifest(&self, location: &Location) -> Result<Option<FoundManifest>, ExamineError> {
         if let Some(given) = self.request.known_name().and_then(|name| self.policy.manifests.get(name)) {
             self.refuse_denied(given.manifest().digest())?;
@@ -143,9 +142,9 @@ impl<'a> Examination<'a> {
         if let Some(expected) = pinned.filter(|pinned| *pinned != digest) {
             return Err(Refusal::ManifestMismatch { expected, actual: digest }.into());
         }
-        // What was agreed to byte for byte needs no signature; a signature that is there is looked
-        // at all the same. An allowed digest is that of the whole plugin: of a plugin that is a
-        // file it cannot be the manifest's.
+        // A manifest that is pinned by its digest needs no signature, but an existing signature is
+        // still checked. An allowed digest identifies the whole plugin: for a plugin that is one
+        // file it is the digest of that file, never of its manifest.
         let is_pinned = pinned.is_some() || (self.request.is_directory && self.policy.allowed.contains(&digest));
         let signature = SignedManifest::beside(&path);
         match self.document(location, &signature, Signature::LIMIT)? {
@@ -160,8 +159,8 @@ impl<'a> Examination<'a> {
         }
     }
 
-    /// A document that belongs to the plugin, from where the plugin lies; `None` if nothing is
-    /// there.
+    /// Reads a document that belongs to the plugin, in the plugin's own directory. `None` if it
+    /// does not exist.
     fn document(&self, location: &Location, path: &Path, limit: u64) -> Result<Option<Document>, ExamineError> {
         let name = path.file_name().unwrap_or_default();
         let file = match (location, &self.beneath) {
@@ -214,8 +213,7 @@ impl<'a> Examination<'a> {
         })
     }
 
-    /// The image with one of these digests: of the file, or from the cache where it is known
-    /// beforehand which one is meant.
+    /// The image with one of these digests. The cache can answer only if there is exactly one.
     fn program(&self, file: Option<File>, candidates: &[Digest]) -> Result<(Arc<ProgramImage>, bool), ExamineError> {
         match candidates {
             [digest] => self.cached_or_read(*digest, || self.read(file, candidates)),
@@ -223,8 +221,7 @@ impl<'a> Examination<'a> {
         }
     }
 
-    /// The image with this digest, and whether it was in the cache; otherwise what `read` makes of
-    /// the file.
+    /// The image with this digest from the cache, or else from `read`; and whether it was cached.
     pub(super) fn cached_or_read(
         &self,
         digest: Digest,
@@ -235,7 +232,7 @@ impl<'a> Examination<'a> {
             ImageStorage::Memory => self.policy.cache.find_or(digest, read)?,
             _ => (read()?, false),
         };
-        // A policy with a higher limit may have put it there.
+        // The cache may be shared with a policy that has a higher limit.
         match self.policy.size_limit() {
             limit if image.size > limit => Err(Refusal::TooLarge { limit }.into()),
             _ => Ok((image, cached)),
@@ -279,8 +276,8 @@ impl<'a> Examination<'a> {
         Ok(attestations)
     }
 
-    /// Notes what will run, unless it is linked as it must not be. Request of a cached image too:
-    /// another policy may have put it there.
+    /// Records the image that will run and checks its linkage. A cached image is checked too: a
+    /// policy with another rule may have put it into the cache.
     pub(super) fn note(&mut self, image: &ProgramImage, cached: bool) -> Result<(), ExamineError> {
         self.findings.push(Finding::Image { digest: image.digest, mode: image.mode, cached });
         if !self.policy.linkage.is_empty() {

@@ -1,5 +1,5 @@
-//! The answer of a policy about one plugin, with everything that it rests on. A value for people
-//! and logs; decides nothing.
+//! The answer of a policy about one plugin, with the findings behind it. Values for people and
+//! logs; decides nothing.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -8,11 +8,11 @@ use super::{Attestation, MissingAttestation, VerifiedPlugin};
 use crate::Escaped;
 use crate::verify::{Digest, ExecMode, VerifyError};
 
-/// Whether a plugin may run, what was found on the way to that answer, and why not if it may not.
+/// Whether a plugin may run, why not if it may not, and the findings of each check.
 ///
-/// Its `Display` explains it, a line for each finding.
+/// `Display` prints the answer, then a line for each finding.
 #[derive(Debug)]
-#[must_use = "a decision that nobody looks at decides nothing"]
+#[must_use = "an unread decision has no effect"]
 pub struct Decision {
     path: PathBuf,
     findings: Vec<Finding>,
@@ -34,25 +34,25 @@ impl Decision {
         self.outcome.is_ok()
     }
 
-    /// What was found, in the order in which it was looked at.
+    /// The findings, in the order of the checks.
     pub fn findings(&self) -> &[Finding] {
         &self.findings
     }
 
-    /// The plugin, ready to be launched, or why it may not be.
+    /// The plugin, ready for launch, or why it may not run.
     ///
     /// # Errors
     ///
-    /// The refusal, or what kept the policy from deciding.
+    /// The refusal, or the error that prevented a decision.
     pub fn outcome(&self) -> Result<&VerifiedPlugin, &VerifyError> {
         self.outcome.as_ref()
     }
 
-    /// The same, without the findings.
+    /// As [`outcome`](Self::outcome), by value and without the findings.
     ///
     /// # Errors
     ///
-    /// The refusal, or what kept the policy from deciding.
+    /// The refusal, or the error that prevented a decision.
     pub fn into_outcome(self) -> Result<VerifiedPlugin, VerifyError> {
         self.outcome
     }
@@ -71,40 +71,40 @@ impl fmt::Display for Decision {
     }
 }
 
-/// One thing that a policy found out about a plugin.
+/// The result of one check of a plugin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Finding {
-    /// It was found beneath the plugin directory, without a link on the way, and nobody else may
-    /// write any step of it.
+    /// It is beneath the plugin directory. No component of its path is a symbolic link or writable
+    /// by an untrusted user.
     Location {
         /// The plugin directory.
         directory: PathBuf,
     },
-    /// A source says that it may run.
+    /// A source accepts it.
     Attested(Attestation),
-    /// A source says nothing of it.
+    /// A source has no entry for it.
     Missing(MissingAttestation),
-    /// The digests of its parts are not among those that are denied.
+    /// The policy denies none of its digests.
     NotDenied {
         /// How many digests the policy denies.
         entries: usize,
     },
-    /// The bytes that will run are in place, and this is their digest.
+    /// The image that will run is ready.
     Image {
         /// The SHA-256.
         digest: Digest,
-        /// How they are kept unchanged.
+        /// How the image is protected against changes.
         mode: ExecMode,
-        /// Whether they came from the cache.
+        /// Whether the image came from the cache.
         cached: bool,
     },
-    /// Every file of the manifest has its digest, in a directory where nothing else is.
+    /// Every file of the manifest was copied into an empty private directory and has its digest.
     Bundle {
         /// How many files there are.
         files: usize,
     },
-    /// What the program would load is what the policy allows.
+    /// The policy accepts the linkage of the program.
     Linkage,
 }
 
@@ -112,11 +112,11 @@ impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Location { directory } => {
-                write!(f, "place    beneath {}, which nobody else may write", Escaped::path(directory))
+                write!(f, "location beneath {}, writable by trusted users only", Escaped::path(directory))
             }
-            Self::Attested(attestation) => write!(f, "vouched  by {attestation}"),
-            Self::Missing(missing) => write!(f, "silent   {missing}"),
-            Self::NotDenied { entries } => write!(f, "denied   no, not by any of {entries} digests"),
+            Self::Attested(attestation) => write!(f, "accepted by {attestation}"),
+            Self::Missing(missing) => write!(f, "missing  {missing}"),
+            Self::NotDenied { entries } => write!(f, "denied   by none of {entries} digests"),
             Self::Image { digest, mode, cached } => {
                 let source = if *cached { "from the cache" } else { "read and hashed" };
                 write!(f, "image    sha256 {digest}, {mode}, {source}")

@@ -1,5 +1,5 @@
-//! What a program may bring into its process besides its own bytes, which no digest covers. Reads
-//! no file.
+//! Rules for how a program may be linked: libraries and the dynamic loader join its process, and
+//! its digest does not cover them. Reads no file.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -9,7 +9,7 @@ use crate::Escaped;
 use crate::verify::bytes::linkage::Linkage;
 use crate::verify::decision::explanation::{Explanation, explained};
 
-/// A rule for how the programs of plugins are linked. Without one, anything is accepted.
+/// A rule for how the programs of plugins are linked. Without a rule, a policy accepts any linkage.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LinkageRule {
     only_static: bool,
@@ -18,27 +18,27 @@ pub struct LinkageRule {
 }
 
 impl LinkageRule {
-    /// A rule that accepts anything yet.
+    /// A rule that accepts any linkage.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Only programs that are started without a dynamic loader, so that the digest covers all code
-    /// in the process at its start.
+    /// Accepts only programs without a dynamic loader, so that the digest covers all code in the
+    /// process at its start.
     pub fn only_static(mut self) -> Self {
         self.only_static = true;
         self
     }
 
-    /// No search paths of a program's own (`DT_RPATH`, `DT_RUNPATH`), nor libraries that are named
-    /// by a path: libraries come from the system's directories.
+    /// Rejects programs with search paths (`DT_RPATH`, `DT_RUNPATH`) and with libraries named by a
+    /// path: libraries come from the system's directories.
     pub fn no_search_paths(mut self) -> Self {
         self.no_search_paths = true;
         self
     }
 
-    /// Only these libraries, by the names by which programs need them, such as `libc.so.6`;
-    /// auditors and filters count as libraries.
+    /// Accepts only these libraries, by the names in `DT_NEEDED`, such as `libc.so.6`. Auditors and
+    /// filters count as libraries.
     pub fn only_libraries<N: Into<OsString>>(mut self, names: impl IntoIterator<Item = N>) -> Self {
         self.libraries = Some(names.into_iter().map(Into::into).collect());
         self
@@ -68,21 +68,21 @@ impl LinkageRule {
     }
 }
 
-/// How a program is linked that a policy does not accept so.
+/// Why a policy does not accept the way in which a program is linked.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LinkageFault {
-    /// A dynamic loader starts it.
+    /// A dynamic loader starts the program.
     #[error("a dynamic loader starts it, and the policy accepts static programs only")]
     Dynamic,
-    /// It names directories or a file from which libraries are loaded.
-    #[error("it has libraries loaded from {:?}, and the policy accepts no such path", Escaped::new(path.as_encoded_bytes()))]
+    /// The program has a search path, or a library named by a path.
+    #[error("it loads libraries from {:?}, and the policy accepts no search path", Escaped::new(path.as_encoded_bytes()))]
     SearchPath {
-        /// The path as it is written in the program.
+        /// The path as the program contains it.
         path: OsString,
     },
-    /// It needs a library that the policy does not name.
-    #[error("it needs the library {:?}, which the policy does not name", Escaped::new(name.as_encoded_bytes()))]
+    /// The program needs a library that the policy does not accept.
+    #[error("it needs the library {:?}, which the policy does not accept", Escaped::new(name.as_encoded_bytes()))]
     Library {
         /// The library's name.
         name: OsString,
@@ -119,8 +119,7 @@ mod tests {
         by_path.needed.push("./libx.so".into());
         let mut audited = dynamic.clone();
         audited.auxiliary.push("audit.so".into());
-        // A loader is named by nobody, and libraries are needed all the same: whoever starts it
-        // brings them in.
+        // No loader is named, but libraries are: an explicitly started loader would load them.
         let mut odd = dynamic.clone();
         odd.interpreter = None;
 

@@ -1,5 +1,5 @@
-//! The proof that a plugin may run, which holds what will run. Made by the examination in this
-//! folder and nowhere else.
+//! The proof that a plugin may run. It holds the bytes that will run. Only the examination in this
+//! folder makes one.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -10,8 +10,8 @@ use crate::verify::bytes::bundle::Bundle;
 use crate::verify::bytes::image::ProgramImage;
 use crate::verify::{Digest, ExecMode, Subject};
 
-/// A plugin whose bytes a [`Policy`](super::Policy) allows, together with those bytes: what was
-/// hashed is what will run.
+/// A plugin that a [`Policy`](super::Policy) allows, together with its bytes: the bytes that were
+/// hashed are the bytes that will run.
 ///
 /// Only [`Policy::verify`](super::Policy::verify) and [`Policy::decide`](super::Policy::decide)
 /// make one:
@@ -32,29 +32,29 @@ pub struct VerifiedPlugin {
     pub(super) subject: Subject,
     pub(super) attestations: Vec<Attestation>,
     pub(super) cached: bool,
-    /// Held for as long as the plugin runs.
+    /// Keeps the files of a directory plugin on disk while the plugin runs.
     pub(super) bundle: Option<Arc<Bundle>>,
 }
 
 impl VerifiedPlugin {
-    /// The digest of the program that will run: for a plugin that an interpreter runs, the
+    /// The digest of the program that will run. For a plugin that an interpreter runs, this is the
     /// interpreter's.
     pub fn digest(&self) -> Digest {
         self.image.digest
     }
 
-    /// The digest that stands for the whole plugin: of its one file, or of the manifest that names
-    /// all of them.
+    /// The digest that identifies the whole plugin: of its one file, or of the manifest that names
+    /// all its files.
     pub fn subject(&self) -> Subject {
         self.subject
     }
 
-    /// Who says that it may run: at least one, and every one that the policy requires.
+    /// The sources that accept it: at least one, and each one that the policy requires.
     pub fn attestations(&self) -> &[Attestation] {
         &self.attestations
     }
 
-    /// How the program is kept unchanged until then.
+    /// How the program is protected against changes between verification and launch.
     pub fn mode(&self) -> ExecMode {
         self.image.mode
     }
@@ -64,37 +64,37 @@ impl VerifiedPlugin {
         self.image.size
     }
 
-    /// The plugin as it was named to [`Policy::verify`](super::Policy::verify). For people: it is
+    /// The path that was given to [`Policy::verify`](super::Policy::verify). For messages: it is
     /// not opened again.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The plugin directory beneath which it was found, if the policy takes plugins from one only:
-    /// that is where a relative [`path`](Self::path) begins then.
+    /// The plugin directory of the policy, if it has one. A relative [`path`](Self::path) is then
+    /// relative to this directory.
     pub fn directory(&self) -> Option<&Path> {
         self.directory.as_deref()
     }
 
-    /// Where the files of a plugin that is a directory lie, verified and for this process's user
-    /// alone; gone when the last process that was launched from it has ended and the last clone of
-    /// this value is dropped.
+    /// For a plugin that is a directory: the private directory with its verified files. Only this
+    /// process's user may enter it. It is removed when the last process that was launched from it
+    /// has ended and the last clone of this value is dropped.
     pub fn bundle(&self) -> Option<&Path> {
         self.bundle.as_deref().map(Bundle::path)
     }
 
-    /// Whether the image was in the cache, so that the program was neither read nor hashed this
-    /// time.
+    /// Whether the image came from the cache, so that the program was not read and hashed again.
     pub fn was_cached(&self) -> bool {
         self.cached
     }
 
-    /// What the program sees as its own name (`argv[0]`) unless another is chosen.
+    /// The default `argv[0]` of the program.
     pub(crate) fn name(&self) -> &OsStr {
         &self.name
     }
 
-    /// The program's first arguments: for an interpreter its own, and the plugin's program.
+    /// The first arguments of the program: for an interpreter its own, then the path of the
+    /// plugin's program.
     pub(crate) fn arguments(&self) -> &[OsString] {
         &self.arguments
     }

@@ -1,5 +1,5 @@
-//! What the operator allows. A [`Policy`] is put together in code or read from a file; its answer
-//! about a plugin is a [`Decision`], and the proof in it a [`VerifiedPlugin`]. Reads files;
+//! What the operator allows. A [`Policy`] is built in code or read from a file. Its answer about a
+//! plugin is a [`Decision`], which holds a [`VerifiedPlugin`] if the plugin may run. Reads files;
 //! executes nothing.
 
 mod read;
@@ -18,14 +18,14 @@ use crate::verify::{
     Checksums, Digest, ImageCache, Lock, Owners, PluginName, PublicKey, SignedManifest, Subject, VerifyError, Version,
 };
 
-/// What may run. A new policy allows nothing. It is given sources, which say of exact bytes that
-/// they may run: digests that it names itself ([`allow`](Self::allow)), a list of digests
-/// ([`with_checksums`](Self::with_checksums)), a lock file ([`with_lock`](Self::with_lock)),
-/// manifests signed by keys that it trusts ([`trust`](Self::trust)).
+/// The rules for which plugins may run. A new policy allows nothing. Sources name the exact bytes
+/// that may run: digests in the policy ([`allow`](Self::allow)), a checksum list
+/// ([`with_checksums`](Self::with_checksums)), a lock file ([`with_lock`](Self::with_lock)), and
+/// manifests signed by trusted keys ([`trust`](Self::trust)).
 ///
-/// A plugin may run when at least one source vouches for it, every source that is required does
-/// ([`require`](Self::require)), and nothing speaks against it: no two sources say different things
-/// of it, none of its parts is denied ([`deny`](Self::deny)), and it lies where it must
+/// A plugin may run if at least one source accepts it and every required source does
+/// ([`require`](Self::require)), no two sources contradict each other, none of its files is denied
+/// ([`deny`](Self::deny)), and it is in the plugin directory, if there is one
 /// ([`with_directory`](Self::with_directory)).
 ///
 /// ```no_run
@@ -37,14 +37,14 @@ use crate::verify::{
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Lock files and manifests go by the plugin's name: its file name, unless
-/// [`verify_as`](Self::verify_as) is given another. Digests that the policy names itself do not: a
-/// policy with several of them does not tie them to paths: any of them may run from wherever it is
-/// verified. Use one policy for each plugin; they can share an [`ImageCache`]
-/// ([`with_cache`](Self::with_cache)). A policy with a single digest relaunches from its cache, so
-/// keep it for as long as the plugin is launched; so does one whose lock file or manifest names the
-/// plugin. With several digests and nothing else the file has to be read each time to know which
-/// one it is.
+/// Lock files and manifests look a plugin up by name: its file name, or the name given to
+/// [`verify_as`](Self::verify_as). Digests in the policy have no names: any of them may run from
+/// any path. So use one policy for each plugin; policies can share an [`ImageCache`]
+/// ([`with_cache`](Self::with_cache)).
+///
+/// A policy with a single digest relaunches from its cache, so keep the policy while the plugin is
+/// in use. The same holds if a lock file or manifest names the plugin. With several digests and no
+/// other source, each verification reads the file to find out which digest it has.
 #[derive(Debug, Clone, Default)]
 pub struct Policy {
     pub(super) allowed: BTreeSet<Digest>,
@@ -64,15 +64,15 @@ pub struct Policy {
     pub(super) cache: ImageCache,
 }
 
-/// A key, and the plugins that its owner may vouch for.
+/// A key, and the plugins for which its signatures count.
 #[derive(Debug, Clone)]
 struct TrustedKey {
     key: PublicKey,
-    /// `None`: all of them.
+    /// `None`: all plugins.
     plugins: Option<BTreeSet<PluginName>>,
 }
 
-/// Where the bytes are kept unchanged.
+/// The storage of the bytes that will run.
 #[derive(Debug, Clone, Default)]
 pub(super) enum ImageStorage {
     #[default]
@@ -82,10 +82,10 @@ pub(super) enum ImageStorage {
 }
 
 impl Policy {
-    /// The largest file that is looked at unless another limit is set: 1 GiB.
+    /// The default limit for the size of a plugin: 1 GiB.
     pub const DEFAULT_SIZE_LIMIT: u64 = limits::PLUGIN_BYTES;
 
-    /// A policy that allows nothing yet.
+    /// A policy that allows nothing.
     pub fn new() -> Self {
         Self::default()
     }
@@ -96,107 +96,105 @@ impl Policy {
         self
     }
 
-    /// Denies the bytes with this digest, whoever vouches for them: a plugin's file, its manifest,
-    /// or any file of it. This is how a bad release is revoked.
+    /// Denies the bytes with this digest: a plugin's file, its manifest, or any of its files. No
+    /// source overrides this. Use it to revoke a bad release.
     pub fn deny(mut self, digest: Digest) -> Self {
         self.denied.insert(digest);
         self
     }
 
-    /// Allows what was agreed to in a lock file, for this machine's platform.
+    /// Allows the artifacts of a lock file for the platform of this machine.
     pub fn with_lock(mut self, lock: impl Into<Arc<Lock>>) -> Self {
         self.lock = Some(lock.into());
         self
     }
 
-    /// Allows files by a list of digests, each under the name that the list has it by. A plugin
-    /// that is a directory has no place in such a list.
+    /// Allows each file in a checksum list, matched by its listed name. A checksum list cannot
+    /// contain a plugin that is a directory.
     pub fn with_checksums(mut self, checksums: impl Into<Arc<Checksums>>) -> Self {
         self.checksums = Some(checksums.into());
         self
     }
 
-    /// Allows the plugin that a signed manifest is about. It replaces one that would be found
-    /// beside the plugin.
+    /// Allows the plugin of a signed manifest. A manifest beside the plugin is then ignored.
     pub fn with_manifest(mut self, manifest: SignedManifest) -> Self {
         self.manifests.insert(manifest.manifest().name().clone(), manifest);
         self
     }
 
-    /// Allows every plugin that has a manifest signed by the owner of `key`: beside it if it is a
-    /// file ([`Manifest::SUFFIX`](crate::verify::Manifest::SUFFIX)), in it if it is a directory
-    /// ([`Manifest::INSIDE`](crate::verify::Manifest::INSIDE)). A plugin with a manifest that is not signed
-    /// so is refused.
+    /// Allows every plugin with a manifest signed by `key`. The manifest of a file is beside it
+    /// ([`Manifest::SUFFIX`](crate::verify::Manifest::SUFFIX)), that of a directory is in it
+    /// ([`Manifest::INSIDE`](crate::verify::Manifest::INSIDE)). A plugin whose manifest has no
+    /// signature by a trusted key is refused.
     pub fn trust(mut self, key: PublicKey) -> Self {
         self.keys.push(TrustedKey { key, plugins: None });
         self
     }
 
-    /// The same for the plugins of these names only.
+    /// As [`trust`](Self::trust), for the plugins with these names only.
     pub fn trust_for(mut self, key: PublicKey, plugins: impl IntoIterator<Item = PluginName>) -> Self {
         self.keys.push(TrustedKey { key, plugins: Some(plugins.into_iter().collect()) });
         self
     }
 
-    /// Refuses what a source of this kind does not vouch for. Several kinds can be required; all of
-    /// them must vouch then.
+    /// Refuses plugins that no source of this kind accepts. If several kinds are required, each of
+    /// them must accept the plugin.
     pub fn require(mut self, kind: SourceKind) -> Self {
         self.required.insert(kind);
         self
     }
 
-    /// Refuses versions of a plugin below `minimum`, and versions that are not known. The lock
-    /// file's own minimum counts as well.
+    /// Refuses versions of a plugin below `minimum`, and unknown versions. The minimum in the lock
+    /// file also applies; the higher one decides.
     pub fn with_minimum_version(mut self, name: PluginName, minimum: Version) -> Self {
         self.minimum.insert(name, minimum);
         self
     }
 
-    /// Takes plugins from below `directory` only, an absolute path.
+    /// Accepts only plugins beneath `directory`, an absolute path.
     ///
-    /// At each examination the way to the plugin is gone from the root, through open directories
-    /// (openat2(2)): there must be no symbolic link on it, and everything on it must belong to root
-    /// or to this process's user and be writable by nobody else ([`with_owners`](Self::with_owners)
-    /// says who else may own things). Above the directory itself a sticky directory, as `/tmp` is,
-    /// may be writable by all.
+    /// Each check walks the path from `/`, one open directory descriptor at a time (openat2(2)). No
+    /// component may be a symbolic link. Each must be owned by root or by this process's user and
+    /// be writable by its owner only; [`with_owners`](Self::with_owners) allows other owners. Above
+    /// `directory`, a sticky directory such as `/tmp` may be writable by all.
     pub fn with_directory(mut self, directory: impl Into<PathBuf>) -> Self {
         self.directory = Some(directory.into());
         self
     }
 
-    /// Who may own the plugin directory and what lies in it and above it.
+    /// Sets who may own the plugin directory, the directories above it and the files in it.
     pub fn with_owners(mut self, owners: Owners) -> Self {
         self.owners = owners;
         self
     }
 
-    /// Accepts only programs that are linked so: those of plugins, and interpreters.
+    /// Accepts only plugins and interpreters that satisfy `rule`.
     pub fn with_linkage(mut self, rule: LinkageRule) -> Self {
         self.linkage = rule;
         self
     }
 
-    /// Puts the files of plugins that are directories into private directories below `parent`,
-    /// instead of below the system's directory for temporary files or that of private copies.
+    /// Copies the files of directory plugins into private directories below `parent`. The default
+    /// is the directory for private copies, or else the system's directory for temporary files.
     ///
     /// # Security
     ///
-    /// Some interpreters look for modules in the directories above a program too: Node in every
-    /// `node_modules` up to the root. For their plugins choose a `parent` above which nobody else
-    /// may create anything; in the system's directory for temporary files everybody may.
+    /// Some interpreters also search for modules in the directories above a program: Node in every
+    /// `node_modules` up to the root. For such plugins choose a `parent` above which no other user
+    /// may create files. In the system's directory for temporary files every user may.
     pub fn with_bundle_directory(mut self, parent: impl Into<PathBuf>) -> Self {
         self.copies = Some(parent.into());
         self
     }
 
     /// Refuses files of more than `limit` bytes before they are read, and directories whose files
-    /// have more together.
+    /// are larger together.
     pub fn with_size_limit(mut self, limit: u64) -> Self {
         self.limit = Some(limit);
         self
     }
 
-    /// Shares `cache` instead of keeping images for this policy alone.
+    /// Shares `cache` with other policies. The default is a cache for this policy alone.
     pub fn with_cache(mut self, cache: ImageCache) -> Self {
         self.cache = cache;
         self
@@ -204,31 +202,31 @@ impl Policy {
 
     /// Runs plugins from copies in private directories below `parent` ([`ExecMode::PrivateCopy`]).
     ///
-    /// For machines that forbid executing memory, and for plugins that look for themselves on disk.
+    /// For machines that do not execute memory, and for plugins that open their own file.
     ///
     /// # Security
     ///
-    /// Another process of the same user can change such a copy after it was hashed. Nobody else
-    /// can: a directory in which others may rename what is there is refused.
+    /// Another process of the same user can change such a copy after it was hashed. Other users
+    /// cannot: a directory in which they may rename files is refused.
     pub fn with_private_copy(mut self, parent: impl Into<PathBuf>) -> Self {
         self.storage = ImageStorage::Directory(parent.into());
         self
     }
 
-    /// Runs plugins from the file itself, kept open ([`ExecMode::PinnedFd`]): for plugins that need
-    /// the files that lie beside them.
+    /// Runs plugins in place, from an open descriptor ([`ExecMode::PinnedFd`]). For plugins that
+    /// need the files beside them.
     ///
     /// # Security
     ///
-    /// The digest is that of the file at the time of the check. Whoever may write the file (root
-    /// and this process's user, or the file is refused) can change it afterwards, and what runs is
-    /// then not what was hashed.
+    /// The digest is that of the file at the time of the check. Root and this process's user may
+    /// write the file, and may change it afterwards: the bytes that run then differ from the bytes
+    /// that were hashed. A file that other users may write is refused.
     pub fn dangerous_with_pinned_fd(mut self) -> Self {
         self.storage = ImageStorage::InPlace;
         self
     }
 
-    /// How the plugins that this policy verifies will be executed.
+    /// The execution mode of the plugins that this policy verifies.
     pub fn mode(&self) -> ExecMode {
         match self.storage {
             ImageStorage::Memory => ExecMode::Sealed,
@@ -237,28 +235,26 @@ impl Policy {
         }
     }
 
-    /// Returns allowed bytes for a launch: those of the file, read, kept unchanged and hashed; or,
-    /// if it is known beforehand which digest is meant and an image with it is in the cache, that
-    /// image.
+    /// Verifies the plugin at `path` and returns it ready for launch.
     ///
-    /// In the second case the content of the file is not looked at: it may have been replaced, and
-    /// the bytes with the digest run all the same. Unless there is a plugin directory, not even its
-    /// path is: it may have been deleted. To take a plugin out of use, take its digest out of the
-    /// policy, or [`deny`](Self::deny) it.
+    /// The file is copied, protected against changes and hashed. If the sources name one digest and
+    /// the cache has an image with that digest, the cached image is returned instead. The file is
+    /// not read then: it may have been replaced, or, if there is no plugin directory, deleted. To
+    /// revoke a plugin, remove its digest from the policy or [`deny`](Self::deny) it.
     ///
-    /// Reading and hashing block. In an asynchronous program call this where blocking is allowed
-    /// (`tokio::task::spawn_blocking`).
+    /// Blocks while it reads and hashes. In an asynchronous program call it from
+    /// `tokio::task::spawn_blocking`.
     ///
     /// # Errors
     ///
-    /// [`VerifyError::Refused`] when the plugin may not run, [`VerifyError::Source`] when what
-    /// should say so cannot be used, [`VerifyError::Unchecked`] when it could not be found out.
-    /// Nothing was executed in any case.
+    /// [`VerifyError::Refused`] if the plugin may not run, [`VerifyError::Source`] if a source
+    /// cannot be used, [`VerifyError::Unchecked`] if a file could not be read. Nothing is executed
+    /// in any case.
     pub fn verify(&self, path: impl AsRef<Path>) -> Result<VerifiedPlugin, VerifyError> {
         self.decide(path).into_outcome()
     }
 
-    /// The same under another name than the file's own.
+    /// As [`verify`](Self::verify), with a plugin name other than the file name.
     ///
     /// # Errors
     ///
@@ -267,12 +263,12 @@ impl Policy {
         self.decide_as(name, path).into_outcome()
     }
 
-    /// Does what [`verify`](Self::verify) does, and tells what the answer rests on.
+    /// As [`verify`](Self::verify), and also returns the findings behind the answer.
     pub fn decide(&self, path: impl AsRef<Path>) -> Decision {
         self.examine(None, path.as_ref())
     }
 
-    /// The same under another name than the file's own.
+    /// As [`decide`](Self::decide), with a plugin name other than the file name.
     pub fn decide_as(&self, name: PluginName, path: impl AsRef<Path>) -> Decision {
         self.examine(Some(name), path.as_ref())
     }
@@ -295,7 +291,7 @@ impl Policy {
         self.limit.unwrap_or(Self::DEFAULT_SIZE_LIMIT)
     }
 
-    /// Whether anybody is trusted to sign a manifest for the plugin.
+    /// Whether the policy trusts a key to sign manifests for the plugin.
     pub(super) fn wants_manifest(&self, name: &Option<PluginName>) -> bool {
         self.keys.iter().any(|trusted| match (&trusted.plugins, name) {
             (None, _) => true,
@@ -309,7 +305,7 @@ impl Policy {
         trusted.map(|trusted| trusted.key).collect()
     }
 
-    /// The digest of the manifest that was agreed to in the lock file, if it was a manifest.
+    /// The digest of the manifest in the lock file, if the lock file pins a manifest.
     pub(super) fn pinned_manifest(&self, request: &Request<'_>) -> Option<Digest> {
         match self.lock.as_ref()?.artifact(request.known_name()?, &request.platform)?.subject {
             Subject::Manifest(digest) => Some(digest),

@@ -1,5 +1,5 @@
-//! What is wrong with a plugin that was examined: one variant for each reason, with the facts that
-//! a person needs. Decides nothing.
+//! Why a plugin may not run: one variant for each reason, with the facts that a person needs.
+//! Decides nothing.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -11,15 +11,18 @@ use crate::verify::{
     Attestation, BundlePath, Digest, Expiry, LinkageFault, MissingAttestation, Platform, PluginName, Version,
 };
 
-/// What is wrong with a file that was examined.
+/// Why a policy refuses a plugin.
+///
+/// [`code`](Self::code) names the reason for programs, [`hint`](Self::hint) says what to do, and
+/// [`expected`](Self::expected) and [`actual`](Self::actual) are the two values that differ.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// The policy names no digest, so it allows nothing.
-    #[error("the policy names no digest, and so allows nothing")]
+    /// The policy has no source, so it allows nothing.
+    #[error("the policy has no source and allows nothing")]
     NothingAllowed,
-    /// The bytes are not those that the policy names.
-    #[error("its SHA-256 is not the expected one\n  expected {}\n  actual   {actual}", DigestList(expected))]
+    /// The policy does not allow these bytes.
+    #[error("SHA-256 mismatch\n  expected {}\n  actual   {actual}", DigestList(expected))]
     #[non_exhaustive]
     DigestMismatch {
         /// The digests that the policy allows.
@@ -27,10 +30,10 @@ pub enum Refusal {
         /// The digest of the bytes that were read.
         actual: Digest,
     },
-    /// Only a regular file can be a plugin.
+    /// A plugin's program is a regular file.
     #[error("it is {kind}, not a regular file")]
     NotRegular {
-        /// What it is instead.
+        /// The kind of file, such as `a directory`.
         kind: &'static str,
     },
     /// The file is larger than the policy's limit.
@@ -39,28 +42,27 @@ pub enum Refusal {
         /// The limit in bytes.
         limit: u64,
     },
-    /// Nobody may execute the file.
-    #[error("its mode {mode:04o} lets nobody execute it")]
+    /// The mode of the file has no execute permission.
+    #[error("no user may execute it: its mode is {mode:04o}")]
     NotExecutable {
         /// The permission bits.
         mode: u32,
     },
-    /// The file has a set-user-ID or set-group-ID bit: it is meant to run with somebody else's
-    /// rights.
+    /// The file has a set-user-ID or set-group-ID bit: it is meant to run with the rights of
+    /// another user.
     #[error("its mode {mode:04o} has a set-user-ID or set-group-ID bit")]
     SetId {
         /// The permission bits.
         mode: u32,
     },
-    /// The file carries capabilities (capabilities(7)): it is meant to run with more rights than
-    /// its caller.
-    #[error("it carries file capabilities")]
+    /// The file has capabilities (capabilities(7)): it is meant to run with more rights than its
+    /// caller.
+    #[error("it has file capabilities")]
     FileCapabilities,
-    /// The file lies on a mount from which nothing may be executed; running a copy would circumvent
-    /// that.
-    #[error("it lies on a mount with the option noexec")]
+    /// The file is on a mount with the option `noexec`. Running a copy would circumvent that.
+    #[error("it is on a mount with the option noexec")]
     NoexecMount,
-    /// The file is a script, and the digest says nothing about its interpreter.
+    /// The file is a script. Its digest does not cover its interpreter.
     #[error(
         "it is a script for {:?}, and the digest does not cover that program; verify the interpreter and pass the script as an argument",
         Escaped::new(interpreter)
@@ -69,67 +71,65 @@ pub enum Refusal {
         /// The first line after `#!`, cut after 80 bytes.
         interpreter: String,
     },
-    /// The file is no program for this machine.
+    /// The file is not a program for this machine.
     #[error("it is {0}")]
     Format(Format),
-    /// It is linked as the policy does not accept it.
+    /// The policy does not accept the way in which the program is linked.
     #[error(transparent)]
     Linkage(LinkageFault),
     /// This machine does not execute sealed memory.
-    /// [`Policy::with_private_copy`](crate::verify::Policy::with_private_copy) is another way.
-    #[error(
-        "this machine does not execute memory (vm.memfd_noexec=2), and another way than sealed memory was not asked for"
-    )]
+    /// [`Policy::with_private_copy`](crate::verify::Policy::with_private_copy) is the alternative.
+    #[error("this machine does not execute memory (vm.memfd_noexec=2), and the policy has no directory for private copies")]
     SealedExecUnavailable,
-    /// The directory for private copies is on a mount from which nothing may be executed.
+    /// The directory for private copies is on a mount with the option `noexec`.
     #[error("the directory for private copies, {}, is on a mount with the option noexec", Escaped::path(directory))]
     CopyNotExecutable {
         /// The directory.
         directory: PathBuf,
     },
-    /// Others could put another file in the place of the private copy.
+    /// Other users could replace the private copy.
     #[error(
-        "{} is no place for private copies: user {owner} owns it and its mode is {mode:04o}, so others can rename what is in it",
+        "{} is unsafe for private copies: others can rename files in it (owner {owner}, mode {mode:04o})",
         Escaped::path(directory)
     )]
     OpenDirectory {
-        /// The directory that was given, or one above it.
+        /// The configured directory, or one above it.
         directory: PathBuf,
         /// Its owner's user id.
         owner: u32,
         /// Its permission bits.
         mode: u32,
     },
-    /// The policy denies the digest, whoever vouches for it.
+    /// The policy denies the digest. No source overrides that.
     #[error("the policy denies {digest}")]
     Denied {
         /// The digest of the plugin or of one of its files.
         digest: Digest,
     },
-    /// No source says that it may run.
-    #[error("nobody vouches for it{}", MissingList(missing))]
+    /// No source of the policy accepts it.
+    #[error("no source of the policy accepts it{}", MissingList(missing))]
     NotAttested {
-        /// What each source of the policy has to say.
+        /// The answer of each source.
         missing: Vec<MissingAttestation>,
     },
-    /// A source that the policy requires does not vouch for it.
-    #[error("the policy requires '{}' to vouch for it, and {missing}", missing.kind())]
+    /// A source that the policy requires does not accept it.
+    #[error("the policy requires the source '{}', and {missing}", missing.kind())]
     RequiredSource {
-        /// What that source has to say.
+        /// The answer of that source.
         missing: MissingAttestation,
     },
-    /// Two sources say different things of the same plugin.
+    /// Two sources name different digests for the same plugin.
     #[error("its sources contradict each other\n  {} says {one}\n  {} says {other}", attestations.0, attestations.1)]
     Contradiction {
-        /// The two.
+        /// The two sources.
         attestations: Box<(Attestation, Attestation)>,
-        /// What the first says.
+        /// The digest that the first names.
         one: Digest,
-        /// What the second says.
+        /// The digest that the second names.
         other: Digest,
     },
-    /// The sources go by names, and the file's own is none.
-    #[error("its file name is no name of a plugin, and no other was given; the lock file and manifests go by names")]
+    /// A source looks plugins up by name, and the file name is not a valid plugin name.
+    #[error("its file name is not a valid plugin name; the lock file and manifests need one")]
     Unnamed,
     /// The manifest is about another plugin.
     #[error("its manifest is about the plugin {found}, not {expected}")]
@@ -147,129 +147,129 @@ pub enum Refusal {
         /// The platform that the manifest is about.
         found: Platform,
     },
-    /// The manifest holds no longer.
-    #[error("its manifest has expired on {expires}")]
+    /// The manifest has expired.
+    #[error("its manifest expired on {expires}")]
     Expired {
-        /// When it did.
+        /// The date of expiry.
         expires: Expiry,
     },
-    /// The version is one that must not be run any more.
+    /// The version is below the minimum version.
     #[error("its version {version} is below the minimum version {minimum}")]
     Rollback {
         /// The version.
         version: Version,
-        /// The lowest that may be run.
+        /// The minimum version.
         minimum: Version,
     },
-    /// There is a minimum version, and nobody says which version this is.
-    #[error("nobody says which version it is, and the minimum version is {minimum}")]
+    /// There is a minimum version, and no source states the plugin's version.
+    #[error("its version is unknown, and the minimum version is {minimum}")]
     VersionUnknown {
-        /// The lowest version that may be run.
+        /// The minimum version.
         minimum: Version,
     },
-    /// A manifest lies there that nobody signed.
-    #[error("nobody signed its manifest: there is no signature {}", Escaped::path(signature))]
+    /// The manifest has no signature.
+    #[error("its manifest is not signed: there is no signature {}", Escaped::path(signature))]
     Unsigned {
-        /// Where the signature would be.
+        /// The expected path of the signature.
         signature: PathBuf,
     },
-    /// The lock file agrees to a manifest, and there is none.
-    #[error("the lock file agrees to its manifest, and there is no {}", Escaped::path(path))]
+    /// The lock file pins a manifest, and the plugin has none.
+    #[error("the lock file pins its manifest, and there is no {}", Escaped::path(path))]
     NoManifest {
-        /// Where it would be.
+        /// The expected path of the manifest.
         path: PathBuf,
     },
-    /// The manifest is not the one that was agreed to.
-    #[error("the SHA-256 of its manifest is not the expected one\n  expected {expected}\n  actual   {actual}")]
+    /// The manifest is not the one in the lock file.
+    #[error("SHA-256 mismatch of its manifest\n  expected {expected}\n  actual   {actual}")]
     ManifestMismatch {
-        /// The digest that was agreed to.
+        /// The digest in the lock file.
         expected: Digest,
-        /// The digest of the manifest that lies there.
+        /// The digest of the manifest that was read.
         actual: Digest,
     },
-    /// The manifest is about a directory of files, or about another file than this one.
+    /// The plugin is one file, and the manifest is about a directory or about another file.
     #[error("its manifest is not about a single file of that name")]
     ManifestOfDirectory,
-    /// A file that the manifest names is not there.
-    #[error("its file {path}, which its manifest names, is not there")]
+    /// A file that the manifest names is missing.
+    #[error("its file {path}, which its manifest names, is missing")]
     FileMissing {
         /// The file.
         path: BundlePath,
     },
-    /// It does not have the size that its manifest says.
-    #[error("it has {actual} bytes, not {expected}")]
+    /// The size differs from the size in the manifest.
+    #[error("it is {actual} bytes long, expected {expected}")]
     #[non_exhaustive]
     Size {
-        /// The size that the manifest says, in bytes.
+        /// The size in the manifest, in bytes.
         expected: u64,
-        /// Its own.
+        /// The size of the file, in bytes.
         actual: u64,
     },
-    /// A file of the plugin does not have the size that its manifest says.
-    #[error("its file {path} has not the size of {expected} bytes")]
+    /// The size of a file differs from the size in the manifest.
+    #[error("the size of its file {path} differs from the expected {expected} bytes")]
     FileSize {
         /// The file.
         path: BundlePath,
-        /// The size that the manifest says, in bytes.
+        /// The size in the manifest, in bytes.
         expected: u64,
     },
-    /// A file of the plugin is not the one that its manifest says.
-    #[error("the SHA-256 of its file {path} is not the expected one\n  expected {expected}\n  actual   {actual}")]
+    /// The digest of a file differs from the digest in the manifest.
+    #[error("SHA-256 mismatch of its file {path}\n  expected {expected}\n  actual   {actual}")]
     FileDigest {
         /// The file.
         path: BundlePath,
-        /// The digest that the manifest says.
+        /// The digest in the manifest.
         expected: Digest,
         /// The digest of the bytes that were read.
         actual: Digest,
     },
-    /// Something is wrong with a file of the plugin.
+    /// A file of the plugin is refused.
     #[error("its file {path}: {reason}")]
     File {
         /// The file.
         path: BundlePath,
-        /// What is wrong with it.
+        /// Why.
         reason: Box<Refusal>,
     },
-    /// Something is wrong with its manifest, or with the manifest's signature.
+    /// The manifest or its signature is refused.
     #[error("{}: {reason}", Escaped::path(path))]
     Document {
         /// The manifest or signature.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Why.
         reason: Box<Refusal>,
     },
-    /// The interpreter is not the one that the manifest says.
+    /// The interpreter is refused.
     #[error("its interpreter {}: {reason}", Escaped::path(path))]
     Interpreter {
         /// The interpreter.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Why.
         reason: Box<Refusal>,
     },
-    /// A directory cannot be run where it lies.
-    #[error("it is a directory, which is run from verified copies only")]
+    /// A plugin that is a directory cannot run in place.
+    #[error("it is a directory, which runs from verified copies only")]
     PinnedDirectory,
-    /// The plugin directory is not named by an absolute path.
+    /// The plugin directory is not given as an absolute path.
     #[error("the plugin directory {} is not an absolute path without `..`", Escaped::path(directory))]
     DirectoryNotAbsolute {
-        /// The directory as it was named.
+        /// The directory as the caller named it.
         directory: PathBuf,
     },
-    /// It does not lie beneath the plugin directory.
-    #[error("it does not lie beneath the plugin directory {}", Escaped::path(directory))]
+    /// The plugin is not beneath the plugin directory.
+    #[error("it is not beneath the plugin directory {}", Escaped::path(directory))]
     OutsideDirectory {
         /// The plugin directory.
         directory: PathBuf,
     },
-    /// There is a symbolic link on the way to it.
+    /// A component of its path is a symbolic link.
     #[error("{} is a symbolic link", Escaped::path(path))]
     Symlink {
         /// The link.
         path: PathBuf,
     },
-    /// Somebody who is not trusted owns a step of the way to it, or may write it.
-    #[error("user {owner} owns {} and its mode is {mode:04o}, which the policy does not allow", Escaped::path(path))]
+    /// A user whom the policy does not trust owns a component of its path or may write it.
+    #[error("{} has the owner {owner} and the mode {mode:04o}, which the policy does not allow", Escaped::path(path))]
     UnsafeOwner {
         /// The file or directory.
         path: PathBuf,
@@ -278,9 +278,8 @@ pub enum Refusal {
         /// Its permission bits.
         mode: u32,
     },
-    /// Somebody other than root and this process's user may write the file, and it was to be run
-    /// where it lies.
-    #[error("user {owner} owns it and its mode is {mode:04o}: others may write it while it runs")]
+    /// The file was to run in place, and users other than root and the host's user may write it.
+    #[error("others may write it while it runs: its owner is {owner} and its mode is {mode:04o}")]
     WritableByOthers {
         /// The permission bits.
         mode: u32,
@@ -290,8 +289,8 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// One row for each reason. A reason inside another one (a file's, a manifest's, an
-    /// interpreter's) explains both.
+    /// One arm for each reason. A refused file, manifest or interpreter has the code of the reason
+    /// inside.
     pub(crate) fn explanation(&self) -> Explanation {
         let of = Explanation::new;
         match self {

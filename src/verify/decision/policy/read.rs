@@ -38,32 +38,32 @@ const FORMAT: &str = "portcullis-policy/1";
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PolicyFault {
-    /// A source is required and there is none of its kind.
-    #[error("'{kind}' is required to vouch, and the policy has no source of that kind, so nothing could ever run")]
+    /// The policy requires a source and has none of that kind.
+    #[error("the policy requires the source '{kind}' and has none of that kind, so it would allow nothing")]
     RequiredSource {
         /// The kind.
         kind: SourceKind,
     },
     /// The plugin directory is not absolute.
-    #[error("the plugin directory is an absolute path without `..`")]
+    #[error("the plugin directory must be an absolute path without `..`")]
     Directory,
-    /// A digest is allowed and denied.
-    #[error("{digest} is allowed and denied; take it out of one of the two")]
+    /// A digest is both allowed and denied.
+    #[error("{digest} is both allowed and denied; remove one of the two entries")]
     AllowedAndDenied {
         /// The digest.
         digest: Digest,
     },
-    /// The mode would let others write plugins.
-    #[error("a mode that lets others write is not accepted: whoever may write a plugin decides what runs")]
+    /// The mode lets other users write plugins.
+    #[error("the mode lets other users write plugins, and so decide which code runs")]
     Mode,
     /// An owner is neither `root`, `host` nor a user id.
-    #[error("an owner is \"root\", \"host\" or the number of a user")]
+    #[error("an owner must be \"root\", \"host\" or a user id")]
     Owner,
-    /// Private copies need a place.
-    #[error("private copies need a directory, `copies`")]
+    /// Private copies need a directory.
+    #[error("the execution \"private-copy\" needs a directory: `copies`")]
     NoCopies,
-    /// The way of execution is not known.
-    #[error("the execution is \"sealed\", \"private-copy\" or \"dangerous-pinned-fd\"")]
+    /// The execution mode is unknown.
+    #[error("the execution must be \"sealed\", \"private-copy\" or \"dangerous-pinned-fd\"")]
     Execution,
 }
 

@@ -92,28 +92,28 @@ fn contradictory_policy_file_is_refused_with_line() {
         (
             allow.clone() + "require = [\"lock\"]\n",
             Some(4),
-            "'lock' is required to vouch, and the policy has no source of that kind, so nothing could ever run",
+            "the policy requires the source 'lock' and has none of that kind, so it would allow nothing",
         ),
         (
             allow.clone() + &allow.replace("allow", "deny"),
             Some(4),
-            "is allowed and denied; take it out of one of the two",
+            "is both allowed and denied; remove one of the two entries",
         ),
-        (allow.clone() + "execution = \"private-copy\"\n", Some(4), "private copies need a directory, `copies`"),
+        (allow.clone() + "execution = \"private-copy\"\n", Some(4), "the execution \"private-copy\" needs a directory: `copies`"),
         (
             allow.clone() + "execution = \"path\"\n",
             Some(4),
-            "the execution is \"sealed\", \"private-copy\" or \"dangerous-pinned-fd\"",
+            "the execution must be \"sealed\", \"private-copy\" or \"dangerous-pinned-fd\"",
         ),
         (
             allow.clone() + "[place]\nmode = 0o775\n",
             Some(4),
-            "a mode that lets others write is not accepted: whoever may write a plugin decides what runs",
+            "the mode lets other users write plugins, and so decide which code runs",
         ),
         (
             allow.clone() + "[place]\nowners = [\"me\"]\n",
             Some(4),
-            "an owner is \"root\", \"host\" or the number of a user",
+            "an owner must be \"root\", \"host\" or a user id",
         ),
     ] {
         let error = Policy::read(policy_file(&fixture, &(policy_head(&fixture) + &body))).unwrap_err();

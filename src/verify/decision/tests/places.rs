@@ -76,10 +76,10 @@ fn a_decision_explains_itself() {
     assert_eq!(
         decision.to_string(),
         format!(
-            "kv may run\n  place    beneath {directory}, which nobody else may write\n  \
-             vouched  by the lock file plugins.lock\n  \
-             vouched  by the manifest kv.manifest.toml of version 1.2.0, signed by key {id}\n  \
-             denied   no, not by any of 1 digests\n  \
+            "kv may run\n  location beneath {directory}, writable by trusted users only\n  \
+             accepted by the lock file plugins.lock\n  \
+             accepted by the manifest kv.manifest.toml of version 1.2.0, signed by key {id}\n  \
+             denied   by none of 1 digests\n  \
              image    sha256 {digest}, sealed, read and hashed"
         )
     );
