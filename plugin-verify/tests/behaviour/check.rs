@@ -30,8 +30,7 @@ fn a_program_with_one_bit_changed_is_refused() {
     *bytes.last_mut().unwrap() ^= 1;
     fs::write(&fixture.plugin, bytes).unwrap();
     let (expected, actual) = (&fixture.sha256, super::sha256(&fixture.plugin));
-    let verdict =
-        format!("plugin: REFUSED\n  SHA-256 mismatch\n  expected {expected}\n  actual   {actual}\n");
+    let verdict = format!("plugin: REFUSED\n  SHA-256 mismatch\n  expected {expected}\n  actual   {actual}\n");
     assert_verdict(&fixture.check().arg("plugin").output().unwrap(), 1, &verdict);
 }
 

@@ -9,11 +9,7 @@ pub(crate) fn file_with_other_digest_is_not_executed() {
     let place = Place::new();
     let other = "0".repeat(64);
     let ran = Ran(place.probe_of(&other, &[], "trace").output().unwrap()).exits_with(1);
-    assert!(
-        ran.stdout().contains(": REFUSED\n  SHA-256 mismatch\n  expected 000"),
-        "{}",
-        ran.stdout()
-    );
+    assert!(ran.stdout().contains(": REFUSED\n  SHA-256 mismatch\n  expected 000"), "{}", ran.stdout());
     assert!(ran.stderr().starts_with("plugin-verify: hint: "), "{}", ran.stderr());
     let document = Ran(place.probe_of(&other, &["--json"], "trace").output().unwrap()).exits_with(1).document();
     assert_eq!((&document["outcome"], &document["error"]["stage"]), (&"refused".into(), &"verify".into()));

@@ -224,9 +224,7 @@ mod tests {
         assert_eq!(
             shown(&manifest, top),
             [
-                format!(
-                    "SHA-256 mismatch of its file lib/changed\n  expected {expected}\n  actual   {actual}"
-                ),
+                format!("SHA-256 mismatch of its file lib/changed\n  expected {expected}\n  actual   {actual}"),
                 format!("its file lib/linked: {} is a symbolic link", top.join("lib/linked").display()),
                 "the size of its file lib/longer differs from the expected 10 bytes".to_owned(),
                 "its file lib/missing is missing".to_owned(),

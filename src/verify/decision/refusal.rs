@@ -79,7 +79,9 @@ pub enum Refusal {
     Linkage(LinkageFault),
     /// This machine does not execute sealed memory.
     /// [`Policy::with_private_copy`](crate::verify::Policy::with_private_copy) is the alternative.
-    #[error("this machine does not execute memory (vm.memfd_noexec=2), and the policy has no directory for private copies")]
+    #[error(
+        "this machine does not execute memory (vm.memfd_noexec=2), and the policy has no directory for private copies"
+    )]
     SealedExecUnavailable,
     /// The directory for private copies is on a mount with the option `noexec`.
     #[error("the directory for private copies, {}, is on a mount with the option noexec", Escaped::path(directory))]

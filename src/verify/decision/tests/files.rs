@@ -99,7 +99,11 @@ fn contradictory_policy_file_is_refused_with_line() {
             Some(4),
             "is both allowed and denied; remove one of the two entries",
         ),
-        (allow.clone() + "execution = \"private-copy\"\n", Some(4), "the execution \"private-copy\" needs a directory: `copies`"),
+        (
+            allow.clone() + "execution = \"private-copy\"\n",
+            Some(4),
+            "the execution \"private-copy\" needs a directory: `copies`",
+        ),
         (
             allow.clone() + "execution = \"path\"\n",
             Some(4),
@@ -110,11 +114,7 @@ fn contradictory_policy_file_is_refused_with_line() {
             Some(4),
             "the mode lets other users write plugins, and so decide which code runs",
         ),
-        (
-            allow.clone() + "[place]\nowners = [\"me\"]\n",
-            Some(4),
-            "an owner must be \"root\", \"host\" or a user id",
-        ),
+        (allow.clone() + "[place]\nowners = [\"me\"]\n", Some(4), "an owner must be \"root\", \"host\" or a user id"),
     ] {
         let error = Policy::read(policy_file(&fixture, &(policy_head(&fixture) + &body))).unwrap_err();
         assert_eq!(error.line, line, "{body}: {error}");
