@@ -109,6 +109,7 @@ async fn list<C: GrpcChannel>(client: &Client<C>, prefix: String, limit: u64) ->
 
 async fn watch<C: GrpcChannel>(client: &Client<C>, prefix: String, count: Option<u64>) -> Result<()> {
     let mut changes = client.watch(prefix).await.map_err(from_peer(client.peer()))?;
+    // Only changes count, not the message that announces the start.
     let mut left = count.unwrap_or(u64::MAX);
     while left > 0 {
         let Some(WatchResponse { event: Some(event) }) = next(client, &mut changes).await? else { break };

@@ -72,16 +72,19 @@ impl LaunchOptions {
         let data = private_directory(&self.data)?;
         let verified = self.sources.verify(&path, log)?;
         let (key, value) = self.cookie;
+        // Both versions are offered, and the plugin chooses the highest that it has.
         let protocol = match self.protocol {
             Some(version) => Protocol::new(key, value, version),
             None => Protocol::new(key, value, 1).and_version(2),
         };
         let plugin = Plugin::builder(verified)
             .with_protocol(protocol)
+            // The plugin gets only the variables of the handshake.
             .with_environment(Environment::empty())
             .with_working_directory(&data)
             .args(["--data".into(), data.into_os_string()])
             .with_recorder(Arc::new(log.clone()))
+            // The default limit has no room for the key beside the largest value.
             .with_message_limit(KV_MESSAGE_BYTES)
             .launch()
             .await?;

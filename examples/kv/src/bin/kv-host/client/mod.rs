@@ -148,6 +148,7 @@ impl<C: GrpcChannel> Client<C> {
     /// arrive as the stream is read.
     pub(crate) async fn get(&self, key: String) -> Result<ValueStream, CallError> {
         let arguments = Arguments::new().with("key", &key)?;
+        // Version 1 has the KV service only, which serves the same values.
         match self.store() {
             Ok(mut store) => {
                 let answer = store.get(request(GetRequest { key }, arguments)).await?;
@@ -227,6 +228,7 @@ impl<C: GrpcChannel> Client<C> {
 /// Attaches the arguments to a request. The channel of a launched plugin records their keyed hashes
 /// before it sends the request.
 fn request<T>(message: T, arguments: Arguments) -> Request<T> {
+    // Extensions stay in this process; they are not sent.
     let mut request = Request::new(message);
     request.extensions_mut().insert(arguments);
     request

@@ -117,6 +117,7 @@ async fn next(parts: &mut Streaming<WriteRequest>) -> Result<Option<WriteRequest
 
 async fn send(mut parts: Streaming<WriteRequest>, sender: Sender<WriteRequest>) -> Result<(), Status> {
     while let Some(part) = next(&mut parts).await? {
+        // Fails when the plugin has ended the call early; `write` then has its answer.
         if sender.send(part).await.is_err() {
             break;
         }
@@ -131,6 +132,7 @@ impl<C: GrpcChannel> Store for StoreProxy<C> {
     type WatchStream = BoxStream<WatchResponse>;
 
     async fn get(&self, request: Request<GetRequest>) -> Result<Response<Self::GetStream>, Status> {
+        // The relay keeps the permit until it has read the whole value from the plugin.
         let permit = self.permits.read().await?;
         let value = self.client.get(request.into_inner().key).await.map_err(status)?;
         let found = GetPart::Found(Found { version: value.version, size: value.size });

@@ -44,6 +44,7 @@ impl StoreCalls for StoreService {
 
     async fn put(&self, request: Request<Streaming<WriteRequest>>) -> Result<Response<WriteResponse>, Status> {
         let upload = Upload::receive(request.into_inner(), &self.upload_memory).await?;
+        // Rejected, not ignored: the caller meant a swap, and a put would overwrite any version.
         if upload.expected_version.is_some() {
             return Err(Status::invalid_argument("`expected_version` must not be set in a put"));
         }
@@ -75,6 +76,7 @@ impl StoreCalls for StoreService {
 
     async fn list(&self, request: Request<ListRequest>) -> Result<Response<Self::ListStream>, Status> {
         let ListRequest { prefix, limit } = request.into_inner();
+        // proto3 cannot tell an absent number from 0.
         let limit = if limit == 0 { u64::MAX } else { limit };
         let store = self.store.clone();
         let listing = blocking(move || store.list(&prefix, limit)).await?;

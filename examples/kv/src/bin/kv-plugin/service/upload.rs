@@ -48,6 +48,8 @@ impl Upload {
         let size = usize::try_from(size).ok().filter(|size| *size <= VALUE_BYTES);
         let size =
             size.ok_or_else(|| Status::invalid_argument(format!("the value is longer than {VALUE_BYTES} bytes")))?;
+        // Reserved before the first chunk: the announced size, which is now bounded, is allocated in
+        // one piece below.
         let memory = reserve(memory, size)?;
         let value = receive_value(&mut parts, size).await?;
         Ok(Self { key, expected_version, value, _memory: memory })
@@ -67,6 +69,7 @@ async fn receive_value(
                 let message = format!("a chunk has {} bytes, expected 1 to {CHUNK_BYTES}", chunk.len());
                 return Err(Status::invalid_argument(message));
             }
+            // Checked before the chunk is appended: `value` never grows past its reservation.
             Part::Chunk(chunk) if chunk.len() > size - value.len() => {
                 return Err(Status::invalid_argument("the value is longer than announced"));
             }
