@@ -247,6 +247,71 @@ pub(crate) mod transport {
     pub(crate) const RETAINED_HEAP_BYTES: usize = 8 * 1024 * 1024;
 }
 
+/// `verify/sources`
+pub(crate) mod sources {
+    /// Bytes of a checksum file: well over a million lines.
+    pub(crate) const CHECKSUM_FILE_BYTES: u64 = 128 * 1024 * 1024;
+
+    /// Bytes of a line of a checksum file: the longest path that Linux resolves with every byte
+    /// escaped, and more.
+    pub(crate) const CHECKSUM_LINE_BYTES: usize = 16 * 1024;
+
+    /// Bytes of a path that Linux resolves (`PATH_MAX`). No longer suffix of a path is looked up.
+    pub(crate) const PATH_BYTES: usize = 4096;
+
+    /// Bytes of a file with a public key. One that minisign writes has about 110.
+    pub(crate) const PUBLIC_KEY_FILE_BYTES: u64 = 4096;
+
+    /// Bytes of a signature file. The comments of minisign have at most 9 KiB.
+    pub(crate) const SIGNATURE_FILE_BYTES: u64 = 16 * 1024;
+
+    /// Bytes of a stream that are hashed at a time.
+    pub(crate) const SIGNATURE_BUFFER_BYTES: usize = 256 * 1024;
+
+    /// Bytes of a lock file: far more than a person can review.
+    pub(crate) const LOCK_FILE_BYTES: u64 = 4 * 1024 * 1024;
+
+    /// Characters of a note in a lock file: a few lines in a review.
+    pub(crate) const LOCK_NOTE_CHARACTERS: usize = 500;
+
+    /// Bytes of a manifest: room for some hundred thousand files.
+    pub(crate) const MANIFEST_FILE_BYTES: u64 = 16 * 1024 * 1024;
+
+    /// Arguments that a manifest may give an interpreter.
+    pub(crate) const INTERPRETER_ARGUMENTS: usize = 64;
+
+    /// Bytes of one argument of an interpreter.
+    pub(crate) const INTERPRETER_ARGUMENT_BYTES: usize = 4096;
+
+    /// Bytes of a path in a bundle.
+    pub(crate) const BUNDLE_PATH_BYTES: usize = 1024;
+
+    /// Names in a path in a bundle. Below the depth that is removed again.
+    pub(crate) const BUNDLE_PATH_DEPTH: usize = 32;
+
+    /// Bytes of one name of a path in a bundle, as on Linux (`NAME_MAX`).
+    pub(crate) const BUNDLE_NAME_BYTES: usize = 255;
+
+    /// Bytes of the name of a plugin.
+    pub(crate) const PLUGIN_NAME_BYTES: usize = 64;
+
+    /// Bytes of the operating system and of the architecture in a platform.
+    pub(crate) const PLATFORM_WORD_BYTES: usize = 32;
+
+    /// Bytes of a TOML string that is parsed into a value: a path in a bundle is the longest.
+    /// Versions have no limit of their own, and are shown.
+    pub(crate) const TOML_STRING_BYTES: usize = 1024;
+
+    /// Characters of the parser's message that are kept, because it may quote the document.
+    pub(crate) const TOML_MESSAGE_CHARACTERS: usize = 300;
+
+    /// Characters of a foreign `format` that an error quotes.
+    pub(crate) const FORMAT_CHARACTERS: usize = 64;
+
+    /// Weight of TOML punctuation that every document may have, whatever its size.
+    pub(crate) const TOML_FREE_WEIGHT: usize = 4096;
+}
+
 /// `verify`
 pub(crate) mod verify {
     /// Bytes of a plugin's file, or of all its files together, unless a policy sets another limit:

@@ -286,7 +286,7 @@ fn faulty_source_exits_1_unreadable_source_exits_2() {
         let wrong = fixture.file("wrong");
         fs::write(&wrong, "nonsense\n").unwrap();
         fixture.refuses(&[[option.into(), text(&wrong)]], &["wrong:"]);
-        fixture.put(&[[option.into(), "missing".into()]]).exits_with(2).explains(&["missing: it cannot be read"]);
+        fixture.put(&[[option.into(), "missing".into()]]).exits_with(2).explains(&["missing: cannot be read"]);
     }
     let policy = fixture.policy(&format!("allow = [\"{}\"]", fixture.digest));
     set_mode(&fixture.file("policy.toml"), 0o666);

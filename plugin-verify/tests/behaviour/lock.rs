@@ -90,7 +90,7 @@ fn download_is_locked_only_with_published_digest() {
     fs::write(fixture.path().join("SUMS"), format!("{}  plugin\n", sha256(&fixture.plugin))).unwrap();
     succeeded(lock(fixture.path(), &add));
     let unlisted = ["add", "--platform", "plan9-vax", "--sums", "SUMS", "SUMS"];
-    refused(&lock(fixture.path(), &unlisted), "SUMS: it has no entry for SUMS");
+    refused(&lock(fixture.path(), &unlisted), "SUMS: no entry for SUMS");
 }
 
 #[test]

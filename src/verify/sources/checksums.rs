@@ -1,5 +1,5 @@
-//! Lists of SHA-256 digests, as sha256sum(1), shasum(1) and BSD's sha256(1) write them: which
-//! digest a file should have. Reads and writes such lists; opens none of the files that they name.
+//! Lists of SHA-256 digests in the formats of sha256sum(1), shasum(1) and BSD's sha256(1): the
+//! expected digest of each file. Reads and writes lists; opens none of the files that they name.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
@@ -8,30 +8,21 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
 
 use crate::Escaped;
+use crate::limits::sources::{CHECKSUM_FILE_BYTES, CHECKSUM_LINE_BYTES, PATH_BYTES};
 use crate::verify::sources::document::Document;
 use crate::verify::{Digest, SourceError, SourceFault};
-
-/// The largest list that is read in bytes: well over a million lines.
-const LIMIT: u64 = 128 * 1024 * 1024;
-
-/// The longest line in bytes: a path of the longest length that Linux resolves, every byte of it
-/// escaped, and more.
-const LINE_LIMIT: usize = 16 * 1024;
-
-/// Linux resolves no longer path (PATH_MAX in limits.h), so no longer end of one is looked for.
-const PATH_LIMIT: usize = 4096;
 
 /// The length of a digest in hexadecimal.
 const DIGITS: usize = 2 * Digest::LENGTH;
 
-/// A checksum file that was read: names, and the digest that each of them should have.
+/// A checksum file that was read: names, and the expected digest of each.
 ///
-/// A file that says two things of one name is refused as a whole, and so is one with a line that
-/// cannot be understood: a list of which half is guessed vouches for nothing.
+/// A file with two digests for one name or with an unknown line is rejected as a whole, because a
+/// list that is read in part proves nothing.
 #[derive(Debug, Clone)]
 pub struct Checksums {
     path: PathBuf,
-    /// By the name without what does not distinguish it: `./`, doubled and trailing slashes.
+    /// By name, without `./`, doubled and trailing slashes.
     entries: HashMap<Box<[u8]>, ChecksumEntry>,
 }
 
@@ -43,19 +34,18 @@ struct ChecksumEntry {
 
 impl Checksums {
     /// Reads a checksum file: lines of sha256sum(1) in text and binary mode, of `shasum -a 256`,
-    /// and of BSD's form (`--tag`); with comments (`#`), blank lines, a byte order mark, and lines
-    /// that end in CR LF.
+    /// and of BSD's format (`--tag`). Comments (`#`), blank lines, a byte order mark and lines that
+    /// end in CR LF are allowed.
     ///
     /// # Errors
     ///
-    /// [`SourceError`] with the line when there is anything else ([`ChecksumFault`]), when the file
-    /// has more than 128 MiB or a line more than 16 KiB, and when it names nothing.
+    /// With the line if it is anything else ([`ChecksumFault`]), if the file has more than 128 MiB
+    /// or a line more than 16 KiB, or if no line names a file.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, SourceError> {
-        Self::parse(&Document::read(path.as_ref(), LIMIT)?)
+        Self::parse(&Document::read(path.as_ref(), CHECKSUM_FILE_BYTES)?)
     }
 
-    /// Reads a checksum file from `bytes`; `path` is what it is called where something is wrong
-    /// with it.
+    /// Reads a checksum file from memory. Errors name it `path`.
     ///
     /// # Errors
     ///
@@ -68,8 +58,8 @@ impl Checksums {
         let mut entries = HashMap::new();
         for (number, line) in (1..).zip(document.content().split(|byte| *byte == b'\n')) {
             let at = |fault: ChecksumFault| document.fault(Some(number), fault);
-            if line.len() > LINE_LIMIT {
-                return Err(at(ChecksumFault::LongLine { limit: LINE_LIMIT }));
+            if line.len() > CHECKSUM_LINE_BYTES {
+                return Err(at(ChecksumFault::LongLine { limit: CHECKSUM_LINE_BYTES }));
             }
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             if line.starts_with(b"#") || line.trim_ascii().is_empty() {
@@ -84,16 +74,16 @@ impl Checksums {
         Ok(Self { path: document.path().to_path_buf(), entries })
     }
 
-    /// The digest that the list gives for `file`.
+    /// The digest in the list for `file`.
     ///
-    /// An entry is about `file` when its name is the path as it was given here, or when the path
-    /// ends in it, component by component: an entry `bin/kv` is about `/opt/example/bin/kv`, and
-    /// not about `kv`. Names with `..` are compared as a whole only. Nothing is looked up on disk.
+    /// An entry matches if its name is the path or a suffix of it, component by component: the
+    /// entry `bin/kv` matches `/opt/example/bin/kv`, but not `kv`. A name with `..` must be the
+    /// whole path. Reads nothing from disk.
     ///
     /// # Errors
     ///
-    /// [`ChecksumFault::NotListed`], and [`ChecksumFault::Ambiguous`] when several entries are
-    /// about the file and differ.
+    /// [`ChecksumFault::NotListed`], and [`ChecksumFault::Ambiguous`] if several entries match and
+    /// differ.
     pub fn digest_for(&self, file: impl AsRef<Path>) -> Result<Digest, SourceError> {
         let file = file.as_ref();
         let name = plain(file);
@@ -117,8 +107,8 @@ impl Checksums {
         &self.path
     }
 
-    /// One line of sha256sum(1) with its line break: the name as it is, byte for byte, unless it
-    /// would not stay on its line.
+    /// A line as sha256sum(1) writes it, with its line feed. The name is written byte for byte, and
+    /// escaped if it contains a line break or a backslash.
     pub fn line(digest: &Digest, name: &[u8]) -> Vec<u8> {
         let escaped = escape(name);
         let mark = if escaped == name { "" } else { "\\" };
@@ -154,20 +144,20 @@ fn insert(
     Ok(())
 }
 
-/// A path without what does not distinguish it.
+/// A path without `./`, doubled and trailing slashes.
 fn plain(path: &Path) -> Vec<u8> {
     let components = path.components().filter(|component| *component != Component::CurDir);
     components.collect::<PathBuf>().into_os_string().into_vec()
 }
 
-/// A plain path, and what it ends in, component by component, as far as no `..` is part of it.
+/// The suffixes of a plain path, component by component, up to the first `..`; then the whole path.
 fn ends(path: &[u8]) -> impl Iterator<Item = &[u8]> {
     let slashes = path.iter().enumerate().rev().filter(|(_, byte)| **byte == b'/').map(|(at, _)| &path[at + 1..]);
-    let no_parent = |end: &&[u8]| *end != b".." && !end.starts_with(b"../") && end.len() <= PATH_LIMIT;
+    let no_parent = |end: &&[u8]| *end != b".." && !end.starts_with(b"../") && end.len() <= PATH_BYTES;
     slashes.take_while(no_parent).chain([path])
 }
 
-/// What one line says.
+/// Parses one line.
 fn entry(line: &[u8]) -> Result<(Digest, Vec<u8>), ChecksumFault> {
     let (escaped, line) = line.strip_prefix(b"\\").map_or((false, line), |rest| (true, rest));
     let (digest, name) = match tagged(line) {
@@ -178,15 +168,15 @@ fn entry(line: &[u8]) -> Result<(Digest, Vec<u8>), ChecksumFault> {
     Ok((digest, name))
 }
 
-/// A line in BSD's form, `SHA256 (name) = digest`: nothing, where it is of another raw. The name
-/// may hold what follows it.
+/// Parses a line in BSD's format, `SHA256 (name) = digest`. `None` if it has another format. The
+/// name may contain `) = ` too, so the last one counts.
 fn tagged(line: &[u8]) -> Option<Result<(Digest, &[u8]), ChecksumFault>> {
-    /// No name of an algorithm is as long, and a digest is longer.
-    const ALGORITHM_LIMIT: usize = 32;
+    /// Names of algorithms are shorter, and a digest is longer.
+    const ALGORITHM_BYTES: usize = 32;
     const OPEN: &[u8] = b" (";
     const CLOSE: &[u8] = b") = ";
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-/_.".contains(byte);
-    let length = line.iter().take(ALGORITHM_LIMIT).take_while(|byte| is_name(byte)).count();
+    let length = line.iter().take(ALGORITHM_BYTES).take_while(|byte| is_name(byte)).count();
     let (algorithm, rest) = line.split_at(length);
     let rest = rest.strip_prefix(OPEN).filter(|_| length > 0)?;
     let close = rest.windows(CLOSE.len()).rposition(|window| window == CLOSE)?;
@@ -198,7 +188,8 @@ fn tagged(line: &[u8]) -> Option<Result<(Digest, &[u8]), ChecksumFault>> {
     Some(digest.map(|digest| (digest, &rest[..close])))
 }
 
-/// A line of sha256sum(1): the digest, a space, how the file was read, the name.
+/// Parses a line of sha256sum(1): the digest, a space, the mode in which the file was read, the
+/// name.
 fn untagged(line: &[u8]) -> Result<(Digest, &[u8]), ChecksumFault> {
     let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
     let (digest, rest) = line.split_at(digits);
@@ -210,7 +201,7 @@ fn untagged(line: &[u8]) -> Result<(Digest, &[u8]), ChecksumFault> {
     let digest = hex(digest).ok_or(ChecksumFault::Malformed)?;
     match rest {
         [b' ', b' ' | b'*', name @ ..] => Ok((digest, name)),
-        // These digests are not of the bytes of the file.
+        // In these modes of shasum(1) the digest is not that of the bytes of the file.
         [b' ', mode @ (b'U' | b'^'), ..] => Err(ChecksumFault::Mode { mode: char::from(*mode) }),
         _ => Err(ChecksumFault::Malformed),
     }
@@ -220,7 +211,7 @@ fn hex(text: &[u8]) -> Option<Digest> {
     str::from_utf8(text).ok()?.parse().ok()
 }
 
-/// The name as GNU coreutils write it on a line that starts with a backslash.
+/// The name as GNU coreutils escape it on a line that starts with a backslash.
 fn escape(name: &[u8]) -> Vec<u8> {
     let mut escaped = Vec::with_capacity(name.len());
     for &byte in name {
@@ -234,7 +225,7 @@ fn escape(name: &[u8]) -> Vec<u8> {
     escaped
 }
 
-/// The name behind such a text: nothing, where it holds other escapes than those.
+/// The name without its escapes. `None` if there are other escapes than those of [`escape`].
 fn unescape(text: &[u8]) -> Option<Vec<u8>> {
     let mut name = Vec::with_capacity(text.len());
     let mut bytes = text.iter();
@@ -252,7 +243,7 @@ fn unescape(text: &[u8]) -> Option<Vec<u8>> {
     Some(name)
 }
 
-/// Why a checksum file gives no digest.
+/// Why a checksum file is invalid, or has no digest for a file.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ChecksumFault {
@@ -262,58 +253,57 @@ pub enum ChecksumFault {
         /// The limit in bytes.
         limit: usize,
     },
-    /// A line is of no form that is known.
-    #[error("the line is of no known form: '<SHA-256>  <name>', '<SHA-256> *<name>' or 'SHA256 (<name>) = <SHA-256>'")]
+    /// A line has an unknown format.
+    #[error("unknown line format, expected '<SHA-256>  <name>', '<SHA-256> *<name>' or 'SHA256 (<name>) = <SHA-256>'")]
     Malformed,
-    /// A digest stands alone, and so is about no file.
-    #[error("the digest names no file, so it could be the digest of any")]
+    /// A digest has no file name.
+    #[error("the digest names no file")]
     Bare,
-    /// The digest is of another length, and so of another algorithm.
-    #[error("the digest has {digits} digits; a SHA-256 has {DIGITS}")]
+    /// The digest has another length, and so is of another algorithm.
+    #[error("expected a SHA-256 of {DIGITS} digits, found {digits}")]
     OtherLength {
         /// How many digits there are.
         digits: usize,
     },
     /// The line names another algorithm.
-    #[error("the digest is of the algorithm {}; only SHA256 is accepted", Escaped::new(algorithm))]
+    #[error("expected the algorithm SHA256, found {}", Escaped::new(algorithm))]
     OtherAlgorithm {
         /// The name of the algorithm.
         algorithm: String,
     },
-    /// The digest was computed in one of the modes of shasum(1) that do not hash the bytes of the
-    /// file.
-    #[error("the digest was computed in mode '{mode}' of shasum, and so is not of the bytes of the file")]
+    /// The digest was computed in a mode of shasum(1) that does not hash the bytes of the file.
+    #[error("mode '{mode}' of shasum does not hash the bytes of the file")]
     Mode {
         /// `U` or `^`.
         mode: char,
     },
-    /// A name holds an escape that does not exist.
-    #[error(r"the name holds another escape than \\, \n and \r")]
+    /// A name contains an unknown escape.
+    #[error(r"the name contains an escape other than \\, \n and \r")]
     Escape,
     /// A name is empty.
     #[error("the line names no file")]
     NoName,
-    /// A name, which no file can have, holds a NUL.
-    #[error("the name holds a NUL")]
+    /// A name contains NUL, which no file name does.
+    #[error("the name contains a NUL")]
     Nul,
-    /// Two lines give one name different digests.
+    /// Two lines have different digests for one name.
     #[error("{} has another digest here than on line {first}", Escaped::path(name))]
     Conflict {
         /// The name.
         name: PathBuf,
-        /// The line before, counted from one.
+        /// The earlier line, counted from one.
         first: usize,
     },
-    /// There is no entry for a file.
-    #[error("it has no entry for {}", Escaped::path(file))]
+    /// No entry matches a file.
+    #[error("no entry for {}", Escaped::path(file))]
     NotListed {
-        /// The file that was asked for.
+        /// The file.
         file: PathBuf,
     },
-    /// Several entries are about a file, and they differ.
-    #[error("its lines {} give different digests for {}", LineList(lines), Escaped::path(file))]
+    /// Several entries match a file, and they differ.
+    #[error("lines {} have different digests for {}", LineList(lines), Escaped::path(file))]
     Ambiguous {
-        /// The file that was asked for.
+        /// The file.
         file: PathBuf,
         /// The lines, counted from one, in order.
         lines: Vec<usize>,

@@ -1,5 +1,5 @@
-//! A text that decides what may run: a file of a few lines that somebody else wrote, read within a
-//! bound. Knows no format.
+//! A file that takes part in the decision about a plugin, read within a size limit. Knows no
+//! format.
 
 use std::fs::File;
 use std::io::Read;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::fs::{RegularFileError, Symlinks, open_regular};
 use crate::verify::{SourceError, SourceFault};
 
-/// The bytes of a file, and the name under which faults in it are reported.
+/// The bytes of a file, and the path that faults in it are reported with.
 #[derive(Debug, Clone)]
 pub(crate) struct Document {
     path: PathBuf,
@@ -16,7 +16,7 @@ pub(crate) struct Document {
 }
 
 impl Document {
-    /// Reads the regular file at `path`, which holds at most `limit` bytes.
+    /// Reads the regular file at `path`, which may have at most `limit` bytes.
     pub(crate) fn read(path: &Path, limit: u64) -> Result<Self, SourceError> {
         let fault = |fault| SourceError::new(path, None, fault);
         let file = open_regular(path, Symlinks::Follow).map_err(|error| match error {
@@ -30,7 +30,7 @@ impl Document {
     pub(crate) fn read_open(file: File, path: &Path, limit: u64) -> Result<Self, SourceError> {
         let fault = |fault| SourceError::new(path, None, fault);
         let mut bytes = Vec::new();
-        // What is measured is what was read, because a file may grow while it is read.
+        // The bytes that were read count, because the file may grow while it is read.
         file.take(limit.saturating_add(1))
             .read_to_end(&mut bytes)
             .map_err(|error| fault(SourceFault::Unreadable(error)))?;
@@ -40,8 +40,7 @@ impl Document {
         Ok(Self { path: path.to_path_buf(), bytes })
     }
 
-    /// Bytes that are in memory already. `path` is what they are called when there is something
-    /// wrong with them.
+    /// A document from memory. Faults in it are reported with `path`.
     pub(crate) fn new(path: impl Into<PathBuf>, bytes: impl Into<Vec<u8>>) -> Self {
         Self { path: path.into(), bytes: bytes.into() }
     }
@@ -50,12 +49,12 @@ impl Document {
         &self.path
     }
 
-    /// All the bytes, a byte order mark included: what a signature or a digest is about.
+    /// All bytes, a byte order mark included: signatures and digests cover it.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// The bytes without the byte order mark that some editors put in front (U+FEFF).
+    /// The bytes without the byte order mark (U+FEFF) that some editors write first.
     pub(crate) fn content(&self) -> &[u8] {
         self.bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&self.bytes)
     }
@@ -67,12 +66,12 @@ impl Document {
             .map_err(|error| self.fault(Some(line_of(content, error.valid_up_to())), SourceFault::NotUtf8))
     }
 
-    /// A fault in this document, at a line that is counted from one, or of the whole of it.
+    /// A fault of this document, at `line` if it has one, counted from one.
     pub(crate) fn fault(&self, line: Option<usize>, fault: impl Into<SourceFault>) -> SourceError {
         SourceError::new(&self.path, line, fault.into())
     }
 
-    /// The line, counted from one, of a place in the content.
+    /// The line, counted from one, of a byte of the content.
     pub(crate) fn line_of(&self, offset: usize) -> usize {
         line_of(self.content(), offset)
     }
@@ -108,7 +107,7 @@ mod tests {
     fn byte_order_mark_is_skipped_in_line_numbers() {
         let document = Document::new("list", b"\xef\xbb\xbfone\ntwo\xff\n");
         assert_eq!(document.content(), b"one\ntwo\xff\n");
-        assert_eq!(document.text().unwrap_err().to_string(), "list:2: it is not UTF-8");
+        assert_eq!(document.text().unwrap_err().to_string(), "list:2: not UTF-8");
         assert_eq!(document.line_of(usize::MAX), 3);
     }
 }

@@ -1,4 +1,4 @@
-//! Why a source of truth cannot be used: which file, which line, what is wrong there.
+//! Why a source of trust cannot be used: the file, the line and the fault.
 
 use std::fmt;
 use std::io;
@@ -8,16 +8,16 @@ use crate::Escaped;
 use crate::verify::decision::explanation::{Explanation, explained};
 use crate::verify::{ChecksumFault, KeyFault, LockFault, ManifestFault, PolicyFault, SignatureFault};
 
-/// A checksum file, manifest, lock file, policy, key or signature cannot be used, so it vouches for
-/// nothing.
+/// Why a checksum file, manifest, lock file, policy, key or signature cannot be used. It accepts no
+/// plugin then.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct SourceError {
     /// The file as the caller named it.
     pub path: PathBuf,
-    /// The line, counted from one, where there is one.
+    /// The line, counted from one, if the fault is on one.
     pub line: Option<usize>,
-    /// What is wrong.
+    /// The fault.
     pub fault: SourceFault,
 }
 
@@ -26,7 +26,7 @@ impl SourceError {
         Self { path: path.into(), line, fault }
     }
 
-    /// Whether the file could not be read at all, as against one that was read and is wrong.
+    /// Whether the file could not be read. False if it was read and is invalid.
     pub fn is_unreadable(&self) -> bool {
         matches!(self.fault, SourceFault::Unreadable(_))
     }
@@ -43,7 +43,7 @@ impl fmt::Display for SourceError {
 }
 
 impl std::error::Error for SourceError {
-    /// The cause behind the fault, whose own text is part of this one's.
+    /// The cause of the fault. The text of the fault itself is part of this error's text.
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         std::error::Error::source(&self.fault)
     }
@@ -55,72 +55,73 @@ impl SourceError {
     }
 }
 
-/// What is wrong with a source of truth.
+/// A fault of a source of trust.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SourceFault {
-    /// It could not be read.
-    #[error("it cannot be read")]
+    /// The file could not be read.
+    #[error("cannot be read")]
     Unreadable(#[source] io::Error),
-    /// It is no regular file.
-    #[error("it is {kind}, not a regular file")]
+    /// The path leads to another kind of file.
+    #[error("expected a regular file, found {kind}")]
     NotRegular {
-        /// What it is instead.
+        /// The kind, with an article.
         kind: &'static str,
     },
-    /// It is larger than any file of its kind has reason to be.
-    #[error("it is larger than {limit} bytes, the limit for a file of its kind")]
+    /// The file is larger than the limit for its kind.
+    #[error("larger than {limit} bytes, the limit for a file of its kind")]
     TooLarge {
         /// The limit in bytes.
         limit: u64,
     },
-    /// It is no text.
-    #[error("it is not UTF-8")]
+    /// The file is not text.
+    #[error("not UTF-8")]
     NotUtf8,
-    /// It names nothing, and so vouches for nothing.
-    #[error("it names nothing, and so vouches for nothing")]
+    /// The file has no entry, so it accepts no plugin.
+    #[error("it contains no entry")]
     Empty,
-    /// Somebody else may write it, who would then decide what may run.
-    #[error("user {owner} owns it and its mode is {mode:04o}: others could write it, and so decide what may run")]
+    /// Another user could write the file, and so decide what runs.
+    #[error("owned by user {owner} with mode {mode:04o}: another user could write it, and so decide what runs")]
     WritableByOthers {
         /// The owner's user id.
         owner: u32,
         /// The permission bits.
         mode: u32,
     },
-    /// It has more tables, lists and keys than any file of its kind and size has reason to have.
-    #[error("it has far more tables, lists and keys than a file of its size has reason to have")]
+    /// The file has more tables, lists and keys than a file of its size needs. Building them could
+    /// take a thousand times its size in memory.
+    #[error("far more tables, lists and keys than a file of its size needs")]
     TooComplex,
-    /// It is a document of another kind or of a version that is not known here.
-    #[error("its format is {:?}; expected {expected:?}", Escaped::new(found))]
+    /// The file is of another kind or of an unknown version.
+    #[error("expected format {expected:?}, found {:?}", Escaped::new(found))]
     Format {
-        /// The format that was asked for.
+        /// The expected format.
         expected: &'static str,
-        /// The format that it says it has, cut after 64 characters.
+        /// The format that the file names, cut after 64 characters.
         found: String,
     },
-    /// It is no TOML, or not with these keys and values.
+    /// The file is not TOML, or has other keys or values.
     #[error("{}", Escaped::new(message))]
     Toml {
-        /// What the parser says, cut after 300 characters.
+        /// The message of the parser, cut after 300 characters.
         message: String,
     },
-    /// The parts of a manifest do not fit together.
+    /// A manifest contradicts itself.
     #[error(transparent)]
     Manifest(#[from] ManifestFault),
-    /// The parts of a lock file do not fit together.
+    /// A lock file contradicts itself.
     #[error(transparent)]
     Lock(#[from] LockFault),
-    /// The parts of a policy do not fit together.
+    /// A policy contradicts itself.
     #[error(transparent)]
     Policy(#[from] PolicyFault),
-    /// It is no list of digests, or gives none.
+    /// A checksum file is invalid, or has no digest for a file.
     #[error(transparent)]
     Checksums(#[from] ChecksumFault),
-    /// It holds no public key.
+    /// A key file is invalid.
     #[error(transparent)]
     Key(#[from] KeyFault),
-    /// It holds no signature, or one that does not prove what it should.
+    /// A signature file is invalid, or the signature does not verify.
     #[error(transparent)]
     Signature(#[from] SignatureFault),
 }

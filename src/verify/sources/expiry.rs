@@ -1,4 +1,4 @@
-//! The moment from which a statement no longer holds. Reads no clock by itself.
+//! The moment at which a manifest expires. Reads no clock: the caller passes the time.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,30 +7,30 @@ use std::time::SystemTime;
 use time::{Date, Month, OffsetDateTime, Time, UtcOffset};
 use toml::value::{Datetime, Offset};
 
-/// A moment, to the second, in UTC.
+/// A moment in UTC, in whole seconds.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Expiry(OffsetDateTime);
 
 impl Expiry {
-    /// The moment, cut to whole seconds.
+    /// The moment without its fraction of a second.
     pub fn at(moment: SystemTime) -> Self {
         let moment = OffsetDateTime::from(moment);
         Self(moment.replace_nanosecond(0).unwrap_or(moment))
     }
 
-    /// Whether it has passed at `now`.
+    /// Whether the moment is at or before `now`.
     pub fn has_passed(self, now: SystemTime) -> bool {
-        // Not the other way round: a clock can be set beyond the years that have four digits.
+        // Compared as `SystemTime`: a clock can be set to a year with more than four digits, which
+        // `OffsetDateTime` does not hold.
         now >= SystemTime::from(self.0)
     }
 
-    /// From TOML's form, which must have a date, a time and an offset: without an offset nobody
-    /// knows which moment is meant. Its year has four digits in UTC, too, so that it can be written
-    /// again.
+    /// From a TOML value, which needs a date, a time and an offset: a local time names no moment.
+    /// Its year must have four digits in UTC too, so that it can be written again.
     pub(crate) fn from_toml(written: &Datetime) -> Option<Self> {
         let (date, time, offset) = (written.date?, written.time?, written.offset?);
         let date = Date::from_calendar_date(date.year.into(), Month::try_from(date.month).ok()?, date.day).ok()?;
-        // A leap second is the last of its minute here: nothing hangs on it.
+        // A leap second counts as the second before it: an expiry needs no more precision.
         let time = Time::from_hms(time.hour, time.minute, time.second.unwrap_or(0).min(59)).ok()?;
         let offset = match offset {
             Offset::Z => UtcOffset::UTC,
@@ -42,7 +42,7 @@ impl Expiry {
 }
 
 impl fmt::Display for Expiry {
-    /// In UTC, as RFC 3339 and TOML have it.
+    /// In UTC, in the format of RFC 3339 and TOML.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self(utc) = self;
         let (year, month, day) = (utc.year(), u8::from(utc.month()), utc.day());
@@ -67,7 +67,7 @@ impl FromStr for Expiry {
 
 /// A text is not an [`Expiry`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a moment has a date, a time and an offset, such as 2027-01-31T12:00:00Z")]
+#[error("an expiry needs a date, a time and an offset, such as 2027-01-31T12:00:00Z")]
 #[non_exhaustive]
 pub struct ExpiryError;
 
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_is_the_same_in_every_offset() {
+    fn expiry_is_the_same_in_every_offset() {
         let expiry = read("2027-01-31T12:00:00Z").unwrap();
         assert_eq!(read("2027-01-31T13:30:00+01:30"), Some(expiry));
         assert_eq!(expiry.to_string(), "2027-01-31T12:00:00Z");
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_moment_is_refused() {
+    fn incomplete_moment_is_rejected() {
         for text in ["2027-01-31", "12:00:00", "2027-01-31T12:00:00", "2027-02-30T12:00:00Z", "2027-13-01T00:00:00Z"] {
             assert_eq!(read(text), None, "{text}");
         }
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn it_has_passed_from_that_second_on() {
+    fn expiry_passes_at_its_second() {
         let moment = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1000);
         let expiry = Expiry::at(moment);
         assert!(expiry.has_passed(moment));

@@ -1,5 +1,4 @@
-//! Public keys of publishers, as minisign(1) writes them. Knows who may sign; not what a signature
-//! looks like, nor any secret.
+//! Public keys of publishers, in the format of minisign(1). Knows no signature and no secret key.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -9,25 +8,23 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use crate::Escaped;
+use crate::limits::sources::PUBLIC_KEY_FILE_BYTES;
 use crate::verify::SourceError;
 use crate::verify::sources::document::Document;
 
-/// What the first line of a key file or a signature begins with.
+/// The prefix of the first line of a key file or a signature.
 pub(crate) const UNTRUSTED: &str = "untrusted comment: ";
-
-/// The largest key file that is read in bytes.
-const LIMIT: u64 = 4096;
 
 /// Two bytes of algorithm, eight of id, 32 of key.
 const LENGTH: usize = 42;
 
-/// What a secret key has instead: with the derivation, the salt, the seed and a checksum.
+/// The length of a secret key: with derivation, salt, seed and checksum.
 const SECRET_LENGTH: usize = 158;
 
-/// The public key of somebody whose signatures are believed: Ed25519, in the form of minisign(1).
+/// The public key of a publisher: Ed25519, in the format of minisign(1).
 ///
-/// Written as the one line of base64 that minisign prints, and equal to another when id and key
-/// are: the comment in a key file is anybody's, and is not kept.
+/// `Display` and `FromStr` use the line of base64 that minisign prints. Two keys are equal if id
+/// and key are. The comment of a key file is not signed, and is not kept.
 ///
 /// ```
 /// use portcullis::verify::PublicKey;
@@ -39,18 +36,17 @@ const SECRET_LENGTH: usize = 158;
 pub struct PublicKey([u8; LENGTH]);
 
 impl PublicKey {
-    /// Reads a key file, `minisign.pub`: a line of untrusted comment, which may be missing, and the
-    /// line with the key.
+    /// Reads a key file such as `minisign.pub`: a line with an untrusted comment, which may be
+    /// missing, and a line with the key.
     ///
     /// # Errors
     ///
-    /// [`SourceError`] when the file cannot be read, is larger than 4 KiB, or holds anything else
-    /// ([`KeyFault`]).
+    /// If the file cannot be read, is larger than 4 KiB, or contains anything else ([`KeyFault`]).
     pub fn read(path: impl AsRef<Path>) -> Result<Self, SourceError> {
-        Self::parse(&Document::read(path.as_ref(), LIMIT)?)
+        Self::parse(&Document::read(path.as_ref(), PUBLIC_KEY_FILE_BYTES)?)
     }
 
-    /// Reads a key file from `bytes`; `path` is what it is called where something is wrong with it.
+    /// Reads a key file from memory. Errors name it `path`.
     ///
     /// # Errors
     ///
@@ -70,8 +66,8 @@ impl PublicKey {
         }
     }
 
-    /// The number under which signatures name the key. It is chosen freely by whoever made the key,
-    /// and identifies nobody.
+    /// The number that signatures name the key by. The creator of a key chooses it freely, so it
+    /// proves nothing.
     pub fn id(&self) -> KeyId {
         let mut id = [0; 8];
         id.copy_from_slice(&self.0[2..10]);
@@ -108,8 +104,8 @@ impl fmt::Debug for PublicKey {
     }
 }
 
-/// The number of a key, written as minisign(1) writes it: upper-case hexadecimal digits, here
-/// always all 16 of them.
+/// The number of a key. `Display` writes it as minisign(1) does, in upper-case hexadecimal digits,
+/// but always all 16 of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(u64);
 
@@ -129,26 +125,26 @@ impl fmt::Display for KeyId {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyFault {
-    /// There is no key in the file.
-    #[error("there is no public key in it")]
+    /// The file contains no key.
+    #[error("it contains no public key")]
     Missing,
-    /// Something follows the key.
-    #[error("a public key was complete before this line; one file holds one key")]
+    /// Text follows the key.
+    #[error("unexpected text after the public key; a file contains one key")]
     Trailing,
-    /// It is no base64, or not the one way of writing its bytes.
-    #[error("it is not the base64 of a public key, as minisign writes it")]
+    /// The text is not canonical base64.
+    #[error("expected the base64 of a public key of minisign")]
     Encoding,
-    /// It has another length than a public key.
-    #[error("it is {found} bytes long; a public key of minisign is {LENGTH}")]
+    /// The key has another length.
+    #[error("expected a public key of {LENGTH} bytes, found {found}")]
     Length {
         /// The length in bytes.
         found: usize,
     },
-    /// It is a secret key, which belongs to nobody but its owner.
-    #[error("it is a secret key; name the public key instead, and consider whether this one is still secret")]
+    /// The text is a secret key.
+    #[error("this is a secret key; name the public key instead, and consider whether the secret key is still secret")]
     Secret,
-    /// It is for another algorithm than Ed25519.
-    #[error("it is a key for the algorithm {:?}; only 'Ed' is known, Ed25519", Escaped::new(found))]
+    /// The key is for another algorithm than Ed25519.
+    #[error("expected a key for the algorithm 'Ed' (Ed25519), found {:?}", Escaped::new(found))]
     Algorithm {
         /// The two bytes that name the algorithm.
         found: [u8; 2],
@@ -201,21 +197,18 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_refused_with_its_line() {
+    fn invalid_key_file_is_rejected_with_its_line() {
         let comment = "untrusted comment: key";
         for (text, expected) in [
-            (String::new(), "k.pub: there is no public key in it"),
-            (format!("{comment}\n"), "k.pub: there is no public key in it"),
-            (
-                format!("{comment}\n{comment}\n{KEY}\n"),
-                "k.pub:2: it is not the base64 of a public key, as minisign writes it",
-            ),
-            (format!("comment\n{KEY}\n"), "k.pub:1: it is not the base64 of a public key, as minisign writes it"),
-            (format!(" {KEY}\n"), "k.pub:1: it is not the base64 of a public key, as minisign writes it"),
-            (format!("{KEY}\n\n"), "k.pub:2: a public key was complete before this line; one file holds one key"),
+            (String::new(), "k.pub: it contains no public key"),
+            (format!("{comment}\n"), "k.pub: it contains no public key"),
+            (format!("{comment}\n{comment}\n{KEY}\n"), "k.pub:2: expected the base64 of a public key of minisign"),
+            (format!("comment\n{KEY}\n"), "k.pub:1: expected the base64 of a public key of minisign"),
+            (format!(" {KEY}\n"), "k.pub:1: expected the base64 of a public key of minisign"),
+            (format!("{KEY}\n\n"), "k.pub:2: unexpected text after the public key; a file contains one key"),
             (
                 format!("{comment}\n{KEY}\n{KEY}\n"),
-                "k.pub:3: a public key was complete before this line; one file holds one key",
+                "k.pub:3: unexpected text after the public key; a file contains one key",
             ),
         ] {
             let error = PublicKey::from_bytes("k.pub", text.as_str()).unwrap_err();

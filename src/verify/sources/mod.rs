@@ -1,5 +1,6 @@
-//! The files that say what may run: checksum lists, manifests, lock files, keys and signatures, with
-//! the names, versions and expiry dates in them. Reads and checks them; does not look at plugins.
+//! The files that say what may run: checksum lists, manifests, lock files, keys and signatures,
+//! with the names, versions and expiry dates in them. Reads and checks them; does not look at
+//! plugins.
 
 pub(crate) mod checksums;
 pub(crate) mod document;

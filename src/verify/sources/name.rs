@@ -1,8 +1,9 @@
-//! What plugins are called, and for which machines they are made: short words that are safe to
-//! show. Judges no file.
+//! Names of plugins and platforms: short words that are safe to print. Checks no file.
 
 use std::fmt;
 use std::str::FromStr;
+
+use crate::limits::sources::{PLATFORM_WORD_BYTES, PLUGIN_NAME_BYTES};
 
 /// The name of a plugin: 1 to 64 ASCII letters, digits, `.`, `_` and `-`, the first a letter or a
 /// digit.
@@ -14,9 +15,6 @@ use std::str::FromStr;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PluginName(String);
-
-/// The longest name.
-const LONGEST: usize = 64;
 
 impl PluginName {
     /// The name as text.
@@ -31,7 +29,9 @@ impl FromStr for PluginName {
     fn from_str(text: &str) -> Result<Self, NameError> {
         let fine = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
         match text.as_bytes() {
-            [first, ..] if first.is_ascii_alphanumeric() && text.len() <= LONGEST && text.bytes().all(fine) => {
+            [first, ..]
+                if first.is_ascii_alphanumeric() && text.len() <= PLUGIN_NAME_BYTES && text.bytes().all(fine) =>
+            {
                 Ok(Self(text.to_owned()))
             }
             _ => Err(NameError),
@@ -47,34 +47,32 @@ impl fmt::Display for PluginName {
 
 /// A text is not a [`PluginName`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "a plugin's name is 1 to 64 letters, digits, dots, underscores and dashes, and begins with a letter or a digit"
-)]
+#[error("a plugin name has 1 to 64 letters, digits, dots, underscores and dashes, and begins with a letter or digit")]
 #[non_exhaustive]
 pub struct NameError;
 
-/// The machine that a plugin is made for: an operating system and an architecture such as
+/// The platform that a plugin is built for: an operating system and an architecture such as
 /// `linux-x86_64`, or `any`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Platform(String);
 
 impl Platform {
-    /// This machine's: what programs are made for that run here.
+    /// The platform of this process.
     pub fn current() -> Self {
         Self(format!("{}-{}", std::env::consts::OS, std::env::consts::ARCH))
     }
 
-    /// For plugins that are the same everywhere.
+    /// The platform of plugins that run everywhere, such as scripts.
     pub fn any() -> Self {
         Self("any".to_owned())
     }
 
-    /// Whether what is made for this platform runs on `machine`.
+    /// Whether a plugin for this platform runs on `machine`.
     pub fn runs_on(&self, machine: &Self) -> bool {
         *self == Self::any() || self == machine
     }
 
-    /// Whether it is a Linux, of whatever architecture.
+    /// Whether the operating system is Linux.
     pub(crate) fn is_linux(&self) -> bool {
         self.0.starts_with("linux-")
     }
@@ -85,7 +83,7 @@ impl FromStr for Platform {
 
     fn from_str(text: &str) -> Result<Self, PlatformError> {
         let word = |word: &str| {
-            (1..=32).contains(&word.len())
+            (1..=PLATFORM_WORD_BYTES).contains(&word.len())
                 && word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
         };
         match text.split_once('-') {
@@ -113,18 +111,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn name_is_a_word_not_path_or_option() {
-        let longest = "a".repeat(LONGEST);
+    fn plugin_name_is_a_short_plain_word() {
+        let longest = "a".repeat(PLUGIN_NAME_BYTES);
         for good in ["kv", "kv-plugin_2.0", "7zip", &longest] {
             assert_eq!(good.parse::<PluginName>().unwrap().as_str(), good);
         }
-        for bad in ["", ".", "..", "-kv", "_kv", "a/b", "a b", "a\n", "žluť", "a\0", &"a".repeat(LONGEST + 1)] {
+        for bad in ["", ".", "..", "-kv", "_kv", "a/b", "a b", "a\n", "žluť", "a\0", &"a".repeat(PLUGIN_NAME_BYTES + 1)]
+        {
             assert_eq!(bad.parse::<PluginName>(), Err(NameError), "{bad:?}");
         }
     }
 
     #[test]
-    fn a_platform_is_two_words_or_any() {
+    fn platform_is_two_words_or_any() {
         let here = Platform::current();
         assert_eq!(here.to_string().parse(), Ok(here.clone()));
         assert!(here.runs_on(&here) && Platform::any().runs_on(&here));

@@ -1,5 +1,4 @@
-//! Signatures of publishers, as minisign(1) makes them: whether these bytes are what the owner of a
-//! key signed. Makes none.
+//! Signatures of publishers, in the format of minisign(1): reads and verifies them. Creates none.
 
 use std::fmt;
 use std::fs::File;
@@ -10,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use crate::Escaped;
+use crate::limits::sources::{SIGNATURE_BUFFER_BYTES, SIGNATURE_FILE_BYTES};
 use crate::verify::decision::explanation::{Explanation, explained};
 use crate::verify::sources::document::Document;
 use crate::verify::sources::key::UNTRUSTED;
@@ -17,24 +17,17 @@ use crate::verify::{KeyId, PublicKey, SourceError, SourceFault};
 
 const TRUSTED: &str = "trusted comment: ";
 
-/// The largest signature file that is read in bytes.
-const LIMIT: u64 = 16 * 1024;
-
 /// Two bytes of algorithm, eight of key id, 64 of signature.
 const LENGTH: usize = 74;
 
 /// The length of an Ed25519 signature alone.
 const GLOBAL_LENGTH: usize = 64;
 
-/// Ed25519 over the BLAKE2b of the message, and over the message itself.
+/// Ed25519 over the BLAKE2b hash of the message, and over the message itself.
 const PREHASHED: [u8; 2] = *b"ED";
 const LEGACY: [u8; 2] = *b"Ed";
 
-/// How much of a stream is hashed at once.
-const CHUNK: usize = 256 * 1024;
-
-/// A detached signature that was read, and proves nothing until [`PublicKey::verify`] has looked at
-/// it.
+/// A detached signature that was read. It proves nothing until [`PublicKey::verify`] accepts it.
 #[derive(Clone)]
 pub struct Signature {
     path: PathBuf,
@@ -43,22 +36,21 @@ pub struct Signature {
 }
 
 impl Signature {
-    pub(crate) const LIMIT: u64 = LIMIT;
+    pub(crate) const LIMIT: u64 = SIGNATURE_FILE_BYTES;
 
-    /// Reads a signature file, `….minisig`: an untrusted comment, the signature, a trusted comment
-    /// and the signature over both, a line each, and nothing else.
+    /// Reads a signature file, `….minisig`, of exactly four lines: an untrusted comment, the
+    /// signature, a trusted comment, and the signature over both.
     ///
     /// # Errors
     ///
-    /// [`SourceError`] when the file cannot be read, is larger than 16 KiB, or holds anything else
-    /// ([`SignatureFault`]). Signatures in the form of minisign before version 0.10, over the
-    /// message and not over its hash, are refused.
+    /// If the file cannot be read, is larger than 16 KiB, or contains anything else
+    /// ([`SignatureFault`]). Legacy signatures, which minisign made before version 0.10 over the
+    /// message instead of its hash, are rejected.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, SourceError> {
-        Self::parse(&Document::read(path.as_ref(), LIMIT)?)
+        Self::parse(&Document::read(path.as_ref(), SIGNATURE_FILE_BYTES)?)
     }
 
-    /// Reads a signature file from `bytes`; `path` is what it is called where something is wrong
-    /// with it.
+    /// Reads a signature file from memory. Errors name it `path`.
     ///
     /// # Errors
     ///
@@ -83,7 +75,7 @@ impl Signature {
         let key = decoded(signature).and_then(|bytes| signing_key(&bytes)).map_err(at(2))?;
         check_comment(trusted).map_err(at(3))?;
         decoded::<GLOBAL_LENGTH>(global).map_err(at(4))?;
-        // Without the comment that is anybody's, and with the lines ended in one way.
+        // Without the untrusted comment, and with line feeds alone: the parser sees one spelling.
         let inner = minisign_verify::Signature::decode(&format!("{UNTRUSTED}\n{signature}\n{trusted}\n{global}\n"))
             .map_err(|_| document.fault(None, SignatureFault::Encoding))?;
         Ok(Self { path: document.path().to_path_buf(), key, inner })
@@ -98,19 +90,19 @@ impl Signature {
         SourceError::new(&self.path, None, fault.into())
     }
 
-    /// The key that the signature claims to be by. Good for finding that key, and for nothing else.
+    /// The key that the signature names. Use it to find that key; it proves nothing.
     pub fn key_id(&self) -> KeyId {
         self.key
     }
 }
 
-/// The bytes of a line, in the one way of writing them.
+/// The bytes of a line of canonical base64.
 fn decoded<const LENGTH: usize>(line: &str) -> Result<[u8; LENGTH], SignatureFault> {
     let bytes = BASE64.decode(line).map_err(|_| SignatureFault::Encoding)?;
     bytes.try_into().map_err(|_| SignatureFault::Encoding)
 }
 
-/// The key that a signature names.
+/// The id of the key that a signature names.
 fn signing_key(signature: &[u8; LENGTH]) -> Result<KeyId, SignatureFault> {
     match [signature[0], signature[1]] {
         PREHASHED => {}
@@ -122,14 +114,13 @@ fn signing_key(signature: &[u8; LENGTH]) -> Result<KeyId, SignatureFault> {
     Ok(KeyId::from_bytes(key))
 }
 
-/// Refuses a trusted comment that not everybody reads the same way: another line break than the one
-/// that ends it.
+/// Rejects a trusted comment with control characters: programs disagree about where its line ends.
 fn check_comment(line: &str) -> Result<(), SignatureFault> {
     let comment = line.strip_prefix(TRUSTED).ok_or(SignatureFault::NoTrustedComment)?;
     if is_comment(comment) { Ok(()) } else { Err(SignatureFault::ControlCharacter) }
 }
 
-/// Whether a text is one line to everybody.
+/// Whether every program reads the text as one line.
 pub(crate) fn is_comment(text: &str) -> bool {
     text.chars().all(|character| character == '\t' || !character.is_control())
 }
@@ -140,13 +131,13 @@ impl fmt::Debug for Signature {
     }
 }
 
-/// The comment that was signed together with a message. Only a successful verification gives one.
+/// The comment that is signed together with a message. Only a successful verification returns one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TrustedComment(String);
 
 impl TrustedComment {
-    /// The text, one line. Its author is known, and may have written what moves a cursor all the
-    /// same: to show it, use `Display`.
+    /// The text, one line. To print it use `Display`, which escapes it: the signer is known but may
+    /// still have written control sequences.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -160,31 +151,28 @@ impl fmt::Display for TrustedComment {
 }
 
 impl PublicKey {
-    /// Proves that the owner of this key signed exactly `message`, and together with it the comment
-    /// that is returned.
+    /// Verifies that this key signed exactly `message` together with the comment that is returned.
     ///
     /// # Errors
     ///
-    /// [`SignatureFault::OtherKey`] when the signature names another key,
-    /// [`SignatureFault::Mismatch`] when it does not belong to these bytes, this comment and this
-    /// key together.
+    /// [`SignatureFault::OtherKey`] if the signature names another key,
+    /// [`SignatureFault::Mismatch`] if it does not match these bytes, this comment and this key.
     pub fn verify(&self, message: &[u8], signature: &Signature) -> Result<TrustedComment, SignatureFault> {
         let key = self.for_signature(signature)?;
         key.verify(message, &signature.inner, false).map_err(|_| SignatureFault::Mismatch { key: self.id() })?;
         Ok(TrustedComment(signature.inner.trusted_comment().to_owned()))
     }
 
-    /// Like [`verify`](Self::verify), for everything that `reader` yields, in constant memory.
+    /// [`verify`](Self::verify) for the bytes of a reader, in constant memory.
     ///
     /// # Errors
     ///
-    /// Those of [`verify`](Self::verify), and the first error of `reader` other than an
-    /// interruption.
+    /// As [`verify`](Self::verify), and the first error of `reader` except interruptions.
     pub fn verify_stream(&self, mut reader: impl Read, signature: &Signature) -> Result<TrustedComment, SourceFault> {
         let key = self.for_signature(signature)?;
         let mismatch = |_| SignatureFault::Mismatch { key: self.id() };
         let mut verifier = key.verify_stream(&signature.inner).map_err(mismatch)?;
-        let mut buffer = vec![0; CHUNK];
+        let mut buffer = vec![0; SIGNATURE_BUFFER_BYTES];
         loop {
             match reader.read(&mut buffer) {
                 Ok(0) => break,
@@ -197,13 +185,13 @@ impl PublicKey {
         Ok(TrustedComment(signature.inner.trusted_comment().to_owned()))
     }
 
-    /// Like [`verify`](Self::verify), for the content of a file, in constant memory. What the file
-    /// holds afterwards is another question.
+    /// [`verify`](Self::verify) for the content of a file, in constant memory. The file may change
+    /// afterwards.
     ///
     /// # Errors
     ///
-    /// Those of [`verify`](Self::verify), of the path of the signature; and
-    /// [`SourceFault::Unreadable`], of `path`.
+    /// As [`verify`](Self::verify), with the path of the signature; and
+    /// [`SourceFault::Unreadable`], with `path`.
     pub fn verify_file(&self, path: impl AsRef<Path>, signature: &Signature) -> Result<TrustedComment, SourceError> {
         let path = path.as_ref();
         let file = File::open(path).map_err(|error| SourceError::new(path, None, SourceFault::Unreadable(error)))?;
@@ -222,56 +210,56 @@ impl PublicKey {
     }
 }
 
-/// Why a signature proves nothing.
+/// Why a signature is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SignatureFault {
-    /// Lines are missing.
-    #[error("it has {lines} lines; a signature has four")]
+    /// The file has too few lines.
+    #[error("expected four lines, found {lines}")]
     Truncated {
         /// How many there are.
         lines: usize,
     },
-    /// Something follows the signature.
-    #[error("a signature was complete before this line; one file holds one signature")]
+    /// Text follows the signature.
+    #[error("unexpected text after the signature; a file contains one signature")]
     Trailing,
-    /// The first line is no comment.
-    #[error("a signature begins with a line '{UNTRUSTED}…'")]
+    /// The first line is not an untrusted comment.
+    #[error("the first line of a signature begins with '{UNTRUSTED}'")]
     NoUntrustedComment,
-    /// The third line is no trusted comment.
+    /// The third line is not a trusted comment.
     #[error("the third line of a signature begins with '{TRUSTED}'")]
     NoTrustedComment,
-    /// The trusted comment could be read in two ways.
-    #[error("the trusted comment holds control characters")]
+    /// Programs could read the trusted comment in different ways.
+    #[error("the trusted comment contains control characters")]
     ControlCharacter,
-    /// A line is no base64 of the right length, or not the one way of writing its bytes.
-    #[error("it is not the base64 of a signature, as minisign writes it")]
+    /// A line is not canonical base64 of the right length.
+    #[error("expected the base64 of a signature of minisign")]
     Encoding,
-    /// The signature is over the message itself, as minisign made them before version 0.10.
-    #[error("it is a legacy signature, over the message and not over its hash; sign again with a newer minisign")]
+    /// The signature is over the message itself, as minisign made it before version 0.10.
+    #[error("legacy signature, over the message instead of its hash; sign again with minisign 0.10 or newer")]
     Legacy,
-    /// It is of another algorithm than Ed25519 over BLAKE2b.
-    #[error("it is of the algorithm {:?}; only 'ED' is accepted, Ed25519 over BLAKE2b", Escaped::new(found))]
+    /// The algorithm is not Ed25519 over BLAKE2b.
+    #[error("expected the algorithm 'ED' (Ed25519 over BLAKE2b), found {:?}", Escaped::new(found))]
     Algorithm {
         /// The two bytes that name the algorithm.
         found: [u8; 2],
     },
-    /// It names another key.
-    #[error("it is by key {found}, not by key {expected}")]
+    /// The signature names another key.
+    #[error("signed by key {found}, expected key {expected}")]
     OtherKey {
-        /// The key that was asked for.
+        /// The expected key.
         expected: KeyId,
         /// The key that the signature names.
         found: KeyId,
     },
-    /// It names a key that nobody trusts for this.
-    #[error("it is by key {found}, which is not trusted for this plugin")]
+    /// The signature names a key that is not trusted for this plugin.
+    #[error("signed by key {found}, which is not trusted for this plugin")]
     Untrusted {
         /// The key that the signature names.
         found: KeyId,
     },
-    /// The owner of the key did not sign these bytes with this comment.
-    #[error("the owner of key {key} did not sign these bytes with this comment")]
+    /// The signature does not match the bytes, the comment and the key.
+    #[error("the signature does not match these bytes, this comment and key {key}")]
     Mismatch {
         /// The key.
         key: KeyId,

@@ -1,5 +1,5 @@
-//! TOML as manifests, lock files and policies have it: the first line says which of them it is, and
-//! every fault has a line.
+//! The TOML of manifests, lock files and policies: each names its format, and each fault names its
+//! line. Knows none of the three.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,23 +8,14 @@ use serde::de::{DeserializeOwned, Deserializer, Error as _, Visitor};
 use toml_parser::Source;
 use toml_parser::lexer::TokenKind;
 
+use crate::limits::sources::{FORMAT_CHARACTERS, TOML_FREE_WEIGHT, TOML_MESSAGE_CHARACTERS, TOML_STRING_BYTES};
 use crate::verify::sources::document::Document;
 use crate::verify::{SourceError, SourceFault, Version};
 
-/// How much of a parser's message is kept: it may quote the document.
-const MESSAGE: usize = 300;
-
-/// The longest value that is written as a string in bytes: a path in a bundle. Versions would have
-/// no limit of their own, and are shown.
-const LONGEST: usize = 1024;
-
-/// As much structure is never too much.
-const SMALL: usize = 4096;
-
 /// Reads a document whose `format` is `format`.
 pub(crate) fn read<T: DeserializeOwned>(document: &Document, format: &'static str) -> Result<T, SourceError> {
-    /// Read alone first: a document of another kind is told to be that, and not to have unknown
-    /// keys.
+    /// Read first, so that the error for a document of another kind is about its format, not about
+    /// unknown keys.
     #[derive(serde::Deserialize)]
     struct Header {
         format: toml::Spanned<String>,
@@ -38,35 +29,35 @@ pub(crate) fn read<T: DeserializeOwned>(document: &Document, format: &'static st
     }
     let header: Header = parse(document, text)?;
     if header.format.get_ref() != format {
-        let found = header.format.get_ref().chars().take(64).collect();
+        let found = header.format.get_ref().chars().take(FORMAT_CHARACTERS).collect();
         let line = document.line_of(header.format.span().start);
         return Err(document.fault(Some(line), SourceFault::Format { expected: format, found }));
     }
     parse(document, text)
 }
 
-/// Whether a text has more structure than text: two bytes can make a table, and a table takes a
-/// kilobyte of memory before anybody asks whether it belongs there. The densest documents that mean
-/// anything have less.
+/// Whether a text has more structure than content. Two bytes can create a table, and a table takes
+/// a kilobyte of memory before its key is checked, so a small file could exhaust the memory. The
+/// densest valid documents stay below this bound.
 fn is_too_complex(text: &str) -> bool {
     let weight = |kind| match kind {
-        // A table for each part of a dotted key but the last.
+        // Each part of a dotted key but the last creates a table.
         TokenKind::LeftCurlyBracket | TokenKind::Dot => 3,
         TokenKind::LeftSquareBracket | TokenKind::Comma | TokenKind::Equals => 1,
         _ => 0,
     };
-    Source::new(text).lex().map(|token| weight(token.kind())).sum::<usize>() > SMALL + text.len() / 8
+    Source::new(text).lex().map(|token| weight(token.kind())).sum::<usize>() > TOML_FREE_WEIGHT + text.len() / 8
 }
 
 fn parse<T: DeserializeOwned>(document: &Document, text: &str) -> Result<T, SourceError> {
     toml::from_str(text).map_err(|error| {
         let line = error.span().map(|span| document.line_of(span.start));
-        let message = error.message().chars().take(MESSAGE).collect();
+        let message = error.message().chars().take(TOML_MESSAGE_CHARACTERS).collect();
         document.fault(line, SourceFault::Toml { message })
     })
 }
 
-/// A value that is written as a string, for `#[serde(deserialize_with)]` and implementations of
+/// Parses a TOML string with `FromStr`, for `#[serde(deserialize_with)]` and implementations of
 /// `Deserialize`.
 pub(crate) fn from_text<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
@@ -83,8 +74,8 @@ where
         }
 
         fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
-            if text.len() > LONGEST {
-                return Err(E::custom(format_args!("it is longer than {LONGEST} bytes")));
+            if text.len() > TOML_STRING_BYTES {
+                return Err(E::custom(format_args!("longer than {TOML_STRING_BYTES} bytes")));
             }
             text.parse().map_err(E::custom)
         }
@@ -93,12 +84,12 @@ where
     deserializer.deserialize_str(Text(std::marker::PhantomData)).map_err(D::Error::custom)
 }
 
-/// A version, which TOML writes as a string. `semver` could read it too, but without a bound.
+/// A version in a TOML string of bounded length. `semver` has no bound of its own.
 #[derive(serde::Deserialize)]
 #[serde(transparent)]
 pub(crate) struct RawVersion(#[serde(deserialize_with = "from_text")] pub(crate) Version);
 
-/// `Deserialize` for types that are written as strings.
+/// Implements `Deserialize` for types that TOML has as strings.
 macro_rules! deserialize_from_text {
     ($($type:ty),+ $(,)?) => {$(
         impl<'de> serde::Deserialize<'de> for $type {
@@ -117,7 +108,7 @@ deserialize_from_text!(
     crate::verify::PublicKey
 );
 
-/// A string as TOML writes it, in quotation marks.
+/// A TOML string, in quotation marks.
 pub(crate) fn quoted(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
 }
@@ -148,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_version_is_short_enough_to_be_shown() {
+    fn overlong_version_is_rejected() {
         let lock = |length: usize| {
             let version = format!("1.0.0-{}", "a".repeat(length - 6));
             format!(
@@ -158,11 +149,11 @@ mod tests {
         };
         Lock::from_bytes("x", lock(1024)).unwrap();
         let error = Lock::from_bytes("x", lock(1025)).unwrap_err().to_string();
-        assert!(error.starts_with("x:4: it is longer than 1024 bytes"), "{error}");
+        assert!(error.starts_with("x:4: longer than 1024 bytes"), "{error}");
     }
 
     #[test]
-    fn the_densest_documents_that_mean_anything_are_read() {
+    fn densest_valid_documents_are_read() {
         let some = 0..10_000;
         let mut lock = "format = \"portcullis-lock/1\"\n".to_owned();
         let artifact = format!("[[plugin.artifact]]\nplatform=\"any\"\nsha256=\"{DIGEST}\"\n");

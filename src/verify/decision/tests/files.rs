@@ -88,7 +88,7 @@ fn contradictory_policy_file_is_refused_with_line() {
     let fixture = Fixture::new();
     let allow = format!("allow = [\"{}\"]\n", fixture.digest);
     for (body, line, expected) in [
-        (String::new(), None, "it names nothing, and so vouches for nothing"),
+        (String::new(), None, "it contains no entry"),
         (
             allow.clone() + "require = [\"lock\"]\n",
             Some(4),

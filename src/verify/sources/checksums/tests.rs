@@ -20,7 +20,7 @@ fn path(name: &[u8]) -> &Path {
 }
 
 #[test]
-fn every_form_of_a_line_is_understood() {
+fn every_line_format_is_read() {
     for (line, name) in [
         (format!("{ONE}  kv"), &b"kv"[..]),
         (format!("{ONE} *kv"), b"kv"),
@@ -63,7 +63,7 @@ fn malformed_line_is_refused_with_number_and_reason() {
         (format!("{}  kv", &ONE[1..]), "the digest has 63 digits"),
         (format!("{ONE}{ONE}  kv"), "the digest has 128 digits"),
         ("d41d8cd98f00b204e9800998ecf8427e  kv".into(), "the digest has 32 digits"),
-        (format!("{ONE}  k\0v"), "the name holds a NUL"),
+        (format!("{ONE}  k\0v"), "the name contains a NUL"),
         (format!("\\{ONE}  k\\tv"), "the name holds another escape"),
         (format!("\\{ONE}  kv\\"), "the name holds another escape"),
         ("MD5 (kv) = d41d8cd98f00b204e9800998ecf8427e".into(), "the digest is of the algorithm MD5"),
@@ -75,8 +75,8 @@ fn malformed_line_is_refused_with_number_and_reason() {
         (format!("SHA256 (kv {ONE}"), malformed),
         ("-----BEGIN PGP SIGNED MESSAGE-----".into(), malformed),
         (format!(" (kv) = {ONE}"), malformed),
-        ("x".repeat(LINE_LIMIT + 1), "the line is longer than 16384 bytes"),
-        (format!("#{}", "x".repeat(LINE_LIMIT)), "the line is longer than 16384 bytes"),
+        ("x".repeat(CHECKSUM_LINE_BYTES + 1), "the line is longer than 16384 bytes"),
+        (format!("#{}", "x".repeat(CHECKSUM_LINE_BYTES)), "the line is longer than 16384 bytes"),
     ] {
         let error = fault(format!("{TWO}  fine\n{line}\n"));
         assert!(error.starts_with(&format!("SUMS:2: {expected}")), "{line:?}: {error}");
@@ -84,19 +84,19 @@ fn malformed_line_is_refused_with_number_and_reason() {
 }
 
 #[test]
-fn the_longest_line_is_read() {
-    assert!(parse(format!("#{}\n{ONE}  kv\n", "x".repeat(LINE_LIMIT - 1))).is_ok());
+fn longest_line_is_read() {
+    assert!(parse(format!("#{}\n{ONE}  kv\n", "x".repeat(CHECKSUM_LINE_BYTES - 1))).is_ok());
 }
 
 #[test]
-fn a_list_that_names_nothing_vouches_for_nothing() {
+fn empty_list_is_rejected() {
     for text in ["", "\n", "\u{feff}", "# only a comment\n\n"] {
-        assert_eq!(fault(text), "SUMS: it names nothing, and so vouches for nothing");
+        assert_eq!(fault(text), "SUMS: it contains no entry");
     }
 }
 
 #[test]
-fn two_lines_about_one_name_must_agree() {
+fn two_lines_for_one_name_must_agree() {
     for same in ["kv", "./kv", "././kv", "kv/"] {
         assert!(parse(format!("{ONE}  kv\n{ONE}  {same}\n")).is_ok());
         assert_eq!(fault(format!("{ONE}  kv\n\n{TWO} *{same}\n")), "SUMS:3: kv has another digest here than on line 1");
@@ -134,26 +134,26 @@ fn entry_matches_paths_that_end_in_it() {
             Ok(digest) => assert!(found && digest.to_string() == ONE, "{name} is not about {file}"),
             Err(error) => {
                 assert!(!found, "{name} is about {file}: {error}");
-                assert_eq!(error.to_string(), format!("SUMS: it has no entry for {file}"));
+                assert_eq!(error.to_string(), format!("SUMS: no entry for {file}"));
             }
         }
     }
 }
 
 #[test]
-fn entries_that_differ_about_a_path_are_ambiguous() {
+fn differing_matches_are_ambiguous() {
     let list = parse(format!("{ONE}  linux/kv\n{TWO}  darwin/kv\n{TWO}  kv\n")).unwrap();
     let error = list.digest_for("/opt/linux/kv").unwrap_err().to_string();
-    assert_eq!(error, "SUMS: its lines 1, 3 give different digests for /opt/linux/kv");
+    assert_eq!(error, "SUMS: lines 1, 3 have different digests for /opt/linux/kv");
     assert_eq!(list.digest_for("darwin/kv").unwrap().to_string(), TWO);
     assert_eq!(list.digest_for("kv").unwrap().to_string(), TWO);
 }
 
 #[test]
-fn a_hostile_name_is_shown_escaped() {
+fn hostile_name_is_shown_escaped() {
     let list = parse(format!("{ONE}  kv\n")).unwrap();
     let error = list.digest_for("\u{1b}[2J\nkv: OK").unwrap_err().to_string();
-    assert_eq!(error, r"SUMS: it has no entry for \u{1b}[2J\nkv: OK");
+    assert_eq!(error, r"SUMS: no entry for \u{1b}[2J\nkv: OK");
     assert_eq!(
         fault(format!("{ONE}  \u{1b}\n{TWO}  \u{1b}\n")),
         r"SUMS:2: \u{1b} has another digest here than on line 1"

@@ -1,5 +1,5 @@
-//! `plugins.lock`: which bytes people agreed to run, kept in version control and reviewed there.
-//! Changed by explicit commands only; nothing is ever added to it because it was seen.
+//! `plugins.lock`: the plugins that people agreed to run, by digest, kept in version control and
+//! reviewed there. Reads it; explicit commands change it (`authoring`).
 //!
 //! ```toml
 //! format = "portcullis-lock/1"
@@ -26,15 +26,13 @@ use std::path::{Path, PathBuf};
 pub use read::LockFault;
 pub(crate) use read::fault;
 
+use crate::limits::sources::LOCK_FILE_BYTES;
 use crate::verify::sources::document::Document;
 use crate::verify::{Digest, Platform, PluginName, PublicKey, SourceError, Version};
 
 pub(crate) const FORMAT: &str = "portcullis-lock/1";
 
-/// The largest lock file in bytes: far more than anybody reviews.
-const LIMIT: u64 = 4 * 1024 * 1024;
-
-/// What people agreed to run: for each plugin, one artifact for each platform.
+/// The locked plugins, each with one artifact for each platform.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Lock {
     pub(crate) path: PathBuf,
@@ -45,38 +43,39 @@ pub struct Lock {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct LockedPlugin {
-    /// The version that was agreed to, where it is known.
+    /// The version, if it is known.
     pub version: Option<Version>,
-    /// The lowest version that may ever be agreed to: what the publisher's manifests said so far.
+    /// The lowest version that may be locked: the highest minimum of the publisher's manifests so
+    /// far.
     pub minimum_version: Option<Version>,
-    /// What a reviewer should know.
+    /// A note for reviewers.
     pub note: Option<String>,
-    /// What may run, by platform.
+    /// The artifacts, by platform.
     pub artifacts: BTreeMap<Platform, Artifact>,
 }
 
-/// What may run on one platform.
+/// The locked bytes of a plugin for one platform.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Artifact {
-    /// The bytes.
+    /// The digest of the bytes.
     pub subject: Subject,
-    /// The key whose owner signed them, if somebody did.
+    /// The key that signed the manifest of the artifact, if there is one.
     pub signed_by: Option<PublicKey>,
 }
 
-/// What a digest in a lock file is the digest of.
+/// The digest of a locked artifact, and what it covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Subject {
-    /// The plugin is one file, and this is it.
+    /// The digest of the plugin, which is one file.
     File(Digest),
-    /// The plugin is a directory, and this is the manifest in it.
+    /// The digest of the manifest in the plugin, which is a directory.
     Manifest(Digest),
 }
 
 impl Subject {
-    /// The digest, whatever it is of.
+    /// The digest alone.
     pub fn digest(self) -> Digest {
         match self {
             Self::File(digest) | Self::Manifest(digest) => digest,
@@ -85,14 +84,14 @@ impl Subject {
 }
 
 impl Artifact {
-    /// An artifact that was agreed to; `signed_by` signed it, if somebody did.
+    /// An artifact with its signer, if there is one.
     pub fn new(subject: Subject, signed_by: Option<PublicKey>) -> Self {
         Self { subject, signed_by }
     }
 }
 
 impl Lock {
-    /// A lock file that names nothing yet, and will be written to `path`.
+    /// An empty lock, to be written to `path`.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         Self { path: path.into(), plugins: BTreeMap::new() }
     }
@@ -101,13 +100,12 @@ impl Lock {
     ///
     /// # Errors
     ///
-    /// When it cannot be read, names no plugin, names one twice, or is malformed.
+    /// If it cannot be read, names no plugin, names one twice, or is malformed.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, SourceError> {
-        read::parse(&Document::read(path.as_ref(), LIMIT)?)
+        read::parse(&Document::read(path.as_ref(), LOCK_FILE_BYTES)?)
     }
 
-    /// Reads a lock file from `bytes`; `path` is what it is called where something is wrong with
-    /// it.
+    /// Reads a lock file from memory. Errors name it `path`.
     ///
     /// # Errors
     ///
@@ -116,34 +114,33 @@ impl Lock {
         read::parse(&Document::new(path, bytes))
     }
 
-    /// The file that it was read from, or will be written to.
+    /// The file that the lock was read from and is written to.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Every plugin, in the order of their names.
+    /// All plugins, sorted by name.
     pub fn plugins(&self) -> impl ExactSizeIterator<Item = (&PluginName, &LockedPlugin)> {
         self.plugins.iter()
     }
 
-    /// The plugin with this name, if it was agreed to.
+    /// The plugin with this name, if it is locked.
     pub fn plugin(&self, name: &PluginName) -> Option<&LockedPlugin> {
         self.plugins.get(name)
     }
 
-    /// What may run under this name on `machine`: an artifact for that platform, or else one for
-    /// any.
+    /// The artifact of a plugin for `machine`: the one for that platform, or else the one for any.
     pub fn artifact(&self, name: &PluginName, machine: &Platform) -> Option<&Artifact> {
         let artifacts = &self.plugins.get(name)?.artifacts;
         artifacts.get(machine).or_else(|| artifacts.get(&Platform::any()))
     }
 
-    /// Agrees to a plugin: what was there under this name is replaced, and returned.
+    /// Locks a plugin, and returns the one that it replaces. Checks nothing.
     pub fn insert_plugin(&mut self, name: PluginName, plugin: LockedPlugin) -> Option<LockedPlugin> {
         self.plugins.insert(name, plugin)
     }
 
-    /// Agrees to a plugin no longer, and returns what was there.
+    /// Removes a plugin and returns it. Checks nothing.
     pub fn remove_plugin(&mut self, name: &PluginName) -> Option<LockedPlugin> {
         self.plugins.remove(name)
     }

@@ -1,4 +1,4 @@
-//! From text to a [`Lock`]: what each key means, and what must fit together. Looks at no plugin.
+//! Parses a lock file, and rejects one that contradicts itself. Reads no plugin.
 
 use std::collections::BTreeMap;
 
@@ -6,48 +6,46 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{Artifact, FORMAT, Lock, LockedPlugin, Subject};
+use crate::limits::sources::LOCK_NOTE_CHARACTERS;
 use crate::verify::sources::document::Document;
 use crate::verify::sources::toml_document::{self, RawVersion};
 use crate::verify::{Digest, Platform, PluginName, PublicKey, SourceError, SourceFault, Version};
 
-/// The longest note in characters.
-const NOTE: usize = 500;
-
-/// Why a lock file is not one.
+/// Why a lock file contradicts itself.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LockFault {
-    /// A plugin is there twice.
-    #[error("the plugin {name} is there a second time")]
+    /// Two entries have the name of one plugin.
+    #[error("plugin {name} appears twice")]
     Plugin {
         /// Its name.
         name: PluginName,
     },
     /// A plugin has two artifacts for one platform.
-    #[error("the plugin {name} has a second artifact for {platform}")]
+    #[error("plugin {name} has two artifacts for {platform}")]
     Platform {
         /// The plugin.
         name: PluginName,
         /// The platform.
         platform: Platform,
     },
-    /// A plugin without artifacts.
-    #[error("the plugin {name} has no artifact, so nothing of it may run")]
+    /// A plugin has no artifact.
+    #[error("plugin {name} has no artifact")]
     NoArtifact {
         /// The plugin.
         name: PluginName,
     },
-    /// An artifact must be either a file or a manifest.
-    #[error("an artifact has either a sha256 or a manifest, not both and not neither")]
+    /// An artifact has neither `sha256` nor `manifest`, or both.
+    #[error("an artifact needs exactly one of `sha256` and `manifest`")]
     Subject,
-    /// The version that was agreed to is below the lowest that may be.
-    #[error("the version that was agreed to is below the minimum version {minimum}")]
+    /// The version is below the minimum version.
+    #[error("the version is below the minimum version {minimum}")]
     Minimum {
-        /// The lowest that may be.
+        /// The minimum version.
         minimum: Version,
     },
-    /// A note is too long, or more than a line.
-    #[error("a note is one line of at most {NOTE} characters, without control characters")]
+    /// A note is too long or not one line.
+    #[error("a note must be one line of at most {LOCK_NOTE_CHARACTERS} characters, without control characters")]
     Note,
 }
 
@@ -145,7 +143,11 @@ pub(crate) fn fault(name: &PluginName, plugin: &LockedPlugin) -> Option<LockFaul
     if plugin.artifacts.is_empty() {
         return Some(LockFault::NoArtifact { name: name.clone() });
     }
-    if plugin.note.as_ref().is_some_and(|note| note.chars().count() > NOTE || note.chars().any(char::is_control)) {
+    if plugin
+        .note
+        .as_ref()
+        .is_some_and(|note| note.chars().count() > LOCK_NOTE_CHARACTERS || note.chars().any(char::is_control))
+    {
         return Some(LockFault::Note);
     }
     match (&plugin.version, &plugin.minimum_version) {

@@ -1,4 +1,4 @@
-//! What a lock file says when it is read, and that it is written whole.
+//! Lock files: read, rejected with their line, and written whole.
 
 use std::fs::Permissions;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -46,7 +46,7 @@ fn locked() -> Lock {
 }
 
 #[test]
-fn what_is_written_is_read_back_and_sorted() {
+fn written_lock_is_sorted_and_read_back() {
     let lock = locked();
     let text = lock.to_text();
     assert_eq!(Lock::from_bytes("plugins.lock", text.as_bytes()).unwrap(), lock);
@@ -70,30 +70,30 @@ fn ambiguous_or_empty_list_is_refused_with_line() {
     let kv = plugin("kv");
     let any = artifact("any");
     for (text, line, expected) in [
-        (String::new(), None, "it names nothing, and so vouches for nothing"),
-        (head(), None, "it names nothing, and so vouches for nothing"),
-        (head() + &kv, Some(2), "the plugin kv has no artifact, so nothing of it may run"),
-        (head() + &kv + &any + &kv + &any, Some(7), "the plugin kv is there a second time"),
-        (head() + &kv + &any + &any, Some(7), "the plugin kv has a second artifact for any"),
+        (String::new(), None, "it contains no entry"),
+        (head(), None, "it contains no entry"),
+        (head() + &kv, Some(2), "plugin kv has no artifact"),
+        (head() + &kv + &any + &kv + &any, Some(7), "plugin kv appears twice"),
+        (head() + &kv + &any + &any, Some(7), "plugin kv has two artifacts for any"),
         (
             head() + &kv + "[[plugin.artifact]]\nplatform = \"any\"\n",
             Some(4),
-            "an artifact has either a sha256 or a manifest, not both and not neither",
+            "an artifact needs exactly one of `sha256` and `manifest`",
         ),
         (
             head() + &kv + &any + &format!("manifest = \"{DIGEST}\"\n"),
             Some(4),
-            "an artifact has either a sha256 or a manifest, not both and not neither",
+            "an artifact needs exactly one of `sha256` and `manifest`",
         ),
         (
             head() + &kv + "version = \"1.0.0\"\nminimum-version = \"1.0.1\"\n" + &any,
             Some(2),
-            "the version that was agreed to is below the minimum version 1.0.1",
+            "the version is below the minimum version 1.0.1",
         ),
         (
             head() + &kv + "note = \"a\\nb\"\n" + &any,
             Some(2),
-            "a note is one line of at most 500 characters, without control characters",
+            "a note must be one line of at most 500 characters, without control characters",
         ),
     ] {
         let error = Lock::from_bytes("lock", text.as_bytes()).unwrap_err();
@@ -107,7 +107,7 @@ fn ambiguous_or_empty_list_is_refused_with_line() {
 }
 
 #[test]
-fn writing_replaces_the_whole_or_nothing() {
+fn write_replaces_whole_or_nothing() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("plugins.lock");
     let lock = Lock { path: path.clone(), ..locked() };
@@ -200,7 +200,7 @@ fn minimum_version_may_equal_the_locked_version() {
 }
 
 #[test]
-fn a_link_that_leads_nowhere_is_not_replaced() {
+fn circular_symlink_is_not_replaced() {
     let place = tempfile::tempdir().unwrap();
     let circle = place.path().join("plugins.lock");
     std::os::unix::fs::symlink(&circle, &circle).unwrap();

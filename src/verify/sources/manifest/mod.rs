@@ -1,6 +1,6 @@
-//! What a publisher claims of a plugin: its name, version and platform, and every file of it with
-//! digest and size. A claim is worth what its signature is worth ([`SignedManifest`]); nothing here
-//! looks at the files.
+//! What a publisher states about a plugin: its name, version and platform, and each of its files
+//! with digest and size. Trusted only with a signature ([`SignedManifest`]). Reads no file of the
+//! plugin.
 //!
 //! ```toml
 //! format = "portcullis-manifest/1"
@@ -8,7 +8,7 @@
 //! version = "1.2.0"
 //! platform = "linux-x86_64"
 //! program = "kv"
-//! # Versions below this one are not to be run any more.
+//! # Hosts that accept this manifest reject older versions.
 //! minimum-version = "1.1.0"
 //! expires = 2027-11-30T00:00:00Z
 //!
@@ -18,8 +18,8 @@
 //! size = 4123456
 //! ```
 //!
-//! A plugin that an interpreter runs names that too: by an absolute path with digest and size, or
-//! as one of its own files.
+//! A plugin that needs an interpreter names it: by an absolute path with digest and size, or as one
+//! of its own files.
 //!
 //! ```toml
 //! [interpreter]
@@ -43,10 +43,11 @@ pub use read::ManifestFault;
 pub use semver::Version;
 pub use signed::SignedManifest;
 
+use crate::limits::sources::MANIFEST_FILE_BYTES;
 use crate::verify::sources::document::Document;
 use crate::verify::{Digest, Expiry, Platform, PluginName, Refusal, SourceError};
 
-/// What a publisher claims of one version of a plugin for one platform.
+/// The statement of a publisher about one version of a plugin for one platform.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
     path: PathBuf,
@@ -69,21 +70,21 @@ pub struct ManifestFile {
     pub digest: Digest,
     /// Its size in bytes.
     pub size: u64,
-    /// Whether it may be executed once it is in place.
+    /// Whether the copy of the file is executable.
     pub executable: bool,
 }
 
-/// The program that runs a plugin's own program.
+/// The interpreter of a plugin, and its arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Interpreter {
-    /// Where it is.
+    /// The file of the interpreter.
     pub program: InterpreterProgram,
-    /// Its arguments before the plugin's program.
+    /// The arguments before the plugin's program.
     pub arguments: Vec<String>,
 }
 
-/// Where an interpreter is.
+/// The file of an interpreter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum InterpreterProgram {
@@ -94,34 +95,34 @@ pub enum InterpreterProgram {
     Installed {
         /// Its absolute path.
         path: PathBuf,
-        /// The SHA-256 that it must have.
+        /// Its expected SHA-256.
         digest: Digest,
-        /// Its size in bytes.
+        /// Its expected size in bytes.
         size: u64,
     },
 }
 
 impl Manifest {
-    /// The largest manifest in bytes: room for some hundred thousand files.
-    pub const LIMIT: u64 = 16 * 1024 * 1024;
+    /// The largest manifest that is read: 16 MiB.
+    pub const LIMIT: u64 = MANIFEST_FILE_BYTES;
 
-    /// What is added to the name of a plugin that is one file for the name of its manifest beside
-    /// it: `kv.manifest.toml`.
+    /// The suffix that the name of a plugin of one file gets for the name of its manifest:
+    /// `kv.manifest.toml`.
     pub const SUFFIX: &str = ".manifest.toml";
 
-    /// The name of the manifest inside a plugin that is a directory.
+    /// The name of the manifest in a plugin that is a directory.
     pub const INSIDE: &str = "manifest.toml";
 
-    /// Reads the manifest at `path`. Nothing vouches for it yet: see [`SignedManifest::read`].
+    /// Reads the manifest at `path` without a signature. See [`SignedManifest::read`].
     ///
     /// # Errors
     ///
-    /// When it cannot be read, names no file, contradicts itself or is malformed.
+    /// If it cannot be read, names no file, contradicts itself or is malformed.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, SourceError> {
         Self::parse(&Document::read(path.as_ref(), Self::LIMIT)?)
     }
 
-    /// Reads a manifest from `bytes`; `path` is what it is called where something is wrong with it.
+    /// Reads a manifest from memory. Errors name it `path`.
     ///
     /// # Errors
     ///
@@ -134,29 +135,29 @@ impl Manifest {
         read::read(document)
     }
 
-    /// Where the manifest of `plugin` lies unless another place is named: in it if it is a
-    /// directory, or else beside it.
+    /// The default path of the manifest of `plugin`: in it if it is a directory, otherwise beside
+    /// it.
     pub fn belonging_to(plugin: &Path, is_directory: bool) -> PathBuf {
         if is_directory {
             return plugin.join(Self::INSIDE);
         }
-        // Not added to the path itself, which may end in a slash.
+        // The suffix is not added to the whole path, which may end in a slash.
         let mut name = plugin.file_name().unwrap_or_default().to_os_string();
         name.push(Self::SUFFIX);
         plugin.with_file_name(name)
     }
 
-    /// The file that it was read from.
+    /// The file that the manifest was read from.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The SHA-256 of its bytes, which stands for everything that it names.
+    /// The SHA-256 of its bytes, which covers all files that it names.
     pub fn digest(&self) -> Digest {
         self.digest
     }
 
-    /// What the plugin is called.
+    /// The name of the plugin.
     pub fn name(&self) -> &PluginName {
         &self.name
     }
@@ -166,58 +167,59 @@ impl Manifest {
         &self.version
     }
 
-    /// The machine that it is made for.
+    /// The platform that the plugin is built for.
     pub fn platform(&self) -> &Platform {
         &self.platform
     }
 
-    /// The lowest version of the plugin that its publisher still wants to be run, if it says so.
+    /// The lowest version of the plugin that its publisher still allows, if it names one.
     pub fn minimum_version(&self) -> Option<&Version> {
         self.minimum.as_ref()
     }
 
-    /// From when on it no longer holds, if ever.
+    /// The moment at which the manifest expires, if it names one.
     pub fn expires(&self) -> Option<Expiry> {
         self.expires
     }
 
-    /// The file that is started, or that the interpreter is given.
+    /// The file that is started, or passed to the interpreter.
     pub fn program(&self) -> &BundlePath {
         &self.program
     }
 
-    /// What runs the program, if it does not run by itself.
+    /// The interpreter of the program, if it needs one.
     pub fn interpreter(&self) -> Option<&Interpreter> {
         self.interpreter.as_ref()
     }
 
-    /// Every file of the plugin, in the order of their paths.
+    /// All files of the plugin, sorted by path.
     pub fn files(&self) -> impl ExactSizeIterator<Item = (&BundlePath, &ManifestFile)> {
         self.files.iter()
     }
 
-    /// The file with this path, if it is one of the plugin's.
+    /// The file with this path, if the plugin has one.
     pub fn file(&self, path: &BundlePath) -> Option<&ManifestFile> {
         self.files.get(path)
     }
 
-    /// How many bytes its files have together.
+    /// The size of all files together, in bytes.
     pub fn size(&self) -> u64 {
         self.files.values().fold(0, |sum, file| sum.saturating_add(file.size))
     }
 
-    /// Whether it describes a single program that needs nothing else, so that the plugin may be a
-    /// file and not a directory.
+    /// Whether the plugin is a single program without an interpreter, and so may be a file instead
+    /// of a directory.
     pub fn is_single_file(&self) -> bool {
         self.files.len() == 1 && self.interpreter.is_none() && !self.program.as_str().contains('/')
     }
 
-    /// What [`read`](Self::read) made sure of.
+    /// The file of the program. Parsing made sure that there is one.
     pub(crate) fn program_file(&self) -> Option<&ManifestFile> {
         self.files.get(&self.program)
     }
 
-    /// Whether it is about the plugin `name`, for `machine`, and holds at `now`.
+    /// Checks that the manifest is for the plugin `name` and for `machine`, and not expired at
+    /// `now`.
     ///
     /// # Errors
     ///
@@ -229,7 +231,7 @@ impl Manifest {
         self.check_validity(machine, now)
     }
 
-    /// Whether it is for `machine` and holds at `now`, whatever its plugin is called.
+    /// [`check`](Self::check) without the name of the plugin.
     ///
     /// # Errors
     ///

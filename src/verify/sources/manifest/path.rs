@@ -1,4 +1,4 @@
-//! The path of a file inside a bundle: relative, and unable to leave it. Opens nothing.
+//! The path of a file in a bundle: relative, and never outside of it. Opens nothing.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -6,15 +6,12 @@ use std::path::Path;
 use std::str::FromStr;
 
 use crate::Escaped;
+use crate::limits::sources::{BUNDLE_NAME_BYTES, BUNDLE_PATH_BYTES, BUNDLE_PATH_DEPTH};
 
 /// A relative path of plain names: no `.`, no `..`, no empty name, no control character, not
 /// absolute.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BundlePath(String);
-
-/// The longest path in bytes, and the deepest.
-const LONGEST: usize = 1024;
-const DEEPEST: usize = 32;
 
 impl BundlePath {
     /// The path as text, with `/` between names.
@@ -22,7 +19,7 @@ impl BundlePath {
         &self.0
     }
 
-    /// The directories that it lies in, from the outside in; not the bundle itself.
+    /// The directories above the file, outermost first, without the bundle itself.
     pub(crate) fn directories(&self) -> impl Iterator<Item = &str> {
         self.0.match_indices('/').map(|(end, _)| &self.0[..end])
     }
@@ -44,11 +41,11 @@ impl FromStr for BundlePath {
     type Err = BundlePathError;
 
     fn from_str(text: &str) -> Result<Self, BundlePathError> {
-        let plain = |name: &str| !matches!(name, "" | "." | "..") && name.len() <= 255;
-        if text.len() > LONGEST || text.chars().any(char::is_control) {
+        let plain = |name: &str| !matches!(name, "" | "." | "..") && name.len() <= BUNDLE_NAME_BYTES;
+        if text.len() > BUNDLE_PATH_BYTES || text.chars().any(char::is_control) {
             return Err(BundlePathError);
         }
-        match text.split('/').all(plain) && text.split('/').count() <= DEEPEST {
+        match text.split('/').all(plain) && text.split('/').count() <= BUNDLE_PATH_DEPTH {
             true => Ok(Self(text.to_owned())),
             false => Err(BundlePathError),
         }
@@ -56,7 +53,7 @@ impl FromStr for BundlePath {
 }
 
 impl fmt::Display for BundlePath {
-    /// Escaped: a name may hold characters that change how the line around it looks.
+    /// Escaped: a name may contain characters that change how a terminal shows the line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Escaped::new(&self.0).fmt(f)
     }
@@ -65,7 +62,7 @@ impl fmt::Display for BundlePath {
 /// A text is not a [`BundlePath`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "a path in a manifest is relative, at most {LONGEST} bytes long and {DEEPEST} names deep, without `.`, `..`, empty names and control characters"
+    "a path in a manifest must be relative, at most {BUNDLE_PATH_BYTES} bytes long and {BUNDLE_PATH_DEPTH} names deep, without `.`, `..`, empty names and control characters"
 )]
 #[non_exhaustive]
 pub struct BundlePathError;
@@ -76,14 +73,14 @@ mod tests {
 
     #[test]
     fn no_path_leaves_the_bundle() {
-        let deep = ["a"; DEEPEST].join("/");
+        let deep = ["a"; BUNDLE_PATH_DEPTH].join("/");
         // Five names and the slashes between them.
-        let longest = ["a"; 5].map(|name| name.repeat((LONGEST - 4) / 5)).join("/");
+        let longest = ["a"; 5].map(|name| name.repeat((BUNDLE_PATH_BYTES - 4) / 5)).join("/");
         let name = "a".repeat(255);
         for good in ["kv", "lib/kv.py", "a b/ž", ".hidden", "..a", &deep, &longest, &name] {
             assert_eq!(good.parse::<BundlePath>().unwrap().as_str(), good);
         }
-        let deeper = ["a"; DEEPEST + 1].join("/");
+        let deeper = ["a"; BUNDLE_PATH_DEPTH + 1].join("/");
         let longer = format!("a{longest}");
         let long = "a".repeat(256);
         for bad in ["", "/", "/a", "a/", "a//b", ".", "./a", "..", "../a", "a/..", "a/../b", "a\nb", "a\0"]
@@ -95,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn the_directories_are_those_above_the_file() {
+    fn directories_are_those_above_the_file() {
         let path: BundlePath = "a/b/c".parse().unwrap();
         assert_eq!(path.directories().collect::<Vec<_>>(), ["a", "a/b"]);
         assert_eq!("c".parse::<BundlePath>().unwrap().directories().count(), 0);

@@ -1,5 +1,4 @@
-//! From text to a [`Manifest`]: what each key means, and what must fit together. Looks at no file
-//! but the manifest.
+//! Parses a manifest, and rejects one that contradicts itself. Reads no file of the plugin.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -8,34 +7,31 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{BundlePath, Interpreter, InterpreterProgram, Manifest, ManifestFile, Version};
+use crate::limits::sources::{INTERPRETER_ARGUMENT_BYTES, INTERPRETER_ARGUMENTS};
 use crate::verify::sources::document::Document;
 use crate::verify::sources::toml_document::{self, RawVersion};
 use crate::verify::{Digest, Expiry, Platform, PluginName, SourceError, SourceFault};
 
 pub(crate) const FORMAT: &str = "portcullis-manifest/1";
 
-/// How many arguments an interpreter may be given by a manifest, and how long one may be.
-const ARGUMENTS: usize = 64;
-const ARGUMENT: usize = 4096;
-
-/// Why the parts of a manifest do not fit together.
+/// Why a manifest contradicts itself.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ManifestFault {
-    /// Two entries are about the same file.
-    #[error("{path} is named a second time")]
+    /// Two entries have the same path.
+    #[error("{path} appears twice")]
     Duplicate {
         /// The file.
         path: BundlePath,
     },
-    /// A path names a file and a directory.
-    #[error("{path} cannot be a file, because other files lie in it")]
+    /// A path is both a file and a directory.
+    #[error("{path} is a file, but other files are in it")]
     FileAndDirectory {
         /// The path.
         path: BundlePath,
     },
     /// A file has the name of the manifest itself.
-    #[error("{} is the manifest's own name", Manifest::INSIDE)]
+    #[error("{} is the name of the manifest itself", Manifest::INSIDE)]
     NamesItself,
     /// The program is not among the files.
     #[error("the program {path} is not among the files")]
@@ -49,22 +45,24 @@ pub enum ManifestFault {
         /// The interpreter.
         path: BundlePath,
     },
-    /// The path of an interpreter is neither absolute nor a path in the bundle.
-    #[error("the interpreter's path is neither absolute and plain nor that of a file of the plugin")]
+    /// The path of the interpreter is neither absolute nor a path in the bundle.
+    #[error("the path of the interpreter must be absolute and plain, or that of a file of the plugin")]
     InterpreterPath,
-    /// An installed interpreter without digest or size.
-    #[error("an interpreter with an absolute path needs its sha256 and its size")]
+    /// An installed interpreter has no digest or size.
+    #[error("an interpreter with an absolute path needs `sha256` and `size`")]
     InterpreterUnpinned,
-    /// A bundled interpreter with a digest of its own.
-    #[error("an interpreter that is a file of the plugin has its sha256 and size there, and not here")]
+    /// A bundled interpreter has a second digest or size.
+    #[error("an interpreter among the files of the plugin has `sha256` and `size` there, not here")]
     InterpreterTwice,
-    /// Too many arguments, or one that no program can be given.
-    #[error("an interpreter takes at most {ARGUMENTS} arguments of at most {ARGUMENT} bytes, without NUL")]
+    /// The interpreter has too many arguments, or one is too long or contains NUL.
+    #[error(
+        "an interpreter accepts at most {INTERPRETER_ARGUMENTS} arguments of at most {INTERPRETER_ARGUMENT_BYTES} bytes, without NUL"
+    )]
     Arguments,
-    /// The manifest's own version is one that it says must not be run.
-    #[error("the minimum version {minimum} is above the version of the manifest itself")]
+    /// The version of the manifest is below its own minimum version.
+    #[error("the minimum version {minimum} is above the version of the manifest")]
     Minimum {
-        /// The lowest that may be run.
+        /// The minimum version.
         minimum: Version,
     },
 }
@@ -165,7 +163,7 @@ fn files(
     document: &Document,
     written: Vec<Spanned<RawFile>>,
 ) -> Result<BTreeMap<BundlePath, ManifestFile>, SourceError> {
-    // A line is looked up only where there is a fault: each look goes through the document.
+    // Finding a line scans the document, so it is done only for a fault.
     let at = |offset: usize, fault: ManifestFault| document.fault(Some(document.line_of(offset)), fault);
     let mut files = BTreeMap::new();
     let mut offsets = BTreeMap::new();
@@ -195,11 +193,13 @@ fn interpreter(
     files: &BTreeMap<BundlePath, ManifestFile>,
 ) -> Result<Interpreter, ManifestFault> {
     let RawInterpreter { path, sha256, size, arguments } = written;
-    if arguments.len() > ARGUMENTS || arguments.iter().any(|one| one.len() > ARGUMENT || one.contains('\0')) {
+    if arguments.len() > INTERPRETER_ARGUMENTS
+        || arguments.iter().any(|one| one.len() > INTERPRETER_ARGUMENT_BYTES || one.contains('\0'))
+    {
         return Err(ManifestFault::Arguments);
     }
     let program = match (path.strip_prefix('/'), sha256, size) {
-        // What follows the first slash obeys the same rules as a path in the bundle.
+        // The path after the first slash follows the same rules as a path in the bundle.
         (Some(rest), Some(digest), Some(size)) => {
             rest.parse::<BundlePath>().map_err(|_| ManifestFault::InterpreterPath)?;
             InterpreterProgram::Installed { path: PathBuf::from(path), digest, size }

@@ -1,5 +1,5 @@
-//! A manifest whose signature was verified with a key that somebody trusts: the only kind that
-//! vouches for a plugin by itself.
+//! A manifest whose signature was verified with a trusted key. An unsigned manifest accepts no
+//! plugin on its own.
 
 use std::path::{Path, PathBuf};
 
@@ -9,8 +9,8 @@ use crate::verify::{PublicKey, Signature, SignatureFault, SourceError};
 
 /// A manifest, and the key that signed exactly its bytes.
 ///
-/// Only [`SignedManifest::read`] makes one, and it verifies the signature before it looks at what
-/// was signed:
+/// Only [`SignedManifest::read`] makes one. It verifies the signature before it parses the
+/// manifest:
 ///
 /// ```compile_fail
 /// # fn forge(manifest: portcullis::verify::Manifest, key: portcullis::verify::PublicKey) {
@@ -24,26 +24,25 @@ pub struct SignedManifest {
 }
 
 impl SignedManifest {
-    /// What is added to the name of a manifest for the name of its signature.
+    /// The suffix that the name of a manifest gets for the name of its signature.
     pub const SUFFIX: &str = ".minisig";
 
-    /// The name of the signature inside a plugin that is a directory.
+    /// The name of the signature in a plugin that is a directory.
     pub const INSIDE: &str = "manifest.toml.minisig";
 
-    /// Reads the manifest at `path`, whose minisign signature lies beside it
-    /// ([`SUFFIX`](Self::SUFFIX)) and was made with one of `keys`.
+    /// Reads the manifest at `path`, and verifies the signature beside it
+    /// ([`SUFFIX`](Self::SUFFIX)) with `keys`.
     ///
     /// # Errors
     ///
-    /// When one of the two files cannot be read or is malformed, and when none of the keys made the
-    /// signature.
+    /// If one of the two files cannot be read or is malformed, or if no key verifies the signature.
     pub fn read(path: impl AsRef<Path>, keys: &[PublicKey]) -> Result<Self, SourceError> {
         let manifest = Document::read(path.as_ref(), Manifest::LIMIT)?;
         let signature = Signature::read(Self::beside(path.as_ref()))?;
         Self::verify(&manifest, &signature, keys)
     }
 
-    /// Where the signature of the manifest at `path` lies.
+    /// The path of the signature of the manifest at `path`.
     pub fn beside(path: &Path) -> PathBuf {
         let mut name = path.as_os_str().to_os_string();
         name.push(Self::SUFFIX);
@@ -55,8 +54,8 @@ impl SignedManifest {
         signature: &Signature,
         keys: &[PublicKey],
     ) -> Result<Self, SourceError> {
-        // The key id says which key it must be. It proves nothing, so that the key then has to
-        // verify; and another publisher may have given a key the same id.
+        // The id only selects the keys to try. It proves nothing, and two publishers may have keys
+        // with the same id.
         let mut fault = SignatureFault::Untrusted { found: signature.key_id() };
         for key in keys.iter().filter(|key| key.id() == signature.key_id()) {
             match key.verify(document.bytes(), signature) {
@@ -67,12 +66,12 @@ impl SignedManifest {
         Err(signature.fault(fault))
     }
 
-    /// What was signed.
+    /// The manifest.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
     }
 
-    /// Who signed it.
+    /// The key that signed it.
     pub fn key(&self) -> &PublicKey {
         &self.key
     }

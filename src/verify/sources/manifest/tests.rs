@@ -31,7 +31,7 @@ fn fault(text: &str) -> (Option<usize>, SourceFault) {
 }
 
 #[test]
-fn everything_that_a_manifest_says_is_read() {
+fn all_keys_of_a_manifest_are_read() {
     let text = head("minimum-version = \"1.1.0\"\nexpires = 2027-01-31T12:00:00Z\n")
         + "[interpreter]\npath = \"lib/python\"\narguments = [\"-I\"]\n"
         + &file("kv")
@@ -86,35 +86,35 @@ fn minimum_version_itself_may_run() {
 }
 
 #[test]
-fn inconsistent_lock_is_refused_with_line() {
+fn inconsistent_manifest_is_refused_with_line() {
     let interpreter = |body: &str| head(&format!("[interpreter]\n{body}\n")) + &file("kv");
     let pinned = format!("sha256 = \"{DIGEST}\"\nsize = 3");
     for (text, line, expected) in [
-        (head("") + &file("kv") + &file("kv"), 10, "kv is named a second time"),
-        (head("") + &file("kv") + &file("kv/x"), 6, "kv cannot be a file, because other files lie in it"),
-        (head("") + &file("kv") + &file("manifest.toml"), 10, "manifest.toml is the manifest's own name"),
+        (head("") + &file("kv") + &file("kv"), 10, "kv appears twice"),
+        (head("") + &file("kv") + &file("kv/x"), 6, "kv is a file, but other files are in it"),
+        (head("") + &file("kv") + &file("manifest.toml"), 10, "manifest.toml is the name of the manifest itself"),
         (head("") + &file("other"), 5, "the program kv is not among the files"),
         (interpreter("path = \"python\""), 6, "the interpreter python is not among the files"),
-        (interpreter("path = \"/usr/x\""), 6, "an interpreter with an absolute path needs its sha256 and its size"),
+        (interpreter("path = \"/usr/x\""), 6, "an interpreter with an absolute path needs `sha256` and `size`"),
         (
             interpreter(&format!("path = \"/usr/../x\"\n{pinned}")),
             6,
-            "the interpreter's path is neither absolute and plain nor that of a file of the plugin",
+            "the path of the interpreter must be absolute and plain, or that of a file of the plugin",
         ),
         (
             interpreter(&format!("path = \"kv\"\n{pinned}")),
             6,
-            "an interpreter that is a file of the plugin has its sha256 and size there, and not here",
+            "an interpreter among the files of the plugin has `sha256` and `size` there, not here",
         ),
         (
             interpreter("path = \"kv\"\narguments = [\"a\\u0000\"]"),
             6,
-            "an interpreter takes at most 64 arguments of at most 4096 bytes, without NUL",
+            "an interpreter accepts at most 64 arguments of at most 4096 bytes, without NUL",
         ),
         (
             head("minimum-version = \"1.2.1\"\n") + &file("kv"),
             6,
-            "the minimum version 1.2.1 is above the version of the manifest itself",
+            "the minimum version 1.2.1 is above the version of the manifest",
         ),
     ] {
         let (found, fault) = fault(&text);
@@ -130,7 +130,7 @@ fn malformed_manifest_is_refused_with_reason() {
     let other = head("").replace("manifest/1", "manifest/2");
     assert_eq!(
         read(&other).unwrap_err().to_string(),
-        r#"m:1: its format is "portcullis-manifest/2"; expected "portcullis-manifest/1""#
+        r#"m:1: expected format "portcullis-manifest/1", found "portcullis-manifest/2""#
     );
     let number = head("").replace("name = \"kv\"", "name = 3") + &file("kv");
     assert!(fault(&number).1.to_string().contains("expected a string"), "{:?}", fault(&number));
@@ -168,7 +168,7 @@ fn manifest_covers_one_plugin_platform_and_period() {
 }
 
 #[test]
-fn what_is_described_is_what_lies_there() {
+fn described_manifest_matches_the_files() {
     let place = tempfile::tempdir().unwrap();
     let top = place.path();
     fs::create_dir(top.join("lib")).unwrap();
@@ -195,7 +195,7 @@ fn what_is_described_is_what_lies_there() {
 }
 
 #[test]
-fn a_single_file_is_its_own_program() {
+fn single_file_is_its_own_program() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("kv");
     fs::write(&path, "abc").unwrap();

@@ -1,4 +1,4 @@
-//! What a signature proves, and everything else that one could take for one.
+//! Signatures that verify, and files that must not be taken for one.
 
 use minisign::KeyPair;
 
@@ -44,7 +44,7 @@ fn signature_proves_message_and_trusted_comment() {
 }
 
 #[test]
-fn a_good_signature_says_nothing_about_another_message() {
+fn signature_rejects_another_message() {
     let publisher = Publisher::new();
     let signature = parse(publisher.sign(MESSAGE)).unwrap();
     let mismatch = SignatureFault::Mismatch { key: publisher.key.id() };
@@ -57,7 +57,7 @@ fn a_good_signature_says_nothing_about_another_message() {
 }
 
 #[test]
-fn another_key_proves_nothing_whatever_id_it_has() {
+fn another_key_with_the_same_id_is_rejected() {
     let (publisher, other) = (Publisher::new(), Publisher::new());
     let signature = parse(publisher.sign(MESSAGE)).unwrap();
     let fault = SignatureFault::OtherKey { expected: other.key.id(), found: publisher.key.id() };
@@ -70,7 +70,7 @@ fn another_key_proves_nothing_whatever_id_it_has() {
 }
 
 #[test]
-fn an_edited_trusted_comment_is_no_longer_trusted() {
+fn edited_trusted_comment_is_rejected() {
     let publisher = Publisher::new();
     let text = edited(&publisher.sign(MESSAGE), 2, |line| line.replace("version 1", "version 2"));
     let mismatch = Err(SignatureFault::Mismatch { key: publisher.key.id() });
@@ -90,7 +90,10 @@ fn malformed_signature_is_refused_with_line() {
         (format!("{good}\n"), "kv.minisig:5: a signature was complete"),
         (format!("{good}{good}"), "kv.minisig:5: a signature was complete"),
         (format!("\n{good}"), "kv.minisig:5: a signature was complete"),
-        (edited(&good, 0, |_| "by me".into()), "kv.minisig:1: a signature begins with a line 'untrusted comment: …'"),
+        (
+            edited(&good, 0, |_| "by me".into()),
+            "kv.minisig:1: the first line of a signature begins with 'untrusted comment: '",
+        ),
         (algorithm(b"Ed"), "kv.minisig:2: it is a legacy signature"),
         (algorithm(b"\x1b["), "kv.minisig:2: it is of the algorithm \"\\u{1b}[\""),
         (edited(&good, 1, |line| line[..96].into()), "kv.minisig:2: it is not the base64 of a signature"),
@@ -131,7 +134,7 @@ fn streamed_file_verifies_and_errors_are_named() {
     let publisher = Publisher::new();
     let place = tempfile::tempdir().unwrap();
     let (file, missing) = (place.path().join("kv"), place.path().join("none"));
-    let large = vec![7; 3 * CHUNK + 1];
+    let large = vec![7; 3 * SIGNATURE_BUFFER_BYTES + 1];
     std::fs::write(&file, &large).unwrap();
     let signature = parse(publisher.sign(&large)).unwrap();
     publisher.key.verify_file(&file, &signature).unwrap();
@@ -162,7 +165,7 @@ fn interrupted_read_continues_failed_read_proves_nothing() {
 }
 
 #[test]
-fn a_trusted_comment_is_shown_escaped() {
+fn trusted_comment_is_shown_escaped() {
     assert_eq!(TrustedComment("kv\t\u{202e}1".into()).to_string(), r"kv\t\u{202e}1");
 }
 
