@@ -21,8 +21,8 @@ use crate::limits::launch::{ENVIRONMENT_VARIABLE_BYTES, QUOTED_NAME_BYTES};
 /// # Ok::<(), portcullis::exec::EnvironmentError>(())
 /// ```
 ///
-/// Two kinds of variables are refused: loader variables, which make a loader, a C library, a shell or
-/// an interpreter load or run other code (`LD_*`, `GCONV_PATH`, `BASH_ENV`, `PYTHONPATH` and all
+/// Two kinds of variables are refused: loader variables, which make a loader, a C library, a shell
+/// or an interpreter load or run other code (`LD_*`, `GCONV_PATH`, `BASH_ENV`, `PYTHONPATH` and all
 /// others that this crate knows), because a verified program that loads unverified code proves
 /// nothing; and the variables of the protocol (`PLUGIN_*`).
 #[derive(Clone, Default)]
@@ -92,10 +92,10 @@ impl Environment {
         }
     }
 
-    /// Passes on all variables of the host, as go-plugin hosts do, except loader variables and those
-    /// of the protocol. Variables that are set by name take precedence. A program that replaces this
-    /// process ([`exec`](crate::exec)) also gets the variables of the protocol, which the host that
-    /// started this process meant for it.
+    /// Passes on all variables of the host, as go-plugin hosts do, except loader variables and
+    /// those of the protocol. Variables that are set by name take precedence. A program that
+    /// replaces this process ([`exec`](crate::exec)) also gets the variables of the protocol, which
+    /// the host that started this process meant for it.
     ///
     /// # Security
     ///
@@ -226,9 +226,9 @@ fn is_protocol_variable(name: &[u8]) -> bool {
     name.starts_with(b"PLUGIN_")
 }
 
-/// Whether a variable makes a loader, a C library, a shell or an interpreter load or run other code:
-/// those of ld.so(8), including all that it ignores for set-user-ID programs, and those of common
-/// interpreters.
+/// Whether a variable makes a loader, a C library, a shell or an interpreter load or run other
+/// code: those of ld.so(8), including all that it ignores for set-user-ID programs, and those of
+/// common interpreters.
 fn is_loader_variable(name: &[u8]) -> bool {
     const PREFIXES: [&[u8]; 9] =
         [b"LD_", b"DYLD_", b"BASH_FUNC_", b"PYTHON", b"PERL5", b"LUA_", b"CORECLR_", b"COR_", b"GIO_"];

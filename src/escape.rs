@@ -1,17 +1,16 @@
-//! Text that somebody else wrote, made safe to show: one line, printable, unambiguous. Shows; never
-//! decides.
+//! Shows foreign text safely: on one line, printable, unambiguous. Decides nothing.
 
 use std::error::Error;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// Shows foreign bytes on one line: control characters, bidirectional overrides, line separators,
-/// backslashes and bytes that are not UTF-8 appear as escapes, so that nothing shown can move a
-/// cursor, forge a line or be mistaken for something else.
+/// Shows foreign bytes on one line. Control characters, bidirectional overrides, line separators,
+/// backslashes and invalid UTF-8 appear as escapes, so that the text cannot move the cursor, forge
+/// a line or look like other text.
 ///
-/// Whatever came from a plugin, a file name or an environment passes through this before a person
-/// or a log sees it.
+/// This crate escapes all text from plugins, file names and environments before it shows or logs
+/// it.
 ///
 /// ```
 /// use portcullis::Escaped;
@@ -21,27 +20,26 @@ use std::path::Path;
 pub struct Escaped<'a>(&'a [u8]);
 
 impl<'a> Escaped<'a> {
-    /// Shows `text`, which may be anything.
+    /// Shows any bytes.
     pub fn new<T: AsRef<[u8]> + ?Sized>(text: &'a T) -> Self {
         Self(text.as_ref())
     }
 
-    /// Shows a path, which on Unix may hold any byte but NUL.
+    /// Shows a path. On Unix it can contain any byte except NUL.
     pub fn path(path: &'a Path) -> Self {
         Self(path.as_os_str().as_bytes())
     }
 }
 
 impl fmt::Display for Escaped<'_> {
-    /// Without quotation marks; those in the text stay as they are.
+    /// Without quotes. Quotes in the text are not escaped.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write(f, false)
     }
 }
 
 impl fmt::Debug for Escaped<'_> {
-    /// In double quotation marks, and those in the text escaped: where the text ends cannot be
-    /// mistaken.
+    /// In double quotes. Those in the text are escaped, so that its end is unambiguous.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("\"")?;
         self.write(f, true)?;
@@ -55,8 +53,8 @@ impl Escaped<'_> {
             for character in chunk.valid().chars() {
                 match character {
                     '"' if quoted => f.write_str("\\\"")?,
-                    // Quotes end nothing here, and escaping them would only make shell-like text
-                    // harder to read.
+                    // `escape_debug` escapes quotes, which mark no end here. Text such as shell
+                    // commands is easier to read without.
                     '"' | '\'' => write!(f, "{character}")?,
                     other => write!(f, "{}", other.escape_debug())?,
                 }
@@ -69,7 +67,7 @@ impl Escaped<'_> {
     }
 }
 
-/// Shows an error and the causes behind it, from the outside in, each after a colon.
+/// Shows an error and its sources, outermost first, separated by colons.
 ///
 /// ```
 /// use portcullis::Chain;
@@ -80,7 +78,7 @@ impl Escaped<'_> {
 pub struct Chain<'a>(&'a (dyn Error + 'a));
 
 impl<'a> Chain<'a> {
-    /// Shows `error` and what is behind it.
+    /// Shows `error` and its sources.
     pub fn of(error: &'a (dyn Error + 'a)) -> Self {
         Self(error)
     }

@@ -1,13 +1,12 @@
-//! What a host and its plugins have agreed on in their documentation: the cookie and the versions
-//! of the application's protocol.
+//! The application's protocol: the cookie and the versions on which the authors of host and plugins
+//! have agreed.
 
 use std::collections::BTreeSet;
 
-/// The application's protocol, as both sides know it.
+/// The application's protocol, known to host and plugin.
 ///
-/// The cookie is an environment variable by which a plugin recognises that a host launched it,
-/// rather than a person. It is public, and no proof of anything. The versions are those of the
-/// application's own services.
+/// The cookie is an environment variable from which a plugin sees that a host launched it and not a
+/// person. It is public and proves nothing. The versions are those of the application's services.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Protocol {
     pub(crate) cookie: (String, String),
@@ -20,7 +19,7 @@ impl Protocol {
         Self { cookie: (cookie_key.into(), cookie_value.into()), versions: BTreeSet::from([version]) }
     }
 
-    /// Also speaks `version`. A plugin chooses the highest that both sides have.
+    /// Also speaks `version`. A plugin chooses the highest common version.
     pub fn and_version(mut self, version: u32) -> Self {
         self.versions.insert(version);
         self

@@ -63,8 +63,8 @@ pub(crate) mod tls {
     /// How long before now a certificate becomes valid. Leaves room for a peer whose clock is late.
     pub(crate) const CERTIFICATE_BACKDATED: Duration = Duration::from_secs(60 * 60);
 
-    /// How long a certificate is valid: ten years. Some peers check it. The key is destroyed with its
-    /// process, long before.
+    /// How long a certificate is valid: ten years. Some peers check it. The key is destroyed with
+    /// its process, long before.
     pub(crate) const CERTIFICATE_LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 }
 

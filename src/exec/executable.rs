@@ -23,8 +23,8 @@ impl<F: AsFd> Executable<F> {
         Self { image, path: CString::new(path).unwrap_or_default() }
     }
 
-    /// Replaces the calling process. Returns only on failure. Makes system calls and nothing else, so
-    /// a process that shares its parent's memory may call it (vfork(2)).
+    /// Replaces the calling process. Returns only on failure. Makes system calls and nothing else,
+    /// so a process that shares its parent's memory may call it (vfork(2)).
     pub(crate) fn execute(&self, vectors: &ExecVectors) -> io::Error {
         let error = sys::execute(self.image.as_fd().as_raw_fd(), vectors);
         match error.raw_os_error() {

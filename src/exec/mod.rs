@@ -1,5 +1,5 @@
-//! Replaces this process by a verified program: same process number, same streams, other code. Starts
-//! no process, and needs neither the protocol nor an asynchronous runtime.
+//! Replaces this process by a verified program: same process number, same streams, other code.
+//! Starts no process, and needs neither the protocol nor an asynchronous runtime.
 //!
 //! ```no_run
 //! use portcullis::Policy;
@@ -33,11 +33,11 @@ use signals::DefaultSignals;
 /// A verified program that is to replace this process.
 ///
 /// As with env(1) or nice(1), the program keeps this process's number, parent, session, terminal,
-/// working directory, umask and limits, and descriptors 0, 1 and 2. All other descriptors are closed,
-/// the environment holds only the variables that were given, and no signal is ignored or blocked.
-/// Neither the program nor its children can gain privileges (prctl(2) `PR_SET_NO_NEW_PRIVS`). If it
-/// runs from sealed memory and its user is not root, other processes of that user can neither trace
-/// it nor read its environment.
+/// working directory, umask and limits, and descriptors 0, 1 and 2. All other descriptors are
+/// closed, the environment holds only the variables that were given, and no signal is ignored or
+/// blocked. Neither the program nor its children can gain privileges (prctl(2)
+/// `PR_SET_NO_NEW_PRIVS`). If it runs from sealed memory and its user is not root, other processes
+/// of that user can neither trace it nor read its environment.
 ///
 /// The parent of this process notices nothing. A host can therefore launch a small program that
 /// verifies the real plugin and replaces itself by it.
@@ -85,8 +85,8 @@ impl Program {
         self
     }
 
-    /// The variables of this process that [`Environment::inherit_env`] does not pass on, because they
-    /// can make a program load unverified code.
+    /// The variables of this process that [`Environment::inherit_env`] does not pass on, because
+    /// they can make a program load unverified code.
     pub fn left_out(&self) -> Vec<OsString> {
         self.environment.left_out()
     }
@@ -94,9 +94,9 @@ impl Program {
     /// Replaces this process and ends its other threads. Returns only on failure.
     ///
     /// No destructor of this process runs. A private copy
-    /// ([`Policy::with_private_copy`](crate::Policy::with_private_copy)) is removed from disk before,
-    /// because no code of this crate could remove it later. The program therefore cannot find itself
-    /// on disk.
+    /// ([`Policy::with_private_copy`](crate::Policy::with_private_copy)) is removed from disk
+    /// before, because no code of this crate could remove it later. The program therefore cannot
+    /// find itself on disk.
     ///
     /// Call it when no other thread changes the environment or signal actions.
     ///

@@ -10,8 +10,8 @@ const SIGNALS: std::ops::RangeInclusive<i32> = 1..=64;
 
 /// While this value lives, no signal is ignored or blocked. Dropping it restores both.
 ///
-/// Handlers need no such care, because execve(2) resets them. Rust's runtime ignores SIGPIPE in every
-/// program, so at least that one is reset.
+/// Handlers need no such care, because execve(2) resets them. Rust's runtime ignores SIGPIPE in
+/// every program, so at least that one is reset.
 #[derive(Debug)]
 pub(super) struct DefaultSignals {
     ignored: Vec<i32>,

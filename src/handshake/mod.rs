@@ -17,8 +17,8 @@
 //! | 7 | whether the plugin multiplexes; only for a host that asked |
 //!
 //! The line ends with a line feed and has at most 64 KiB. The parser is stricter than go-plugin's
-//! where no plugin needs the leniency: numbers are plain decimal digits, fields have no blanks around
-//! them, and only a complete first line counts.
+//! where no plugin needs the leniency: numbers are plain decimal digits, fields have no blanks
+//! around them, and only a complete first line counts.
 #![forbid(unsafe_code)]
 
 mod error;

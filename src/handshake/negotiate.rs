@@ -1,5 +1,5 @@
-//! Compares a well-formed line with the host's offer: an agreement, or the reason for none. Does not
-//! connect.
+//! Compares a well-formed line with the host's offer: an agreement, or the reason for none. Does
+//! not connect.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -144,8 +144,8 @@ impl Offer<'_> {
     }
 }
 
-/// The version that a plugin announces: the highest common one, or else its lowest, so that the host
-/// can report both sides. `None` if it serves none.
+/// The version that a plugin announces: the highest common one, or else its lowest, so that the
+/// host can report both sides. `None` if it serves none.
 pub(crate) fn choose_version(offered: &str, served: &BTreeSet<u32>) -> Option<u32> {
     let offered: BTreeSet<u32> = offered.split(',').filter_map(|version| number(version.as_bytes())).collect();
     offered.intersection(served).last().or(served.first()).copied()

@@ -1,5 +1,5 @@
-//! A child process, signalled and reaped through its pidfd, and the check whether it is at the other
-//! end of a socket. Does not know the protocol.
+//! A child process, signalled and reaped through its pidfd, and the check whether it is at the
+//! other end of a socket. Does not know the protocol.
 
 use std::fmt;
 use std::io;
@@ -57,8 +57,8 @@ impl From<WaitIdStatus> for Exit {
 
 /// A child process that leads a session and a process group of its own.
 ///
-/// Dropping it kills the process and its group. If the process has not ended after a short wait, the
-/// reaper thread reaps it later.
+/// Dropping it kills the process and its group. If the process has not ended after a short wait,
+/// the reaper thread reaps it later.
 ///
 /// Process numbers are reused once a process was reaped, so a signal by number could hit another
 /// process. The process is signalled through its pidfd. The group has only a number, which is that

@@ -32,8 +32,9 @@ pub enum Hardening {
     SocketOutput,
     /// Its standard input is `/dev/null`.
     NoInput,
-    /// When it started, other processes of its user could neither trace it nor read its environment,
-    /// because its image was executable and not readable. A plugin can allow tracing later.
+    /// When it started, other processes of its user could neither trace it nor read its
+    /// environment, because its image was executable and not readable. A plugin can allow tracing
+    /// later.
     NotTraceable,
 }
 

@@ -1,9 +1,9 @@
-//! Stage 2: starts a [`VerifiedPlugin`](crate::verify::VerifiedPlugin) as a [`Running`] process that
-//! inherits nothing by accident.
+//! Stage 2: starts a [`VerifiedPlugin`](crate::verify::VerifiedPlugin) as a [`Running`] process
+//! that inherits nothing by accident.
 //!
 //! Owns processes, their descriptors and environment, and the private directory. Knows neither the
-//! handshake nor TLS. Dropping a [`Running`] kills the process and its process group, and removes the
-//! directory.
+//! handshake nor TLS. Dropping a [`Running`] kills the process and its process group, and removes
+//! the directory.
 
 #[cfg(feature = "host")]
 mod child;

@@ -200,8 +200,8 @@ impl ChildSetup {
         Ok((pid, pidfd))
     }
 
-    /// Runs in the new process. Makes system calls only: no allocation, no lock (vfork(2)). The order
-    /// matters where a comment says so.
+    /// Runs in the new process. Makes system calls only: no allocation, no lock (vfork(2)). The
+    /// order matters where a comment says so.
     fn become_plugin(&self) -> Result<Infallible, StepFailure> {
         self.replace_standard_streams()?;
         at(Step::WorkingDirectory, rustix::process::chdir(&*self.working_directory))?;

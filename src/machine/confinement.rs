@@ -1,5 +1,5 @@
-//! Features of the system that separate processes and confine plugins. All of them are optional for a
-//! launch.
+//! Features of the system that separate processes and confine plugins. All of them are optional for
+//! a launch.
 
 use std::io;
 use std::path::PathBuf;

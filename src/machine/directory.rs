@@ -133,8 +133,8 @@ fn writable_by_others(named: &Path) -> io::Result<(Vec<String>, usize)> {
     Ok((faults, checked))
 }
 
-/// The first component of `path` that another user can redirect: a symlink of theirs, or an entry of
-/// a directory in which they can rename entries.
+/// The first component of `path` that another user can redirect: a symlink of theirs, or an entry
+/// of a directory in which they can rename entries.
 fn redirectable(path: &Path) -> io::Result<Option<String>> {
     let found = resolve(&std::path::absolute(path)?)?;
     Ok(found.redirection.map(|Redirection { path, owner, mode }| fault(&path, owner, mode)))

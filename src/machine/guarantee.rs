@@ -105,8 +105,8 @@ guarantees! {
         purpose: "neither the plugin nor its children can gain privileges",
         remedy: "run a newer kernel, or allow the call in the seccomp filter around this process",
     }
-    /// The pidfd of a socket's peer is available (`SO_PEERPIDFD`, Linux 6.5), and pidfds have unique
-    /// inodes (pidfs, Linux 6.9).
+    /// The pidfd of a socket's peer is available (`SO_PEERPIDFD`, Linux 6.5), and pidfds have
+    /// unique inodes (pidfs, Linux 6.9).
     PeerIdentity {
         name: "peer-identity",
         required: false,
@@ -127,7 +127,8 @@ guarantees! {
         purpose: "private copies run where the kernel forbids executing memory",
         remedy: "optional unless private copies are used: give them a directory on a mount without noexec",
     }
-    /// This process is not root, so other processes cannot trace a plugin with an execute-only image.
+    /// This process is not root, so other processes cannot trace a plugin with an execute-only
+    /// image.
     OrdinaryUser {
         name: "ordinary-user",
         required: false,

@@ -95,8 +95,8 @@ fn memory() -> [Assessment; 2] {
     }
 }
 
-/// Executes descriptor -1, which fails: with EBADF if the kernel has the call, with ENOSYS if it or a
-/// filter does not.
+/// Executes descriptor -1, which fails: with EBADF if the kernel has the call, with ENOSYS if it or
+/// a filter does not.
 fn exec_by_descriptor() -> Assessment {
     let guarantee = Guarantee::ExecByDescriptor;
     let error = sys::execute(-1, &ExecVectors::new(Vec::new(), Vec::new()));

@@ -1,5 +1,5 @@
-//! Assesses which guarantees this machine gives. Reads settings of the kernel and tries system calls
-//! that leave no trace; changes nothing, and starts nothing.
+//! Assesses which guarantees this machine gives. Reads settings of the kernel and tries system
+//! calls that leave no trace; changes nothing, and starts nothing.
 //!
 //! ```no_run
 //! use portcullis::machine::{Guarantee, Machine};
@@ -35,8 +35,8 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// The machine with the system's directory for temporary files. Required are the guarantees that
-    /// a launch needs by default.
+    /// The machine with the system's directory for temporary files. Required are the guarantees
+    /// that a launch needs by default.
     pub fn new() -> Self {
         Self { runtime_directory: std::env::temp_dir(), plugin_directory: None, required: BTreeSet::new() }
     }
@@ -79,7 +79,8 @@ impl Machine {
         Report::new(assessments)
     }
 
-    /// The guarantees that are required and were not checked, because no plugin directory was given.
+    /// The guarantees that are required and were not checked, because no plugin directory was
+    /// given.
     fn unchecked(&self, assessments: &[Assessment]) -> Vec<Assessment> {
         let checked = |guarantee: &Guarantee| assessments.iter().any(|assessment| assessment.guarantee == *guarantee);
         let unchecked = self.required.iter().filter(|guarantee| !checked(guarantee));

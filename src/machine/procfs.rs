@@ -1,4 +1,5 @@
-//! Reads and parses files of `/proc` and `/sys`, up to a limit, and without a panic for any content.
+//! Reads and parses files of `/proc` and `/sys`, up to a limit, and without a panic for any
+//! content.
 
 use std::fs::File;
 use std::io::{self, Read};

@@ -67,8 +67,8 @@ impl Assessment {
         Self::new(guarantee, GuaranteeStatus::Unknown, evidence)
     }
 
-    /// For a check that failed: missing if the error means that the kernel lacks the feature or that
-    /// this process may not use it, unknown otherwise.
+    /// For a check that failed: missing if the error means that the kernel lacks the feature or
+    /// that this process may not use it, unknown otherwise.
     pub(super) fn failed(guarantee: Guarantee, operation: &str, error: &io::Error) -> Self {
         let status = match Errno::from_io_error(error) {
             Some(

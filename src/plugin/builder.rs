@@ -24,12 +24,12 @@ type BoxError = Box<dyn Error + Send + Sync>;
 pub(super) type Setup = Box<dyn FnOnce() -> SettingUp + Send>;
 type SettingUp = std::pin::Pin<Box<dyn Future<Output = Result<Routes, BoxError>> + Send>>;
 
-/// Configures a plugin whose hosts set the variable `cookie_key` to `cookie_value`. Call it first in
-/// `main`.
+/// Configures a plugin whose hosts set the variable `cookie_key` to `cookie_value`. Call it first
+/// in `main`.
 ///
-/// If a host launched the program, this claims standard output for the handshake. Output to standard
-/// output then goes to standard error, so that an early `println!` does no harm. If a person started
-/// the program, standard output is unchanged.
+/// If a host launched the program, this claims standard output for the handshake. Output to
+/// standard output then goes to standard error, so that an early `println!` does no harm. If a
+/// person started the program, standard output is unchanged.
 pub fn builder(cookie_key: &str, cookie_value: &str) -> ServeBuilder {
     let output = if cookie_key.is_empty() || cookie_value.is_empty() {
         Err(ServeError::Misconfigured { what: "cookie" })
@@ -96,8 +96,8 @@ impl ServeBuilder {
         self
     }
 
-    /// Sets how long calls may run on after the host has asked the plugin to exit. The default is 1.5
-    /// seconds. go-plugin hosts kill a plugin after two.
+    /// Sets how long calls may run on after the host has asked the plugin to exit. The default is
+    /// 1.5 seconds. go-plugin hosts kill a plugin after two.
     pub fn with_drain(mut self, limit: Duration) -> Self {
         self.drain = limit;
         self
@@ -146,8 +146,8 @@ impl fmt::Debug for ServeBuilder {
 
 /// The plugin's original standard output, for the handshake line.
 ///
-/// Stays open until the process ends. go-plugin hosts take its end for the end of the plugin and kill
-/// the process immediately, before it could write an error.
+/// Stays open until the process ends. go-plugin hosts take its end for the end of the plugin and
+/// kill the process immediately, before it could write an error.
 #[derive(Debug)]
 pub(super) struct HandshakeOutput(ManuallyDrop<File>);
 

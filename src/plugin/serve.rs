@@ -1,5 +1,5 @@
-//! Runs a plugin: environment, certificate, services, socket, handshake line, calls, exit. Each step
-//! needs the value of the one before.
+//! Runs a plugin: environment, certificate, services, socket, handshake line, calls, exit. Each
+//! step needs the value of the one before.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;

@@ -1,4 +1,4 @@
-//! How a host asks a plugin to exit (`plugin.GRPCController`), from both ends.
+//! The host's request that the plugin exit (`plugin.GRPCController`), for both ends.
 
 #[cfg(feature = "host")]
 pub(crate) use self::host::{ExitRequest, request_exit};
@@ -13,18 +13,19 @@ mod host {
     use super::super::generated::controller::grpc_controller_client::GrpcControllerClient;
     use crate::transport::Http2Channel;
 
-    /// Whether the plugin knows that it shall exit.
+    /// The result of a request to exit.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub(crate) enum ExitRequest {
+        /// The plugin has received the request, or may have.
         Delivered,
-        /// It has no such service.
+        /// The plugin has no controller.
         Unimplemented,
     }
 
-    /// Asks the plugin to exit. Has no deadline of its own.
+    /// Asks the plugin to exit. Sets no deadline.
     ///
-    /// Some plugins close the connection before they answer, so every failure but one counts as
-    /// having been heard.
+    /// Some plugins close the connection before they respond. A failure therefore counts as
+    /// delivered, except UNIMPLEMENTED.
     pub(crate) async fn request_exit(channel: Http2Channel) -> ExitRequest {
         match GrpcControllerClient::new(channel).shutdown(Empty {}).await {
             Err(status) if status.code() == Code::Unimplemented => ExitRequest::Unimplemented,
@@ -41,7 +42,7 @@ mod plugin {
     use super::super::generated::controller::Empty;
     use super::super::generated::controller::grpc_controller_server::{GrpcController, GrpcControllerServer};
 
-    /// The service, which cancels `shutdown` when it is asked to.
+    /// The controller. Cancels `shutdown` when the host calls it.
     pub(crate) fn service(shutdown: CancellationToken) -> GrpcControllerServer<impl GrpcController> {
         GrpcControllerServer::new(Controller { shutdown })
     }

@@ -1,9 +1,8 @@
-//! Stage 6: the services that host and plugin have besides the application's: health, the
-//! controller, and what a plugin prints.
+//! Stage 6: the services of the wire besides the application's: health, controller, plugin output
+//! and reflection.
 #![forbid(unsafe_code)]
 
 mod controller;
-mod error;
 mod generated;
 #[cfg(feature = "host")]
 mod health;
@@ -19,7 +18,7 @@ pub(crate) use controller::service as controller_service;
 #[cfg(feature = "host")]
 pub(crate) use controller::{ExitRequest, request_exit};
 #[cfg(feature = "host")]
-pub use error::RpcError;
+pub use health::RpcError;
 #[cfg(feature = "host")]
 pub(crate) use health::check_health;
 #[cfg(feature = "reflection")]
@@ -33,5 +32,5 @@ pub use reflection::{ReflectionVersion, ServicesError};
 #[cfg(feature = "host")]
 pub(crate) use stdio::drain_stdio;
 
-/// The name under which a plugin's health is asked for.
+/// The name under which a plugin reports its health.
 pub(crate) const HEALTH_SERVICE: &str = "plugin";

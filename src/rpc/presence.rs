@@ -1,5 +1,5 @@
-//! Whether a plugin that lists no services has one of the wire's own: asked with a method that no
-//! service has, so that nothing happens.
+//! Probes a plugin that has no reflection for a service of the wire, by calling a method that no
+//! service has. The call has no effect.
 
 use std::fmt;
 
@@ -8,30 +8,29 @@ use tonic::client::Grpc;
 use tonic::{Code, Request};
 use tonic_prost::ProstCodec;
 
+use crate::limits::rpc::PROBE_MESSAGE_BYTES;
 use crate::transport::Http2Channel;
 
-/// A method that none of the services has. Calling one that they have could end the plugin
-/// (`Shutdown`) or take something away.
+/// A method that no service of the wire has. Calling a real one could end the plugin (`Shutdown`)
+/// or consume its output (`StreamStdio`).
 const METHOD: &str = "IsThisServiceThere";
-
-/// An answer holds nothing.
-const LIMIT: usize = 1024;
 
 /// Whether a plugin has a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ServicePresence {
-    /// It has.
+    /// The plugin has the service.
     Offered,
-    /// It has not.
+    /// The plugin does not have it.
     Missing,
-    /// It does not tell: gRPC has one answer for a service and for a method that is not there.
+    /// The plugin's response does not tell. gRPC has one code, UNIMPLEMENTED, for a missing service
+    /// and a missing method.
     Unknown,
 }
 
 impl ServicePresence {
-    /// Servers written in Go are the ones that say which of the two it is.
-    fn told(service: &str, message: &str) -> Self {
+    /// Reads the message of grpc-go, the only known server that distinguishes the two.
+    fn from_message(service: &str, message: &str) -> Self {
         if message == format!("unknown method {METHOD} for service {service}") {
             Self::Offered
         } else if message == format!("unknown service {service}") {
@@ -47,20 +46,20 @@ impl fmt::Display for ServicePresence {
         f.write_str(match self {
             Self::Offered => "offered",
             Self::Missing => "not offered",
-            Self::Unknown => "not known",
+            Self::Unknown => "unknown",
         })
     }
 }
 
-/// Asks for a service by its full name. Has no deadline of its own.
+/// Probes for a service by its full name. Sets no deadline.
 pub(crate) async fn probe_service(channel: Http2Channel, service: &str) -> ServicePresence {
     let Ok(path) = PathAndQuery::try_from(format!("/{service}/{METHOD}")) else { return ServicePresence::Unknown };
-    let mut client = Grpc::new(channel).max_decoding_message_size(LIMIT);
+    let mut client = Grpc::new(channel).max_decoding_message_size(PROBE_MESSAGE_BYTES);
     if client.ready().await.is_err() {
         return ServicePresence::Unknown;
     }
     match client.unary(Request::new(()), path, ProstCodec::<(), ()>::default()).await {
-        Err(status) if status.code() == Code::Unimplemented => ServicePresence::told(service, status.message()),
+        Err(status) if status.code() == Code::Unimplemented => ServicePresence::from_message(service, status.message()),
         _ => ServicePresence::Unknown,
     }
 }
@@ -79,7 +78,7 @@ mod tests {
             ("Method not found!", ServicePresence::Unknown),
             ("", ServicePresence::Unknown),
         ] {
-            assert_eq!(ServicePresence::told("a.B", message), expected, "{message:?}");
+            assert_eq!(ServicePresence::from_message("a.B", message), expected, "{message:?}");
         }
     }
 }

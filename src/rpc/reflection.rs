@@ -1,5 +1,5 @@
-//! Which services a plugin has, as it says itself (`grpc.reflection`): one question, one answer,
-//! within bounds. Calls none of them.
+//! The list of a plugin's services, from its reflection service (`grpc.reflection`): one request,
+//! one response of limited size. Calls none of the services.
 
 use std::fmt;
 
@@ -12,12 +12,10 @@ use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 use tonic_reflection::pb::v1::{ServerReflectionRequest, ServerReflectionResponse};
 
 use crate::Escaped;
+use crate::limits::rpc::{
+    LISTED_SERVICES, QUOTED_NAME_CHARACTERS, REFLECTION_MESSAGE_BYTES, SERVICE_NAME_BYTES, STATUS_MESSAGE_CHARACTERS,
+};
 use crate::transport::Http2Channel;
-
-/// What is taken of an answer: names, their length in bytes, and the message that holds them.
-const NAMES: usize = 256;
-const NAME: usize = 256;
-const MESSAGE: usize = 256 * 1024;
 
 /// The version of the reflection service that answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +23,7 @@ const MESSAGE: usize = 256 * 1024;
 pub enum ReflectionVersion {
     /// `grpc.reflection.v1`.
     V1,
-    /// `grpc.reflection.v1alpha`, which older servers have.
+    /// `grpc.reflection.v1alpha`, of older servers.
     V1Alpha,
 }
 
@@ -47,110 +45,132 @@ impl fmt::Display for ReflectionVersion {
     }
 }
 
-/// Asks for the names of the services, which come sorted. `None` if the plugin has no reflection.
-/// Has no deadline of its own.
+/// Requests the names of the services, sorted. `None` if the plugin has no reflection. Sets no
+/// deadline.
 pub(crate) async fn list_services(
     channel: &Http2Channel,
 ) -> Result<Option<(ReflectionVersion, Vec<String>)>, ServicesError> {
     for version in [ReflectionVersion::V1, ReflectionVersion::V1Alpha] {
-        match ask(channel.clone(), version).await {
+        match request_list(channel.clone(), version).await {
             Err(ServicesError::Status { code: Code::Unimplemented, .. }) => {}
-            answer => return names(answer?).map(|names| Some((version, names))),
+            response => return names(response?).map(|names| Some((version, names))),
         }
     }
     Ok(None)
 }
 
-/// The messages of the two versions are the same on the wire.
-async fn ask(channel: Http2Channel, version: ReflectionVersion) -> Result<ServerReflectionResponse, ServicesError> {
-    let question = ServerReflectionRequest {
+/// The two versions have the same messages on the wire.
+async fn request_list(
+    channel: Http2Channel,
+    version: ReflectionVersion,
+) -> Result<ServerReflectionResponse, ServicesError> {
+    let request = ServerReflectionRequest {
         host: String::new(),
         message_request: Some(MessageRequest::ListServices(String::new())),
     };
-    let mut client = Grpc::new(channel).max_decoding_message_size(MESSAGE);
+    let mut client = Grpc::new(channel).max_decoding_message_size(REFLECTION_MESSAGE_BYTES);
     client.ready().await.map_err(|error| ServicesError::status(&Status::from_error(error.into())))?;
     let codec = ProstCodec::<ServerReflectionRequest, ServerReflectionResponse>::default();
-    let asked = client.streaming(Request::new(tokio_stream::once(question)), version.path(), codec).await;
-    let mut answers = asked.map_err(|status| ServicesError::status(&status))?.into_inner();
-    // The first answer is the only one that is read.
-    let answer = answers.message().await.map_err(|status| ServicesError::status(&status))?;
-    answer.ok_or(ServicesError::NoAnswer)
+    let response = client.streaming(Request::new(tokio_stream::once(request)), version.path(), codec).await;
+    let mut messages = response.map_err(|status| ServicesError::status(&status))?.into_inner();
+    // One request has one response. Further messages are not read.
+    let message = messages.message().await.map_err(|status| ServicesError::status(&status))?;
+    message.ok_or(ServicesError::NoResponse)
 }
 
-fn names(answer: ServerReflectionResponse) -> Result<Vec<String>, ServicesError> {
-    let services = match answer.message_response {
+fn names(response: ServerReflectionResponse) -> Result<Vec<String>, ServicesError> {
+    let services = match response.message_response {
         Some(MessageResponse::ListServicesResponse(list)) => list.service,
         Some(MessageResponse::ErrorResponse(error)) => {
-            return Err(ServicesError::Refused { code: error.error_code, message: cut(&error.error_message, 500) });
+            return Err(ServicesError::Refused {
+                code: error.error_code,
+                message: truncate(&error.error_message, STATUS_MESSAGE_CHARACTERS),
+            });
         }
-        _ => return Err(ServicesError::AnotherAnswer),
+        _ => return Err(ServicesError::UnexpectedResponse),
     };
-    if services.len() > NAMES {
-        return Err(ServicesError::TooMany { limit: NAMES, found: services.len() });
+    if services.len() > LISTED_SERVICES {
+        return Err(ServicesError::TooMany { limit: LISTED_SERVICES, found: services.len() });
     }
     let mut names: Vec<String> = services.into_iter().map(|service| service.name).collect();
-    if let Some(long) = names.iter().find(|name| name.len() > NAME) {
-        return Err(ServicesError::NameTooLong { limit: NAME, start: cut(long, 80) });
+    if let Some(long) = names.iter().find(|name| name.len() > SERVICE_NAME_BYTES) {
+        return Err(ServicesError::NameTooLong {
+            limit: SERVICE_NAME_BYTES,
+            start: truncate(long, QUOTED_NAME_CHARACTERS),
+        });
     }
     names.sort_unstable();
     names.dedup();
     Ok(names)
 }
 
-fn cut(text: &str, characters: usize) -> String {
+fn truncate(text: &str, characters: usize) -> String {
     text.chars().take(characters).collect()
 }
 
-/// It could not be found out which services a plugin has. The plugin goes on as it was.
+/// The services of a plugin could not be listed. The plugin keeps running.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServicesError {
-    /// The reflection service did not answer properly.
-    #[error("the plugin could not be asked for its services: {code}: {}", Escaped::new(message))]
+    /// The call to the reflection service failed.
+    #[error("listing the plugin's services failed: {code}: {}", Escaped::new(message))]
     Status {
         /// The gRPC status code.
         code: Code,
-        /// What the plugin said, cut after 500 characters.
+        /// The plugin's message, at most 500 characters of it.
         message: String,
     },
-    /// The reflection service answered that it does not answer.
-    #[error("the plugin does not tell its services (code {code}): {}", Escaped::new(message))]
+    /// The reflection service returned an error response.
+    #[error("the plugin refused to list its services (code {code}): {}", Escaped::new(message))]
     Refused {
-        /// The code, which is a gRPC status code if it is well.
+        /// The code. Well-behaved servers send a gRPC status code.
         code: i32,
-        /// What the plugin said, cut after 500 characters.
+        /// The plugin's message, at most 500 characters of it.
         message: String,
     },
-    /// The reflection service answered a question that was not asked.
-    #[error("the plugin was asked for its services and answered something else")]
-    AnotherAnswer,
-    /// The reflection service ended its stream without an answer.
-    #[error("the plugin was asked for its services and gave no answer")]
-    NoAnswer,
-    /// More services than are taken.
-    #[error("the plugin lists {found} services, and no more than {limit} are taken")]
+    /// The reflection service sent another kind of response than was requested.
+    #[error("expected a list of services, the plugin sent another kind of response")]
+    UnexpectedResponse,
+    /// The reflection service ended its stream without a response.
+    #[error("expected a list of services, the plugin sent no response")]
+    NoResponse,
+    /// The list is too long.
+    #[error("the plugin lists {found} services, the limit is {limit}")]
     TooMany {
-        /// How many are taken.
+        /// The most services that are accepted.
         limit: usize,
-        /// How many there were.
+        /// The number of services in the list.
         found: usize,
     },
-    /// A name that is longer than is taken.
-    #[error("the plugin lists a service with a name of more than {limit} bytes: {}…", Escaped::new(start))]
+    /// A name in the list is too long.
+    #[error("the plugin lists a service whose name is longer than {limit} bytes: {}…", Escaped::new(start))]
     NameTooLong {
-        /// The longest name that is taken, in bytes.
+        /// The longest name that is accepted, in bytes.
         limit: usize,
-        /// How it starts.
+        /// The start of the name.
         start: String,
     },
-    /// The answer took longer than it may.
-    #[error("the plugin did not tell its services in time")]
+    /// The deadline passed.
+    #[error("the plugin did not list its services in time")]
     Timeout,
 }
 
 impl ServicesError {
+    /// The machine-readable name. Stable across versions.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Status { .. } => "services-status",
+            Self::Refused { .. } => "services-refused",
+            Self::UnexpectedResponse => "services-unexpected-response",
+            Self::NoResponse => "services-no-response",
+            Self::TooMany { .. } => "services-too-many",
+            Self::NameTooLong { .. } => "services-name-too-long",
+            Self::Timeout => "services-timeout",
+        }
+    }
+
     fn status(status: &Status) -> Self {
-        Self::Status { code: status.code(), message: cut(status.message(), 500) }
+        Self::Status { code: status.code(), message: truncate(status.message(), STATUS_MESSAGE_CHARACTERS) }
     }
 }
 
@@ -160,13 +180,13 @@ mod tests {
 
     use super::*;
 
-    fn answer(response: MessageResponse) -> Result<Vec<String>, ServicesError> {
+    fn parse(response: MessageResponse) -> Result<Vec<String>, ServicesError> {
         names(ServerReflectionResponse { message_response: Some(response), ..Default::default() })
     }
 
     fn list_of(names: impl IntoIterator<Item = String>) -> Result<Vec<String>, ServicesError> {
         let service = names.into_iter().map(|name| ServiceResponse { name }).collect();
-        answer(MessageResponse::ListServicesResponse(ListServiceResponse { service }))
+        parse(MessageResponse::ListServicesResponse(ListServiceResponse { service }))
     }
 
     #[test]
@@ -177,11 +197,11 @@ mod tests {
 
     #[test]
     fn service_lists_are_limited() {
-        assert_eq!(list_of((0..NAMES).map(|number| number.to_string())).unwrap().len(), NAMES);
-        let error = list_of((0..=NAMES).map(|number| number.to_string())).unwrap_err();
-        assert_eq!(error, ServicesError::TooMany { limit: NAMES, found: NAMES + 1 });
-        assert_eq!(list_of(["x".repeat(NAME)]).unwrap()[0].len(), NAME);
-        let error = list_of(["\u{1b}".repeat(NAME + 1)]).unwrap_err().to_string();
+        assert_eq!(list_of((0..LISTED_SERVICES).map(|number| number.to_string())).unwrap().len(), LISTED_SERVICES);
+        let error = list_of((0..=LISTED_SERVICES).map(|number| number.to_string())).unwrap_err();
+        assert_eq!(error, ServicesError::TooMany { limit: LISTED_SERVICES, found: LISTED_SERVICES + 1 });
+        assert_eq!(list_of(["x".repeat(SERVICE_NAME_BYTES)]).unwrap()[0].len(), SERVICE_NAME_BYTES);
+        let error = list_of(["\u{1b}".repeat(SERVICE_NAME_BYTES + 1)]).unwrap_err().to_string();
         assert!(
             error.contains(r"256 bytes: \u{1b}\u{1b}") && error.len() < 1000 && !error.contains('\u{1b}'),
             "{error}"
@@ -191,10 +211,10 @@ mod tests {
     #[test]
     fn other_responses_are_named_errors() {
         let refusal = ErrorResponse { error_code: 7, error_message: "no\n".repeat(1000) };
-        let error = answer(MessageResponse::ErrorResponse(refusal)).unwrap_err();
+        let error = parse(MessageResponse::ErrorResponse(refusal)).unwrap_err();
         assert!(matches!(&error, ServicesError::Refused { code: 7, message } if message.len() == 500), "{error}");
         let file = MessageResponse::FileDescriptorResponse(FileDescriptorResponse::default());
-        assert_eq!(answer(file), Err(ServicesError::AnotherAnswer));
-        assert_eq!(names(ServerReflectionResponse::default()), Err(ServicesError::AnotherAnswer));
+        assert_eq!(parse(file), Err(ServicesError::UnexpectedResponse));
+        assert_eq!(names(ServerReflectionResponse::default()), Err(ServicesError::UnexpectedResponse));
     }
 }

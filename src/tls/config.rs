@@ -12,7 +12,8 @@ use rustls::{ClientConfig, ServerConfig, SignatureScheme};
 
 use super::{Identity, Pin, TlsError};
 
-/// The ALPN name of HTTP/2 (RFC 9113, section 3.2). Newer gRPC peers refuse a connection without it.
+/// The ALPN name of HTTP/2 (RFC 9113, section 3.2). Newer gRPC peers refuse a connection without
+/// it.
 pub(crate) const ALPN: &[u8] = b"h2";
 
 /// The host's end: presents `identity`, and accepts only the owner of the pinned certificate.
@@ -79,8 +80,8 @@ pub(super) static ALGORITHMS: LazyLock<WebPkiSupportedAlgorithms> = LazyLock::ne
     }
 });
 
-/// The provider of both configurations. Never installed as the default of the process, which belongs
-/// to the application.
+/// The provider of both configurations. Never installed as the default of the process, which
+/// belongs to the application.
 pub(super) fn provider() -> Arc<CryptoProvider> {
     static PROVIDER: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| {
         Arc::new(CryptoProvider { signature_verification_algorithms: *ALGORITHMS, ..ring::default_provider() })

@@ -8,7 +8,8 @@ use rustls::{AlertDescription, CertificateError, InvalidMessage};
 use super::pin::Mismatch;
 use crate::digest::Digest;
 
-/// The connection to the plugin could not be secured. If the plugin was started, the host killed it.
+/// The connection to the plugin could not be secured. If the plugin was started, the host killed
+/// it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TlsError {

@@ -1,5 +1,5 @@
-//! A key pair and a self-signed certificate for one launch. The key exists only in the memory of this
-//! process.
+//! A key pair and a self-signed certificate for one launch. The key exists only in the memory of
+//! this process.
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,8 +23,8 @@ pub(super) const NAME: &str = "localhost";
 
 /// The key and certificate of one end during one launch.
 ///
-/// P-256, because every known peer can verify it. The certificate is not a CA, so a peer that trusts
-/// it as a root accepts nothing that it signs.
+/// P-256, because every known peer can verify it. The certificate is not a CA, so a peer that
+/// trusts it as a root accepts nothing that it signs.
 pub(crate) struct Identity {
     key: Arc<CertifiedKey>,
 }

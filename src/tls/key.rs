@@ -31,8 +31,8 @@ const KNOWN: [(AlgorithmIdentifier, KeyAlgorithm); 5] = [
 ];
 
 impl KeyAlgorithm {
-    /// The algorithm in a `SubjectPublicKeyInfo` (RFC 5280, section 4.1): a SEQUENCE that starts with
-    /// the SEQUENCE of the algorithm's identifier.
+    /// The algorithm in a `SubjectPublicKeyInfo` (RFC 5280, section 4.1): a SEQUENCE that starts
+    /// with the SEQUENCE of the algorithm's identifier.
     pub(super) fn of(key: &[u8]) -> Self {
         // Short form: one byte. Long form: the number of bytes that follow (X.690, section 8.1.3).
         let header = match key.get(1) {

@@ -1,4 +1,5 @@
-//! Both ends of a connection in one process: which peers are accepted, and the error for the others.
+//! Both ends of a connection in one process: which peers are accepted, and the error for the
+//! others.
 
 use std::io;
 use std::sync::Arc;
@@ -17,8 +18,8 @@ fn pin(identity: &Identity) -> Pin {
     Pin::new(identity.certificate().to_vec()).unwrap()
 }
 
-/// Connects the two and exchanges a byte each way. A client of TLS 1.3 sees only then that the server
-/// rejected it.
+/// Connects the two and exchanges a byte each way. A client of TLS 1.3 sees only then that the
+/// server rejected it.
 async fn meet(client: Arc<ClientConfig>, server: Arc<ServerConfig>) -> (io::Result<()>, io::Result<()>) {
     let (near, far) = tokio::io::duplex(64 * 1024);
     tokio::join!(run_client(client, near), run_server(server, far))
@@ -182,7 +183,8 @@ fn only_a_single_certificate_is_pinned() {
     }
 }
 
-/// With a P-521 certificate such as go-plugin makes, and a signature over `message`, both by OpenSSL.
+/// With a P-521 certificate such as go-plugin makes, and a signature over `message`, both by
+/// OpenSSL.
 #[test]
 fn damaged_p521_signatures_are_refused() {
     let directory = tempfile::tempdir().unwrap();

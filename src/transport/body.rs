@@ -1,8 +1,8 @@
 //! Bodies of HTTP/2 streams: sent as far as flow control allows, received as they are read. Knows
 //! neither calls nor deadlines.
 //!
-//! A sender keeps the newest bytes back until the body says whether more follow. The last DATA frame
-//! then carries END_STREAM (RFC 9113, section 6.1), and no empty frame has to.
+//! A sender keeps the newest bytes back until the body says whether more follow. The last DATA
+//! frame then carries END_STREAM (RFC 9113, section 6.1), and no empty frame has to.
 
 use std::ops::ControlFlow;
 use std::pin::Pin;
@@ -58,8 +58,8 @@ impl BodySender {
         }
     }
 
-    /// Waits for capacity in the windows of the stream and of the connection (RFC 9113, section 5.2).
-    /// Returns `false` if the stream is closed.
+    /// Waits for capacity in the windows of the stream and of the connection (RFC 9113, section
+    /// 5.2). Returns `false` if the stream is closed.
     fn poll_capacity(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         while self.stream.capacity() == 0 {
             match ready!(self.stream.poll_capacity(cx)) {

@@ -86,8 +86,8 @@ impl CheckedConnection {
     /// A client of TLS 1.3 finishes its handshake before the server has checked the client's
     /// certificate (RFC 8446, section 2). The server's rejection arrives later. If the client has
     /// sent something by then, the connection may break before the alert is read, and its reason is
-    /// lost. Every HTTP/2 server sends SETTINGS first (RFC 9113, section 3.4), so the host waits for
-    /// these, or for the alert.
+    /// lost. Every HTTP/2 server sends SETTINGS first (RFC 9113, section 3.4), so the host waits
+    /// for these, or for the alert.
     pub(crate) async fn secure(self, config: Arc<ClientConfig>) -> Result<SecureConnection, TlsError> {
         let stream = TlsConnector::from(config).connect(server_name(), self.socket).await;
         let mut stream = stream.map_err(TlsError::from_stream)?;
@@ -118,7 +118,8 @@ impl TlsSession {
     }
 }
 
-/// The server name that go-plugin peers expect (SNI). It decides nothing: the certificate is pinned.
+/// The server name that go-plugin peers expect (SNI). It decides nothing: the certificate is
+/// pinned.
 fn server_name() -> ServerName<'static> {
     const LOCALHOST: &str = "localhost";
     match DnsName::try_from(LOCALHOST) {

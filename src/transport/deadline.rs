@@ -36,7 +36,8 @@ impl Deadline {
         }
     }
 
-    /// Fails if the deadline has passed. For a caller that does not wait, so that no timer wakes it.
+    /// Fails if the deadline has passed. For a caller that does not wait, so that no timer wakes
+    /// it.
     #[cfg(feature = "host")]
     pub(super) fn check(&self) -> Result<(), Status> {
         match &self.0 {

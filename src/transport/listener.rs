@@ -39,8 +39,8 @@ impl Listener {
     /// Listens at a new path in `directory`. Only this user may connect. Call it within a runtime.
     pub(crate) fn bind(directory: &Path) -> io::Result<Self> {
         let listener = tempfile::Builder::new().prefix("plugin").make_in(directory, |path| UnixListener::bind(path))?;
-        // A host may name a directory that all users can enter. Connecting takes write permission on
-        // the socket itself (unix(7)).
+        // A host may name a directory that all users can enter. Connecting takes write permission
+        // on the socket itself (unix(7)).
         fs::set_permissions(listener.path(), Permissions::from_mode(0o600))?;
         Ok(Self(listener))
     }
@@ -74,8 +74,8 @@ impl Listener {
                     }
                 },
             };
-            // Processes of the same user can connect and stay silent. They use up the permits, which
-            // the host does not need.
+            // Processes of the same user can connect and stay silent. They use up the permits,
+            // which the host does not need.
             let permit = Arc::clone(&permits).try_acquire_owned().ok();
             if permit.is_none() && !is_process(&stream, host) {
                 tracing::warn!(limit = PENDING_CONNECTIONS, "rejected a connection: too many pending handshakes");

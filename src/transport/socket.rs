@@ -1,5 +1,5 @@
-//! A stream socket in the runtime. Reads ahead in large pieces while much arrives, because TLS reads
-//! in small ones. Does not know the protocol above it.
+//! A stream socket in the runtime. Reads ahead in large pieces while much arrives, because TLS
+//! reads in small ones. Does not know the protocol above it.
 
 use std::io::{self, IoSlice};
 use std::os::fd::OwnedFd;

@@ -75,7 +75,7 @@ pub fn silent_reflection_times_out() {
 }
 
 pub fn malformed_reflection_response_is_a_named_error() {
-    assert_eq!(fault("none"), ServicesError::NoAnswer);
+    assert_eq!(fault("none"), ServicesError::NoResponse);
     assert!(matches!(fault("refuse"), ServicesError::Refused { code: 7, .. }));
     let error = fault("status");
     assert!(matches!(error, ServicesError::Status { code: Code::PermissionDenied, .. }), "{error:?}");

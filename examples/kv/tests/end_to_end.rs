@@ -238,5 +238,5 @@ fn plugin_reports_failure_before_closing_stdout() {
     child.kill().unwrap();
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(stderr.contains("the host offers no certificate"), "{line:?} on stdout, {stderr:?} on stderr");
+    assert!(stderr.contains("the host sent no certificate"), "{line:?} on stdout, {stderr:?} on stderr");
 }

@@ -201,7 +201,7 @@ fn our_host_names_calls_missing_in_version_1() {
 fn go_host_without_certificate_is_refused() {
     let Some(go) = peers() else { return };
     let ran = run(go_host(go, &Place::new()).args(["-v", "-automtls=false", "put", "a", "1"]));
-    ran.exits_with(2).explains(&["the host offers no certificate", "dangerous_allow_plaintext"]);
+    ran.exits_with(2).explains(&["the host sent no certificate", "dangerous_allow_plaintext"]);
 }
 
 #[test]
@@ -260,7 +260,7 @@ fn published_go_host_is_refused_by_default() {
     let Some(go) = peers() else { return };
     let place = Place::new();
     let ran = run(example_host(go, &place, "").args(["put", "hello", "world"])).exits_with(1);
-    ran.explains(&["the host offers no certificate", "dangerous_allow_plaintext"]);
+    ran.explains(&["the host sent no certificate", "dangerous_allow_plaintext"]);
     place.assert_nothing_is_left();
 }
 

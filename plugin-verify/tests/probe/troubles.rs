@@ -84,7 +84,7 @@ pub(crate) fn plugin_exit_during_probe_is_a_failure() {
 
 pub(crate) fn plugin_with_hidden_services_is_shut_down() {
     let document = Place::new().run(&["--json"], "mute-when-asked").exits_with(2).document();
-    assert_eq!(document["services"]["error"], "the plugin did not tell its services in time");
+    assert_eq!(document["services"]["error"], "the plugin did not list its services in time");
     assert_eq!(document["error"]["message"], document["services"]["error"]);
     assert_eq!(document["outcome"], "failed");
     assert_ne!(document["shutdown"]["exit"], serde_json::Value::Null);
