@@ -1,5 +1,5 @@
-//! Plugins of any size: a real one, with bytes appended. No loader looks at what follows the last
-//! segment; every digest does.
+//! Plugins of any size: a real one, with bytes appended. Loaders ignore bytes after the last
+//! segment; digests cover them.
 
 use std::fs;
 use std::io::Write;
@@ -7,7 +7,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-/// Makes a program that starts as `program` does and has `size` bytes, always the same ones.
+/// Copies `program` to `to` and pads it to `size` bytes, always with the same ones.
 ///
 /// # Errors
 ///
@@ -17,7 +17,7 @@ pub fn copy_padded(program: &Path, to: &Path, size: u64) -> Result<()> {
     let missing = size.checked_sub(own);
     let missing = missing.with_context(|| format!("{} is larger than {size} bytes already", program.display()))?;
     let mut state: u64 = 1;
-    // Not zeros: a file of them could be stored as less than it is.
+    // Not zeros, which a file system could store as a hole.
     let bytes = std::iter::repeat_with(|| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
         (state >> 56) as u8

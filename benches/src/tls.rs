@@ -30,7 +30,7 @@ pub fn identity() -> Result<Identity> {
     Ok((made.cert.der().clone(), key))
 }
 
-/// The name that the certificate is for.
+/// The name in the certificate.
 ///
 /// # Errors
 ///
@@ -77,7 +77,7 @@ fn only(certificate: CertificateDer<'static>) -> Result<RootCertStore> {
     Ok(roots)
 }
 
-/// Sends a certificate ahead of the handshake.
+/// Sends a certificate before the handshake.
 ///
 /// # Errors
 ///

@@ -1,5 +1,5 @@
-//! What the audit log costs: the same calls of the same plugin without it, in best effort and in
-//! required mode, interleaved in one run; and the disk alone. Prints; asserts nothing.
+//! Measures the cost of the audit log: the same calls without a log, in best-effort mode and in
+//! required mode, interleaved in one run; and the disk alone. Asserts nothing.
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::Write;
@@ -53,7 +53,7 @@ pub(crate) fn run() -> Result<()> {
     println!("\ncalls per second of 100 bytes, median of {ROUNDS} rounds of {SLICE:?} each, interleaved\n");
     println!(
         "{:<6} {:>9} {:>10} {:>12} {:>10} {:>18} {:>18} {:>18}",
-        "", "in flight", "off", "best effort", "required", "best effort / off", "required / off", "records to a wait"
+        "", "in flight", "off", "best effort", "required", "best effort / off", "required / off", "records per wait"
     );
     for work in WORKS {
         for in_flight in IN_FLIGHT {
@@ -82,7 +82,7 @@ fn open(place: &Path, name: &str, best_effort: bool) -> Result<Log> {
     Ok(if best_effort { builder.best_effort() } else { builder }.open()?)
 }
 
-/// A plugin that is called, and how that is recorded.
+/// A plugin, and the log that records its calls.
 struct Contender {
     plugin: Plugin,
     log: Option<Log>,
@@ -130,13 +130,13 @@ impl Contender {
         Ok(calls as f64 / started.elapsed().as_secs_f64())
     }
 
-    /// How many records there are, and in how many batches they were written.
+    /// The number of records written, and of the batches they were written in.
     fn written(&self) -> (u64, u64) {
         let status = self.log.as_ref().map(Log::status).unwrap_or_default();
         (status.records, status.batches)
     }
 
-    /// How many records were written at once since then.
+    /// The mean number of records in a batch since `before`.
     fn shared(&self, before: (u64, u64)) -> f64 {
         let now = self.written();
         (now.0 - before.0) as f64 / (now.1 - before.1) as f64
@@ -148,7 +148,7 @@ impl Contender {
             let lost = log.status().lost;
             ensure!(lost == 0 || log.mode() == Mode::BestEffort, "records were lost");
             if lost > 0 {
-                println!("\nin best effort {lost} records were lost: the log was not written as fast as it was filled");
+                println!("\nbest effort lost {lost} records: the log was filled faster than it was written");
             }
             log.close()?;
         }
@@ -163,7 +163,7 @@ async fn call(client: &mut KvClient<Channel>, work: Work) -> Result<()> {
             let mut request = Request::new(GetRequest { key: "key".into() });
             request.extensions_mut().insert(about);
             let value = client.get(request).await?.into_inner().value;
-            ensure!(value.len() == 100, "the value is not what was put");
+            ensure!(value.len() == 100, "the value differs from the stored one");
         }
         Work::Put => {
             let value = Bytes::from_static(&[b'x'; 100]);
@@ -180,8 +180,8 @@ fn file_system(place: &Path) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-/// How long the disk takes for one record of a usual size: what no record in required mode can do
-/// without, unless it shares it.
+/// Measures an append and fdatasync(2) of one record of a usual size. In required mode every record
+/// waits that long, alone or with others.
 fn disk_alone(place: &Path) -> Result<()> {
     let mut file = OpenOptions::new().append(true).create_new(true).open(place.join("disk"))?;
     let mut micros = Vec::new();

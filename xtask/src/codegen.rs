@@ -1,16 +1,16 @@
-//! Rust from the `.proto` files, as text: what is written to the tree, and what a test compares the
-//! tree with. Needs no `protoc`.
+//! Generates Rust from the `.proto` files, as text. `cargo codegen` writes it to the tree, and a
+//! test compares the tree with it. Needs no `protoc`.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-/// One `.proto` file and what becomes of it.
+/// One `.proto` file and the file generated from it.
 struct Target {
     proto: &'static str,
     generated: &'static str,
     server: bool,
-    /// Whether client and server stand behind the library's features.
+    /// Whether client and server are behind the features of the library.
     gated: bool,
 }
 
@@ -46,7 +46,7 @@ const TARGETS: [Target; 5] = [
 ///
 /// # Errors
 ///
-/// When a `.proto` file is missing or wrong.
+/// When a `.proto` file is missing or invalid.
 pub(crate) fn generate(root: &Path) -> Result<Vec<(PathBuf, String)>, Box<dyn Error>> {
     TARGETS.iter().map(|target| Ok((target.generated.into(), target.generate(root)?))).collect()
 }
@@ -54,7 +54,7 @@ pub(crate) fn generate(root: &Path) -> Result<Vec<(PathBuf, String)>, Box<dyn Er
 impl Target {
     fn generate(&self, root: &Path) -> Result<String, Box<dyn Error>> {
         let proto = root.join(self.proto);
-        let include = proto.parent().ok_or("a .proto file lies in a directory")?;
+        let include = proto.parent().ok_or("the .proto file has no parent directory")?;
         let descriptors = protox::compile([&proto], [include])?;
         let scratch = Scratch::new()?;
         let mut builder = tonic_prost_build::configure()
@@ -74,7 +74,7 @@ impl Target {
     }
 }
 
-/// A directory of this process alone, removed with everything in it.
+/// A temporary directory, removed with its contents when dropped.
 struct Scratch(PathBuf);
 
 impl Scratch {

@@ -1,6 +1,6 @@
-//! The main job on real files, in plain words: agree to a plugin, launch and call it, refuse a
-//! tampered copy, revoke it, and show what was recorded of all that. Uses only what every host has,
-//! and leaves nothing behind but the report.
+//! The main job on real files: locks a plugin, launches and calls it, refuses a tampered copy,
+//! revokes it, and shows the audit log. Uses only the public API, and leaves nothing behind but the
+//! report.
 
 mod trail;
 
@@ -29,17 +29,21 @@ pub(crate) fn run() -> Result<()> {
     let built = build()?;
     let place = tempfile::tempdir()?;
     let stage = Stage::set(&built, place.path())?;
-    // Everything from here on is recorded.
+    // The log records everything from here on.
     let trail = Trail::begin(&stage.directory)?;
     let log = trail.log();
 
-    println!("1. The plugin is a file. What identifies it is the SHA-256 of its bytes:\n");
+    println!("1. The plugin is a file. The SHA-256 of its bytes identifies it:\n");
     let digest = stage.digest()?;
 
-    println!("\n2. The operator agrees to it. The lock file belongs into version control, where others review it:\n");
+    println!(
+        "\n2. The operator adds it to the lock file, which belongs into version control, where others review it:\n"
+    );
     stage.agree()?;
 
-    println!("\n3. The host verifies the file by the lock file, launches exactly those bytes, and calls the plugin:\n");
+    println!(
+        "\n3. The host verifies the file against the lock file, launches exactly those bytes, and calls the plugin:\n"
+    );
     let policy = Policy::new().with_lock(Lock::read(&stage.lock)?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(first_launch(&policy, &stage, log))?;
@@ -48,15 +52,15 @@ pub(crate) fn run() -> Result<()> {
     fs::remove_file(&stage.plugin)?;
     runtime.block_on(second_launch(&policy, &stage, log))?;
 
-    println!("\n5. Somebody put another file in its place, changed in one byte. A host that starts now refuses it:\n");
+    println!("\n5. An attacker replaces the file with a copy that differs in one byte. A new host refuses it:\n");
     stage.put_tampered_copy()?;
     let policy = Policy::new().with_lock(Lock::read(&stage.lock)?);
     stage.is_refused_by(&policy, ["--lock".as_ref(), stage.lock.as_ref()], log)?;
 
     println!(
-        "\n6. The file is put back as it was, and the host would run it again. Then the release turns out to be bad, and the"
+        "\n6. The original file is restored, and the host would run it again. Then the release turns out to be bad, and the"
     );
-    println!("   operator revokes it: the policy denies the digest, whoever vouches for it.\n");
+    println!("   operator revokes it: the policy denies the digest, whichever source accepts it.\n");
     stage.put_original()?;
     Policy::new().with_lock(Lock::read(&stage.lock)?).verify(&stage.plugin)?;
     stage.revoke(digest)?;
@@ -65,11 +69,11 @@ pub(crate) fn run() -> Result<()> {
     trail.show(&stage)?;
 
     stage.holds_nothing_else()?;
-    println!("\nDone. No process, socket or directory of a plugin is left.");
+    println!("\nDone. No process, socket or directory of the plugin is left.");
     Ok(())
 }
 
-/// Builds the programs of the example, and returns where they are.
+/// Builds the programs of the example, and returns their directory.
 fn build() -> Result<PathBuf> {
     println!("Building the example (the first time takes a few minutes) …");
     let status = Command::new(env!("CARGO"))
@@ -78,12 +82,12 @@ fn build() -> Result<PathBuf> {
         .status()
         .context("cannot run cargo")?;
     ensure!(status.success(), "the example does not build");
-    // This program lies where they lie.
+    // This program is in the same directory.
     let own = std::env::current_exe()?;
-    Ok(own.parent().context("a program lies in a directory")?.to_path_buf())
+    Ok(own.parent().context("this program has no parent directory")?.to_path_buf())
 }
 
-/// The files that the story is about, below one directory.
+/// The files of the demo, below one directory.
 struct Stage {
     directory: PathBuf,
     plugin: PathBuf,
@@ -95,7 +99,7 @@ struct Stage {
 
 impl Stage {
     fn set(built: &Path, directory: &Path) -> Result<Self> {
-        // A policy takes plugins from a directory to which no link leads.
+        // A policy refuses a plugin directory behind a symbolic link.
         let directory = directory.canonicalize()?;
         let file = |name: &str| directory.join(name);
         let stage = Self {
@@ -148,7 +152,7 @@ impl Stage {
 
     fn agree(&self) -> Result<()> {
         let output = self.plugin_verify("lock").arg("add").arg("--lock").arg(&self.lock).arg(&self.plugin).output()?;
-        ensure!(output.status.success(), "the plugin was not agreed to: {}", String::from_utf8_lossy(&output.stderr));
+        ensure!(output.status.success(), "cannot lock the plugin: {}", String::from_utf8_lossy(&output.stderr));
         show_file(&self.lock)
     }
 
@@ -178,12 +182,12 @@ impl Stage {
         Ok(())
     }
 
-    /// Fails if a launch left anything here, where its directories were made.
+    /// Fails if a launch left anything in this directory, where it created its own.
     fn holds_nothing_else(&self) -> Result<()> {
         let entries = fs::read_dir(&self.directory)?.filter_map(Result::ok).map(|entry| entry.file_name());
         let found: BTreeSet<_> = entries.collect();
         let expected = BTreeSet::from(["audit", "data", "plugins", "plugins.lock", "policy.toml"].map(OsString::from));
-        ensure!(found == expected, "something else is left: {found:?}");
+        ensure!(found == expected, "a launch left files behind: {found:?}");
         Ok(())
     }
 }
@@ -192,7 +196,7 @@ async fn launch(verified: VerifiedPlugin, stage: &Stage, log: &Log) -> Result<Pl
     let plugin = Plugin::builder(verified)
         .with_protocol(Protocol::new("BASIC_PLUGIN", "hello", 1))
         .with_environment(Environment::empty())
-        // Beside the data, so that it can be seen that nothing stays.
+        // Beside the data, so that the last step can check that nothing is left.
         .with_runtime_directory(&stage.directory)
         .with_recorder(Arc::new(log.clone()))
         .args(["--data".as_ref(), stage.data.as_os_str()])
@@ -228,11 +232,11 @@ async fn second_launch(policy: &Policy, stage: &Stage, log: &Log) -> Result<()> 
     let get = about(GetRequest { key: "greeting".into() }, Arguments::new().with("key", "greeting")?);
     let value = client.get(get).await?.into_inner().value;
     show(&format!("get greeting -> {:?}", String::from_utf8_lossy(&value)));
-    ensure!(value == "hello from the demo", "the value is not what was put");
+    ensure!(value == "hello from the demo", "the value differs from the stored one");
     shut_down(plugin).await
 }
 
-/// A request that says in the audit log what it is about.
+/// A request whose arguments the audit log records, as keyed hashes.
 fn about<T>(message: T, arguments: Arguments) -> tonic::Request<T> {
     let mut request = tonic::Request::new(message);
     request.extensions_mut().insert(arguments);
@@ -241,9 +245,9 @@ fn about<T>(message: T, arguments: Arguments) -> tonic::Request<T> {
 
 async fn shut_down(plugin: Plugin) -> Result<()> {
     let shutdown = plugin.shutdown(Duration::from_secs(2)).await;
-    let exit = shutdown.exit.context("the plugin does not end")?;
-    show(&format!("Asked to exit: it ended with {exit}."));
-    ensure!(exit.success(), "the plugin did not end cleanly");
+    let exit = shutdown.exit.context("the plugin did not exit")?;
+    show(&format!("Shutdown: the plugin exited with {exit}."));
+    ensure!(exit.success(), "the plugin did not exit cleanly");
     ensure!(!Path::new(&format!("/proc/{}", plugin.pid())).exists(), "the plugin's process is still there");
     Ok(())
 }
@@ -253,7 +257,7 @@ fn show_file(path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Prints what happened, set off from what is said about it.
+/// Prints the output of a step, indented below its description.
 fn show(text: &str) {
     for line in text.lines() {
         println!("   {line}");

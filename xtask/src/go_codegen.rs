@@ -1,5 +1,5 @@
-//! The Go messages of the measurements, from their `.proto` file: written by protoc-gen-go of the
-//! module that the Go peers require. Needs Go and no `protoc`.
+//! Generates the Go messages of the benchmark from their `.proto` file, with the protoc-gen-go that
+//! the Go peers require. Needs Go, but no `protoc`.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -13,15 +13,15 @@ const PROTO: &str = "benches/proto/bench.proto";
 const MODULE: &str = "tests/interop/go";
 const GENERATED: &str = "tests/interop/go/internal/bench/bench.pb.go";
 
-/// Whether there is a Go to generate with.
+/// Whether Go is installed.
 pub(crate) fn is_possible() -> bool {
     Command::new("go").arg("version").stdout(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
-/// The generated file, by its path in the tree at `root`.
+/// Returns the generated file and its path below `root`.
 pub(crate) fn generate(root: &Path) -> Result<(PathBuf, String)> {
     let proto = root.join(PROTO);
-    let include = proto.parent().context("a .proto file lies in a directory")?;
+    let include = proto.parent().context("the .proto file has no parent directory")?;
     let descriptors = protox::compile([&proto], [include])?;
     let request = CodeGeneratorRequest {
         file_to_generate: descriptors.file.iter().filter_map(|file| file.name.clone()).collect(),
@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_go_messages_are_fresh() {
+    fn go_messages_are_fresh() {
         if !is_possible() {
             assert!(std::env::var_os("PORTCULLIS_REQUIRE_INTEROP").is_none(), "there is no Go");
             eprintln!("SKIPPED: there is no Go to generate its messages with");

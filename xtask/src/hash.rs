@@ -1,5 +1,5 @@
-//! Hashing side by side with other people's tools on this machine: `openssl speed`, `openssl dgst`
-//! and `sha256sum`. Prints; asserts nothing.
+//! Compares hashing with `openssl speed`, `openssl dgst` and `sha256sum` on this machine. Asserts
+//! nothing.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -16,7 +16,7 @@ use crate::{build_release, quantile};
 
 const MB: usize = 1_000_000;
 
-/// Some files, and how often they are hashed. What is reported is the median.
+/// Some files, and how often to hash them. The report shows the median.
 struct Work {
     name: &'static str,
     files: Vec<PathBuf>,
@@ -45,7 +45,7 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
-/// What OpenSSL's own hash unit does in memory, in MB/s.
+/// The rate of OpenSSL's own benchmark, in memory, in MB/s.
 pub(crate) fn openssl_speed() -> Result<f64> {
     let output = Command::new("openssl")
         .args(["speed", "-mr", "-seconds", "3", "-bytes", "16384", "-evp", "sha256"])
@@ -53,7 +53,7 @@ pub(crate) fn openssl_speed() -> Result<f64> {
         .output()
         .context("cannot run openssl")?;
     let text = String::from_utf8_lossy(&output.stdout);
-    let line = text.lines().find(|line| line.starts_with("+F:")).context("openssl speed says nothing")?;
+    let line = text.lines().find(|line| line.starts_with("+F:")).context("openssl speed printed no result")?;
     let rate: f64 = line.rsplit(':').next().unwrap_or_default().trim().parse()?;
     Ok(rate / 1e6)
 }
@@ -73,7 +73,7 @@ impl Work {
         Ok(Self { name, files, bytes: count * size, rounds })
     }
 
-    /// One after the other in every round, so that whatever else the machine does meets all of
+    /// Runs each contender once in every round, so that other load on the machine affects all of
     /// them.
     fn measure(&self, plugin_verify: &Path) -> Result<()> {
         let mut rates: [Vec<f64>; 4] = Default::default();

@@ -1,5 +1,5 @@
-//! What a developer would otherwise type by hand, reached through the aliases in
-//! `.cargo/config.toml`.
+//! Developer tasks: the demo, code generation and measurements. The aliases in `.cargo/config.toml`
+//! run them.
 
 mod audit;
 mod codegen;
@@ -16,20 +16,19 @@ use anyhow::{Context, Result, anyhow, ensure};
 use clap::Parser;
 
 #[derive(Parser)]
-#[command(about = "What a developer would otherwise type by hand")]
+#[command(about = "Developer tasks: the demo, code generation, measurements")]
 enum Command {
-    /// Shows the main job on real files and processes
+    /// Show the main job on real files and processes
     Demo,
-    /// Measures our pair and go-plugin's side by side (needs Go)
+    /// Compare our pair, go-plugin's and tonic's transport (needs Go)
     BenchCompare(compare::Options),
-    /// Counts the instructions of the host's main works, and fails when there are more than before
-    /// (needs valgrind)
+    /// Count the host's instructions, and fail when there are more than before (needs valgrind)
     BenchGuard(guard::Options),
-    /// Measures hashing beside openssl and sha256sum
+    /// Compare hashing with openssl and sha256sum
     BenchHash,
-    /// Measures what the audit log costs
+    /// Measure the cost of the audit log
     BenchAudit,
-    /// Writes the Rust, and with Go the Go, that comes from the .proto files
+    /// Generate Rust from the .proto files, and Go where Go is installed
     Codegen,
 }
 
@@ -44,13 +43,13 @@ fn main() -> Result<()> {
     }
 }
 
-/// The top of the tree that this program was built from.
+/// The root of the source tree that this program was built from.
 pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
 }
 
-/// Builds programs of a package as they are released, and returns the directory that they lie in:
-/// this program lies there too.
+/// Builds the programs of a package for release, and returns their directory, which is also the
+/// directory of this program.
 pub(crate) fn build_release(package: &str) -> Result<PathBuf> {
     let arguments = ["build", "--quiet", "--release", "--package", package];
     let built = process::Command::new(env!("CARGO")).args(arguments).current_dir(root()).status()?;
@@ -59,8 +58,8 @@ pub(crate) fn build_release(package: &str) -> Result<PathBuf> {
     Ok(own.parent().context("a program lies in a directory")?.to_path_buf())
 }
 
-/// The value below which so large a part of a sample lies, from 0 to 1, between two values if need
-/// be; not a number without values.
+/// The quantile of a sample, for `part` from 0 to 1, interpolated between two values. NaN for an
+/// empty sample.
 pub(crate) fn quantile(sample: &mut [f64], part: f64) -> f64 {
     sample.sort_by(f64::total_cmp);
     let place = sample.len().saturating_sub(1) as f64 * part;
@@ -75,7 +74,7 @@ fn write_generated() -> Result<()> {
         std::fs::write(root().join(path), text)?;
     }
     if !go_codegen::is_possible() {
-        eprintln!("SKIPPED: there is no Go to generate its messages with");
+        eprintln!("SKIPPED: generating Go needs Go");
         return Ok(());
     }
     let (path, text) = go_codegen::generate(root())?;

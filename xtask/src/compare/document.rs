@@ -1,5 +1,5 @@
-//! The comparison as a table in docs/performance.md, between two marks. What stands around them is
-//! written by people.
+//! Writes the comparison as a table into docs/performance.md, between two marks. The text around
+//! them is written by people.
 
 use std::fmt::Write;
 use std::fs;
@@ -19,14 +19,15 @@ pub(super) fn write(comparison: &Comparison) -> Result<()> {
     let path = root().join(FILE);
     let text = fs::read_to_string(&path)?;
     fs::write(&path, replaced(&text, &markdown(comparison))?)?;
-    println!("Written into {FILE}");
+    println!("Wrote the tables into {FILE}");
     Ok(())
 }
 
-/// The text with `table` between its marks.
+/// Returns the text with `table` between its marks.
 fn replaced(text: &str, table: &str) -> Result<String> {
-    let (before, rest) = text.split_once(BEGIN).with_context(|| format!("{FILE} has no mark where tables begin"))?;
-    let (_, after) = rest.split_once(END).with_context(|| format!("{FILE} has no mark where tables end"))?;
+    let (before, rest) =
+        text.split_once(BEGIN).with_context(|| format!("{FILE} has no mark for the beginning of the tables"))?;
+    let (_, after) = rest.split_once(END).with_context(|| format!("{FILE} has no mark for the end of the tables"))?;
     Ok(format!("{before}{BEGIN}{table}{END}{after}"))
 }
 
@@ -48,7 +49,7 @@ fn markdown(comparison: &Comparison) -> String {
     }
     let limits: Vec<_> = comparison.rows.iter().filter(|row| row.is_alone()).collect();
     if !limits.is_empty() {
-        text.push_str("\n| what the machine allows | median (p99) |\n|---|--:|\n");
+        text.push_str("\n| limit of the machine | median (p99) |\n|---|--:|\n");
         limits.into_iter().for_each(|row| line(&mut text, &[row.label.clone(), cell(row, 0)]));
     }
     text.push('\n');
@@ -69,7 +70,7 @@ fn cell(row: &Row, column: usize) -> String {
 
 fn line(text: &mut String, cells: &[String]) {
     let cells: Vec<_> = cells.iter().map(|cell| cell.replace('|', r"\|")).collect();
-    // Nothing that is written to a string fails.
+    // Writing to a string cannot fail.
     let _ = writeln!(text, "| {} |", cells.join(" | "));
 }
 
@@ -78,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_lies_between_the_marks_is_replaced() {
+    fn only_text_between_the_marks_is_replaced() {
         let text = format!("before\n{BEGIN}old\n{END}\nafter\n");
         let once = replaced(&text, "new\n").unwrap();
         assert_eq!(once, format!("before\n{BEGIN}new\n{END}\nafter\n"));
@@ -87,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn the_document_has_the_marks() {
+    fn document_has_the_marks() {
         replaced(&fs::read_to_string(root().join(FILE)).unwrap(), "").unwrap();
     }
 }

@@ -1,5 +1,4 @@
-//! One run of a host: started, told its work, its lines read, its processes looked at when it says
-//! so.
+//! One run of a host: starts it, reads its lines, and measures its processes when it asks for that.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
@@ -13,20 +12,20 @@ use super::process;
 use super::row::Metrics;
 use super::work::Work;
 
-/// How long processes rest before they are looked at.
+/// How long processes rest before they are measured.
 const SETTLE: Duration = Duration::from_millis(300);
 
-/// What became of a run.
+/// The result of a run.
 pub(super) enum Outcome {
     Measured(Metrics),
     Cannot(String),
 }
 
 pub(super) fn run(peers: &Peers, pairing: Pairing, work: &Work) -> Result<Outcome> {
-    let mut child = command(peers, pairing, work).spawn().context("a bench host cannot be started")?;
+    let mut child = command(peers, pairing, work).spawn().context("cannot start a bench host")?;
     let outcome = listen(&mut child);
     if outcome.is_err() {
-        // It may be waiting for us; its plugins end with it or by its own doing.
+        // It may be waiting for a line from us. Its plugins end with it.
         child.kill()?;
     }
     let status = child.wait()?;
@@ -46,14 +45,14 @@ fn command(peers: &Peers, pairing: Pairing, work: &Work) -> Command {
         }
     }
     command.args(&work.arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
-    // go-plugin passes the environment on to its plugins: it is the same for everybody, and small.
+    // go-plugin passes its environment on to plugins. A small one, the same for every host.
     command.env_clear().env("PATH", "/usr/bin:/bin");
     command
 }
 
 fn listen(child: &mut Child) -> Result<Outcome> {
-    let mut input = child.stdin.take().context("its input is piped")?;
-    let output = child.stdout.take().context("its output is piped")?;
+    let mut input = child.stdin.take().context("standard input is piped")?;
+    let output = child.stdout.take().context("standard output is piped")?;
     let (mut metrics, mut shut) = (Metrics::new(), false);
     for line in BufReader::new(output).lines() {
         let line: Value = serde_json::from_str(&line?)?;
@@ -71,16 +70,16 @@ fn listen(child: &mut Child) -> Result<Outcome> {
         } else if let (Some(metric), Some(samples)) = (line["metric"].as_str(), line["samples"].as_array()) {
             metrics.insert(metric.into(), samples.iter().filter_map(Value::as_f64).collect());
         } else {
-            bail!("the host said what nobody understands: {line}");
+            bail!("unexpected line from the host: {line}");
         }
     }
     match shut {
-        true => Ok(Outcome::Cannot("only root may look at its memory: its image is not readable".into())),
+        true => Ok(Outcome::Cannot("only root may read its memory: its image is execute-only".into())),
         false => Ok(Outcome::Measured(metrics)),
     }
 }
 
-/// Whether the kernel does not let this user look. That is what execute-only images are for.
+/// Whether the kernel denied this user the measurement, as execute-only images intend.
 fn is_denied(error: &anyhow::Error) -> bool {
     let denied = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;
     error.chain().filter_map(|cause| cause.downcast_ref()).any(denied)

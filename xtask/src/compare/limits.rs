@@ -1,5 +1,5 @@
-//! What the machine allows, whoever asks: sockets without gRPC, processes without plugins, hashing
-//! without files.
+//! The limits of the machine: sockets without gRPC, processes without plugins, hashing without
+//! files.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
@@ -16,7 +16,7 @@ use crate::hash;
 
 const MEBIBYTE: f64 = 1024.0 * 1024.0;
 
-/// One of them.
+/// One limit, and how often to measure it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limit {
     what: What,
@@ -27,9 +27,9 @@ pub(super) struct Limit {
 
 #[derive(Debug, Clone, Copy)]
 enum What {
-    /// A work of the floor program, under its name there.
+    /// Work of the program `bench-floor`, by its name there.
     Floor(&'static str),
-    /// A plugin's program that does nothing.
+    /// The start of a plugin's program, which prints one line.
     Spawn(Side, bool),
     OpensslSha256,
     LibrarySha256,
@@ -63,7 +63,7 @@ impl Limit {
         }
     }
 
-    /// Its rows, with nothing in them.
+    /// Its rows, still empty.
     pub(super) fn rows(&self) -> Vec<Row> {
         let row = |label: &str, unit, metric| Row::new(&self.name(), label, unit, metric).alone();
         let time = |label: &str| vec![row(label, Unit::Microseconds, "took")];
@@ -108,26 +108,27 @@ impl Limit {
             .args(["--repeats", &self.repeats.to_string(), "--count", &self.count.to_string(), work])
             .stderr(Stdio::inherit())
             .output()?;
-        ensure!(output.status.success(), "the floor program failed");
+        ensure!(output.status.success(), "bench-floor failed");
         let mut metrics = Metrics::new();
         for line in output.stdout.lines() {
             let line: Value = serde_json::from_str(&line?)?;
             let samples = line["samples"].as_array().context("no samples")?;
-            let metric = line["metric"].as_str().context("no name of what was measured")?;
+            let metric = line["metric"].as_str().context("no name of the metric")?;
             metrics.insert(metric.into(), samples.iter().filter_map(Value::as_f64).collect());
         }
         Ok(metrics)
     }
 }
 
-/// Starts a plugin's program, and waits for its one line. Not for its end: a host would go on.
+/// Starts a plugin's program and waits for its one line, but not for its exit: a host continues
+/// then.
 fn first_line(peers: &Peers, side: Side, large: bool) -> Result<()> {
     let program = &peers.plugin(side, large).path;
     let mut child = Command::new(program).arg("--first-line").env_clear().stdout(Stdio::piped()).spawn()?;
     let mut line = String::new();
-    let output = child.stdout.take().context("its output is piped")?;
+    let output = child.stdout.take().context("standard output is piped")?;
     let read = BufReader::new(output.take(100)).read_line(&mut line);
-    // Reaped in any case, and by somebody else's time.
+    // Reaped in any case, on another thread, whose time is not measured.
     std::thread::spawn(move || child.wait());
     ensure!(read? > 0, "{} printed nothing", program.display());
     Ok(())

@@ -1,4 +1,4 @@
-//! What the numbers were measured on and with.
+//! The machine and the versions that the numbers were measured with.
 
 use std::fs;
 use std::process::Command;
@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use crate::root;
 
-/// The machine and the versions, as text for people.
+/// The machine and the versions, as text.
 #[derive(Debug)]
 pub(super) struct Machine {
     pub(super) facts: Vec<(&'static str, String)>,
@@ -34,12 +34,11 @@ impl Machine {
         Ok(Self { facts, load, cores })
     }
 
-    /// Numbers of a machine that does other things are worth little, and whoever waits for them
-    /// should know before.
+    /// Warns before a long run whose numbers other load would distort.
     pub(super) fn warn_if_busy(&self) {
         if self.load > 0.5 * self.cores as f64 {
             eprintln!(
-                "WARNING: this machine is busy (load {:.2}): only the ratios mean something, and not much",
+                "WARNING: this machine is busy (load {:.2}): trust only the ratios, and those with care",
                 self.load
             );
         }
@@ -58,7 +57,7 @@ fn said(program: &str, arguments: &[&str]) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_string())
 }
 
-/// The version that the Go peers are built with.
+/// The version of a module that the Go peers are built with.
 fn version_of(module: &str) -> Result<String> {
     let directory = root().join("tests/interop/go");
     let output =

@@ -1,5 +1,5 @@
-//! Side by side with go-plugin: the same work on all four pairings of hosts and plugins,
-//! interleaved in one run, beside what the machine allows. Judges nothing.
+//! Compares this library with go-plugin and with tonic: the same work on each pairing of hosts and
+//! plugins, interleaved in one run, beside the limits of the machine. Asserts nothing.
 
 mod document;
 mod host;
@@ -27,16 +27,16 @@ use self::row::{Cell, Row};
 use self::work::{Depth, Work};
 use crate::root;
 
-/// How a comparison is made.
+/// The options of a comparison.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Only the works whose names begin so; repeatable
+    /// Only work whose name begins with this; repeatable
     #[arg(long, value_name = "WORK")]
     only: Vec<String>,
-    /// How often each pairing comes around
+    /// The number of rounds
     #[arg(long, value_name = "N")]
     rounds: Option<usize>,
-    /// One short round, to see that everything works
+    /// One short round, to check that everything works
     #[arg(long)]
     quick: bool,
     /// Also write the table into docs/performance.md
@@ -44,7 +44,7 @@ pub(crate) struct Options {
     document: bool,
 }
 
-/// What a comparison found.
+/// The results of a comparison.
 struct Comparison {
     machine: Machine,
     rounds: usize,
@@ -72,13 +72,12 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 fn chosen(works: Vec<Work>, limits: Vec<Limit>, only: &[String]) -> Result<(Vec<Work>, Vec<Limit>)> {
     let names: Vec<_> = works.iter().map(|work| work.name.clone()).chain(limits.iter().map(Limit::name)).collect();
     let is_chosen = |name: &str| only.is_empty() || only.iter().any(|start| name.starts_with(start.as_str()));
-    ensure!(names.iter().any(|name| is_chosen(name)), "no work is called so; there are {}", names.join(", "));
+    ensure!(names.iter().any(|name| is_chosen(name)), "no work has such a name; choose from {}", names.join(", "));
     let works = works.into_iter().filter(|work| is_chosen(&work.name)).collect();
     Ok((works, limits.into_iter().filter(|limit| is_chosen(&limit.name())).collect()))
 }
 
-/// One pairing after the other in every round, so that whatever else the machine does meets all of
-/// them.
+/// Runs every pairing once in each round, so that other load on the machine affects all of them.
 fn measure(peers: &Peers, works: &[Work], limits: &[Limit], rounds: usize) -> Result<Vec<Row>> {
     let mut measured: Vec<_> = works.iter().map(Work::rows).collect();
     let mut allowed: Vec<_> = limits.iter().map(Limit::rows).collect();

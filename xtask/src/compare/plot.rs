@@ -1,5 +1,5 @@
-//! The ratios as a picture: one line for each row, one dot for each pairing, farther right is
-//! better.
+//! Plots the ratios: one line for each row, one dot for each pairing with go-plugin. Farther right
+//! is better.
 
 use std::path::Path;
 
@@ -14,21 +14,21 @@ const WIDTH: u32 = 1200;
 const ROW_HEIGHT: u32 = 22;
 const LABELS: u32 = 400;
 
-/// Rows that are left free below the others, for the legend.
+/// Empty rows below the others, for the legend.
 const FREE: u32 = 4;
 
 const COLORS: [RGBColor; GO_WITH_GO] = [RGBColor(178, 34, 34), RGBColor(218, 145, 0), RGBColor(46, 110, 180)];
 
 pub(super) fn write(comparison: &Comparison, path: &Path) -> Result<()> {
     let rows: Vec<_> = comparison.rows.iter().filter(|row| is_drawn(row)).collect();
-    // Limits alone have nothing to be held against.
+    // Limits of the machine have no ratio.
     if rows.is_empty() {
         return Ok(());
     }
-    draw(&rows, path).map_err(|error| anyhow!("{} cannot be drawn: {error}", path.display()))
+    draw(&rows, path).map_err(|error| anyhow!("{} cannot draw: {error}", path.display()))
 }
 
-/// Whether there is something to be held against, and not said by its neighbours already.
+/// Whether a row has a ratio, and shows more than its neighbours.
 fn is_drawn(row: &Row) -> bool {
     let compared = (0..GO_WITH_GO).any(|column| row.times_better(column).is_some());
     compared && row.unit != Unit::Pieces && !row.label.contains("(Rss)")
@@ -94,7 +94,7 @@ fn ticks(low: f64, high: f64) -> Vec<f64> {
     ticks.filter(|tick| (low..=high).contains(tick)).collect()
 }
 
-/// Everything that is drawn lies in it.
+/// The range of all ratios.
 fn range(rows: &[&Row]) -> (f64, f64) {
     let ratios = rows.iter().flat_map(|row| (0..GO_WITH_GO).filter_map(|column| row.times_better(column)));
     let (low, high) = ratios.fold((0.5, 2.0), |(low, high), ratio| (f64::min(low, ratio), f64::max(high, ratio)));
@@ -106,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ticks_are_round_numbers_within_the_range() {
+    fn ticks_are_round_numbers_in_range() {
         let shown: Vec<_> = ticks(0.15, 12.0).into_iter().map(|tick| format!("{tick:.1}")).collect();
         assert_eq!(shown, ["0.2", "0.5", "1.0", "2.0", "5.0", "10.0"]);
     }

@@ -1,5 +1,4 @@
-//! What /proc says of a running process: memory, descriptors, threads, and images that it holds
-//! (proc(5)).
+//! Reads memory, descriptors, threads and sealed images of a running process from /proc (proc(5)).
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,7 +8,7 @@ use anyhow::{Context, Result};
 
 use super::row::Metrics;
 
-/// What a process takes.
+/// The resources of a process.
 #[derive(Debug, Clone, Copy, Default)]
 struct Usage {
     pss: f64,
@@ -45,14 +44,14 @@ impl Usage {
     }
 }
 
-/// The number of a line in kB, in bytes.
+/// Returns the value of a line in kB, in bytes.
 fn bytes(rollup: &str, name: &str) -> Result<f64> {
     let line = rollup.lines().find_map(|line| line.strip_prefix(name));
     let number = line.and_then(|line| line.trim().strip_suffix("kB")).with_context(|| format!("no {name} in kB"))?;
     Ok(number.trim().parse::<f64>()? * 1024.0)
 }
 
-/// What a host and its plugins take, under names that begin with the state that they are in.
+/// The resources of a host and its plugins, under names that begin with their state.
 pub(super) fn look(state: &str, host: u32, plugins: &[u32]) -> Result<Metrics> {
     let own = Usage::of(host)?;
     let theirs =
@@ -64,12 +63,13 @@ pub(super) fn look(state: &str, host: u32, plugins: &[u32]) -> Result<Metrics> {
     Ok(metrics)
 }
 
-/// Bytes in memory files that a process has open. No process's Pss has them, unless it maps them.
+/// The bytes of the memory files that a process has open. Pss does not include them unless they are
+/// mapped.
 fn images(pid: u32) -> Result<f64> {
     let mut images = BTreeMap::new();
     for entry in fs::read_dir(format!("/proc/{pid}/fd"))? {
         let path = entry?.path();
-        // A descriptor may be closed between the two looks.
+        // A descriptor may be closed between these two calls.
         let (Ok(target), Ok(file)) = (fs::read_link(&path), fs::metadata(&path)) else { continue };
         if target.to_string_lossy().starts_with("/memfd:") {
             images.insert(file.ino(), file.blocks() * 512);

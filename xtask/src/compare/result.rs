@@ -1,4 +1,4 @@
-//! The comparison as JSON, with every sample: for those who want to count for themselves.
+//! Writes the comparison as JSON, with every sample.
 
 use serde_json::{Map, Value, json};
 

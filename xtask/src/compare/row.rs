@@ -1,5 +1,4 @@
-//! One line of the comparison: what was measured, in which unit, of which pairing, and how it
-//! stands to Go's.
+//! One row of the comparison: a measurement with its unit, for each pairing, and its ratio to Go's.
 
 use std::collections::BTreeMap;
 
@@ -8,10 +7,10 @@ use anyhow::{Context, Result};
 use super::peers::{GO_WITH_GO, PAIRINGS, RUST_WITH_RUST, TONIC};
 use super::series::Series;
 
-/// Samples by the name that the host gives them.
+/// Samples, by the name of the metric.
 pub(super) type Metrics = BTreeMap<String, Vec<f64>>;
 
-/// What a number counts.
+/// The unit of a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unit {
     Microseconds,
@@ -36,7 +35,7 @@ impl Unit {
         }
     }
 
-    /// A number with three digits that count, and its unit.
+    /// Formats a number with three significant digits and its unit.
     pub(super) fn show(self, value: f64) -> String {
         let steps: &[(f64, &str)] = match self {
             Self::Microseconds => &[(1e6, "s"), (1e3, "ms"), (1.0, "µs")],
@@ -59,22 +58,22 @@ impl Unit {
     }
 }
 
-/// What is known of one row and pairing.
+/// The measurements of one row and pairing.
 #[derive(Debug, Clone)]
 pub(super) enum Cell {
     Measured(Series),
-    /// This pairing does no such work.
+    /// This pairing does not support the work.
     Cannot(String),
 }
 
-/// One line of the comparison, with a cell for each pairing; or a limit of the machine, with one
+/// One row of the comparison, with a cell for each pairing; or a limit of the machine, with one
 /// cell.
 #[derive(Debug, Clone)]
 pub(super) struct Row {
     pub(super) work: String,
     pub(super) label: String,
     pub(super) unit: Unit,
-    /// Said below the table.
+    /// Printed below the row.
     pub(super) note: Option<&'static str>,
     pub(super) cells: Vec<Cell>,
     metric: &'static str,
@@ -82,13 +81,13 @@ pub(super) struct Row {
 }
 
 impl Row {
-    /// A row of `work` that takes the samples which the host calls `metric`.
+    /// A row of `work` that collects the samples of `metric`.
     pub(super) fn new(work: &str, label: impl Into<String>, unit: Unit, metric: &'static str) -> Self {
         let cells = vec![Cell::Measured(Series::default()); PAIRINGS.len()];
         Self { work: work.into(), label: label.into(), unit, note: None, cells, metric, scale: 1.0 }
     }
 
-    /// Takes each sample so many times.
+    /// Multiplies each sample by `scale`.
     pub(super) fn scaled(mut self, scale: f64) -> Self {
         self.scale = scale;
         self
@@ -99,7 +98,7 @@ impl Row {
         self
     }
 
-    /// Makes it a limit of the machine, which is not that of a pairing.
+    /// Makes it a limit of the machine, which belongs to no pairing.
     pub(super) fn alone(mut self) -> Self {
         self.cells.truncate(1);
         self
@@ -111,7 +110,7 @@ impl Row {
 
     pub(super) fn add_round(&mut self, column: usize, metrics: &Metrics) -> Result<()> {
         let samples = metrics.get(self.metric);
-        let samples = samples.with_context(|| format!("{} measured no {}", self.work, self.metric))?;
+        let samples = samples.with_context(|| format!("{}: no samples of {}", self.work, self.metric))?;
         let samples = samples.iter().map(|sample| sample * self.scale).collect();
         if let Cell::Measured(series) = &mut self.cells[column] {
             series.add_round(samples);
@@ -126,7 +125,7 @@ impl Row {
         }
     }
 
-    /// The sample that only one in a hundred is worse than.
+    /// The sample that one in a hundred is worse than.
     pub(super) fn p99(&self, column: usize) -> Option<f64> {
         match self.cells.get(column)? {
             Cell::Measured(series) => series.quantile(if self.unit.more_is_better() { 0.01 } else { 0.99 }),
@@ -165,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn better_is_less_time_and_more_per_second() {
+    fn better_is_less_time_or_more_per_second() {
         let medians = [1.0, 2.0, 4.0, 4.0, 3.0];
         let (times, rates) = (row(Unit::Microseconds, medians), row(Unit::PerSecond, medians));
         assert_eq!([0, 1, 3].map(|column| times.times_better(column)), [Some(4.0), Some(2.0), Some(1.0)]);

@@ -1,5 +1,4 @@
-//! Numbers that were measured, by the round that they were measured in, and what can be said of
-//! them.
+//! Samples by round, and their statistics.
 
 /// The samples of one row and pairing.
 #[derive(Debug, Clone, Default)]
@@ -8,7 +7,7 @@ pub(super) struct Series {
 }
 
 impl Series {
-    /// Of a round without samples nothing is kept.
+    /// Adds the samples of a round, unless it has none.
     pub(super) fn add_round(&mut self, samples: Vec<f64>) {
         if !samples.is_empty() {
             self.rounds.push(samples);
@@ -19,8 +18,7 @@ impl Series {
         self.rounds.iter().map(Vec::len).sum()
     }
 
-    /// The value below which this part of all samples lies, between two samples if need be; `None`
-    /// without samples.
+    /// The quantile of all samples, interpolated; `None` without samples.
     pub(super) fn quantile(&self, part: f64) -> Option<f64> {
         quantile(self.rounds.iter().flatten().copied().collect(), part)
     }
@@ -29,8 +27,8 @@ impl Series {
         self.quantile(0.5)
     }
 
-    /// The smallest and the largest of the rounds' medians: how far a repetition of the whole run
-    /// is likely to be off.
+    /// The smallest and the largest of the rounds' medians: how much a repetition of the whole run
+    /// is likely to differ.
     pub(super) fn spread(&self) -> Option<(f64, f64)> {
         let medians = self.rounds.iter().filter_map(|round| quantile(round.clone(), 0.5));
         medians.fold(None, |range, median| {
@@ -53,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quantiles_lie_among_the_samples_of_all_rounds() {
+    fn quantiles_cover_the_samples_of_all_rounds() {
         let mut series = Series::default();
         assert_eq!((series.median(), series.spread()), (None, None));
         series.add_round(vec![3.0, 1.0, 2.0]);
@@ -66,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn the_spread_is_that_of_the_rounds() {
+    fn spread_is_that_of_the_rounds() {
         let mut series = Series::default();
         for round in [[1.0, 2.0, 900.0], [5.0, 6.0, 7.0], [3.0, 4.0, 5.0]] {
             series.add_round(round.to_vec());

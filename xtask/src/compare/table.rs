@@ -1,4 +1,4 @@
-//! The comparison as text for a terminal.
+//! Prints the comparison as text for a terminal.
 
 use std::fmt::Write;
 
@@ -6,11 +6,11 @@ use super::Comparison;
 use super::peers::{PAIRINGS, TONIC};
 use super::row::{Cell, Row};
 
-/// Said once, below the numbers.
+/// Printed once, below the numbers.
 const LEGEND: &str = "\
 \"better\" is how many times better than the Go host with the Go plugin, by the medians: 2.0 is half the time or memory, or twice the rate.
-p99 is the sample that one in a hundred is worse than; of fewer than a hundred it is the worst one or nearly so. \"rounds\" are the smallest and the
-largest of the rounds' medians.";
+p99 is the sample that one in a hundred is worse than; with fewer than a hundred samples it is nearly the worst one.
+\"rounds\" are the smallest and the largest of the rounds' medians.";
 
 pub(super) fn text(comparison: &Comparison) -> String {
     let mut text = String::new();
@@ -27,7 +27,7 @@ pub(super) fn text(comparison: &Comparison) -> String {
         of_pairings(&mut text, row);
     }
     if !limits.is_empty() {
-        line(&mut text, format_args!("What the machine allows"));
+        line(&mut text, format_args!("Limits of the machine"));
         limits.into_iter().for_each(|row| cell(&mut text, &row.label, row, 0));
     }
     line(&mut text, format_args!("\n{LEGEND}"));
@@ -35,14 +35,14 @@ pub(super) fn text(comparison: &Comparison) -> String {
 }
 
 fn line(text: &mut String, line: std::fmt::Arguments<'_>) {
-    // Nothing that is written to a string fails.
+    // Writing to a string cannot fail.
     let _ = writeln!(text, "{line}");
 }
 
 fn of_pairings(text: &mut String, row: &Row) {
     line(text, format_args!("{}", row.label));
     for (column, pairing) in PAIRINGS.into_iter().enumerate() {
-        // tonic has calls only: to repeat in every other row that it cannot would hide the rest.
+        // tonic has rows for calls only. To print in each other row that it cannot adds nothing.
         if column != TONIC || row.median(column).is_some() {
             cell(text, &pairing.name(), row, column);
         }

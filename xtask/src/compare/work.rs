@@ -1,12 +1,13 @@
-//! What is done by every pairing, and what is shown of it. A new capability adds its works here.
+//! The work that every pairing does, and the rows that it fills. A new capability adds its work
+//! here.
 
 use super::row::{Row, Unit};
 
-/// How much is done.
+/// How much work a run does.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Depth {
     pub(super) rounds: usize,
-    /// Divides how often things are done.
+    /// Divides the number of repetitions.
     pub(super) divisor: usize,
 }
 
@@ -20,7 +21,7 @@ impl Depth {
     }
 }
 
-/// Whether a launch hashes the plugin, as hosts are told it.
+/// When a launch hashes the plugin: values of `--check`.
 const NONE: &str = "none";
 const FIRST: &str = "first";
 const CACHED: &str = "cached";
@@ -28,12 +29,12 @@ const CACHED: &str = "cached";
 /// One run of a host.
 #[derive(Debug, Clone)]
 pub(super) struct Work {
-    /// What `--only` goes by.
+    /// The name, for `--only`.
     pub(super) name: String,
-    /// What the host is told besides the plugin.
+    /// The arguments of the host besides the plugin.
     pub(super) arguments: Vec<String>,
     pub(super) plaintext: bool,
-    /// With the large plugin instead of the one that was built.
+    /// Uses the large plugin.
     pub(super) large: bool,
     rows: Vec<Row>,
 }
@@ -56,13 +57,13 @@ impl Work {
         self
     }
 
-    /// Says something of the rows before.
+    /// Adds a note to the rows so far.
     fn noting(mut self, note: &'static str) -> Self {
         self.rows = self.rows.into_iter().map(|row| row.with_note(note)).collect();
         self
     }
 
-    /// Its rows, with nothing in them.
+    /// Its rows, still empty.
     pub(super) fn rows(&self) -> Vec<Row> {
         self.rows.clone()
     }
@@ -89,20 +90,20 @@ fn launches(depth: Depth) -> Vec<Work> {
         };
         let mtls = work("mtls", "AutoMTLS, file not hashed").checking(NONE);
         let mut mtls =
-            mtls.noting("The Rust host launches nothing unverified: it takes the image that it verified before.");
+            mtls.noting("The Rust host launches nothing unverified: it uses an image that it verified before.");
         if at_once == 1 {
             mtls = mtls.row("shutdown", Unit::Microseconds, "shutdown", 1.0);
         }
         let first = work("sha256-first", "AutoMTLS, SHA-256 of 20 MiB, first").checking(FIRST);
         let cached = work("sha256-cached", "AutoMTLS, SHA-256 of 20 MiB, again").checking(CACHED);
-        let cached = cached.noting("go-plugin keeps nothing of a plugin that it has hashed: it hashes it each time.");
+        let cached = cached.noting("go-plugin caches nothing: it hashes the plugin at each launch.");
         works.push(Work { plaintext: true, ..work("plaintext", "plaintext, file not hashed").checking(NONE) });
         works.extend([mtls, Work { large: true, ..first }, Work { large: true, ..cached }]);
     }
     works
 }
 
-/// Starting a process must not cost what the host is made of.
+/// The cost of a launch must not depend on the size of the host.
 fn launches_of_large_hosts(depth: Depth) -> Vec<Work> {
     let numbers = [("ballast", 1024), ("repeats", depth.of(20))];
     let label = "launch to first call, AutoMTLS, file not hashed, by a host that holds 1 GiB";

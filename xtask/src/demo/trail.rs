@@ -1,5 +1,5 @@
-//! The end of the demo: what was recorded, who can check it, and what becomes of a log that
-//! somebody edited.
+//! The end of the demo: the audit log, who can check it, and how two manipulations of it are
+//! detected.
 
 use std::fs::{self, OpenOptions, Permissions};
 use std::io::Write as _;
@@ -19,7 +19,7 @@ pub(super) struct Trail {
 }
 
 impl Trail {
-    /// Begins the log, beside everything else.
+    /// Creates the log, in a directory of its own.
     pub(super) fn begin(stage: &Path) -> Result<Self> {
         let directory = stage.join("audit");
         fs::create_dir(&directory)?;
@@ -34,43 +34,42 @@ impl Trail {
         &self.log
     }
 
-    /// Shows the log, a report of it, and two ways in which it does not lie.
+    /// Shows the log and a report about it, then edits and truncates it, and checks that both are
+    /// detected.
     pub(super) fn show(&self, stage: &Stage) -> Result<()> {
         self.log.close()?;
         let key = self.log.verifier().to_string();
         println!(
-            "\n7. All of that is in the host's audit log: who allowed what, what ran, what was asked of it. Values are keyed hashes only:\n"
+            "\n7. The host's audit log has all of it: decisions, launches and calls. Values appear as keyed hashes only:\n"
         );
         ensure!(run(stage, &["show", "audit/log"])? == 0, "the log is not intact");
         println!(
-            "\n   Each record carries the hash of the one before; the host signed how many there are. Whoever has its public key can check that:\n"
+            "\n   Each record carries the hash of the previous one; the host signed their number and their Merkle root. Its public key verifies that:\n"
         );
         let verify = ["verify", "audit/log", "--key", &key, "--checkpoint", "audit/checkpoint"];
         ensure!(run(stage, &verify)? == 0, "the log is not intact");
         let report = root().join("target/demo-audit-report.html");
         let shown = report.display().to_string();
-        ensure!(run(stage, &["report", "audit/log", "--key", &key, "-o", &shown])? == 0, "there is no report");
-        show(&format!("The same as a page for a browser: {shown}"));
+        ensure!(run(stage, &["report", "audit/log", "--key", &key, "-o", &shown])? == 0, "no report was written");
+        show(&format!("The same as an HTML page: {shown}"));
 
-        println!(
-            "\n8. Somebody makes the refusal look as if it had been allowed. The log is caught, and the record named:\n"
-        );
+        println!("\n8. An attacker changes the refusal into an approval. Verification fails and names the record:\n");
         let path = self.log.path();
         let original = fs::read_to_string(path)?;
         rewrite(path, &original.replacen(r#""verdict":"refused""#, r#""verdict":"allowed""#, 1))?;
-        ensure!(run(stage, &verify)? == 1, "the change was not found");
+        ensure!(run(stage, &verify)? == 1, "the change was not detected");
         println!(
-            "\n   Or they cut off the end. What is left agrees with itself, and not with the checkpoint that was kept:\n"
+            "\n   Or the attacker cuts off the end. The rest is consistent, but not with the checkpoint that was kept:\n"
         );
         let lines: Vec<_> = original.split_inclusive('\n').collect();
         rewrite(path, &lines[..lines.len() - 4].concat())?;
-        ensure!(run(stage, &verify)? == 1, "the cut was not found");
-        ensure!(self.checkpoint.exists(), "there is no checkpoint");
+        ensure!(run(stage, &verify)? == 1, "the cut was not detected");
+        ensure!(self.checkpoint.exists(), "no checkpoint was written");
         Ok(())
     }
 }
 
-/// Runs `plugin-verify audit`, shows what it says, and returns its exit status.
+/// Runs `plugin-verify audit`, shows its output, and returns its exit status.
 fn run(stage: &Stage, arguments: &[&str]) -> Result<i32> {
     show(&format!("$ plugin-verify audit {}", arguments.join(" ")));
     let output = stage.plugin_verify("audit").args(arguments).output()?;
@@ -83,7 +82,7 @@ fn run(stage: &Stage, arguments: &[&str]) -> Result<i32> {
     Ok(code)
 }
 
-/// As somebody would who may write the file.
+/// Overwrites the file, as an attacker with write access would.
 fn rewrite(path: &Path, text: &str) -> Result<()> {
     OpenOptions::new().write(true).truncate(true).open(path)?.write_all(text.as_bytes())?;
     Ok(())

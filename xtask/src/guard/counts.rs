@@ -22,14 +22,14 @@ impl Counts {
         Self { compiler, works: BTreeMap::new() }
     }
 
-    /// Of several counts of one work the smallest is kept.
+    /// Adds a count, and keeps the smallest of each work.
     pub(super) fn add(&mut self, work: String, instructions: u64) {
         let known = self.works.entry(work).or_insert(instructions);
         *known = instructions.min(*known);
     }
 
-    /// What is to be said of each work that either list has.
-    pub(super) fn held_against(&self, known: &Self, tolerance: f64) -> BTreeMap<String, Verdict> {
+    /// Compares each work that is in either list.
+    pub(super) fn compared_with(&self, known: &Self, tolerance: f64) -> BTreeMap<String, Verdict> {
         let names = self.works.keys().chain(known.works.keys());
         let verdict = |work: &String| {
             let (known, now) = (known.works.get(work).copied(), self.works.get(work).copied());
@@ -52,7 +52,7 @@ impl FromStr for Counts {
     fn from_str(text: &str) -> Result<Self> {
         let mut lines = text.lines().filter(|line| !line.starts_with('#'));
         let compiler =
-            lines.next().and_then(|line| line.strip_prefix(COMPILER)).context("the compiler is not named")?;
+            lines.next().and_then(|line| line.strip_prefix(COMPILER)).context("no line names the compiler")?;
         let work = |line: &str| {
             let (work, instructions) = line.split_once(' ').with_context(|| format!("not a count: {line}"))?;
             Ok((work.to_string(), instructions.parse()?))
@@ -61,7 +61,7 @@ impl FromStr for Counts {
     }
 }
 
-/// One work, before and now.
+/// The known and the new count of one work.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Verdict {
     known: Option<u64>,
@@ -76,8 +76,8 @@ impl Verdict {
         Some((now / known - 1.0) * 100.0)
     }
 
-    /// Whether it is dearer than it may be; also, whether only one of the lists has it: what nobody
-    /// counts any more is not guarded.
+    /// Whether the count is too large, or in one of the lists only: a work that is no longer
+    /// counted is not guarded.
     pub(super) fn is_failure(self) -> bool {
         self.change().is_none_or(|change| change > self.tolerance)
     }
@@ -87,7 +87,7 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = |count: Option<u64>| count.map_or_else(|| "-".into(), |count| count.to_string());
         write!(f, "{:>14} {:>14}", count(self.known), count(self.now))?;
-        let Some(change) = self.change() else { return f.write_str("    in one of the lists only: REFUSED") };
+        let Some(change) = self.change() else { return f.write_str("    in one of the lists only: FAILED") };
         write!(f, " {change:>+8.2}%")?;
         if self.is_failure() {
             f.write_str("  TOO MANY")
@@ -120,7 +120,7 @@ mod tests {
     fn only_higher_counts_fail() {
         let known = counts(&[("dearer", 1000), ("a little", 1000), ("cheaper", 1000)]);
         let now = counts(&[("dearer", 1041), ("a little", 1039), ("cheaper", 100)]);
-        let verdicts = now.held_against(&known, 4.0);
+        let verdicts = now.compared_with(&known, 4.0);
         let failed: Vec<_> =
             verdicts.iter().filter(|(_, verdict)| verdict.is_failure()).map(|(work, _)| work).collect();
         assert_eq!(failed, ["dearer"]);
@@ -129,13 +129,13 @@ mod tests {
     #[test]
     fn work_in_only_one_list_fails() {
         let (one, other) = (counts(&[("launch", 1), ("call", 1)]), counts(&[("call", 1)]));
-        for verdicts in [one.held_against(&other, 4.0), other.held_against(&one, 4.0)] {
+        for verdicts in [one.compared_with(&other, 4.0), other.compared_with(&one, 4.0)] {
             assert!(verdicts["launch"].is_failure() && !verdicts["call"].is_failure());
         }
     }
 
     #[test]
-    fn a_damaged_list_is_an_error() {
+    fn damaged_list_is_an_error() {
         for text in ["", "launch 5\n", "compiler: rustc 1\nlaunch\n", "compiler: rustc 1\nlaunch many\n"] {
             assert!(text.parse::<Counts>().is_err(), "{text:?}");
         }

@@ -1,5 +1,5 @@
-//! A guard against growing costs that does not depend on the machine: instructions of the host's
-//! main works, held against what they were.
+//! Guards against growing costs, independent of the machine: compares the instruction counts of the
+//! host's main work with those in version control.
 
 mod counts;
 mod tools;
@@ -14,22 +14,22 @@ use self::counts::Counts;
 use self::tools::Tools;
 use crate::root;
 
-/// What is known, in version control.
+/// The known counts, in version control.
 const BASELINE: &str = "benches/instructions.txt";
 
-/// What runs beside the host has some part in how often it wakes up. The smallest of a few counts
-/// is that of the fewest disturbances.
+/// Other processes influence how often the host wakes up. The smallest of a few counts has the
+/// fewest disturbances.
 const RUNS: usize = 3;
 
-/// How far a count may be above what is known, in percent; and how far if another compiler made the
-/// code.
+/// How much larger than the known count a count may be, in percent; and how much if another
+/// compiler made the code.
 const TOLERANCE: f64 = 4.0;
 const TOLERANCE_OF_OTHER_COMPILER: f64 = 15.0;
 
-/// What becomes of the counts.
+/// The options of a run.
 #[derive(Debug, Args)]
 pub(crate) struct Options {
-    /// Take these counts for what is known from now on
+    /// Write these counts as the new known ones
     #[arg(long)]
     accept: bool,
 }
@@ -49,13 +49,13 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let tolerance = tolerance(&known, &counts);
     let mut worse = 0;
     println!("{:<24} {:>14} {:>14} {:>9}", "instructions", "known", "now", "change");
-    for (work, verdict) in counts.held_against(&known, tolerance) {
+    for (work, verdict) in counts.compared_with(&known, tolerance) {
         println!("{work:<24} {verdict}");
         worse += usize::from(verdict.is_failure());
     }
     ensure!(
         worse == 0,
-        "{worse} of these take over {tolerance} % more than {BASELINE} says, or are not the same works; with a reason: cargo bench-guard --accept"
+        "{worse} counts are more than {tolerance} % above {BASELINE}, or in one of the lists only; if there is a reason, run cargo bench-guard --accept"
     );
     Ok(())
 }
@@ -64,9 +64,9 @@ fn tolerance(known: &Counts, counts: &Counts) -> f64 {
     if known.compiler == counts.compiler {
         return TOLERANCE;
     }
-    eprintln!("WARNING: {BASELINE} was made with {}, this is {}:", known.compiler, counts.compiler);
+    eprintln!("WARNING: {BASELINE} was written with {}, this is {}:", known.compiler, counts.compiler);
     eprintln!(
-        "WARNING: only what is over {TOLERANCE_OF_OTHER_COMPILER} % worse counts; make it anew with cargo bench-guard --accept"
+        "WARNING: only counts over {TOLERANCE_OF_OTHER_COMPILER} % worse fail; update it with cargo bench-guard --accept"
     );
     TOLERANCE_OF_OTHER_COMPILER
 }
@@ -93,7 +93,7 @@ fn count(tools: &Tools, counts: &mut Counts) -> Result<()> {
     Ok(())
 }
 
-/// The work and its instructions from one line of gungraun's.
+/// Parses the name and the count from one line of gungraun's output.
 fn summary(line: &str) -> Option<(String, u64)> {
     let summary: Value = serde_json::from_str(line).ok()?;
     let values = &summary["profiles"][0]["data"]["total"]["metrics"]["Ir"]["values"];

@@ -1,5 +1,5 @@
-//! The programs that count: a valgrind that knows the system calls of a launch, and gungraun's
-//! runner of the version that the benchmark has.
+//! Finds the programs that count: a valgrind that supports the system calls of a launch, and the
+//! gungraun runner of the benchmark's version.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,26 +8,27 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::root;
 
-/// The first valgrind that knows pidfd_open(2), without which nothing is launched.
+/// The first valgrind that supports pidfd_open(2), which every launch needs.
 const VALGRIND: (u32, u32) = (3, 21);
 
-/// Where they are, if not installed for everybody. `benches/setup-valgrind` puts one there.
+/// The directory of tools that are not installed on the machine. `benches/setup-valgrind` writes
+/// there.
 const TOOLS: &str = "target/tools";
 
 pub(super) struct Tools {
     runner: PathBuf,
-    /// Where a valgrind that is not installed for everybody was unpacked.
+    /// The directory of an unpacked valgrind, unless the installed one is new enough.
     valgrind: Option<PathBuf>,
 }
 
 impl Tools {
-    /// Finds them. The runner is installed below `target/` if it is not there.
+    /// Finds the tools, and installs the runner below `target/` if it is missing.
     pub(super) fn find() -> Result<Self> {
         let tools = root().join(TOOLS);
         Ok(Self { valgrind: valgrind(&tools)?, runner: runner(&tools)? })
     }
 
-    /// Lets a command find them.
+    /// Sets the environment in which a command finds the tools.
     pub(super) fn lend(&self, command: &mut Command) {
         command.env("GUNGRAUN_RUNNER", &self.runner);
         if let Some(valgrind) = &self.valgrind {
@@ -35,13 +36,13 @@ impl Tools {
             let mut directories = vec![valgrind.join("usr/bin")];
             directories.extend(std::env::split_paths(&path));
             command.env("VALGRIND_LIB", valgrind.join("usr/libexec/valgrind"));
-            // What PATH had before can be joined again.
+            // Every entry comes from PATH or is a plain path, so joining cannot fail.
             command.env("PATH", std::env::join_paths(directories).unwrap_or(path));
         }
     }
 }
 
-/// The unpacked one, or `None` if that of the machine will do.
+/// The unpacked valgrind, or `None` if the installed one is new enough.
 fn valgrind(tools: &Path) -> Result<Option<PathBuf>> {
     let unpacked = tools.join("valgrind");
     if unpacked.exists() {
@@ -61,7 +62,7 @@ fn is_new_enough(said: &str) -> bool {
     matches!((numbers.next(), numbers.next()), (Some(Ok(major)), Some(Ok(minor))) if (major, minor) >= VALGRIND)
 }
 
-/// The runner and the library must have one version, which the lock file has.
+/// The gungraun runner. It must have the version of the library, which the lock file has.
 fn runner(tools: &Path) -> Result<PathBuf> {
     let version = locked_version(&std::fs::read_to_string(root().join("Cargo.lock"))?, "gungraun-runner")?;
     let place = tools.join(format!("gungraun-runner-{version}"));
