@@ -1,4 +1,4 @@
-//! Everything that can go wrong until a plugin is ready: one variant per stage.
+//! Every failure until a plugin is ready: one variant per stage.
 
 use std::fmt;
 
@@ -11,33 +11,33 @@ use crate::tls::TlsError;
 use crate::transport::TransportError;
 use crate::verify::VerifyError;
 
-/// A plugin could not be launched. Its process and process group were killed, if there were any;
-/// the last of it, such as a directory in which it left large files, may be removed a moment later.
-/// Only a process that left the group by itself is still there.
+/// A plugin could not be launched. If there was a process, the host killed it and its process
+/// group; only a process that left the group can still run. Removing a private directory with large
+/// files may take a moment longer than the call.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Its bytes were not verified. Nothing was executed.
+    /// The bytes of the plugin were not verified. Nothing was executed.
     #[error(transparent)]
     Verify(#[from] VerifyError),
-    /// No identity could be made for the launch. Nothing was executed.
+    /// No key and certificate could be made for the launch. Nothing was executed.
     #[error(transparent)]
     Identity(TlsError),
-    /// Its process could not be started.
+    /// The process could not be started.
     #[error(transparent)]
     Launch(#[from] LaunchError),
-    /// Its process was started and did not become ready. It was killed.
+    /// The process was started but did not become ready. It was killed.
     #[error(transparent)]
     Start(#[from] Box<StartError>),
     /// An event could not be recorded: the verification or the launch, and nothing was executed; or
-    /// the proofs about its process, which was killed.
+    /// the proofs about the process, which was killed.
     #[error("the launch could not be recorded, so the plugin was not started or was killed")]
     Record(#[source] RecordError),
 }
 
 impl Error {
-    /// Whether the plugin was refused, for what it is or does: as against a machine that could not,
-    /// or a plugin that did not come up.
+    /// Whether the host refused the plugin because of its bytes or its behaviour. Otherwise the
+    /// machine failed, or the plugin did not come up.
     pub fn is_refusal(&self) -> bool {
         match self {
             Self::Verify(error) => error.is_refusal(),
@@ -52,50 +52,90 @@ impl Error {
             },
         }
     }
+
+    /// The name of the failure for programs, in kebab-case. Stable between releases.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Verify(error) => error.code(),
+            Self::Identity(error) => error.code(),
+            Self::Launch(error) => error.code(),
+            Self::Start(error) => error.fault.code(),
+            Self::Record(_) => "not-recorded",
+        }
+    }
+
+    /// One sentence that says what a person can do, if there is anything to do.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Verify(error) => error.hint(),
+            Self::Record(_) => Some("free disk space for the audit log, or move the log away from the plugins"),
+            Self::Identity(_) | Self::Launch(_) | Self::Start(_) => None,
+        }
+    }
+
+    /// The expected value, where two values were compared.
+    pub fn expected(&self) -> Option<String> {
+        match self {
+            Self::Verify(error) => error.expected(),
+            Self::Identity(error) => error.expected(),
+            Self::Start(error) => error.fault.expected(),
+            Self::Launch(_) | Self::Record(_) => None,
+        }
+    }
+
+    /// The value that was found instead, where two values were compared.
+    pub fn actual(&self) -> Option<String> {
+        match self {
+            Self::Verify(error) => error.actual(),
+            Self::Identity(error) => error.actual(),
+            Self::Start(error) => error.fault.actual(),
+            Self::Launch(_) | Self::Record(_) => None,
+        }
+    }
 }
 
-/// A plugin's process was started and did not become ready. It was killed.
+/// A plugin's process was started but did not become ready. It was killed.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct StartError {
-    /// What went wrong.
+    /// The failure.
     pub fault: StartFault,
-    /// How the process ended, if it ended by itself within half a second; it was killed otherwise.
+    /// The exit of the process, if it ended within half a second without being killed.
     pub exit: Option<Exit>,
-    /// The last bytes that it wrote to its standard error, at most 4 KiB. Foreign text: show it
-    /// with [`Escaped`].
+    /// The last bytes that the process wrote to its standard error, at most 4 KiB. Foreign text:
+    /// print it with [`Escaped`].
     pub stderr: Vec<u8>,
 }
 
-/// What went wrong while a plugin started.
+/// The failure of a plugin's start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartFault {
-    /// Its handshake line was refused.
+    /// The host rejected the handshake line.
     #[error(transparent)]
     Handshake(HandshakeError),
-    /// No connection to the right process came about.
+    /// The host could not connect to the launched process.
     #[error(transparent)]
     Transport(TransportError),
-    /// The connection could not be secured.
+    /// The TLS handshake failed.
     #[error(transparent)]
     Tls(TlsError),
-    /// It is connected and not ready.
+    /// The host is connected, but the plugin is not serving.
     #[error(transparent)]
     Rpc(RpcError),
-    /// Its process ended before it was ready.
-    #[error("the plugin's process ended before it was ready")]
+    /// The process ended before the plugin was ready.
+    #[error("the plugin's process ended before the plugin was ready")]
     Exited,
-    /// The start took longer than it may.
+    /// The start timeout passed.
     #[error("the plugin was not ready in time: the host was still waiting for {waiting_for}")]
     Timeout {
-        /// What had not happened yet.
-        waiting_for: Awaited,
+        /// The phase that had not ended.
+        waiting_for: StartPhase,
     },
 }
 
 impl StartFault {
-    /// Whether this is also what a host sees of a plugin that exits.
+    /// Whether a plugin that exits can cause this failure, so that its exit is the better reason.
     pub(crate) fn may_be_an_exit(&self) -> bool {
         match self {
             Self::Handshake(fault) => matches!(fault, HandshakeError::Ended { .. }),
@@ -105,12 +145,43 @@ impl StartFault {
             Self::Exited | Self::Timeout { .. } => false,
         }
     }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Handshake(fault) => fault.code(),
+            Self::Transport(fault) => fault.code(),
+            Self::Tls(fault) => fault.code(),
+            Self::Rpc(RpcError::NotServing { .. }) => "not-serving",
+            Self::Rpc(RpcError::Health { .. }) => "health-check-failed",
+            Self::Exited => "exited-early",
+            Self::Timeout { .. } => "start-timeout",
+        }
+    }
+
+    fn expected(&self) -> Option<String> {
+        match self {
+            Self::Handshake(fault) => fault.expected(),
+            Self::Transport(fault) => fault.expected(),
+            Self::Tls(fault) => fault.expected(),
+            Self::Rpc(_) | Self::Exited | Self::Timeout { .. } => None,
+        }
+    }
+
+    fn actual(&self) -> Option<String> {
+        match self {
+            Self::Handshake(fault) => fault.actual(),
+            Self::Transport(fault) => fault.actual(),
+            Self::Tls(fault) => fault.actual(),
+            Self::Rpc(_) | Self::Exited | Self::Timeout { .. } => None,
+        }
+    }
 }
 
-/// What a host waits for while a plugin starts, in this order.
+/// The phases of a plugin's start after its process runs, in order. Each displays as the thing that
+/// the host waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Awaited {
+pub enum StartPhase {
     /// The handshake line.
     #[error("its handshake line")]
     HandshakeLine,
@@ -126,7 +197,7 @@ pub enum Awaited {
     /// The health service.
     #[error("its health service")]
     Health,
-    /// The audit log, in which the start is to be recorded.
+    /// The record of the start.
     #[error("the record of its start in the audit log")]
     Record,
 }
@@ -148,7 +219,7 @@ impl fmt::Display for StartError {
 }
 
 impl std::error::Error for StartError {
-    /// The cause behind the fault, whose own text is part of this one's.
+    /// The source of the fault. The fault's own text is part of this error's.
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.fault.source()
     }

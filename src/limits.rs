@@ -89,7 +89,30 @@ pub(crate) mod handshake {
 }
 
 /// `host`
-pub(crate) mod host {}
+pub(crate) mod host {
+    /// Bytes per read of a plugin's output.
+    pub(crate) const OUTPUT_READ_BYTES: usize = 16 * 1024;
+
+    /// Bytes at the end of a plugin's output that the report of a failed start can quote.
+    pub(crate) const OUTPUT_TAIL_BYTES: usize = 4 * 1024;
+
+    /// Bytes of one line of output that are logged. The rest of a longer line is dropped.
+    pub(crate) const OUTPUT_LINE_BYTES: usize = 4 * 1024;
+
+    /// Bytes of a request that are read before its call is recorded. A unary request arrives in one
+    /// piece of any size, so this bounds streams only.
+    pub(crate) const REQUEST_AHEAD_BYTES: usize = 64 * 1024;
+
+    /// Bytes of a response that wait for a record. With more, the messages are recorded although
+    /// further ones are already there.
+    pub(crate) const HELD_RESPONSE_BYTES: usize = 1024 * 1024;
+
+    /// Named arguments of one call.
+    pub(crate) const CALL_ARGUMENTS: usize = 32;
+
+    /// Bytes of the name of an argument.
+    pub(crate) const ARGUMENT_NAME_BYTES: usize = 64;
+}
 
 /// `inspect`
 pub(crate) mod inspect {

@@ -18,7 +18,40 @@ pub(crate) mod fs {}
 pub(crate) mod handshake {}
 
 /// `host`
-pub(crate) mod host {}
+pub(crate) mod host {
+    use std::time::Duration;
+
+    /// From the call of `launch` to the plugin's first answer, unless the host sets another limit.
+    /// Large plugins in Go take some seconds on a loaded machine.
+    pub(crate) const DEFAULT_START_TIMEOUT: Duration = Duration::from_secs(30);
+
+    /// A deadline for launches whose timeout is too large to add to the clock: 30 years.
+    pub(crate) const FAR_FUTURE: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+
+    /// Until a plugin exits that closed its output or its connection: its exit status is a better
+    /// reason than a closed stream.
+    pub(crate) const EXIT_AFTER_CLOSE: Duration = Duration::from_millis(500);
+
+    /// Of reading after the process ended. Data is still in its sockets, and the handshake line may
+    /// be among it; a process that it left behind can hold the sockets open without limit.
+    pub(crate) const READ_AFTER_EXIT: Duration = Duration::from_millis(200);
+
+    /// Until a killed process of a failed start ends.
+    pub(crate) const FAILED_START_KILL: Duration = Duration::from_secs(1);
+
+    /// Until the record of a failed start is on disk. A disk that hangs must not block the host.
+    pub(crate) const FAILURE_RECORD: Duration = Duration::from_secs(1);
+
+    /// Until a plugin exits after SIGTERM.
+    pub(crate) const SHUTDOWN_TERMINATE: Duration = Duration::from_millis(400);
+
+    /// Until a plugin's process ends after SIGKILL.
+    pub(crate) const SHUTDOWN_KILL: Duration = Duration::from_millis(400);
+
+    /// From the first message of a response to its own record. The end of a unary response follows
+    /// its message within this time, so that one record covers both.
+    pub(crate) const RESPONSE_COALESCE: Duration = Duration::from_millis(2);
+}
 
 /// `inspect`
 pub(crate) mod inspect {}

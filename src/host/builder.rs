@@ -1,33 +1,34 @@
-//! What must be decided before a launch, as types; what may be, as methods. Starts nothing before
-//! [`Builder::launch`].
+//! Launch parameters: the required ones as states of a builder, the optional ones as methods.
+//! Starts nothing before [`LaunchBuilder::launch`].
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Plugin;
-use super::start;
+use super::parameters::LaunchParameters;
+use super::{Plugin, start};
 use crate::event::{NoRecorder, Recorder};
 use crate::launch::{Environment, Stdin};
+use crate::timing::host::DEFAULT_START_TIMEOUT;
 use crate::verify::VerifiedPlugin;
 use crate::{Error, Protocol};
 
-/// The way from a verified plugin to a running one. Its states are the decisions that nobody can
-/// take for the caller; everything else has a default, which is the strict one. A clone is another
-/// launch of the same plugin.
+/// Builds the launch of a verified plugin. Its states are the decisions that only the caller can
+/// make; every other parameter has a default, which is the strict one. Each clone launches the same
+/// plugin once more.
 #[derive(Debug, Clone)]
 #[must_use = "nothing is launched before `launch`"]
-pub struct Builder<State>(State);
+pub struct LaunchBuilder<State>(State);
 
-/// The protocol is to be decided.
+/// The protocol is to be given.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct WantsProtocol {
     plugin: VerifiedPlugin,
 }
 
-/// What the plugin finds in its environment is to be decided.
+/// The environment of the plugin is to be given.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct WantsEnvironment {
@@ -35,44 +36,26 @@ pub struct WantsEnvironment {
     protocol: Protocol,
 }
 
-/// Ready to launch.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct Ready {
-    pub(super) plugin: VerifiedPlugin,
-    pub(super) protocol: Protocol,
-    pub(super) environment: Environment,
-    pub(super) name: OsString,
-    pub(super) arguments: Vec<OsString>,
-    pub(super) working_directory: PathBuf,
-    pub(super) runtime_directory: PathBuf,
-    pub(super) start_timeout: Duration,
-    pub(super) stdin: Stdin,
-    pub(super) tcp_loopback: bool,
-    pub(super) recorder: Arc<dyn Recorder>,
-    pub(super) message_limit: usize,
-}
-
 impl Plugin {
     /// Begins the launch of a verified plugin.
-    pub fn builder(plugin: VerifiedPlugin) -> Builder<WantsProtocol> {
-        Builder(WantsProtocol { plugin })
+    pub fn builder(plugin: VerifiedPlugin) -> LaunchBuilder<WantsProtocol> {
+        LaunchBuilder(WantsProtocol { plugin })
     }
 }
 
-impl Builder<WantsProtocol> {
-    /// The cookie and the versions that the plugin is launched with.
-    pub fn with_protocol(self, protocol: Protocol) -> Builder<WantsEnvironment> {
-        Builder(WantsEnvironment { plugin: self.0.plugin, protocol })
+impl LaunchBuilder<WantsProtocol> {
+    /// Sets the cookie and the versions of the application's protocol.
+    pub fn with_protocol(self, protocol: Protocol) -> LaunchBuilder<WantsEnvironment> {
+        LaunchBuilder(WantsEnvironment { plugin: self.0.plugin, protocol })
     }
 }
 
-impl Builder<WantsEnvironment> {
-    /// What the plugin finds in its environment, besides what the protocol puts there: often
+impl LaunchBuilder<WantsEnvironment> {
+    /// Sets the environment of the plugin, besides the variables of the protocol: often
     /// [`Environment::empty`].
-    pub fn with_environment(self, environment: Environment) -> Builder<Ready> {
+    pub fn with_environment(self, environment: Environment) -> LaunchBuilder<LaunchParameters> {
         let WantsEnvironment { plugin, protocol } = self.0;
-        Builder(Ready {
+        LaunchBuilder(LaunchParameters {
             name: plugin.name().into(),
             plugin,
             protocol,
@@ -80,7 +63,7 @@ impl Builder<WantsEnvironment> {
             arguments: Vec::new(),
             working_directory: "/".into(),
             runtime_directory: std::env::temp_dir(),
-            start_timeout: Duration::from_secs(30),
+            start_timeout: DEFAULT_START_TIMEOUT,
             stdin: Stdin::Null,
             tcp_loopback: false,
             recorder: Arc::new(NoRecorder),
@@ -89,7 +72,7 @@ impl Builder<WantsEnvironment> {
     }
 }
 
-impl Builder<Ready> {
+impl LaunchBuilder<LaunchParameters> {
     /// Adds an argument.
     pub fn arg(mut self, argument: impl Into<OsString>) -> Self {
         self.0.arguments.push(argument.into());
@@ -102,42 +85,42 @@ impl Builder<Ready> {
         self
     }
 
-    /// What the plugin sees as its own name (`argv[0]`), instead of the path that was verified; for
-    /// a plugin that is a directory, instead of the path of its own program there.
+    /// Sets the name that the plugin sees as its own (`argv[0]`), instead of the path that was
+    /// verified; for a plugin that is a directory, instead of the path of its program in it.
     pub fn with_name(mut self, name: impl Into<OsString>) -> Self {
         self.0.name = name.into();
         self
     }
 
-    /// The plugin's working directory, instead of `/`.
+    /// Sets the plugin's working directory, instead of `/`.
     pub fn with_working_directory(mut self, directory: impl Into<PathBuf>) -> Self {
         self.0.working_directory = directory.into();
         self
     }
 
-    /// Where the private directory of the launch is made, instead of the system's directory for
-    /// temporary files. It must be short enough for a socket's path, and nobody but root and this
-    /// user may be able to rename what is in it.
+    /// Sets the parent of the launch's private directory, instead of the system's directory for
+    /// temporary files. The path must be short enough for the address of a socket, and only root
+    /// and this user may be able to rename the entries of the directory.
     pub fn with_runtime_directory(mut self, directory: impl Into<PathBuf>) -> Self {
         self.0.runtime_directory = directory.into();
         self
     }
 
-    /// How long everything from the call of [`launch`](Self::launch) to the plugin's first answer
-    /// may take together, instead of 30 seconds. A launch that fails returns at most two seconds
-    /// after that, which go into ending the process and gathering what it said.
+    /// Limits the time from the call of [`launch`](Self::launch) to the plugin's first answer,
+    /// instead of 30 seconds. A launch that fails returns at most two seconds later: the host needs
+    /// them to end the process and to read its last output.
     pub fn with_start_timeout(mut self, timeout: Duration) -> Self {
         self.0.start_timeout = timeout;
         self
     }
 
-    /// Lets the plugin read the host's own standard input, as go-plugin hosts do, for plugins that
+    /// Lets the plugin read the host's own standard input, as go-plugin hosts do. For plugins that
     /// talk to a person at the terminal.
     ///
     /// # Security
     ///
-    /// What is typed or piped there is shared with the plugin, and a plugin that has the host's
-    /// terminal can change its settings.
+    /// The plugin reads all input that is typed or piped to the host, and a plugin that has the
+    /// host's terminal can change its settings.
     pub fn inherit_stdin(mut self) -> Self {
         self.0.stdin = Stdin::Inherit;
         self
@@ -147,9 +130,9 @@ impl Builder<Ready> {
     ///
     /// # Security
     ///
-    /// Every local user can connect to such a listener, and the kernel does not tell which process
-    /// it belongs to: of the three layers that tell who answers, only the pinned certificate is
-    /// left. The report says so ([`PeerCheck::CertificateOnly`]).
+    /// Every local user can connect to such a listener, and the kernel does not reveal which
+    /// process owns it. Of the three layers that identify the peer, only the pinned certificate
+    /// remains. The report says so ([`PeerCheck::CertificateOnly`]).
     ///
     /// [`PeerCheck::CertificateOnly`]: crate::host::PeerCheck::CertificateOnly
     pub fn allow_tcp_loopback(mut self) -> Self {
@@ -171,8 +154,8 @@ impl Builder<Ready> {
     }
 
     /// Refuses messages of the plugin with more than `limit` bytes as soon as they begin, instead
-    /// of 64 MiB, and records it. Of a launch that is not recorded the clients that tonic generates
-    /// keep such a limit alone; there, too, it is 4 MiB unless it is set with
+    /// of 64 MiB, and records the refusal. Without a recorder this has no effect: the clients that
+    /// tonic generates have a limit of their own, which is 4 MiB unless it is set with
     /// `max_decoding_message_size`.
     pub fn with_message_limit(mut self, limit: usize) -> Self {
         self.0.message_limit = limit;
@@ -181,15 +164,15 @@ impl Builder<Ready> {
 
     /// Launches the plugin, and returns when it has answered over the secured connection.
     ///
-    /// The plugin belongs to the tokio runtime that this is called in, and must not outlive it: its
-    /// outputs are read and its end is noticed there. Cancelling (dropping) the future at any point
-    /// leaves no process, descriptor or directory behind.
+    /// The plugin belongs to the tokio runtime of the caller and must not outlive it: the host's
+    /// tasks there read its output and notice its exit. Dropping the future at any point leaves no
+    /// process, descriptor or directory behind.
     ///
     /// # Errors
     ///
-    /// [`Error::Identity`] and [`Error::Launch`] when the process was not started, [`Error::Start`]
-    /// when it was and did not become ready; it was killed then. [`Error::Record`] when the
-    /// launch is to be recorded and could not be: nothing was started, or it was killed.
+    /// [`Error::Identity`] and [`Error::Launch`] when the process was not started. [`Error::Start`]
+    /// when the process did not become ready; it was killed. [`Error::Record`] when the launch
+    /// could not be recorded: nothing was started, or the process was killed.
     ///
     /// # Panics
     ///

@@ -24,8 +24,8 @@
 //! # }
 //! ```
 //!
-//! With an audit log, what was decided, launched and called is recorded before it happens, or does
-//! not happen:
+//! With a recorder, such as an audit log, every decision, launch and call is recorded before it
+//! happens, or does not happen:
 //!
 //! ```no_run
 //! # #[cfg(feature = "audit")]
@@ -50,14 +50,14 @@
 //! # }
 //! ```
 //!
-//! What was not verified cannot be launched:
+//! Only a verified plugin can be launched:
 //!
 //! ```compile_fail,E0308
 //! use portcullis::host::Plugin;
 //! let builder = Plugin::builder("/usr/lib/example/plugins/kv");
 //! ```
 //!
-//! and what the plugin finds in its environment cannot be left undecided:
+//! and the environment of the plugin must be given:
 //!
 //! ```compile_fail,E0599
 //! # fn run(verified: portcullis::verify::VerifiedPlugin) {
@@ -72,6 +72,7 @@ mod builder;
 mod calls;
 mod channel;
 mod output;
+mod parameters;
 mod plugin;
 mod process;
 mod recording;
@@ -81,17 +82,18 @@ mod services;
 mod start;
 mod timings;
 
-pub use builder::{Builder, Ready, WantsEnvironment, WantsProtocol};
+pub use builder::{LaunchBuilder, WantsEnvironment, WantsProtocol};
 pub use calls::{Arguments, ArgumentsError, CallLayer, RecordedCalls};
 pub use channel::{Channel, ResponseFuture};
-pub use plugin::{Ending, Plugin, Shutdown};
+pub use parameters::LaunchParameters;
+pub use plugin::{Plugin, Shutdown, ShutdownPath};
 pub use recording::{verify, verify_as};
 pub use report::LaunchReport;
 #[cfg(feature = "reflection")]
 pub use services::{Services, WireService};
 pub use timings::Timings;
 
-pub use crate::error::{Awaited, StartError, StartFault};
+pub use crate::error::{StartError, StartFault, StartPhase};
 pub use crate::handshake::{AddressFault, Announcement, CertificateFault, HandshakeError, LineFault, Network};
 pub use crate::launch::{
     Environment, EnvironmentError, EnvironmentFault, Exit, Hardening, LaunchError, PeerCheck, Step,

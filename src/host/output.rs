@@ -1,11 +1,10 @@
-//! What a plugin writes to its standard output and error: read for as long as it lives, so that it
-//! never blocks, and kept within bounds.
+//! Reads a plugin's standard output and error for as long as it lives, so that the plugin never
+//! blocks on a full socket. Keeps a bounded part.
 
 use std::collections::VecDeque;
 use std::io;
 use std::os::unix::net::UnixStream as StdStream;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use tokio::io::AsyncReadExt;
 use tokio::net::UnixStream;
@@ -14,24 +13,13 @@ use tokio::task::JoinHandle;
 use super::process::End;
 use crate::Escaped;
 use crate::handshake::{HandshakeError, LineReader};
+use crate::limits::host::{OUTPUT_LINE_BYTES, OUTPUT_READ_BYTES, OUTPUT_TAIL_BYTES};
+use crate::timing::host::READ_AFTER_EXIT;
 
-/// How much is read at once.
-const PIECE: usize = 16 * 1024;
-
-/// How much of the output's end is kept for the report of a failed start.
-const TAIL: usize = 4 * 1024;
-
-/// The longest line that is shown; the rest of a longer one is dropped.
-const LINE: usize = 4 * 1024;
-
-/// How long what a process left in its sockets is read after its end. A process that it left behind
-/// may hold them for ever.
-const AFTER_END: Duration = Duration::from_millis(200);
-
-/// Reads the handshake line. What follows it in the same piece is dropped.
+/// Reads the handshake line. Drops the bytes behind it in the same read.
 pub(super) async fn handshake_line(stream: &mut UnixStream) -> Result<Vec<u8>, HandshakeError> {
     let mut reader = LineReader::default();
-    let mut piece = vec![0; PIECE];
+    let mut piece = vec![0; OUTPUT_READ_BYTES];
     loop {
         match stream.read(&mut piece).await {
             Ok(0) | Err(_) => return Err(reader.ended()),
@@ -65,30 +53,30 @@ impl Output {
         Self { tail, task: tokio::spawn(drain(stream, end, lines)) }
     }
 
-    /// The last bytes of what was written so far.
+    /// The last bytes so far.
     pub(super) fn tail(&self) -> Vec<u8> {
         lock(&self.tail).iter().copied().collect()
     }
 
-    /// The last bytes that a process which has ended wrote: waits a moment for those that are still
-    /// on their way.
+    /// The last bytes of a process that has ended. Waits a moment for bytes that are still in the
+    /// socket.
     pub(super) async fn tail_at_end(&mut self) -> Vec<u8> {
-        let _ = tokio::time::timeout(AFTER_END, &mut self.task).await;
+        let _ = tokio::time::timeout(READ_AFTER_EXIT, &mut self.task).await;
         self.tail()
     }
 }
 
 async fn drain(mut stream: UnixStream, mut end: End, mut lines: Lines) {
-    let mut piece = vec![0; PIECE];
+    let mut piece = vec![0; OUTPUT_READ_BYTES];
     let after_end = async {
         end.wait().await;
-        tokio::time::sleep(AFTER_END).await;
+        tokio::time::sleep(READ_AFTER_EXIT).await;
     };
     tokio::pin!(after_end);
     loop {
         tokio::select! {
-            // In this order, so that output without end does not keep the task alive after the
-            // process.
+            // The timer is polled first: a process that the plugin left behind could write without
+            // end and keep this task alive.
             biased;
             () = &mut after_end => return lines.finish(),
             read = stream.read(&mut piece) => match read {
@@ -99,7 +87,7 @@ async fn drain(mut stream: UnixStream, mut end: End, mut lines: Lines) {
     }
 }
 
-/// Cuts output into lines, and keeps its last bytes.
+/// Splits output into lines, and keeps its last bytes.
 struct Lines {
     name: &'static str,
     pid: u32,
@@ -112,7 +100,7 @@ impl Lines {
         keep_end(&mut lock(&self.tail), piece);
         for part in piece.split_inclusive(|byte| *byte == b'\n') {
             let (text, complete) = part.strip_suffix(b"\n").map_or((part, false), |text| (text, true));
-            let room = LINE - self.line.len().min(LINE);
+            let room = OUTPUT_LINE_BYTES - self.line.len().min(OUTPUT_LINE_BYTES);
             self.line.extend_from_slice(&text[..text.len().min(room)]);
             if complete {
                 self.finish();
@@ -129,8 +117,8 @@ impl Lines {
 }
 
 fn keep_end(tail: &mut VecDeque<u8>, piece: &[u8]) {
-    tail.extend(&piece[piece.len().saturating_sub(TAIL)..]);
-    let excess = tail.len().saturating_sub(TAIL);
+    tail.extend(&piece[piece.len().saturating_sub(OUTPUT_TAIL_BYTES)..]);
+    let excess = tail.len().saturating_sub(OUTPUT_TAIL_BYTES);
     tail.drain(..excess);
 }
 
@@ -143,24 +131,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_end_is_kept() {
+    fn only_the_tail_is_kept() {
         let mut tail = VecDeque::new();
         for byte in 0..=255 {
             keep_end(&mut tail, &[byte; 100]);
         }
-        assert_eq!(tail.len(), TAIL);
+        assert_eq!(tail.len(), OUTPUT_TAIL_BYTES);
         assert_eq!(tail.back(), Some(&255));
         keep_end(&mut tail, &[7; 100_000]);
-        assert!(tail.len() == TAIL && tail.iter().all(|byte| *byte == 7));
+        assert!(tail.len() == OUTPUT_TAIL_BYTES && tail.iter().all(|byte| *byte == 7));
     }
 
     #[test]
     fn unterminated_line_uses_bounded_memory() {
         let mut lines = Lines { name: "stderr", pid: 1, line: Vec::new(), tail: Arc::default() };
         for _ in 0..100 {
-            lines.take(&[b'x'; PIECE]);
+            lines.take(&[b'x'; OUTPUT_READ_BYTES]);
         }
-        assert_eq!(lines.line.len(), LINE);
+        assert_eq!(lines.line.len(), OUTPUT_LINE_BYTES);
         lines.take(b"\nnext");
         assert_eq!(lines.line, b"next");
     }

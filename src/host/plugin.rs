@@ -1,4 +1,4 @@
-//! A plugin that answers: called, awaited, shut down. Owns its process.
+//! A plugin that is ready: to be called, awaited and shut down. Owns the process.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,18 +12,14 @@ use super::recording::PluginRecorder;
 use super::{Channel, LaunchReport};
 use crate::launch::Exit;
 use crate::rpc::{self, ExitRequest};
+use crate::timing::host::{SHUTDOWN_KILL, SHUTDOWN_TERMINATE};
 use crate::transport::{self, DisconnectHandle};
-
-/// How long a plugin that did not exit when it was asked gets after SIGTERM, and how long the end
-/// of a killed one is waited for.
-const TERMINATE_WAIT: Duration = Duration::from_millis(400);
-const KILL_WAIT: Duration = Duration::from_millis(400);
 
 /// A plugin that was launched and is ready. Dropping it kills the process and its group.
 pub struct Plugin {
     process: Process,
     channel: transport::Http2Channel,
-    hangup: Arc<DisconnectHandle>,
+    disconnect: Arc<DisconnectHandle>,
     outputs: [Output; 2],
     report: LaunchReport,
     recorder: PluginRecorder,
@@ -33,21 +29,21 @@ impl Plugin {
     pub(super) fn new(
         process: Process,
         channel: transport::Http2Channel,
-        hangup: DisconnectHandle,
+        disconnect: DisconnectHandle,
         outputs: [Output; 2],
         report: LaunchReport,
         recorder: PluginRecorder,
     ) -> Self {
-        let hangup = Arc::new(hangup);
-        // A process that was forked off the plugin may hold the other end. It is not the plugin,
-        // and nothing is said to it.
-        let (mut end, connection, end_recorder) = (process.end(), Arc::clone(&hangup), recorder.clone());
+        let disconnect = Arc::new(disconnect);
+        // A process that the plugin forked may still hold the other end of the connection. It is
+        // not the plugin, so the host must not send to it.
+        let (mut end, connection, end_recorder) = (process.end(), Arc::clone(&disconnect), recorder.clone());
         tokio::spawn(async move {
             let exit = end.wait().await;
             connection.disconnect();
             end_recorder.exited(exit);
         });
-        Self { process, channel, hangup, outputs, report, recorder }
+        Self { process, channel, disconnect, outputs, report, recorder }
     }
 
     /// The connection to the plugin, for any client that tonic generates. Cheap to clone; never
@@ -56,7 +52,7 @@ impl Plugin {
         self.recorder.channel(self.wire())
     }
 
-    /// The same for the runtime's own calls, which are not the application's and not recorded.
+    /// The channel for the library's own calls, which are not recorded.
     pub(super) fn wire(&self) -> transport::Http2Channel {
         self.channel.clone()
     }
@@ -66,7 +62,7 @@ impl Plugin {
         self.report.pid
     }
 
-    /// The version of the application's protocol that the two agreed on.
+    /// The negotiated version of the application's protocol.
     pub fn version(&self) -> u32 {
         self.report.version
     }
@@ -76,76 +72,75 @@ impl Plugin {
         &self.report
     }
 
-    /// Waits for the end of the plugin's process, however it comes. What the process left in its
-    /// group is killed then.
+    /// Waits until the plugin's process ends. The host then kills the rest of its process group.
     pub async fn exited(&self) -> Exit {
         self.process.ended().await
     }
 
-    /// How the plugin's process ended, if it has.
+    /// The exit of the plugin's process, if it has ended.
     pub fn exit(&self) -> Option<Exit> {
         self.process.exit()
     }
 
-    /// The last bytes that the plugin wrote to its standard error so far, at most 4 KiB. Foreign
-    /// text: show it with [`Escaped`](crate::Escaped).
+    /// The last bytes that the plugin wrote to its standard error, at most 4 KiB. Foreign text:
+    /// print it with [`Escaped`](crate::Escaped).
     pub fn stderr_tail(&self) -> Vec<u8> {
         self.outputs[0].tail()
     }
 
-    /// Kills the plugin and its process group at once. [`exited`](Self::exited) tells when it has
-    /// ended.
+    /// Kills the plugin and its process group without waiting. [`exited`](Self::exited) waits for
+    /// the end.
     pub fn kill(&self) {
         self.process.kill();
     }
 
-    /// Ends the plugin: asks it to exit and waits for that at most `grace`, then sends SIGTERM,
-    /// then kills it and its group.
+    /// Shuts the plugin down: asks it to exit and waits for at most `grace`, then sends SIGTERM,
+    /// then kills the process and its group.
     ///
-    /// Calls that are under way may end as long as half of `grace` lasts; then the connection is
-    /// closed, because some plugins wait for that. Returns at most 0.8 seconds after `grace`,
-    /// whatever the plugin does: it waits for no answer and no end of output. Does nothing to a
-    /// plugin that has ended.
+    /// Calls under way may finish during the first half of `grace`; then the host closes the
+    /// connection, because some plugins wait for that. Returns at most 0.8 seconds after `grace`,
+    /// even if the plugin neither answers nor closes its output. Does nothing to a plugin that has
+    /// ended.
     pub async fn shutdown(&self, grace: Duration) -> Shutdown {
         let pid = self.pid();
-        let ending = self.end(grace).await;
+        let path = self.end(grace).await;
         let exit = self.exit();
         match exit {
-            Some(exit) => tracing::info!(pid, ?ending, %exit, "a plugin was shut down"),
+            Some(exit) => tracing::info!(pid, ?path, %exit, "a plugin was shut down"),
             None => tracing::error!(pid, "a killed plugin has not ended yet"),
         }
         if let Some(exit) = exit {
             self.recorder.exited(exit);
         }
-        self.recorder.shut_down(ending);
-        Shutdown { ending, exit }
+        self.recorder.shut_down(path);
+        Shutdown { path, exit }
     }
 
-    async fn end(&self, grace: Duration) -> Ending {
+    async fn end(&self, grace: Duration) -> ShutdownPath {
         if self.exit().is_some() {
-            self.hangup.disconnect();
-            return Ending::Exited;
+            self.disconnect.disconnect();
+            return ShutdownPath::Exited;
         }
         if timeout(grace, self.ask_and_wait(grace / 2)).await.is_ok_and(|ended| ended) {
-            return Ending::Asked;
+            return ShutdownPath::Asked;
         }
-        self.hangup.disconnect();
+        self.disconnect.disconnect();
         self.process.terminate();
-        if self.process.ended_within(TERMINATE_WAIT).await.is_some() {
-            return Ending::Terminated;
+        if self.process.ended_within(SHUTDOWN_TERMINATE).await.is_some() {
+            return ShutdownPath::Terminated;
         }
         self.process.kill();
-        self.process.ended_within(KILL_WAIT).await;
-        Ending::Killed
+        self.process.ended_within(SHUTDOWN_KILL).await;
+        ShutdownPath::Killed
     }
 
-    /// Whether the plugin exited; not if it does not know how to be asked.
+    /// Asks the plugin to exit. Returns `false` if the plugin has no controller service to ask.
     async fn ask_and_wait(&self, patience: Duration) -> bool {
         if rpc::request_exit(self.wire()).await == ExitRequest::Unimplemented {
             return false;
         }
         if self.process.ended_within(patience).await.is_none() {
-            self.hangup.disconnect();
+            self.disconnect.disconnect();
             self.process.ended().await;
         }
         true
@@ -154,7 +149,7 @@ impl Plugin {
 
 impl Drop for Plugin {
     fn drop(&mut self) {
-        self.hangup.disconnect();
+        self.disconnect.disconnect();
     }
 }
 
@@ -164,27 +159,27 @@ impl fmt::Debug for Plugin {
     }
 }
 
-/// How a plugin was shut down.
+/// The result of a shutdown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Shutdown {
-    /// What it took.
-    pub ending: Ending,
-    /// How the process ended. `None` if the kernel has not ended it yet: it was killed, and is
-    /// reaped when it ends.
+    /// The step that ended the process.
+    pub path: ShutdownPath,
+    /// The exit of the process. `None` if the kernel has not ended the killed process yet; the host
+    /// reaps it when it ends.
     pub exit: Option<Exit>,
 }
 
-/// What it took to end a plugin.
+/// The step of a shutdown that ended the process, in order of increasing force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Ending {
-    /// Nothing: it had ended before.
+pub enum ShutdownPath {
+    /// The process had ended before.
     Exited,
-    /// It was asked, and exited.
+    /// The plugin exited on request.
     Asked,
-    /// It exited after SIGTERM.
+    /// The plugin exited after SIGTERM.
     Terminated,
-    /// It was killed.
+    /// The host killed the process.
     Killed,
 }

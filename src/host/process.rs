@@ -1,5 +1,4 @@
-//! The plugin's process as the runtime sees it: watched from start to end, signalled, awaited.
-//! Bounded waits only.
+//! The plugin's process: watched from start to end, signalled, awaited and reaped.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -14,8 +13,8 @@ use tokio::sync::watch as state;
 use crate::launch::{Child, Exit};
 use crate::sys;
 
-/// A child with a task that notices its end. Dropping it kills the process and its group; the task
-/// then reaps it.
+/// A child process and the task that watches it. Dropping this kills the process and its group; the
+/// task then reaps it.
 #[derive(Debug)]
 pub(super) struct Process {
     child: Arc<Child>,
@@ -23,7 +22,7 @@ pub(super) struct Process {
 }
 
 impl Process {
-    /// Starts watching. To be called within a runtime.
+    /// Starts to watch the child. Must be called within a runtime.
     pub(super) fn watch(child: Child) -> io::Result<Self> {
         let child = Arc::new(child);
         let end = sys::watch(Arc::clone(child.pidfd()), Interest::READABLE)?;
@@ -36,13 +35,13 @@ impl Process {
         &self.child
     }
 
-    /// How the process ended, if it has. Asks the kernel, so that it is also right when the runtime
-    /// that watched is gone.
+    /// The exit of the process, if it has ended. Asks the kernel too, so that the answer is right
+    /// after the runtime of the watching task is gone.
     pub(super) fn exit(&self) -> Option<Exit> {
         self.exit.borrow().or_else(|| self.child.try_reap())
     }
 
-    /// For those who shall go on only as long as the process does.
+    /// A handle on the exit, for tasks that must end with the process.
     pub(super) fn end(&self) -> End {
         End { exit: self.exit.clone(), child: Arc::downgrade(&self.child) }
     }
@@ -74,7 +73,7 @@ impl Drop for Process {
     }
 }
 
-/// The end of a process, to come or past.
+/// The exit of a process, past or to come.
 #[derive(Debug, Clone)]
 pub(super) struct End {
     exit: state::Receiver<Option<Exit>>,
@@ -85,8 +84,8 @@ impl End {
     pub(super) async fn wait(&mut self) -> Exit {
         match self.exit.wait_for(Option::is_some).await {
             Ok(exit) => exit.unwrap_or(Exit::Unknown),
-            // The runtime that watched is gone, and nobody else wakes us: all that can be told is
-            // how things stand.
+            // The watching task is gone with its runtime, so no wake-up will come: all that is left
+            // is to ask the kernel now.
             Err(_) => self.child.upgrade().and_then(|child| child.try_reap()).unwrap_or(Exit::Unknown),
         }
     }

@@ -11,7 +11,7 @@ use portcullis::event::{
     CallEnded, CallIntent, Event, KeyedHash, LaunchId, MessageTally, MessagesReceived, VerificationVerdict,
 };
 use portcullis::host::Arguments;
-use portcullis::host::{self, Builder, Ending, Environment, Plugin, Ready};
+use portcullis::host::{self, Environment, LaunchBuilder, LaunchParameters, Plugin, ShutdownPath};
 use portcullis::verify::VerifyError;
 use portcullis::{Error, Policy};
 use prost::Message as _;
@@ -41,7 +41,7 @@ impl Audited {
         Self { place, key: Blinds(log.clone()), log }
     }
 
-    fn fixture(&self, arguments: &[&str]) -> Builder<Ready> {
+    fn fixture(&self, arguments: &[&str]) -> LaunchBuilder<LaunchParameters> {
         self.place.fixture(arguments).with_recorder(Arc::new(self.log.clone()))
     }
 
@@ -117,7 +117,7 @@ pub fn launch_is_recorded_from_verification_to_exit() {
             Some("ready"),
             "on the disk before the plugin can be called"
         );
-        assert_eq!(plugin.shutdown(LONG).await.ending, Ending::Asked);
+        assert_eq!(plugin.shutdown(LONG).await.path, ShutdownPath::Asked);
         (plugin.report().clone(), plugin.pid())
     });
     let expected = ["verification", "launch", "handshake", "connection", "ready", "exit", "shutdown"];
@@ -147,7 +147,7 @@ pub fn launch_is_recorded_from_verification_to_exit() {
     assert!(ready.environment.contains(&"PLUGIN_CLIENT_CERT".into()), "{ready:?}");
     assert!(!ready.hardening.is_empty() && u128::from(ready.took_us) == report.timings.total().as_micros());
     let [Event::Exit(exit), Event::Shutdown(shutdown)] = rest else { panic!("{rest:?}") };
-    assert_eq!((exit.pid, exit.exit.as_str(), shutdown.ending.as_str()), (pid, "exit status 0", "asked"));
+    assert_eq!((exit.pid, exit.exit.as_str(), shutdown.path.as_str()), (pid, "exit status 0", "asked"));
 }
 
 pub fn refusal_is_recorded_with_its_reason() {
@@ -429,7 +429,7 @@ pub fn plugin_killed_in_a_call_is_recorded() {
         call.await.unwrap().unwrap_err();
         assert_eq!(audited.returned()[0].outcome, "broken");
         plugin.exited().await;
-        assert_eq!(plugin.shutdown(LONG).await.ending, Ending::Exited);
+        assert_eq!(plugin.shutdown(LONG).await.path, ShutdownPath::Exited);
     });
     let ends: Vec<_> = audited.kinds().into_iter().filter(|kind| ["exit", "shutdown"].contains(kind)).collect();
     assert_eq!(ends, ["exit", "shutdown"]);

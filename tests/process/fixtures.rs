@@ -15,7 +15,6 @@ use portcullis::plugin;
 use tonic::service::Routes;
 
 use crate::raw_server::{self, Certificate};
-#[cfg(feature = "audit")]
 use crate::talk;
 use crate::{slow, support};
 
@@ -33,7 +32,6 @@ fn perform(name: &str, arguments: &[&str]) -> ExitCode {
         ("serve-slowly", []) => serve_slowly(),
         #[cfg(feature = "audit")]
         ("serve-when", [file, pid]) => serve_when(Path::new(file), Path::new(pid)),
-        #[cfg(feature = "audit")]
         ("talk", _) => talk(),
         ("serve-in-place", [file, digest]) => serve_in_place(Path::new(file), digest),
         ("hold-connection", [file]) => hold_connection(Path::new(file)),
@@ -113,7 +111,6 @@ fn serve_when(file: &Path, pid: &Path) -> ExitCode {
 }
 
 /// A well-behaved plugin whose service answers as each test wants.
-#[cfg(feature = "audit")]
 fn talk() -> ExitCode {
     plugin::builder("BASIC_PLUGIN", "hello")
         .version(1, || async { Ok::<_, Infallible>(Routes::new(talk::TalkServer)) })

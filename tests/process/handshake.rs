@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use portcullis::host::{AddressFault, Awaited, CertificateFault, Exit, HandshakeError, LineFault, StartFault};
+use portcullis::host::{AddressFault, CertificateFault, Exit, HandshakeError, LineFault, StartFault, StartPhase};
 
 use crate::support::Place;
 
@@ -45,7 +45,7 @@ pub fn held_output_does_not_delay_exit_report() {
 pub fn silent_plugin_hits_the_deadline() {
     let place = Place::new();
     let error = place.refused(place.fixture(&["silent"]).with_start_timeout(Duration::from_millis(300)));
-    assert!(matches!(error.fault, StartFault::Timeout { waiting_for: Awaited::HandshakeLine }));
+    assert!(matches!(error.fault, StartFault::Timeout { waiting_for: StartPhase::HandshakeLine }));
     assert_eq!(error.exit, None);
 }
 
@@ -53,7 +53,7 @@ pub fn slow_line_does_not_extend_the_deadline() {
     let place = Place::new();
     let started = Instant::now();
     let error = place.refused(place.fixture(&["drip"]).with_start_timeout(Duration::from_millis(500)));
-    assert!(matches!(error.fault, StartFault::Timeout { waiting_for: Awaited::HandshakeLine }));
+    assert!(matches!(error.fault, StartFault::Timeout { waiting_for: StartPhase::HandshakeLine }));
     // The plugin writes as long as it is read. If each byte extended the deadline, it would never
     // come.
     assert!(started.elapsed() < Duration::from_secs(20));

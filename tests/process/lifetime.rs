@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use portcullis::host::{Ending, Exit, Plugin};
+use portcullis::host::{Exit, Plugin, ShutdownPath};
 use rustix::process::Signal;
 
 use crate::slow;
@@ -16,14 +16,14 @@ async fn launch(place: &Place, fixture: &[&str]) -> Plugin {
 }
 
 /// Shuts down, and panics if it takes much longer than promised.
-async fn shut_down(plugin: &Plugin) -> (Ending, Option<Exit>) {
+async fn shut_down(plugin: &Plugin) -> (ShutdownPath, Option<Exit>) {
     shut_down_within(plugin, GRACE).await
 }
 
-async fn shut_down_within(plugin: &Plugin, grace: Duration) -> (Ending, Option<Exit>) {
+async fn shut_down_within(plugin: &Plugin, grace: Duration) -> (ShutdownPath, Option<Exit>) {
     let limit = grace + Duration::from_secs(15);
     let shutdown = tokio::time::timeout(limit, plugin.shutdown(grace)).await.expect("the shutdown hangs");
-    (shutdown.ending, shutdown.exit)
+    (shutdown.path, shutdown.exit)
 }
 
 pub fn shutdown_asks_first() {
@@ -31,9 +31,9 @@ pub fn shutdown_asks_first() {
     run(async {
         let plugin = place.fixture(&["serve"]).launch().await.unwrap();
         let shutdown = plugin.shutdown(LONG).await;
-        assert_eq!((shutdown.ending, shutdown.exit), (Ending::Asked, Some(Exit::Code(0))));
+        assert_eq!((shutdown.path, shutdown.exit), (ShutdownPath::Asked, Some(Exit::Code(0))));
         assert_eq!(plugin.exited().await, Exit::Code(0));
-        assert_eq!(plugin.shutdown(LONG).await.ending, Ending::Exited);
+        assert_eq!(plugin.shutdown(LONG).await.path, ShutdownPath::Exited);
     });
     assert_eq!(place.directories(), 0);
 }
@@ -46,7 +46,7 @@ pub fn shutdown_lets_running_calls_finish() {
         // The plugin needs a moment to receive the call, and a second to answer.
         tokio::time::sleep(Duration::from_millis(300)).await;
         let (ending, exit) = shut_down_within(&plugin, LONG).await;
-        assert_eq!((ending, exit), (Ending::Asked, Some(Exit::Code(0))));
+        assert_eq!((ending, exit), (ShutdownPath::Asked, Some(Exit::Code(0))));
         call.await.unwrap().expect("the call was cut off");
     });
 }
@@ -83,7 +83,7 @@ pub fn plugin_without_controller_is_terminated() {
     let place = Place::new();
     run(async {
         let plugin = launch(&place, &["raw", "healthy"]).await;
-        assert_eq!(shut_down(&plugin).await, (Ending::Terminated, Some(Exit::Signal(15))));
+        assert_eq!(shut_down(&plugin).await, (ShutdownPath::Terminated, Some(Exit::Signal(15))));
     });
 }
 
@@ -91,7 +91,7 @@ pub fn stubborn_plugin_is_killed() {
     let place = Place::new();
     run(async {
         let plugin = launch(&place, &["stubborn"]).await;
-        assert_eq!(shut_down(&plugin).await, (Ending::Killed, Some(Exit::Signal(9))));
+        assert_eq!(shut_down(&plugin).await, (ShutdownPath::Killed, Some(Exit::Signal(9))));
     });
 }
 
@@ -100,7 +100,7 @@ pub fn stopped_plugin_does_not_hang_shutdown() {
     run(async {
         let plugin = launch(&place, &["serve"]).await;
         kill(plugin.pid(), Signal::STOP);
-        assert_eq!(shut_down(&plugin).await, (Ending::Killed, Some(Exit::Signal(9))));
+        assert_eq!(shut_down(&plugin).await, (ShutdownPath::Killed, Some(Exit::Signal(9))));
     });
 }
 
@@ -109,7 +109,7 @@ pub fn output_held_by_grandchild_does_not_hang_shutdown() {
     let file = place.file("grandchild");
     run(async {
         let plugin = launch(&place, &["leave", "session", file.to_str().unwrap()]).await;
-        assert_eq!(shut_down_within(&plugin, LONG).await, (Ending::Asked, Some(Exit::Code(0))));
+        assert_eq!(shut_down_within(&plugin, LONG).await, (ShutdownPath::Asked, Some(Exit::Code(0))));
         let grandchild = number_in(&file);
         // It is outside the plugin's group and must still hold the output, or the test proves
         // nothing.
@@ -213,7 +213,7 @@ pub fn plugin_survives_the_launching_thread() {
     runtime.block_on(async {
         tokio::time::sleep(Duration::from_millis(300)).await;
         assert_eq!(plugin.exit(), None);
-        assert_eq!(shut_down_within(&plugin, LONG).await.0, Ending::Asked);
+        assert_eq!(shut_down_within(&plugin, LONG).await.0, ShutdownPath::Asked);
     });
 }
 

@@ -12,13 +12,13 @@ mod lifetime;
 mod peer;
 mod race;
 mod raw_server;
+mod recorder;
 #[cfg(feature = "reflection")]
 mod reflector;
 #[cfg(feature = "reflection")]
 mod services;
 mod slow;
 mod support;
-#[cfg(feature = "audit")]
 mod talk;
 
 use libtest_mimic::{Arguments, Trial};
@@ -96,6 +96,9 @@ fn main() -> std::process::ExitCode {
             lifetime::plugin_exits_when_its_host_is_gone,
             lifetime::plugin_survives_the_launching_thread,
             lifetime::plugin_ignores_sigint_and_honors_sigterm,
+            recorder::application_recorder_sees_a_whole_launch,
+            recorder::failing_recorder_prevents_the_launch,
+            recorder::failing_recorder_prevents_the_call,
             race::file_swapped_by_rename_never_runs,
             race::file_rewritten_in_place_never_runs,
             race::private_copy_starts_while_other_threads_fork,

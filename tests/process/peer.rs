@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use portcullis::host::{Awaited, HandshakeError, PeerCheck, RpcError, StartFault, TlsError, TransportError};
+use portcullis::host::{HandshakeError, PeerCheck, RpcError, StartFault, StartPhase, TlsError, TransportError};
 use tonic::Code;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
@@ -89,7 +89,7 @@ pub fn rejection_by_the_plugin_is_reported() {
 pub fn silent_listener_hits_the_deadline() {
     let place = Place::new();
     let error = place.refused(place.fixture(&["raw", "mute"]).with_start_timeout(Duration::from_secs(3)));
-    assert!(matches!(error.fault, StartFault::Timeout { waiting_for: Awaited::Tls }));
+    assert!(matches!(error.fault, StartFault::Timeout { waiting_for: StartPhase::Tls }));
 }
 
 pub fn disconnecting_listener_is_a_named_error() {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use portcullis::host::{Ending, ReflectionVersion, ServicePresence, Services, ServicesError};
+use portcullis::host::{ReflectionVersion, ServicePresence, Services, ServicesError, ShutdownPath};
 use tonic::Code;
 
 use crate::support::{LONG, Place, eventually, run};
@@ -14,7 +14,7 @@ fn services(fixture: &[&str], limit: Duration) -> Result<Services, ServicesError
         let plugin = place.fixture(fixture).launch().await.unwrap();
         let services = plugin.services(limit).await;
         let shutdown = plugin.shutdown(LONG).await;
-        assert!(matches!(shutdown.ending, Ending::Asked | Ending::Exited), "{shutdown:?}");
+        assert!(matches!(shutdown.path, ShutdownPath::Asked | ShutdownPath::Exited), "{shutdown:?}");
         services
     });
     eventually("the private directory is removed", || place.directories() == 0);
@@ -51,7 +51,7 @@ pub fn plugin_without_reflection_gets_no_calls() {
         assert_eq!(known[0], ("grpc.health.v1.Health", ServicePresence::Offered));
         assert!(known[1..].iter().all(|(_, presence)| *presence == ServicePresence::Unknown), "{known:?}");
         tokio::time::sleep(Duration::from_millis(300)).await;
-        assert_eq!(plugin.shutdown(LONG).await.ending, Ending::Asked);
+        assert_eq!(plugin.shutdown(LONG).await.path, ShutdownPath::Asked);
     });
 }
 

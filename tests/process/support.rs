@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use portcullis::host::{Builder, Environment, Plugin, Ready, StartError, StartFault};
+use portcullis::host::{Environment, LaunchBuilder, LaunchParameters, Plugin, StartError, StartFault};
 use portcullis::verify::VerifiedPlugin;
 use portcullis::{Digest, Error, Policy, Protocol};
 use tempfile::TempDir;
@@ -48,11 +48,11 @@ impl Place {
     }
 
     /// The launch of a fixture with its private directory in this one.
-    pub fn fixture(&self, arguments: &[&str]) -> Builder<Ready> {
+    pub fn fixture(&self, arguments: &[&str]) -> LaunchBuilder<LaunchParameters> {
         self.fixture_of(verified(), arguments)
     }
 
-    pub fn fixture_of(&self, plugin: VerifiedPlugin, arguments: &[&str]) -> Builder<Ready> {
+    pub fn fixture_of(&self, plugin: VerifiedPlugin, arguments: &[&str]) -> LaunchBuilder<LaunchParameters> {
         Plugin::builder(plugin)
             .with_protocol(protocol())
             .with_environment(Environment::empty())
@@ -62,7 +62,7 @@ impl Place {
     }
 
     /// The error of a launch that must fail. Checks that it leaves nothing behind.
-    pub fn refused(&self, launch: Builder<Ready>) -> Box<StartError> {
+    pub fn refused(&self, launch: LaunchBuilder<LaunchParameters>) -> Box<StartError> {
         match run(launch.launch()) {
             Err(Error::Start(error)) => {
                 eventually("the private directory is removed", || self.directories() == 0);

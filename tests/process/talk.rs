@@ -1,4 +1,5 @@
 //! Both ends of a gRPC service whose responses each test chooses.
+#![cfg_attr(not(feature = "audit"), allow(dead_code, reason = "the tests of the log use most methods"))]
 
 use std::convert::Infallible;
 use std::pin::Pin;

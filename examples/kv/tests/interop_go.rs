@@ -365,7 +365,7 @@ fn go_plugin_exits_on_request() {
     let Some(go) = peers() else { return };
     let place = Place::new();
     let shutdown = within_limit(async { launch(&place, go, &[]).await.unwrap().shutdown().await });
-    assert_eq!(shutdown.ending, portcullis::host::Ending::Asked, "{shutdown:?}");
+    assert_eq!(shutdown.path, portcullis::host::ShutdownPath::Asked, "{shutdown:?}");
 }
 
 /// go-plugin registers reflection with every server.

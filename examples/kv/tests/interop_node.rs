@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 
 use portcullis::Policy;
 use portcullis::authoring::Claims;
-use portcullis::host::{Ending, PeerCheck};
+use portcullis::host::{PeerCheck, ShutdownPath};
 use portcullis::verify::Version;
 use support::files::{change_a_byte, copy};
 use support::library::{self, Session, within_limit};
@@ -128,7 +128,7 @@ fn node_bundle_exits_on_request() {
         (session.plugin.report().peer_check, session.shutdown().await)
     });
     assert_ne!(check, PeerCheck::CertificateOnly);
-    assert_eq!(shutdown.ending, Ending::Asked, "{shutdown:?}");
+    assert_eq!(shutdown.path, ShutdownPath::Asked, "{shutdown:?}");
     bundle.place.assert_nothing_is_left();
 }
 

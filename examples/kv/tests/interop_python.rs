@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 
 use portcullis::Policy;
 use portcullis::authoring::Claims;
-use portcullis::host::{Ending, PeerCheck, ServicePresence, Services};
+use portcullis::host::{PeerCheck, ServicePresence, Services, ShutdownPath};
 use portcullis::verify::Version;
 use support::files::{change_a_byte, copy};
 use support::library::{self, Session, within_limit};
@@ -132,7 +132,7 @@ fn python_plugin_exits_on_request_and_leaves_nothing() {
     let Some(python) = peer() else { return };
     let place = Place::new();
     let shutdown = within_limit(async { python.launch(&place).await.shutdown().await });
-    assert_eq!(shutdown.ending, Ending::Asked, "{shutdown:?}");
+    assert_eq!(shutdown.path, ShutdownPath::Asked, "{shutdown:?}");
     place.assert_nothing_is_left();
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use cli_support::OutputFormat;
 use portcullis::Protocol;
-use portcullis::host::{Builder, Environment, Plugin, Ready};
+use portcullis::host::{Environment, LaunchBuilder, LaunchParameters, Plugin};
 use portcullis::verify::VerifiedPlugin;
 
 use super::session::ProbeError;
@@ -69,7 +69,11 @@ impl Arguments {
         self.trust.decide(&policy, &self.file).into_outcome().map_err(|error| ProbeError::Launch(error.into()))
     }
 
-    pub(super) fn builder(&self, verified: VerifiedPlugin, environment: Environment) -> Builder<Ready> {
+    pub(super) fn builder(
+        &self,
+        verified: VerifiedPlugin,
+        environment: Environment,
+    ) -> LaunchBuilder<LaunchParameters> {
         let builder = Plugin::builder(verified)
             .with_protocol(self.protocol())
             .with_environment(environment)

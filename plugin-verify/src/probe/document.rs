@@ -91,7 +91,7 @@ fn services(services: &Result<Services, ServicesError>) -> Value {
 }
 
 fn shutdown(shutdown: Shutdown) -> Value {
-    json!({ "ending": ending(shutdown.ending), "exit": shutdown.exit.map(exit) })
+    json!({ "ending": ending(shutdown.path), "exit": shutdown.exit.map(exit) })
 }
 
 fn exit(exit: ProcessExit) -> Value {

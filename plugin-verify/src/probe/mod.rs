@@ -8,7 +8,7 @@ mod text;
 
 use cli_support::Exit;
 use portcullis::Error;
-use portcullis::host::Ending;
+use portcullis::host::ShutdownPath;
 
 pub(crate) use arguments::Arguments;
 
@@ -45,12 +45,12 @@ fn stage(fault: &ProbeError) -> &'static str {
 }
 
 /// The step of the shutdown after which the plugin exited.
-fn ending(ending: Ending) -> &'static str {
+fn ending(ending: ShutdownPath) -> &'static str {
     match ending {
-        Ending::Exited => "exited before the shutdown",
-        Ending::Asked => "exited on request",
-        Ending::Terminated => "terminated",
-        Ending::Killed => "killed",
+        ShutdownPath::Exited => "exited before the shutdown",
+        ShutdownPath::Asked => "exited on request",
+        ShutdownPath::Terminated => "terminated",
+        ShutdownPath::Killed => "killed",
         _ => "ended",
     }
 }

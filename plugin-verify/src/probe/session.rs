@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 
 use cli_support::Signals;
-use portcullis::host::{Ending, EnvironmentError, LaunchReport, Plugin, Services, ServicesError, Shutdown};
+use portcullis::host::{EnvironmentError, LaunchReport, Plugin, Services, ServicesError, Shutdown, ShutdownPath};
 use portcullis::verify::SourceError;
 use portcullis::{Chain, Error, Escaped};
 
@@ -28,7 +28,7 @@ impl Observations {
     pub(super) fn trouble(&self) -> Option<String> {
         match (self.shutdown, &self.services) {
             (Shutdown { exit: None, .. }, _) => Some("the plugin was killed and has not exited yet".into()),
-            (Shutdown { ending: Ending::Exited, exit: Some(exit), .. }, _) => {
+            (Shutdown { path: ShutdownPath::Exited, exit: Some(exit), .. }, _) => {
                 Some(format!("the plugin exited before its shutdown: {exit}"))
             }
             (_, Err(error)) => Some(error.to_string()),

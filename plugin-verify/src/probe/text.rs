@@ -63,7 +63,7 @@ impl fmt::Display for ProbeFacts<'_> {
             Ok(services) => writeln!(f, "services     {services}")?,
             Err(error) => writeln!(f, "services     unknown: {error}")?,
         }
-        let Shutdown { ending: how, exit, .. } = shutdown;
+        let Shutdown { path: how, exit, .. } = shutdown;
         match exit {
             Some(exit) => write!(f, "end          {}, {exit}", ending(*how)),
             None => write!(f, "end          {}, not exited yet", ending(*how)),

@@ -4,7 +4,6 @@
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -18,13 +17,8 @@ use super::scan::{Scan, TooLarge};
 use super::tally::Tallying;
 use super::unrecorded;
 use crate::event::{RecordError, Recording};
-
-/// How long the first message waits for the end of the answer before it gets a record of its own. A
-/// single answer and its end arrive together, or nearly so.
-const TOGETHER: Duration = Duration::from_millis(2);
-
-/// When so many bytes wait, their messages are recorded although more are there.
-const HELD: usize = 1024 * 1024;
+use crate::limits::host::HELD_RESPONSE_BYTES;
+use crate::timing::host::RESPONSE_COALESCE;
 
 /// The body of an answer.
 pub(super) struct Answer {
@@ -114,7 +108,7 @@ impl Answer {
 
     /// Takes the next of what the plugin says, or records what waits.
     fn listen(&mut self, ongoing: Ongoing, cx: &mut Context<'_>) -> (State, Poll<()>) {
-        if self.held.bytes >= HELD {
+        if self.held.bytes >= HELD_RESPONSE_BYTES {
             return (self.record(ongoing), Poll::Ready(()));
         }
         let state = match Pin::new(&mut self.plugin).poll_frame(cx) {
@@ -189,7 +183,7 @@ impl Answer {
         if self.since.is_some() {
             return Poll::Ready(());
         }
-        self.patience.get_or_insert_with(|| Box::pin(tokio::time::sleep(TOGETHER))).as_mut().poll(cx)
+        self.patience.get_or_insert_with(|| Box::pin(tokio::time::sleep(RESPONSE_COALESCE))).as_mut().poll(cx)
     }
 
     fn record(&mut self, ongoing: Ongoing) -> State {

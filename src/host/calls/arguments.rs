@@ -8,10 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::Escaped;
 use crate::event::{KeyedHash, Recorder};
-
-/// How many arguments a call has, and how long a name is, at most.
-const COUNT: usize = 32;
-const NAME: usize = 64;
+use crate::limits::host::{ARGUMENT_NAME_BYTES, CALL_ARGUMENTS};
 
 /// What a call is about: the arguments that the application wants to find again in the log. It puts
 /// them among the extensions of a request, and the record of the call has their names and the keyed
@@ -45,13 +42,13 @@ impl Arguments {
     pub fn with(mut self, name: impl Into<String>, value: impl AsRef<[u8]>) -> Result<Self, ArgumentsError> {
         let name = name.into();
         let fine = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-        if name.is_empty() || name.len() > NAME || !name.bytes().all(fine) {
-            return Err(ArgumentsError::Name { name: name.chars().take(NAME).collect() });
+        if name.is_empty() || name.len() > ARGUMENT_NAME_BYTES || !name.bytes().all(fine) {
+            return Err(ArgumentsError::Name { name: name.chars().take(ARGUMENT_NAME_BYTES).collect() });
         }
         if self.0.contains_key(&name) {
             return Err(ArgumentsError::Twice { name });
         }
-        if self.0.len() == COUNT {
+        if self.0.len() == CALL_ARGUMENTS {
             return Err(ArgumentsError::TooMany);
         }
         self.0.insert(name, Zeroizing::new(value.as_ref().to_vec()));
@@ -77,7 +74,7 @@ impl fmt::Debug for Arguments {
 pub enum ArgumentsError {
     /// Its name is none.
     #[error(
-        "{:?} cannot be the name of an argument: it must be 1 to {NAME} ASCII letters, digits, '.', '_' and '-'",
+        "{:?} cannot be the name of an argument: it must be 1 to {ARGUMENT_NAME_BYTES} ASCII letters, digits, '.', '_' and '-'",
         Escaped::new(name)
     )]
     #[non_exhaustive]
@@ -93,7 +90,7 @@ pub enum ArgumentsError {
         name: String,
     },
     /// There are too many.
-    #[error("a call has at most {COUNT} arguments")]
+    #[error("a call has at most {CALL_ARGUMENTS} arguments")]
     TooMany,
 }
 
@@ -112,7 +109,7 @@ mod tests {
 
     #[test]
     fn names_are_bounded_and_plain() {
-        let longest = "n".repeat(NAME);
+        let longest = "n".repeat(ARGUMENT_NAME_BYTES);
         assert!(Arguments::new().with(&*longest, "").is_ok());
         for name in ["", "two words", "line\n", "ä", &format!("{longest}n")] {
             let refused = Arguments::new().with(name, "").unwrap_err();
@@ -124,7 +121,7 @@ mod tests {
 
     #[test]
     fn number_of_entries_is_limited() {
-        let full = (0..COUNT).fold(Arguments::new(), |all, number| all.with(number.to_string(), "").unwrap());
+        let full = (0..CALL_ARGUMENTS).fold(Arguments::new(), |all, number| all.with(number.to_string(), "").unwrap());
         assert_eq!(full.with("another", "").unwrap_err(), ArgumentsError::TooMany);
     }
 

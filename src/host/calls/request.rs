@@ -14,10 +14,7 @@ use tonic::body::Body;
 
 use super::tally::Tallying;
 use crate::event::{MessageTally, ValueHasher};
-
-/// When so much is known of a request, its next piece is not waited for. A single message comes in
-/// one piece, however large.
-const AHEAD: usize = 64 * 1024;
+use crate::limits::host::REQUEST_AHEAD_BYTES;
 
 /// What was said so far. Shared by the body, which goes its own way, and the call.
 #[derive(Clone)]
@@ -60,7 +57,7 @@ impl RequestBody {
 
     fn read(&mut self, cx: &mut Context<'_>) {
         let mut length = 0;
-        while length < AHEAD && !self.ended {
+        while length < REQUEST_AHEAD_BYTES && !self.ended {
             match self.next(cx) {
                 Poll::Pending => return,
                 Poll::Ready(None) => {}

@@ -1,4 +1,4 @@
-//! What is known of plugins and launches, as the events of the audit log have it: in plain values,
+//! Makes the events of verifications and launches from the values of the stages: plain values,
 //! escaped and cut. Records nothing.
 
 use std::os::unix::ffi::OsStrExt as _;
@@ -11,11 +11,12 @@ use crate::event::{
     LimitReached, PluginReady, PluginVerification, Recorder, VerificationVerdict, VerifiedImage, text,
 };
 use crate::handshake::HandshakeError;
-use crate::host::{LaunchReport, builder};
+use crate::host::LaunchReport;
+use crate::host::parameters::LaunchParameters;
 use crate::launch::{LaunchError, Stdin};
 use crate::verify::{Decision, ExecMode, Subject, VerifiedPlugin, VerifyError};
 
-/// The answer of a policy.
+/// The decision of a policy.
 pub(super) fn verification(decision: &Decision) -> Event {
     let (verdict, reason, image) = match decision.outcome() {
         Ok(plugin) => (VerificationVerdict::Allowed, None, Some(image(plugin))),
@@ -34,9 +35,9 @@ fn verdict(error: &VerifyError) -> VerificationVerdict {
     if error.is_refusal() { VerificationVerdict::Refused } else { VerificationVerdict::Unchecked }
 }
 
-/// In words, which are escaped already where that is needed.
-fn shown(what: &impl ToString) -> String {
-    text(what.to_string())
+/// The value in words. Its `Display` escapes foreign text; this cuts it.
+fn shown(value: &impl ToString) -> String {
+    text(value.to_string())
 }
 
 fn image(plugin: &VerifiedPlugin) -> VerifiedImage {
@@ -54,16 +55,16 @@ fn image(plugin: &VerifiedPlugin) -> VerifiedImage {
     }
 }
 
-/// A launch that is about to begin.
-pub(super) fn launch(ready: &builder::Ready, recorder: &dyn Recorder, launch: LaunchId) -> Event {
-    let arguments = ready.plugin.arguments().iter().chain(&ready.arguments);
+/// The intent to launch.
+pub(super) fn launch(parameters: &LaunchParameters, recorder: &dyn Recorder, launch: LaunchId) -> Event {
+    let arguments = parameters.plugin.arguments().iter().chain(&parameters.arguments);
     Event::Launch(LaunchIntent {
         launch,
-        plugin: text(ready.plugin.path().as_os_str().as_bytes()),
-        image: image(&ready.plugin),
+        plugin: text(parameters.plugin.path().as_os_str().as_bytes()),
+        image: image(&parameters.plugin),
         arguments: arguments.filter_map(|argument| recorder.keyed_hash(argument.as_bytes())).collect(),
-        versions: ready.protocol.versions.iter().copied().collect(),
-        timeout_ms: milliseconds(ready.start_timeout),
+        versions: parameters.protocol.versions.iter().copied().collect(),
+        timeout_ms: milliseconds(parameters.start_timeout),
     })
 }
 
@@ -71,21 +72,21 @@ fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Every guarantee that the host gives up.
-pub(super) fn weakened(ready: &builder::Ready, launch: LaunchId) -> Vec<Event> {
+/// Every guarantee that the host gives up, with the method that it called.
+pub(super) fn weakened(parameters: &LaunchParameters, launch: LaunchId) -> Vec<Event> {
     let switches = [
-        (ready.stdin == Stdin::Inherit, "inherit_stdin"),
-        (ready.tcp_loopback, "allow_tcp_loopback"),
-        (ready.plugin.mode() == ExecMode::PinnedFd, "dangerous_with_pinned_fd"),
-        (ready.environment.inherits_all(), "inherit_env"),
+        (parameters.stdin == Stdin::Inherit, "inherit_stdin"),
+        (parameters.tcp_loopback, "allow_tcp_loopback"),
+        (parameters.plugin.mode() == ExecMode::PinnedFd, "dangerous_with_pinned_fd"),
+        (parameters.environment.inherits_all(), "inherit_env"),
     ];
     let switches = switches.into_iter().filter(|(used, _)| *used).map(|(_, switch)| (switch, None));
-    let variables = ready.environment.dangerous().map(|name| ("dangerous_set", Some(text(name.as_bytes()))));
+    let variables = parameters.environment.dangerous().map(|name| ("dangerous_set", Some(text(name.as_bytes()))));
     let weakened = |(switch, on): (&str, _)| Event::Weakened(GuaranteeWeakened { launch, switch: switch.into(), on });
     switches.chain(variables).map(weakened).collect()
 }
 
-/// What a plugin said, who it is, and what is enforced on it.
+/// The handshake, the identity of the peer and the hardening of the process.
 pub(super) fn ready(report: &LaunchReport, launch: LaunchId) -> [Event; 3] {
     let handshake = HandshakeReceived {
         launch,
@@ -112,22 +113,22 @@ pub(super) fn ready(report: &LaunchReport, launch: LaunchId) -> [Event; 3] {
     [Event::Handshake(handshake), Event::Connection(connection), Event::Ready(ready)]
 }
 
-/// A launch that came to nothing.
+/// A launch that failed.
 pub(super) fn failed(error: &Error, launch: LaunchId) -> Event {
     let (reason, exit) = match error {
-        // What the plugin wrote to its standard error is not for the log.
+        // The plugin chooses the text of its standard error, so it stays out of the log.
         Error::Start(start) => (Chain::of(&start.fault).to_string(), start.exit.map(|exit| exit.to_string())),
         error => (Chain::of(error).to_string(), None),
     };
     Event::LaunchFailed(LaunchFailed { launch, refused: error.is_refusal(), reason: text(reason), exit })
 }
 
-/// A launch that nobody waited for.
+/// A launch whose future was dropped.
 pub(super) fn cancelled(launch: LaunchId) -> Event {
     Event::LaunchFailed(LaunchFailed { launch, refused: false, reason: "cancelled".into(), exit: None })
 }
 
-/// The limit that a launch came to, if it did.
+/// The limit that a launch reached, if it failed because of one.
 pub(super) fn limit(error: &Error, launch: LaunchId, start_timeout: Duration) -> Option<Event> {
     let start = |fault: &StartFault| match fault {
         StartFault::Handshake(HandshakeError::TooLong { limit, .. }) => Some(("handshake line bytes", *limit as u64)),

@@ -10,9 +10,9 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use super::events;
 use crate::error::Error;
 use crate::event::{Event, LaunchId, PluginShutDown, ProcessExited, RecordError, Recorder, Reservation};
-use crate::host::builder::Ready;
 use crate::host::calls::CallLayer;
-use crate::host::{Channel, Ending, LaunchReport};
+use crate::host::parameters::LaunchParameters;
+use crate::host::{Channel, LaunchReport, ShutdownPath};
 use crate::launch;
 use crate::tls::TlsError;
 use crate::transport;
@@ -35,23 +35,23 @@ struct RecordedLaunch {
 
 impl LaunchRecorder {
     /// Records the intent to launch, and every guarantee that the host gives up for it.
-    pub(crate) async fn begin(ready: &Ready) -> Result<Self, Error> {
-        let recorder = &ready.recorder;
+    pub(crate) async fn begin(parameters: &LaunchParameters) -> Result<Self, Error> {
+        let recorder = &parameters.recorder;
         if !recorder.is_active() {
             return Ok(Self(None));
         }
-        refuse_among_plugins(&**recorder, &ready.plugin).map_err(Error::Record)?;
+        refuse_among_plugins(&**recorder, &parameters.plugin).map_err(Error::Record)?;
         let launch = new_id()?;
-        for event in events::weakened(ready, launch) {
+        for event in events::weakened(parameters, launch) {
             recorder.record(event).await.map_err(Error::Record)?;
         }
-        let intent = events::launch(ready, &**recorder, launch);
+        let intent = events::launch(parameters, &**recorder, launch);
         let reservation = Reservation::new(recorder, intent, events::cancelled(launch)).await.map_err(Error::Record)?;
         Ok(Self(Some(RecordedLaunch {
             recorder: Arc::clone(recorder),
             launch,
-            start_timeout: ready.start_timeout,
-            message_limit: ready.message_limit,
+            start_timeout: parameters.start_timeout,
+            message_limit: parameters.message_limit,
             reservation,
         })))
     }
@@ -155,13 +155,13 @@ impl PluginRecorder {
     }
 
     /// Records how the plugin was shut down.
-    pub(crate) fn shut_down(&self, ending: Ending) {
+    pub(crate) fn shut_down(&self, path: ShutdownPath) {
         let Some(plugin) = &self.0 else { return };
-        let ending = match ending {
-            Ending::Exited => "exited",
-            Ending::Asked => "asked",
-            Ending::Terminated => "terminated",
-            Ending::Killed => "killed",
+        let ending = match path {
+            ShutdownPath::Exited => "exited",
+            ShutdownPath::Asked => "asked",
+            ShutdownPath::Terminated => "terminated",
+            ShutdownPath::Killed => "killed",
         };
         plugin.recorder.note(Event::Shutdown(PluginShutDown { launch: plugin.launch, ending: ending.into() }));
     }

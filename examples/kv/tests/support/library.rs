@@ -5,19 +5,23 @@ use std::time::Duration;
 
 use kv::proto::kv_client::KvClient;
 use kv::proto::{GetRequest, PutRequest};
-use portcullis::host::{Builder, Channel, Environment, Plugin, Ready, Shutdown};
+use portcullis::host::{Channel, Environment, LaunchBuilder, LaunchParameters, Plugin, Shutdown};
 use portcullis::verify::VerifiedPlugin;
 use portcullis::{MESSAGE_LIMIT, Protocol};
 
 use super::{LIMIT, Place};
 
 /// A launch as kv-host does it: the example's protocol, and nothing in the environment.
-pub(crate) fn builder(place: &Place, verified: VerifiedPlugin) -> Builder<Ready> {
+pub(crate) fn builder(place: &Place, verified: VerifiedPlugin) -> LaunchBuilder<LaunchParameters> {
     builder_of(place, verified, Protocol::new("BASIC_PLUGIN", "hello", 1))
 }
 
 /// The same with another protocol.
-pub(crate) fn builder_of(place: &Place, verified: VerifiedPlugin, protocol: Protocol) -> Builder<Ready> {
+pub(crate) fn builder_of(
+    place: &Place,
+    verified: VerifiedPlugin,
+    protocol: Protocol,
+) -> LaunchBuilder<LaunchParameters> {
     Plugin::builder(verified)
         .with_protocol(protocol)
         .with_environment(Environment::empty())
