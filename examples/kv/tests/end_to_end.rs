@@ -221,7 +221,7 @@ fn concurrent_hosts_do_not_interfere() {
 fn plugin_started_by_hand_explains_itself() {
     for arguments in [&[][..], &["--data", "/nonexistent"], &["--help"], &["nonsense"]] {
         let ran = run(Command::new(our_plugin()).args(arguments)).exits_with(1).prints("");
-        ran.explains(&["This program is a plugin", "give it to a host"]);
+        ran.explains(&["This program is a plugin", "configure it in its host"]);
     }
 }
 

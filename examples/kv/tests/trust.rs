@@ -186,7 +186,7 @@ fn contradicting_sources_refuse_the_plugin() {
     let fixture = Fixture::new();
     fixture.refuses(&[fixture.sums(wrong_digest()), fixture.lock("kv")], &["contradict each other"]);
     let sha256 = ["--sha256".into(), wrong_digest().to_string()];
-    fixture.refuses(&[sha256, fixture.lock("kv")], &["requires 'allow'"]);
+    fixture.refuses(&[sha256, fixture.lock("kv")], &["requires the source 'allow'"]);
 }
 
 #[test]
@@ -213,7 +213,7 @@ fn manifest_with_wrong_signature_is_refused() {
     let fixture = Fixture::new();
     let manifest = manifest_of(&fixture.plugin());
     fs::write(&manifest, claims().describe(fixture.plugin()).unwrap()).unwrap();
-    fixture.refuses(&[fixture.key_alone()], &["nobody signed its manifest"]);
+    fixture.refuses(&[fixture.key_alone()], &["its manifest is not signed"]);
 
     let stranger = Publisher::new();
     stranger.sign(&manifest);
