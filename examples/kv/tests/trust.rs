@@ -262,7 +262,7 @@ fn plugin_directory_writable_by_others_is_refused() {
     let _lock = fixture.lock("kv");
     let policy = fixture.policy("lock = \"plugins.lock\"");
     set_mode(&fixture.file("plugins"), 0o777);
-    fixture.refuses(std::slice::from_ref(&policy), &["its mode is 0777"]);
+    fixture.refuses(std::slice::from_ref(&policy), &["the mode 0777"]);
     set_mode(&fixture.file("plugins"), 0o755);
     fixture.put(&[policy]).exits_with(0);
 }
@@ -290,7 +290,7 @@ fn faulty_source_exits_1_unreadable_source_exits_2() {
     }
     let policy = fixture.policy(&format!("allow = [\"{}\"]", fixture.digest));
     set_mode(&fixture.file("policy.toml"), 0o666);
-    fixture.refuses(&[policy], &["others could write it"]);
+    fixture.refuses(&[policy], &["another user could write it"]);
 }
 
 #[test]
@@ -331,7 +331,7 @@ fn bundle_with_changed_or_removed_file_is_refused() {
         tamper(&fixture.plugin().join(file));
         fixture.refuses(&[fixture.key_alone()], &[file]);
         fs::remove_file(fixture.plugin().join(file)).unwrap();
-        fixture.refuses(&[fixture.key_alone()], &[file, "is not there"]);
+        fixture.refuses(&[fixture.key_alone()], &[file, "is missing"]);
     }
 }
 
