@@ -1,5 +1,4 @@
-//! A SHA-256 digest: how it is written, read and computed. Knows nothing of files that may or may
-//! not run.
+//! A SHA-256 digest: its text form, its parser and its computation. Does not decide what may run.
 
 use std::fmt;
 use std::fs::File;
@@ -11,14 +10,13 @@ use sha2::{Digest as _, Sha256};
 
 use crate::Escaped;
 
-/// How much is read at once: large enough to keep the hash unit busy, small enough to stay in the
-/// cache.
+/// Bytes per read: large enough to keep the CPU's SHA unit busy, small enough for its cache.
 const CHUNK: usize = 256 * 1024;
 
 /// The SHA-256 of some bytes.
 ///
-/// Written as 64 lower-case hexadecimal digits; read in either case, and from nothing else. A
-/// digest is public, so comparing two of them needs no protection against timing.
+/// Printed as 64 lower-case hexadecimal digits. The parser accepts both cases and no other form. A
+/// digest is public, so comparisons need no protection against timing attacks.
 ///
 /// ```
 /// use portcullis::verify::Digest;
@@ -39,27 +37,27 @@ impl Digest {
         Self(Sha256::digest(bytes.as_ref()).into())
     }
 
-    /// The digest of everything that `reader` yields, in constant memory.
+    /// The digest of all bytes from `reader`, in constant memory.
     ///
     /// # Errors
     ///
-    /// The first error of `reader` other than an interruption.
+    /// The first error of `reader` other than [`io::ErrorKind::Interrupted`].
     pub fn read(mut reader: impl Read) -> io::Result<Self> {
         Self::stream(|buffer, _| reader.read(buffer)).map(|(digest, _)| digest)
     }
 
-    /// The digest of a whole file, wherever its cursor stands, which it leaves alone.
+    /// The digest of a whole file. Does not use or move its cursor.
     pub(crate) fn of_file(file: &File) -> io::Result<Self> {
         Self::with_size(file).map(|(digest, _)| digest)
     }
 
-    /// The same with the number of bytes that were hashed.
+    /// As [`of_file`](Self::of_file), with the number of bytes that were hashed.
     pub(crate) fn with_size(file: &File) -> io::Result<(Self, u64)> {
         Self::stream(|buffer, offset| file.read_at(buffer, offset))
     }
 
-    /// The digest of what `read` yields into a buffer, which it is told the offset for, until it
-    /// yields nothing; and how much that was.
+    /// Calls `read` with a buffer and the current offset until it returns 0. Returns the digest and
+    /// the number of bytes.
     pub(crate) fn stream(mut read: impl FnMut(&mut [u8], u64) -> io::Result<usize>) -> io::Result<(Self, u64)> {
         let mut hash = Sha256::new();
         let mut buffer = vec![0; CHUNK];
@@ -113,7 +111,7 @@ impl FromStr for Digest {
     }
 }
 
-/// The value of a digit that is known to be hexadecimal.
+/// The value of a hexadecimal digit. The caller has checked that it is one.
 fn nibble(digit: u8) -> u8 {
     match digit {
         b'0'..=b'9' => digit - b'0',
@@ -137,24 +135,24 @@ impl fmt::Debug for Digest {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DigestError {
-    /// There was no text at all.
+    /// The text is empty.
     #[error("the digest is empty; expected 64 hexadecimal digits of SHA-256")]
     Empty,
     /// The number of digits is not 64.
     #[error("the digest has {found} digits; a SHA-256 has 64")]
     Length {
-        /// How many digits there were.
+        /// The number of digits.
         found: usize,
     },
     /// A character is not a hexadecimal digit.
-    #[error("character {position} of the digest is '{}', which is no hexadecimal digit", Escaped::new(.found.encode_utf8(&mut [0; 4])))]
+    #[error("character {position} of the digest is '{}', not a hexadecimal digit", Escaped::new(.found.encode_utf8(&mut [0; 4])))]
     NotHexadecimal {
-        /// Which character, counted from one.
+        /// The position of the character, counted from one.
         position: usize,
         /// The character.
         found: char,
     },
-    /// The digest names an algorithm. Only SHA-256 is used, and it is written without a name.
+    /// The digest has the prefix of an algorithm. SHA-256 is the only algorithm and has no prefix.
     #[error(
         "the digest names an algorithm, '{}:'; write the 64 hexadecimal digits of a SHA-256 alone",
         Escaped::new(name)
@@ -191,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_refused_with_what_was_wrong() {
+    fn malformed_digest_is_rejected_with_its_fault() {
         let with = |position: usize, replacement: char| -> String {
             ABC.chars().enumerate().map(|(i, c)| if i + 1 == position { replacement } else { c }).collect()
         };
@@ -213,9 +211,9 @@ mod tests {
     }
 
     #[test]
-    fn an_error_shows_no_control_character() {
+    fn error_escapes_control_characters() {
         let error = "\u{1b}[2J".parse::<Digest>().unwrap_err();
-        assert_eq!(error.to_string(), r"character 1 of the digest is '\u{1b}', which is no hexadecimal digit");
+        assert_eq!(error.to_string(), r"character 1 of the digest is '\u{1b}', not a hexadecimal digit");
     }
 
     #[test]

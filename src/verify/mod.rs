@@ -1,8 +1,9 @@
 //! Stage 1: may these bytes run? [`Policy::verify`] turns a file into a [`VerifiedPlugin`], which
-//! holds the bytes themselves.
+//! holds the bytes that will run.
 //!
-//! Knows files, digests and policies; nothing of processes, TLS or an asynchronous runtime.
-//! Available with every feature switched off but `verify`.
+//! `bytes` opens, copies and hashes files, `sources` reads checksum lists, manifests and lock
+//! files, `decision` judges. Does not use processes, TLS or an asynchronous runtime. Needs only the
+//! feature `verify`.
 #![forbid(unsafe_code)]
 
 pub(crate) mod bytes;

@@ -1,5 +1,5 @@
-//! The digests of many files: computed side by side, delivered in the order in which they were
-//! asked for. Judges nothing.
+//! The digests of many files, computed in parallel and delivered in the order of the inputs. Judges
+//! nothing.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -16,25 +16,24 @@ use rustix::fs::Advice;
 use crate::Digest;
 use crate::fs::{RegularFileError, Symlinks, open_regular};
 
-/// Where the bytes of a digest come from.
+/// The source of the bytes of one digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Input {
     /// A file, which may be a pipe or a device.
     File(PathBuf),
-    /// Whatever this process is given.
+    /// The standard input of this process.
     StandardInput,
 }
 
-/// Computes the digests of all `inputs`, on as many threads as the machine has processors, in
-/// memory that does not grow with their sizes.
+/// Computes the digests of all `inputs`, with one thread per processor and in memory independent of
+/// their sizes.
 ///
-/// `deliver` gets each result as soon as all before it were delivered, on the thread of the caller;
-/// when it breaks, the rest is neither delivered nor read on. `progress` is told of bytes as they
-/// are hashed, on any thread.
+/// `deliver` gets the results in order, on the caller's thread. If it breaks, reading stops and no
+/// further result is delivered. `progress` gets the number of bytes after each read, on any thread.
 ///
-/// Regular files alone are read ahead of their turn: reading a pipe or a device can mean something,
-/// so that is done one after another.
+/// Only regular files are read ahead. Reading a pipe or a device can have effects, so those are
+/// read one after another, when it is their turn.
 pub fn digest_all(
     inputs: &[Input],
     progress: &(impl Fn(u64) + Sync),
@@ -43,11 +42,11 @@ pub fn digest_all(
     let batch =
         Batch { inputs, progress, state: Mutex::default(), finished: Condvar::new(), stopped: AtomicBool::new(false) };
     thread::scope(|scope| {
-        // Whatever happens to the caller's thread, the others end.
+        // Stops the other threads even if `deliver` panics.
         let _stop = Stop(&batch.stopped);
         let threads = thread::available_parallelism().map_or(1, NonZero::get).min(inputs.len());
-        // A thread that cannot be had is done without: the caller's own takes whatever nobody took
-        // before its turn.
+        // A thread that fails to start is not needed: the caller's thread reads every input that no
+        // other thread has taken.
         (1..=threads).filter(|_| threads > 1).for_each(|_| {
             let _ = thread::Builder::new().spawn_scoped(scope, || batch.work());
         });
@@ -73,15 +72,15 @@ struct Batch<'a, P> {
 
 #[derive(Default)]
 struct BatchState {
-    /// The first input that nobody has taken.
+    /// The first input that no thread has taken.
     next: usize,
-    /// What was computed ahead of its turn.
+    /// The results that wait for their turn.
     outcomes: HashMap<usize, HashOutcome>,
 }
 
 enum HashOutcome {
     Done(io::Result<Digest>),
-    /// It is no regular file.
+    /// Not a regular file: the caller reads it when it is its turn.
     InTurn,
 }
 
@@ -105,8 +104,8 @@ impl<P: Fn(u64) + Sync> Batch<'_, P> {
         Some((index, input))
     }
 
-    /// What became of an input whose turn it is: nothing, where nobody had taken it, and the caller
-    /// has now.
+    /// Waits for the result of the input whose turn it is. `None` if no thread has taken it; it
+    /// then belongs to the caller.
     fn wait(&self, index: usize) -> Option<HashOutcome> {
         let mut state = self.lock();
         loop {
@@ -138,8 +137,8 @@ impl<P: Fn(u64) + Sync> Batch<'_, P> {
     }
 
     fn hash_file(&self, file: File) -> io::Result<Digest> {
-        // The kernel then reads twice as far ahead while we hash (posix_fadvise(2)), which a thread
-        // of ours that reads was not faster than. It is no harm if it does not.
+        // Doubles the kernel's read-ahead (posix_fadvise(2)). A reading thread of our own was not
+        // faster. A failure only costs speed.
         let _ = rustix::fs::fadvise(&file, 0, None, Advice::Sequential);
         self.hash(file)
     }
@@ -147,7 +146,7 @@ impl<P: Fn(u64) + Sync> Batch<'_, P> {
     fn hash(&self, mut reader: impl Read) -> io::Result<Digest> {
         let hashed = Digest::stream(|buffer, _| {
             if self.stopped.load(Ordering::Relaxed) {
-                return Err(io::Error::other("nobody wants to know any more"));
+                return Err(io::Error::other("hashing was stopped"));
             }
             let length = reader.read(buffer)?;
             (self.progress)(length as u64);
@@ -156,7 +155,7 @@ impl<P: Fn(u64) + Sync> Batch<'_, P> {
         hashed.map(|(digest, _)| digest)
     }
 
-    /// A panic elsewhere leaves the state as it was, so poisoning means nothing here.
+    /// Ignores poisoning: no code panics between two changes of the state.
     fn lock(&self) -> MutexGuard<'_, BatchState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -211,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_caller_takes_nobody_else_does() {
+    fn input_is_taken_by_one_thread() {
         let inputs = vec![Input::StandardInput; 3];
         let batch = Batch {
             inputs: &inputs,
@@ -228,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_for_later_is_read_ahead() {
+    fn later_inputs_are_read_ahead() {
         if thread::available_parallelism().map_or(1, NonZero::get) == 1 {
             eprintln!("SKIPPED: this machine has one processor");
             return;
@@ -244,7 +243,7 @@ mod tests {
             }
         };
         digest_all(&vec![Input::File(path); 2], &report, |_, _| {
-            // The caller is held up here, so that nobody but another thread can read the second.
+            // The caller waits here, so that only another thread can read the second input.
             received.recv_timeout(std::time::Duration::from_secs(60)).unwrap();
             ControlFlow::Break(())
         });
@@ -290,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn unwatched_output_is_not_scanned() {
+    fn breaking_stops_the_remaining_reads() {
         let place = tempfile::tempdir().unwrap();
         let (small, endless) = (place.path().join("small"), place.path().join("endless"));
         std::fs::write(&small, "small").unwrap();

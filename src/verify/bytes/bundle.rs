@@ -1,6 +1,6 @@
-//! A plugin that is a directory: every file of its manifest copied to a private place, hashed there
-//! and made read-only, and nothing else put beside it. Does not decide whether the manifest is to
-//! be believed.
+//! A plugin that is a directory: every file of its manifest is copied into a private directory,
+//! hashed there and made read-only. The directory has no other files. Does not decide whether the
+//! manifest is trusted.
 
 use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
@@ -22,14 +22,14 @@ use crate::verify::{BundlePath, Digest, Manifest, ManifestFile};
 /// Removed when this value is dropped.
 #[derive(Debug)]
 pub(crate) struct Bundle {
-    /// In the private directory, and not that itself: nothing but the plugin's own files lies where
-    /// it looks for its modules.
+    /// A directory inside the private one, so that the plugin finds only its own files where it
+    /// searches for modules.
     path: PathBuf,
-    #[expect(dead_code, reason = "held, because the files are there for as long as it is")]
+    #[expect(dead_code, reason = "dropping it removes the files")]
     directory: PrivateDirectory,
 }
 
-/// The name of the directory with the files in the private directory.
+/// The name of the directory inside the private one.
 const NAME: &str = "plugin";
 
 impl Bundle {
@@ -86,9 +86,8 @@ impl Bundle {
         }
     }
 
-    /// Lets nothing more be put into any directory of it.
+    /// Makes all directories read-only.
     fn close(&self, manifest: &Manifest) -> io::Result<()> {
-        // From the inside out, although this process's user could go on either way.
         for directory in directories(manifest).into_iter().rev() {
             fs::set_permissions(self.path.join(directory), Permissions::from_mode(0o500))?;
         }
@@ -96,13 +95,12 @@ impl Bundle {
     }
 }
 
-/// How many files and directories are made for a plugin.
+/// The number of files and directories of a bundle.
 fn entries(manifest: &Manifest) -> usize {
     manifest.files().len() + directories(manifest).len()
 }
 
-/// The directories that the files of a plugin lie in, from the outside in: its own first, which has
-/// no name.
+/// The directories of a plugin's files, outermost first. The plugin's own directory is `""`.
 fn directories(manifest: &Manifest) -> BTreeSet<&str> {
     manifest.files().flat_map(|(path, _)| path.directories()).chain([""]).collect()
 }
@@ -112,8 +110,8 @@ fn make_directory(path: &Path) -> Result<(), ExamineError> {
     made.map_err(ExamineError::io("making a directory for its files"))
 }
 
-/// Writes at most one byte more than expected, and closes what was written: the limit holds for
-/// what is copied, not for what was promised.
+/// Copies at most one byte more than expected, which is enough to notice a wrong size. The source
+/// may grow during the copy.
 fn copy(source: File, target: &Path, size: u64, mode: u32) -> io::Result<fs::Metadata> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(target)?;
     io::copy(&mut source.take(size.saturating_add(1)), &mut file)?;
@@ -131,7 +129,7 @@ mod tests {
     use crate::authoring::Claims;
     use crate::verify::Version;
 
-    /// Every file and directory at `path`, itself too.
+    /// The number of files and directories at `path`, including itself.
     fn count(path: &Path) -> usize {
         let inside = fs::read_dir(path).into_iter().flatten();
         1 + inside.map(|entry| count(&entry.unwrap().path())).sum::<usize>()

@@ -1,5 +1,5 @@
-//! Sealed images kept for later launches: one per digest, within a budget of bytes. Never makes or
-//! checks an image itself.
+//! A cache of sealed images for later launches: one per digest, within a budget of bytes. Does not
+//! make or check images.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -9,11 +9,11 @@ use crate::Digest;
 use crate::limits::verify as limits;
 use crate::verify::bytes::image::ProgramImage;
 
-/// Keeps the sealed images of verified plugins, so that a relaunch neither reads nor hashes the
-/// file again, and does not notice that it was replaced or deleted meanwhile.
+/// Keeps the sealed images of verified plugins. A relaunch from the cache does not read or hash the
+/// file, and so does not notice that the file was replaced or deleted.
 ///
-/// Cheap to clone; clones share their images. The memory of an image is freed when it has left the
-/// cache and the last plugin that was launched from it has exited.
+/// Clones are cheap and share their images. The memory of an image is freed when the image has left
+/// the cache and the last plugin that was launched from it has exited.
 #[derive(Clone)]
 pub struct ImageCache {
     budget: u64,
@@ -28,30 +28,31 @@ struct Images {
 
 #[derive(Default)]
 struct Slot {
-    /// Locked while the image is made, so that two launches of one digest make it once.
+    /// Locked while the image is made, so that two concurrent launches of one digest make one
+    /// image.
     image: Arc<Mutex<Option<Arc<ProgramImage>>>>,
-    /// Zero until the image is there.
+    /// Zero until the image is made.
     size: u64,
     last_use: u64,
 }
 
 impl ImageCache {
-    /// What a [`Policy`](crate::verify::Policy) keeps unless it is given another cache: 512 MiB.
+    /// The budget of a [`Policy`](crate::verify::Policy) without a shared cache: 512 MiB.
     pub const DEFAULT_BUDGET: u64 = limits::IMAGE_CACHE_BYTES;
 
-    /// A cache that keeps at most `budget` bytes. The images used least recently leave first; one
-    /// that is larger than the whole budget is never kept.
+    /// A cache of at most `budget` bytes. It evicts the least recently used images first, and never
+    /// keeps an image larger than the budget.
     pub fn with_budget(budget: u64) -> Self {
         Self { budget, images: Arc::default() }
     }
 
-    /// How many bytes of images are kept now.
+    /// The current size of all images, in bytes.
     pub fn size(&self) -> u64 {
         self.lock().slots.values().map(|slot| slot.size).sum()
     }
 
-    /// The image with this digest, and whether it was there already. `make` runs at most once at a
-    /// time for one digest, and its failure is not remembered.
+    /// The image with this digest, and whether it was cached. For one digest, `make` never runs
+    /// concurrently. A failure is not cached.
     pub(crate) fn find_or<E>(
         &self,
         digest: Digest,

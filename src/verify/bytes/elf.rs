@@ -1,5 +1,5 @@
-//! The headers of an ELF file of any class and byte order, within bounds: what the kernel and the
-//! dynamic loader go by. Judges nothing.
+//! The headers of an ELF file of any class and byte order, read within bounds and in the way that
+//! the kernel and the dynamic loader read them. Judges nothing.
 
 use object::Endianness;
 use object::elf;
@@ -9,16 +9,16 @@ use object::read::{ReadCache, ReadRef};
 use crate::limits::verify as limits;
 use crate::verify::bytes::view::Cursor;
 
-/// The granularity in which segments come into memory on every machine.
+/// The granularity of segment mappings on every supported machine.
 const PAGE: u64 = 4096;
 
 pub(crate) type Data<'a> = &'a ReadCache<Cursor<'a>>;
 
-/// What contradicts the rest of the file, as part of a sentence that begins "a damaged ELF file:".
+/// The part of the file that is inconsistent, as the end of "a damaged ELF file: {0}".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Damage(pub(crate) &'static str);
 
-/// What the first bytes say.
+/// The identification and type from the ELF header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ElfIdent {
     /// 64 bits, not 32.
@@ -41,7 +41,7 @@ pub(crate) struct Segment {
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Section {
-    /// Where its name stands among the names.
+    /// The offset of its name in the string table.
     pub(crate) name: u32,
     pub(crate) kind: elf::SectionType,
     pub(crate) offset: u64,
@@ -56,7 +56,7 @@ pub(crate) struct Headers<'a> {
 }
 
 impl ElfIdent {
-    /// Nothing if this is no ELF file, or one of a class or byte order that does not exist.
+    /// `None` if this is not an ELF file, or has an undefined class or byte order.
     pub(crate) fn read(data: Data<'_>) -> Option<Self> {
         fn read<H: FileHeader<Endian = Endianness>>(data: Data<'_>, wide: bool) -> Option<ElfIdent> {
             let header = H::parse(data).ok()?;
@@ -76,7 +76,7 @@ impl<'a> Headers<'a> {
         Ok(Self { identity, segments: segments.ok_or(Damage("its program headers"))?, data })
     }
 
-    /// The sections with the names that they refer to. A program runs without any.
+    /// The sections, and the offset of their names. A program needs none to run.
     pub(crate) fn sections(&self) -> Result<(Vec<Section>, u64), Damage> {
         let sections = match self.identity.wide {
             true => sections::<elf::FileHeader64<Endianness>>(self.identity.endian, self.data),
@@ -89,8 +89,7 @@ impl<'a> Headers<'a> {
         self.segments.iter().any(|segment| segment.kind == kind)
     }
 
-    /// The program that the kernel loads to load this one. Programs name one; libraries (nearly
-    /// all) do not.
+    /// The dynamic loader that the kernel starts for this program. Most libraries name none.
     pub(crate) fn interpreter(&self) -> Result<Option<&'a [u8]>, Damage> {
         const DAMAGED: Damage = Damage("the name of its dynamic loader");
         // The kernel takes the first one (binfmt_elf.c), and so its bounds: at least one character

@@ -1,5 +1,5 @@
-//! Is this a program that the kernel runs by itself on this machine? Reads a few headers of an ELF
-//! file; loads and runs nothing.
+//! Does the kernel execute this file directly on this machine? Reads a few headers of an ELF file;
+//! loads and runs nothing.
 
 use std::fs::File;
 
@@ -14,7 +14,7 @@ use crate::verify::decision::error::ExamineError;
 use crate::verify::decision::explanation::{Explanation, explained};
 use crate::verify::decision::refusal::hints;
 
-/// The machine that this program was compiled for, and so the only one whose programs it launches.
+/// The architecture of this program, and so the only one whose programs it launches.
 const NATIVE: elf::Machine = if cfg!(target_arch = "x86_64") {
     elf::EM_X86_64
 } else if cfg!(target_arch = "aarch64") {
@@ -26,11 +26,11 @@ const NATIVE: elf::Machine = if cfg!(target_arch = "x86_64") {
 } else if cfg!(target_arch = "arm") {
     elf::EM_ARM
 } else {
-    // Nothing is built for no machine, so on any other everything is refused.
+    // No program has this value, so on other architectures every file is refused.
     elf::EM_NONE
 };
 
-/// What a file is that is not a program for this machine.
+/// Why a file is not a program for this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Format {
@@ -54,13 +54,13 @@ pub enum Format {
     /// A shared library, an object file or a core dump.
     #[error("{kind}, not a program")]
     NotAProgram {
-        /// What it is.
+        /// The kind of file.
         kind: &'static str,
     },
     /// Headers that contradict the file.
     #[error("a damaged ELF file: {what}")]
     Damaged {
-        /// What does not fit.
+        /// The inconsistent part.
         what: &'static str,
     },
 }
@@ -89,8 +89,8 @@ impl From<Damage> for Format {
     }
 }
 
-/// Refuses what the kernel would not run by itself: scripts, programs for other machines,
-/// libraries, damaged files.
+/// Refuses files that the kernel does not execute directly on this machine: scripts, programs for
+/// other machines, libraries, damaged files.
 pub(crate) fn check(file: &File) -> Result<(), ExamineError> {
     let bytes = ByteView::of_file(file).map_err(ExamineError::io("looking at it"))?;
     let start = bytes.start(128).map_err(ExamineError::io("reading its first bytes"))?;
@@ -112,7 +112,7 @@ fn first_line(text: &[u8]) -> String {
     String::from_utf8_lossy(line[..line.len().min(80)].trim_ascii()).into_owned()
 }
 
-/// Whether a file of this class, byte order and machine could run here.
+/// Whether this machine runs files of this class, byte order and architecture.
 pub(crate) fn is_native(identity: &ElfIdent) -> bool {
     is_native_class(identity) && identity.machine == NATIVE
 }
@@ -154,8 +154,7 @@ fn names_interpreter(headers: &Headers<'_>) -> Result<bool, Format> {
     }
 }
 
-/// Whether a position-independent file without a loader says of itself that it is a program
-/// (`DF_1_PIE`).
+/// Whether a position-independent file without a loader is marked as a program (`DF_1_PIE`).
 pub(crate) fn says_it_is_a_program(headers: &Headers<'_>) -> Result<bool, Damage> {
     Ok(headers.dynamic()?.iter().any(|(tag, value)| *tag == elf::DT_FLAGS_1 && value & elf::DF_1_PIE.0 != 0))
 }
@@ -189,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_refused_by_name() {
+    fn other_formats_are_refused_by_name() {
         let big_endian_order = own_program(5, &[2]);
         let other_machine = own_program(18, &[0xf3, 0x7f]);
         let no_headers = own_program(32, &[0xff; 8]);

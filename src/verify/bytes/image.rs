@@ -1,12 +1,11 @@
-//! The bytes that will run: brought to a place where they can no longer change, then hashed there.
-//! Decides nothing about the digest.
+//! The bytes that will run: copied to storage where they cannot change, then hashed there. Does not
+//! judge the digest.
 
 use std::ffi::CString;
 use std::fs::{File, Metadata, OpenOptions, Permissions};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 use std::{fmt, io};
 
 use rustix::fs::{MemfdFlags, OFlags, SealFlags};
@@ -22,22 +21,22 @@ use crate::verify::bytes::plugin_file::{PluginFile, is_noexec};
 use crate::verify::decision::error::ExamineError;
 use crate::verify::{Refusal, VerifyError};
 
-/// How the verified bytes are kept unchanged between the moment they are hashed and the moment they
-/// run.
+/// How the verified bytes are protected against changes between hashing and execution.
 ///
-/// Chosen by the caller and reported; never changed silently when it cannot be had.
+/// The caller chooses the mode, and reports name it. If a mode is unavailable, verification fails;
+/// it never falls back to another mode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ExecMode {
-    /// A copy in sealed memory (memfd_create(2), fcntl(2) `F_ADD_SEALS`), which nobody can change,
-    /// not even this process.
+    /// A copy in sealed memory (memfd_create(2), fcntl(2) `F_ADD_SEALS`). No process can change it,
+    /// not even this one.
     Sealed,
-    /// A copy on disk in a directory that only this process's user may enter. For machines that
-    /// forbid executing memory, and for plugins that look for themselves on disk. Another process
-    /// of the same user could change it.
+    /// A copy on disk in a directory that only this process's user may enter. For machines that do
+    /// not execute memory, and for plugins that open their own file. Another process of the same
+    /// user can change it.
     PrivateCopy,
-    /// The file itself, kept open: proof against replacement by name, not against a writer of the
-    /// file.
+    /// The file itself, kept open. Replacing the path has no effect; writing to the file changes
+    /// the bytes that run.
     PinnedFd,
 }
 
@@ -51,31 +50,31 @@ impl fmt::Display for ExecMode {
     }
 }
 
-/// An executable in its final place, with the digest of what lies there.
+/// An executable in its final storage, with the digest of the bytes there.
 #[derive(Debug)]
 pub(crate) struct ProgramImage {
-    /// What execveat(2) is given.
+    /// The descriptor for execveat(2).
     pub(crate) file: File,
     pub(crate) digest: Digest,
     pub(crate) mode: ExecMode,
     pub(crate) size: u64,
-    /// Holds a private copy's directory for as long as the image may be launched.
+    /// The directory of a private copy. Dropping it removes the copy.
     directory: Option<PrivateDirectory>,
 }
 
 impl ProgramImage {
-    /// Refuses what the kernel would not run by itself. Looks at the image, not at the file that it
-    /// came from.
+    /// Refuses files that the kernel does not execute directly. Checks the image, not the original
+    /// file.
     pub(crate) fn check_format(&self) -> Result<(), ExamineError> {
         format::check(&self.file)
     }
 
-    /// Lets the sealed image be executed and not read. For a host that is not root the kernel then
-    /// makes the plugin non-dumpable from its first instruction, so that other processes of the
-    /// same user can neither attach to it nor read its environment (proc(5), ptrace(2)).
+    /// Makes the sealed image executable and unreadable. If the host is not root, the kernel then
+    /// makes the plugin non-dumpable from its first instruction: other processes of the same user
+    /// can neither attach to it nor read its environment (proc(5), ptrace(2)).
     ///
-    /// Seals do not cover the permission to read, and a plugin may change that of its own image: to
-    /// be called before each launch.
+    /// Call it before each launch: seals do not cover the read permission, and a plugin can change
+    /// the mode of its own image.
     pub(crate) fn make_execute_only(&self) -> io::Result<()> {
         match self.mode {
             ExecMode::Sealed => self.file.set_permissions(Permissions::from_mode(0o111)),
@@ -83,8 +82,8 @@ impl ProgramImage {
         }
     }
 
-    /// Takes a private copy off the disk, for a program that runs when nobody is left to do so. The
-    /// descriptor keeps the bytes.
+    /// Removes a private copy from disk, for a program that replaces this process, which then
+    /// cannot remove it later. The descriptor keeps the bytes.
     pub(crate) fn remove_from_disk(&self) -> io::Result<()> {
         match &self.directory {
             Some(directory) => std::fs::remove_dir_all(directory.path()),
@@ -92,7 +91,8 @@ impl ProgramImage {
         }
     }
 
-    /// Copies into memory, seals, then hashes what is sealed: from then on it cannot change.
+    /// Copies the file into memory, seals the memory, then hashes it. Hashing comes last: only
+    /// sealed bytes cannot change after the hash.
     pub(crate) fn sealed(source: &PluginFile, name: &Path) -> Result<Self, ExamineError> {
         let file = memory(name)?;
         let size = source.copy_to(&file)?;
@@ -103,7 +103,7 @@ impl ProgramImage {
         Ok(Self { digest, ..image })
     }
 
-    /// Copies to a directory of its own below `place`, closes the copy for writing, then hashes it.
+    /// Copies the file into a new private directory below `place`, closes the copy, then hashes it.
     pub(crate) fn private_copy(source: &PluginFile, name: &Path, place: &Path) -> Result<Self, ExamineError> {
         let directory = private_directory(place)?.removed_on_drop(1);
         let path = directory.path().join(file_name(name));
@@ -121,7 +121,8 @@ impl ProgramImage {
         Ok(Self { file, digest, mode: ExecMode::PrivateCopy, size, directory: Some(directory) })
     }
 
-    /// Keeps the file itself, if nobody but root and this user may write it.
+    /// Keeps the file itself. Refuses a file that users other than root and this process's user may
+    /// write.
     pub(crate) fn pinned(source: PluginFile) -> Result<Self, ExamineError> {
         if Ownership::new(source.owner, source.mode).others_can_write() {
             return Err(Refusal::WritableByOthers { mode: source.mode, owner: source.owner }.into());
@@ -133,8 +134,8 @@ impl ProgramImage {
 }
 
 impl ProgramImage {
-    /// Takes a private copy that was made and closed for writing already, as part of a bundle that
-    /// is held elsewhere, and hashes what it took.
+    /// Hashes a file of a bundle, which is already a private copy and closed for writing. The
+    /// caller keeps the bundle.
     pub(crate) fn copied(source: PluginFile, directory: &Path) -> Result<Self, ExamineError> {
         if is_noexec(&source.file).map_err(ExamineError::io("looking at the mount of its private copy"))? {
             return Err(Refusal::CopyNotExecutable { directory: directory.to_path_buf() }.into());
@@ -144,7 +145,7 @@ impl ProgramImage {
     }
 }
 
-/// A directory for copies below `place`.
+/// A new private directory for copies below `place`.
 pub(crate) fn private_directory(place: &Path) -> Result<PrivateDirectory, ExamineError> {
     PrivateDirectory::create(place).map_err(|fault| match fault {
         LocationError::WritableByOthers { directory, owner, mode } => {
@@ -156,7 +157,7 @@ pub(crate) fn private_directory(place: &Path) -> Result<PrivateDirectory, Examin
 
 /// An empty file in memory that can be executed and sealed.
 fn memory(name: &Path) -> Result<File, ExamineError> {
-    // The kernel shows at most 249 bytes of it (memfd_create(2)), and a file name holds no NUL.
+    // memfd_create(2) allows a name of 249 bytes. A file name has no NUL byte.
     let name = name.file_name().unwrap_or_default().as_bytes();
     let name = CString::new(&name[..name.len().min(200)]).unwrap_or_default();
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
@@ -172,7 +173,7 @@ fn memory(name: &Path) -> Result<File, ExamineError> {
     }
 }
 
-/// An empty sealed image, made as every other, to see whether this machine makes such a thing.
+/// Makes an empty sealed image in the same way as any other, to test whether this machine can.
 pub(crate) fn try_sealing() -> Result<File, VerifyError> {
     let name = Path::new("an empty image");
     let sealed = || {
@@ -186,10 +187,10 @@ pub(crate) fn try_sealing() -> Result<File, VerifyError> {
 
 fn seal(file: &File) -> io::Result<()> {
     let seals = SealFlags::WRITE | SealFlags::GROW | SealFlags::SHRINK | SealFlags::SEAL;
-    let add = |seals| patiently(|| rustix::fs::fcntl_add_seals(file, seals));
+    let add = |seals| retrying_while_busy(|| rustix::fs::fcntl_add_seals(file, seals));
     match add(seals | SealFlags::EXEC) {
-        // Before Linux 6.3 the permission bits could not be sealed; they only decide who may
-        // execute.
+        // Linux before 6.3 cannot seal the permission bits. They only decide who may execute the
+        // file, so the other seals suffice.
         Err(Errno::INVAL) => add(seals)?,
         other => other?,
     }
@@ -200,7 +201,7 @@ fn seal(file: &File) -> io::Result<()> {
     }
 }
 
-/// Hashes sealed memory where it lies, or, where that cannot be mapped, as any other file.
+/// Hashes sealed memory through a mapping, without a copy; or as a file if mapping fails.
 fn hash_sealed(file: &File) -> io::Result<Digest> {
     match Mapping::of_sealed(file) {
         Ok(bytes) => Ok(Digest::of(bytes)),
@@ -208,9 +209,9 @@ fn hash_sealed(file: &File) -> io::Result<Digest> {
     }
 }
 
-/// Memory that the kernel is just moving about cannot be sealed (fcntl(2), `EBUSY`). On a machine
-/// with much to do that happens, and it does not last.
-fn patiently(mut attempt: impl FnMut() -> rustix::io::Result<()>) -> rustix::io::Result<()> {
+/// Repeats `attempt` while it fails with EBUSY. The kernel cannot seal memory while it migrates the
+/// pages (fcntl(2)); on a busy machine that happens, for milliseconds.
+fn retrying_while_busy(mut attempt: impl FnMut() -> rustix::io::Result<()>) -> rustix::io::Result<()> {
     for _ in 1..limits::SEAL_ATTEMPTS {
         match attempt() {
             Err(Errno::BUSY) => std::thread::sleep(timing::SEAL_PAUSE),
@@ -220,8 +221,8 @@ fn patiently(mut attempt: impl FnMut() -> rustix::io::Result<()>) -> rustix::io:
     attempt()
 }
 
-/// Writes the copy, and returns what it was written to: the descriptor for writing is closed,
-/// because a file that is open for writing cannot be executed.
+/// Writes the copy and returns its metadata and size. Closes the descriptor, because the kernel
+/// does not execute a file that is open for writing (ETXTBSY).
 fn write_copy(source: &PluginFile, path: &Path) -> Result<(Metadata, u64), ExamineError> {
     let copy = OpenOptions::new()
         .write(true)
@@ -235,14 +236,14 @@ fn write_copy(source: &PluginFile, path: &Path) -> Result<(Metadata, u64), Exami
     Ok((copy.metadata().map_err(ExamineError::io("looking at its private copy"))?, size))
 }
 
-/// Makes sure that what was opened by path is what was written.
+/// Checks that the file opened by path is the file that was written.
 pub(crate) fn same_file(opened: &File, written: &Metadata) -> io::Result<()> {
     let opened = opened.metadata()?;
     let identity = |of: &Metadata| (of.dev(), of.ino(), of.uid(), of.mode(), of.nlink());
     if identity(&opened) == identity(written) && written.nlink() == 1 {
         Ok(())
     } else {
-        Err(io::Error::other("another file has taken its place"))
+        Err(io::Error::other("the file was replaced by another one"))
     }
 }
 
@@ -257,10 +258,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_seal_is_asked_for_by_itself() {
+    fn every_seal_is_requested_explicitly() {
         let file = memory(Path::new("image")).unwrap();
-        // Sealing that a file may be executed implies the other seals, for one that may be
-        // (fcntl(2), F_SEAL_EXEC).
+        // For an executable file F_SEAL_EXEC implies the other seals (fcntl(2)), so this test uses
+        // one that is not executable.
         file.set_permissions(Permissions::from_mode(0o600)).unwrap();
         seal(&file).unwrap();
         let seals = rustix::fs::fcntl_get_seals(&file).unwrap();
@@ -291,10 +292,10 @@ mod tests {
     fn busy_memory_is_sealed_later_or_given_up() {
         let busy_for = |times| {
             let mut attempts = 0..times;
-            patiently(|| attempts.next().map_or(Ok(()), |_| Err(Errno::BUSY)))
+            retrying_while_busy(|| attempts.next().map_or(Ok(()), |_| Err(Errno::BUSY)))
         };
         assert_eq!(busy_for(3), Ok(()));
         assert_eq!(busy_for(limits::SEAL_ATTEMPTS), Err(Errno::BUSY));
-        assert_eq!(patiently(|| Err(Errno::INVAL)), Err(Errno::INVAL));
+        assert_eq!(retrying_while_busy(|| Err(Errno::INVAL)), Err(Errno::INVAL));
     }
 }

@@ -1,5 +1,5 @@
-//! What the dynamic loader would bring into the process of a program besides its own bytes, read
-//! from the place that the loader goes by.
+//! The files that the dynamic loader would load for a program, from the dynamic section. Loads
+//! nothing.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -19,28 +19,27 @@ use crate::verify::decision::error::ExamineError;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Linkage {
-    /// The dynamic loader (`PT_INTERP`), which the kernel runs in the program's place. Without one
-    /// nothing is loaded: the program is static.
+    /// The dynamic loader (`PT_INTERP`), which the kernel starts instead of the program. `None` for
+    /// a static program.
     pub interpreter: Option<OsString>,
-    /// The libraries without which it does not start (`DT_NEEDED`): names, or paths when there is a
-    /// slash in them.
+    /// The required libraries (`DT_NEEDED`): names, or paths if they contain a slash.
     pub needed: Vec<OsString>,
-    /// Libraries that are loaded as well: auditors of the loading and filters (`DT_AUDIT`,
-    /// `DT_DEPAUDIT`, `DT_FILTER`, `DT_AUXILIARY`).
+    /// Auditors and filters, which are also loaded (`DT_AUDIT`, `DT_DEPAUDIT`, `DT_FILTER`,
+    /// `DT_AUXILIARY`).
     pub auxiliary: Vec<OsString>,
-    /// By what name others need it, if it is a library (`DT_SONAME`).
+    /// The name of a library for its users (`DT_SONAME`).
     pub soname: Option<OsString>,
-    /// The search paths as they are written: directories with colons between them.
+    /// The search paths, verbatim.
     pub search_paths: Vec<SearchPath>,
 }
 
-/// Directories in which libraries are looked for before those of the system.
+/// Directories that the loader searches for libraries before the system's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SearchPath {
-    /// Which of the two it is.
+    /// Its kind, which decides the order.
     pub kind: SearchPathKind,
-    /// The directories as they are written, with colons between them.
+    /// The directories, verbatim, separated by colons.
     pub text: OsString,
 }
 
@@ -48,10 +47,9 @@ pub struct SearchPath {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SearchPathKind {
-    /// `DT_RPATH`: searched before those of `LD_LIBRARY_PATH`, for the libraries of libraries, too.
+    /// `DT_RPATH`: searched before `LD_LIBRARY_PATH`, also for the libraries of libraries.
     Rpath,
-    /// `DT_RUNPATH`: searched after those of `LD_LIBRARY_PATH`. Where there is one, `DT_RPATH` is
-    /// ignored.
+    /// `DT_RUNPATH`: searched after `LD_LIBRARY_PATH`. If it exists, `DT_RPATH` is ignored.
     Runpath,
 }
 
@@ -90,7 +88,7 @@ impl Linkage {
     }
 }
 
-/// The strings that a dynamic section refers to.
+/// The string table of a dynamic section.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Strings {
     pub(crate) offset: u64,
@@ -98,9 +96,9 @@ pub(crate) struct Strings {
 }
 
 impl Strings {
-    /// Nothing if the file has no dynamic section.
+    /// `None` if the file has no dynamic section.
     pub(crate) fn locate(headers: &Headers<'_>, entries: &[(elf::DynamicTag, u64)]) -> Result<Option<Self>, Damage> {
-        // The loader keeps the last of several.
+        // The loader uses the last of several entries.
         let last = |wanted| entries.iter().rev().find(|(tag, _)| *tag == wanted).map(|(_, value)| *value);
         match (last(elf::DT_STRTAB), last(elf::DT_STRSZ)) {
             (None, _) => Ok(None),
@@ -121,7 +119,7 @@ fn owned(bytes: &[u8]) -> OsString {
     OsString::from_vec(bytes.to_vec())
 }
 
-/// The linkage of a program for this machine. Everything else is refused.
+/// The linkage of a program for this machine. Refuses any other file.
 pub(crate) fn linkage(file: &File) -> Result<Linkage, ExamineError> {
     format::check(file)?;
     let bytes = ByteView::of_file(file).map_err(ExamineError::io("looking at it"))?;

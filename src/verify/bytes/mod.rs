@@ -1,5 +1,5 @@
-//! The bytes of a plugin: opened, read, hashed, kept unchanged, and their format recognised. Decides
-//! nothing about whether they may run.
+//! The bytes of a plugin: opened, read, hashed, kept unchanged, and their format recognized.
+//! Decides nothing about whether they may run.
 
 pub(crate) mod batch;
 pub(crate) mod bundle;

@@ -1,4 +1,4 @@
-//! Who may own what a plugin is made of, and who may write it. Looks at nothing by itself.
+//! The rule for who may own and write the files of a plugin. Reads no file.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -9,9 +9,10 @@ use crate::fs::{OTHERS_WRITE, PERMISSION_BITS};
 use crate::verify::Refusal;
 use crate::verify::decision::error::ExamineError;
 
-/// The rule for a plugin's directory, everything above it, and everything in it.
+/// The rule for the owners and modes of the plugin directory, the directories above it, and all
+/// files in it.
 ///
-/// By default root and this process's user may own things, and nobody else may write them.
+/// By default root and this process's user may own them, and only the owner may write them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owners {
     users: BTreeSet<u32>,
@@ -19,18 +20,18 @@ pub struct Owners {
 }
 
 impl Owners {
-    /// Root, and the user that this process runs as.
+    /// Accepts root and the user that this process runs as.
     pub fn root_and_host() -> Self {
         Self { users: BTreeSet::from([0, geteuid().as_raw()]), mode: PERMISSION_BITS & !OTHERS_WRITE }
     }
 
-    /// Only these users, by their ids. None at all means that nothing is accepted.
+    /// Accepts only these user ids. An empty list accepts no file.
     pub fn only(users: impl IntoIterator<Item = u32>) -> Self {
         Self { users: users.into_iter().collect(), ..Self::root_and_host() }
     }
 
-    /// Only these permission bits may be set, on files and directories. Bits that let others write
-    /// stay forbidden in any case.
+    /// Accepts only these permission bits, on files and directories. Write permission for group or
+    /// others is never accepted.
     pub fn with_mode(mut self, mode: u32) -> Self {
         self.mode = mode & !OTHERS_WRITE;
         self

@@ -1,5 +1,5 @@
-//! The file as it lies on disk: opened without side effects, and refused for everything but its
-//! content.
+//! The file of a plugin on disk: opened without side effects, and refused for its kind, size, mode
+//! or mount. Does not look at its content.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -12,8 +12,8 @@ use crate::fs::{RegularFileError, Symlinks, kind_unless_regular, open_regular};
 use crate::verify::Refusal;
 use crate::verify::decision::error::ExamineError;
 
-/// A regular file that may be copied from: small enough, executable by its mode, without set-ID
-/// bits and file capabilities, and not on a `noexec` mount.
+/// A regular file within the size limit, with execute permission, without set-ID bits or file
+/// capabilities, and not on a `noexec` mount.
 #[derive(Debug)]
 pub(crate) struct PluginFile {
     pub(crate) file: File,
@@ -31,7 +31,7 @@ impl PluginFile {
         Self::of(file, limit)
     }
 
-    /// The same for a file that is open already.
+    /// As [`open`](Self::open), for an open file.
     pub(crate) fn of(file: File, limit: u64) -> Result<Self, ExamineError> {
         let metadata = file.metadata().map_err(ExamineError::io("looking at it"))?;
         refuse_kind(metadata.file_type())?;
@@ -54,8 +54,8 @@ impl PluginFile {
         Ok(Self { file, mode, owner: metadata.uid(), limit })
     }
 
-    /// Copies the content, which may change and grow meanwhile: the limit holds for what is copied,
-    /// not for what was promised.
+    /// Copies the content. The file may grow during the copy, so the limit applies to the copied
+    /// bytes and not to the size at the start.
     pub(crate) fn copy_to(&self, mut target: &File) -> Result<u64, ExamineError> {
         let copied = io::copy(&mut (&self.file).take(self.limit.saturating_add(1)), &mut target)
             .map_err(ExamineError::io("copying it"))?;
@@ -82,7 +82,7 @@ fn has_capabilities(file: &File) -> io::Result<bool> {
     }
 }
 
-/// Whether nothing may be executed from the mount that holds `file`.
+/// Whether `file` is on a mount with the option `noexec`.
 pub(crate) fn is_noexec(file: &File) -> io::Result<bool> {
     Ok(rustix::fs::fstatvfs(file)?.f_flag.contains(StatVfsMountFlags::NOEXEC))
 }
@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn noexec_mount_is_recognized() {
-        // The mounts of the kernel's own file systems are such ones nearly everywhere.
+        // Nearly every machine mounts /proc and /sys with noexec.
         let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
         let mut noexec = mounts.lines().filter_map(|line| {
             let fields: Vec<_> = line.split(' ').collect();

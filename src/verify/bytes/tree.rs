@@ -48,7 +48,7 @@ impl DirectoryTree {
         Ok(tree)
     }
 
-    /// Opens a directory wherever it lies and whoever may write it.
+    /// Opens a directory without rules for its owners.
     pub(crate) fn open_anywhere(path: &Path) -> Result<Self, ExamineError> {
         let handle = rustix::fs::openat(CWD, path, DIRECTORY, Mode::empty()).map_err(ExamineError::io("opening it"))?;
         Ok(Self { handle, path: path.to_path_buf(), owners: None })
@@ -66,7 +66,7 @@ impl DirectoryTree {
     /// The directory at a relative path of plain names.
     pub(crate) fn subtree(&self, relative: &Path) -> Result<Self, ExamineError> {
         let mut names = names(relative, &self.path)?.into_iter();
-        // A second handle to the same directory, so that every step is one of the walk.
+        // A duplicate handle, so that the walk can start with an owned directory.
         let handle = self.handle.try_clone().map_err(ExamineError::io("opening it"))?;
         let start = Self { handle, path: self.path.clone(), owners: self.owners.clone() };
         names.try_fold(start, |tree, name| {
@@ -76,7 +76,7 @@ impl DirectoryTree {
         })
     }
 
-    /// What lies at a relative path of plain names.
+    /// Opens the file or directory at a relative path of plain names.
     pub(crate) fn find(&self, relative: &Path) -> Result<TreeEntry, ExamineError> {
         let names = names(relative, &self.path)?;
         let Some((last, above)) = names.split_last() else { return Err(outside(&self.path)) };
@@ -95,7 +95,7 @@ impl DirectoryTree {
         }
     }
 
-    /// Whether there is nothing at all under this name in the directory itself.
+    /// Whether the directory has no entry with this name.
     pub(crate) fn lacks(&self, name: &OsStr) -> Result<bool, ExamineError> {
         match rustix::fs::statat(&self.handle, name, rustix::fs::AtFlags::SYMLINK_NOFOLLOW) {
             Ok(_) => Ok(false),
@@ -105,7 +105,7 @@ impl DirectoryTree {
     }
 
     fn take(&self, name: &OsStr) -> Result<TreeEntry, ExamineError> {
-        // Looked at before it is opened, because opening a device can already do something.
+        // Opened with O_PATH first: opening a device for reading can have side effects.
         let handle = self.open_step(name, OFlags::PATH | OFlags::NOFOLLOW)?;
         let seen = File::from(handle).metadata().map_err(ExamineError::io("looking at it"))?;
         let kind = match seen.file_type() {
@@ -123,7 +123,7 @@ impl DirectoryTree {
         let file = File::from(self.open_step(name, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)?);
         let metadata = file.metadata().map_err(ExamineError::io("looking at it"))?;
         if (metadata.dev(), metadata.ino()) != (seen.dev(), seen.ino()) {
-            let source = io::Error::other("another file took its place meanwhile");
+            let source = io::Error::other("the file was replaced while it was opened");
             return Err(ExamineError::io("opening it")(source));
         }
         if let Some(owners) = &self.owners {
@@ -137,11 +137,11 @@ impl DirectoryTree {
         Ok(Self { handle, path: self.path.join(name), owners: self.owners.clone() })
     }
 
-    /// One step, which leads neither up nor out nor through a link of any kind (openat2(2), Linux
-    /// 5.6).
+    /// Opens one component. It cannot lead up, out of the directory, or through a link of any kind
+    /// (openat2(2), Linux 5.6).
     fn open_step(&self, name: &OsStr, flags: OFlags) -> Result<OwnedFd, ExamineError> {
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
-        // A link is opened as itself, and so can be told from what is not there.
+        // With O_PATH a link itself is opened, so that it is reported as a link and not as missing.
         let resolve = if flags.contains(OFlags::PATH) { resolve - ResolveFlags::NO_SYMLINKS } else { resolve };
         for _ in 0..limits::OPENAT2_ATTEMPTS {
             match openat2(self.handle.as_fd(), name, flags | OFlags::CLOEXEC, Mode::empty(), resolve) {
@@ -157,15 +157,15 @@ impl DirectoryTree {
     fn check(&self, step: StepKind) -> Result<(), ExamineError> {
         let Some(owners) = &self.owners else { return Ok(()) };
         let status = rustix::fs::fstat(&self.handle).map_err(ExamineError::io("looking at its directory"))?;
-        // Above the directory it is enough that others cannot rename what is there; in a sticky
-        // directory they cannot (unlink(2)).
+        // Above the plugin directory others must not be able to rename entries. In a sticky
+        // directory they cannot (unlink(2)), so write permission is acceptable there.
         let found = Ownership::new(status.st_uid, status.st_mode);
         let mode = if step == StepKind::Above { found.rename_mode() } else { found.mode };
         owners.check(&self.path, found.owner, mode)
     }
 }
 
-/// What a path beneath a directory leads to.
+/// An open entry of a directory.
 #[derive(Debug)]
 pub(crate) enum TreeEntry {
     File(File),

@@ -1,14 +1,14 @@
-//! The bytes of a file or of memory, read piece by piece from where they lie. Knows no format, and
-//! leaves a file's cursor alone.
+//! Random access to the bytes of a file or of memory. Knows no format and does not move the file's
+//! cursor.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 
-/// How much is read at once when something is searched for.
+/// Bytes per read of a search.
 const CHUNK: usize = 64 * 1024;
 
-/// Bytes of a length that is fixed when they are opened: what a file gains later is not seen.
+/// Bytes whose length is fixed when the view is made: bytes that a file gains later are not read.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ByteView<'a> {
     backing: Backing<'a>,
@@ -34,12 +34,12 @@ impl<'a> ByteView<'a> {
         self.length
     }
 
-    /// The first `limit` bytes, or all of them when there are fewer.
+    /// The first `limit` bytes, or all bytes if there are fewer.
     pub(crate) fn start(&self, limit: usize) -> io::Result<Vec<u8>> {
         self.piece(0, limit)
     }
 
-    /// At most `limit` bytes from `offset` on; fewer where the bytes end.
+    /// Up to `limit` bytes from `offset`; fewer at the end.
     pub(crate) fn piece(&self, offset: u64, limit: usize) -> io::Result<Vec<u8>> {
         let left = usize::try_from(self.length.saturating_sub(offset)).unwrap_or(usize::MAX);
         let mut piece = Vec::with_capacity(limit.min(left));
@@ -47,7 +47,7 @@ impl<'a> ByteView<'a> {
         Ok(piece)
     }
 
-    /// Where `needle` first stands in the `size` bytes from `offset` on, in constant memory.
+    /// The position of the first `needle` in the `size` bytes from `offset`, in constant memory.
     pub(crate) fn find(&self, needle: &[u8], offset: u64, size: u64) -> io::Result<Option<u64>> {
         let end = offset.saturating_add(size).min(self.length);
         let mut from = offset;
@@ -57,8 +57,8 @@ impl<'a> ByteView<'a> {
             if let Some(position) = piece.windows(needle.len()).position(|part| part == needle) {
                 return Ok(Some(from + position as u64));
             }
-            // The next piece overlaps this one by what a needle that is cut in two could begin
-            // with.
+            // Consecutive pieces overlap by one byte less than the needle, so that a needle across
+            // the boundary is found.
             let step = (piece.len() + 1).saturating_sub(needle.len());
             if step == 0 {
                 return Ok(None);
@@ -68,7 +68,7 @@ impl<'a> ByteView<'a> {
         Ok(None)
     }
 
-    /// The same bytes with a cursor of their own.
+    /// A reader of these bytes with its own position.
     pub(crate) fn cursor(self) -> Cursor<'a> {
         Cursor { bytes: self, position: 0 }
     }
@@ -77,7 +77,7 @@ impl<'a> ByteView<'a> {
         let left = usize::try_from(self.length.saturating_sub(offset)).unwrap_or(usize::MAX);
         let wanted = buffer.len().min(left);
         match self.backing {
-            // The kernel would not even look at an offset that no file can have (pread(2), EINVAL).
+            // pread(2) fails with EINVAL for an offset above `i64::MAX`, even for zero bytes.
             Backing::File(_) if wanted == 0 => Ok(0),
             Backing::File(file) => file.read_at(&mut buffer[..wanted], offset),
             Backing::Memory(bytes) => {
@@ -89,7 +89,7 @@ impl<'a> ByteView<'a> {
     }
 }
 
-/// Reads [`Bytes`] one after the other.
+/// Reads a [`ByteView`] sequentially.
 #[derive(Debug)]
 pub(crate) struct Cursor<'a> {
     bytes: ByteView<'a>,
