@@ -31,7 +31,6 @@ const FOREIGN: [&str; 15] = [
 const EXTENSIONS: [&str; 7] = [".rs", ".md", ".toml", ".txt", ".proto", ".json", ".svg"];
 
 #[test]
-#[ignore = "until the documents are written"]
 fn documents_name_paths_that_exist() {
     let tracked = tracked(&["."]);
     let exists = |path: &str| {
@@ -47,7 +46,6 @@ fn documents_name_paths_that_exist() {
 }
 
 #[test]
-#[ignore = "until the documents are written"]
 fn documents_name_code_that_exists() {
     let code = Code::read();
     let missing: Vec<_> = spans()

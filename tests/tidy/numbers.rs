@@ -55,7 +55,6 @@ fn documents_quote_the_constants() {
 }
 
 #[test]
-#[ignore = "until the documents are written"]
 fn quantities_name_their_constants() {
     let mut bare = Vec::new();
     for path in DOCUMENTS {
