@@ -147,7 +147,7 @@ pub fn launch_is_recorded_from_verification_to_exit() {
     assert!(ready.environment.contains(&"PLUGIN_CLIENT_CERT".into()), "{ready:?}");
     assert!(!ready.hardening.is_empty() && u128::from(ready.took_us) == report.timings.total().as_micros());
     let [Event::Exit(exit), Event::Shutdown(shutdown)] = rest else { panic!("{rest:?}") };
-    assert_eq!((exit.pid, exit.exit.as_str(), shutdown.path.as_str()), (pid, "exit status 0", "asked"));
+    assert_eq!((exit.pid, exit.exit.as_str(), shutdown.ending.as_str()), (pid, "exit status 0", "asked"));
 }
 
 pub fn refusal_is_recorded_with_its_reason() {

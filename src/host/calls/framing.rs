@@ -1,20 +1,19 @@
-//! gRPC's framing: where messages begin and end in a body, whatever pieces it comes in. Keeps
-//! nothing of what is in them.
+//! gRPC's framing (PROTOCOL-HTTP2, "Length-Prefixed-Message"): the boundaries of messages in a body,
+//! however it is split into pieces. Stores no content.
 
-/// Before each message: whether it is compressed (one byte), and its length (four, the most
-/// significant first).
+/// The prefix of each message: the compressed flag (one byte) and the length (four, big-endian).
 const PREFIX: usize = 5;
 
-/// A place in a body.
+/// The position in a body.
 #[derive(Debug, Clone)]
 pub(super) enum Framing {
-    /// In a prefix, of which so many bytes are known.
+    /// In a prefix, of which `known` bytes have arrived.
     Prefix { bytes: [u8; PREFIX], known: usize },
-    /// In a message, of which so much is left.
+    /// In a message, of which `left` bytes are missing.
     Message { left: u32 },
 }
 
-/// What a piece of a body is made of.
+/// A part of a piece.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Part<'a> {
     /// A message of this length begins.
@@ -32,8 +31,7 @@ impl Default for Framing {
 }
 
 impl Framing {
-    /// The next part, which is taken off the beginning of `piece`. `None` if another piece is
-    /// needed for one.
+    /// Takes the next part off the start of `piece`. `None` if the next part needs another piece.
     pub(super) fn next<'a>(&mut self, piece: &mut &'a [u8]) -> Option<Part<'a>> {
         match self {
             Self::Prefix { bytes, known } => {

@@ -1,11 +1,11 @@
-//! Calls of a plugin, recorded: what is about to be called before anything is sent, how it ended
-//! before the caller knows. Knows HTTP and gRPC's framing, and no application.
+//! Records the calls of a plugin: the intent before anything is sent, the outcome before the caller
+//! gets it. Knows HTTP and gRPC's framing, but no application.
 
-mod answer;
 mod arguments;
 mod framing;
-mod ongoing;
+mod recorded;
 mod request;
+mod response;
 mod scan;
 mod tally;
 
@@ -23,26 +23,26 @@ use tower_layer::Layer;
 use tower_service::Service;
 use tracing::{Instrument as _, Span};
 
-use self::answer::Answer;
 pub use self::arguments::{Arguments, ArgumentsError};
-use self::ongoing::{ABANDONED, Ongoing, Outcome, Subject};
+use self::recorded::{ABANDONED, Outcome, RecordedCall, Subject};
 use self::request::RequestBody;
-use self::tally::Tallying;
+use self::response::ResponseBody;
+use self::tally::TallyCounter;
 use crate::event::{CallIntent, Event, LaunchId, MessageTally, RecordError, Recorder, Reservation, text};
 use crate::{Chain, Escaped, MESSAGE_LIMIT};
 
 /// Records the calls that go through a channel. [`Plugin::channel`](super::Plugin::channel) has it
 /// already, if the launch was recorded; this is for other channels to the same plugin.
 ///
-/// A call is recorded before anything of it is sent: with the whole request, or what is there of a
-/// stream. If it cannot be, it is not made, and the caller gets `UNAVAILABLE`. Its outcome is
-/// recorded before the caller has it; if that cannot be, the caller gets `UNKNOWN`. What a stream
-/// answers is recorded before the caller has it too: as many messages at once as are there.
-/// Messages appear in the log by number, size and keyed hash, and so do the [`Arguments`] that the
+/// A call is recorded before anything of it is sent: with the whole request, or the available part
+/// of a stream. If that fails, the call is not made, and the caller gets `UNAVAILABLE`. The outcome
+/// is recorded before the caller gets it; if that fails, the caller gets `UNKNOWN`. The messages of
+/// a streaming response are recorded before the caller gets them, one record for all that are
+/// available. Records hold the number, size and keyed hash of messages, and so do the [`Arguments`] that the
 /// application puts among the extensions of a request.
 ///
-/// With a log that is kept in best effort nothing is waited for, nothing is refused, and there are
-/// no records between the first and the last of a call.
+/// With a recorder that is not required, such as an audit log in best effort, calls wait for no
+/// record, no call is refused, and there are no records between the first and the last of a call.
 ///
 /// There is a `tracing` span for each call, with the attributes that OpenTelemetry has for calls by
 /// gRPC.
@@ -72,11 +72,11 @@ impl CallLayer {
         self
     }
 
-    /// The call is in the log when this returns, or is not to be made.
-    async fn begin(&self, request: http::Request<Body>) -> Result<(http::Request<Body>, Ongoing), RecordError> {
+    /// Records the intent. The call may be made if this succeeds, and must not if it fails.
+    async fn begin(&self, request: http::Request<Body>) -> Result<(http::Request<Body>, RecordedCall), RecordError> {
         let (parts, body) = request.into_parts();
         let body = RequestBody::read_ahead(body, self.recorder.value_hasher()).await;
-        let (since, said) = (Instant::now(), body.said());
+        let (since, request_tally) = (Instant::now(), body.request_tally());
         let number = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
         let subject = Subject { layer: self.clone(), number, method: text(parts.uri.path()) };
         let span = subject.span(parts.uri.path());
@@ -86,13 +86,13 @@ impl CallLayer {
             call: number,
             method: subject.method.clone(),
             arguments: arguments.map(|all| all.keyed_hashes(&*self.recorder)).unwrap_or_default(),
-            request: said.tally(),
+            request: request_tally.tally(),
         });
-        let otherwise = subject.returned(ABANDONED, since, said.tally(), MessageTally::default());
+        let otherwise = subject.returned(ABANDONED, since, request_tally.tally(), MessageTally::default());
         let reservation = Some(Reservation::new(&self.recorder, call, otherwise).await?);
-        let heard = Tallying::new(self.recorder.value_hasher());
+        let response_tally = TallyCounter::new(self.recorder.value_hasher());
         let request = http::Request::from_parts(parts, Body::new(body));
-        Ok((request, Ongoing { subject, since, said, heard, reservation, span }))
+        Ok((request, RecordedCall { subject, since, request_tally, response_tally, reservation, span }))
     }
 
     async fn call<S>(self, mut service: S, request: http::Request<Body>) -> Result<http::Response<Body>, S::Error>
@@ -105,9 +105,9 @@ impl CallLayer {
         };
         match service.call(request).instrument(ongoing.span.clone()).await {
             Ok(response) => Ok(answer(response, ongoing).await),
-            Err(error) => match ongoing.settle(Outcome::Broken).await {
+            Err(error) => match ongoing.finish(Outcome::Broken).await {
                 Ok(()) => Err(error),
-                Err(error) => Ok(unrecorded(&error).into_http()),
+                Err(error) => Ok(not_recorded(&error).into_http()),
             },
         }
     }
@@ -131,17 +131,17 @@ impl Subject {
     }
 }
 
-/// What the caller gets of a response whose headers are there.
-async fn answer(response: http::Response<Body>, ongoing: Ongoing) -> http::Response<Body> {
-    let told = Outcome::told(response.headers());
-    let refused = told.is_some_and(|outcome| outcome != Outcome::Status(Code::Ok));
+/// Turns a response whose headers have arrived into the one for the caller.
+async fn answer(response: http::Response<Body>, ongoing: RecordedCall) -> http::Response<Body> {
+    let status = Outcome::of(response.headers());
+    let refused = status.is_some_and(|outcome| outcome != Outcome::Status(Code::Ok));
     if !refused && !response.body().is_end_stream() {
-        return response.map(|body| Body::new(Answer::new(body, told, ongoing)));
+        return response.map(|body| Body::new(ResponseBody::new(body, status, ongoing)));
     }
-    // That is all of it: nobody reads on behind a status that says so.
-    match ongoing.settle(told.unwrap_or(Outcome::Broken)).await {
+    // A status in the headers ends the response ("Trailers-Only"), so there is no body to hold.
+    match ongoing.finish(status.unwrap_or(Outcome::Broken)).await {
         Ok(()) => response.map(|_| Body::empty()),
-        Err(error) => unrecorded(&error).into_http(),
+        Err(error) => not_recorded(&error).into_http(),
     }
 }
 
@@ -149,8 +149,8 @@ fn not_made(error: &RecordError) -> Status {
     Status::unavailable(format!("the call could not be recorded, and was not made: {}", Chain::of(error)))
 }
 
-fn unrecorded(error: &RecordError) -> Status {
-    Status::unknown(format!("the plugin answered and the answer could not be recorded: {}", Chain::of(error)))
+fn not_recorded(error: &RecordError) -> Status {
+    Status::unknown(format!("the plugin answered, but the answer could not be recorded: {}", Chain::of(error)))
 }
 
 impl<S> Layer<S> for CallLayer {
@@ -192,7 +192,7 @@ where
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        // The one that is ready makes the call.
+        // `poll_ready` made this service ready, not its clone: this one must make the call.
         let next = self.service.clone();
         let service = std::mem::replace(&mut self.service, next);
         Box::pin(self.layer.clone().call(service, request))

@@ -1,5 +1,5 @@
-//! What the host says in a call: read ahead as far as it is there at once, so that the record of a
-//! call knows it before the plugin does; counted as it goes on.
+//! The request of a call. Its available part is read before the call is made, so that the record of
+//! the intent covers it; the rest is counted while it is sent.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -12,15 +12,15 @@ use http_body::{Body as _, Frame};
 use tonic::Status;
 use tonic::body::Body;
 
-use super::tally::Tallying;
+use super::tally::TallyCounter;
 use crate::event::{MessageTally, ValueHasher};
 use crate::limits::host::REQUEST_AHEAD_BYTES;
 
-/// What was said so far. Shared by the body, which goes its own way, and the call.
+/// The request so far. Shared by the body, which the transport drives, and the call.
 #[derive(Clone)]
-pub(super) struct Said(Arc<Mutex<Tallying>>);
+pub(super) struct RequestTally(Arc<Mutex<TallyCounter>>);
 
-impl Said {
+impl RequestTally {
     fn add(&self, piece: &[u8]) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).add(piece);
     }
@@ -30,19 +30,19 @@ impl Said {
     }
 }
 
-/// The body of a request, whose beginning was read.
+/// The request body for the transport: the part that was read ahead, then the rest.
 pub(super) struct RequestBody {
     ahead: VecDeque<Result<Frame<Bytes>, Status>>,
     ended: bool,
     rest: Body,
-    said: Said,
+    request_tally: RequestTally,
 }
 
 impl RequestBody {
-    /// Reads what the body yields without being waited for.
+    /// Reads the part of the body that is available without waiting.
     pub(super) async fn read_ahead(body: Body, hasher: Option<Box<dyn ValueHasher>>) -> Self {
-        let said = Said(Arc::new(Mutex::new(Tallying::new(hasher))));
-        let mut request = Self { ahead: VecDeque::new(), ended: false, rest: body, said };
+        let request_tally = RequestTally(Arc::new(Mutex::new(TallyCounter::new(hasher))));
+        let mut request = Self { ahead: VecDeque::new(), ended: false, rest: body, request_tally };
         poll_fn(|cx| {
             request.read(cx);
             Poll::Ready(())
@@ -51,8 +51,8 @@ impl RequestBody {
         request
     }
 
-    pub(super) fn said(&self) -> Said {
-        self.said.clone()
+    pub(super) fn request_tally(&self) -> RequestTally {
+        self.request_tally.clone()
     }
 
     fn read(&mut self, cx: &mut Context<'_>) {
@@ -69,11 +69,11 @@ impl RequestBody {
         }
     }
 
-    /// The next piece of what was not read ahead.
+    /// The next piece that was not read ahead.
     fn next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let piece = std::task::ready!(Pin::new(&mut self.rest).poll_frame(cx));
         match &piece {
-            Some(Ok(frame)) => frame.data_ref().into_iter().for_each(|data| self.said.add(data)),
+            Some(Ok(frame)) => frame.data_ref().into_iter().for_each(|data| self.request_tally.add(data)),
             Some(Err(_)) | None => self.ended = true,
         }
         Poll::Ready(piece)

@@ -3,16 +3,16 @@
 use super::framing::{Framing, Part};
 use crate::event::{MessageTally, ValueHasher};
 
-/// The messages so far.
-pub(super) struct Tallying {
+/// Counts and hashes the messages of one direction.
+pub(super) struct TallyCounter {
     framing: Framing,
     hasher: Option<Box<dyn ValueHasher>>,
     messages: u64,
     bytes: u64,
 }
 
-impl Tallying {
-    /// None yet.
+impl TallyCounter {
+    /// Starts at zero. Without a hasher, tallies have no hash.
     pub(super) fn new(hasher: Option<Box<dyn ValueHasher>>) -> Self {
         Self { framing: Framing::default(), hasher, messages: 0, bytes: 0 }
     }
@@ -33,8 +33,7 @@ impl Tallying {
         }
     }
 
-    /// How it stands. What is there of a message that has not ended counts as bytes, and not as a
-    /// message.
+    /// The tally so far. An incomplete message counts as bytes and not as a message.
     pub(super) fn tally(&self) -> MessageTally {
         let nothing = (self.messages, self.bytes) == (0, 0);
         let hash = self.hasher.as_ref().filter(|_| !nothing).map(|hasher| hasher.hash());
@@ -49,18 +48,18 @@ mod tests {
 
     #[test]
     fn tally_excludes_message_framing() {
-        let mut tallying = Tallying::new(Some(hasher()));
-        assert_eq!(tallying.tally(), MessageTally::default());
+        let mut counter = TallyCounter::new(Some(hasher()));
+        assert_eq!(counter.tally(), MessageTally::default());
         for piece in [&[0, 0, 0, 0, 3, b'a'][..], b"bc\0\0\0\0\0\0\0", b"\0\0\x04de"] {
-            tallying.add(piece);
+            counter.add(piece);
         }
-        assert_eq!(tallying.tally(), MessageTally { messages: 2, bytes: 5, hash: Some(keyed_hash(b"abcde")) });
+        assert_eq!(counter.tally(), MessageTally { messages: 2, bytes: 5, hash: Some(keyed_hash(b"abcde")) });
     }
 
     #[test]
     fn an_empty_message_is_a_message() {
-        let mut tallying = Tallying::new(Some(hasher()));
-        tallying.add(&[0; 5]);
-        assert_eq!(tallying.tally(), MessageTally { messages: 1, bytes: 0, hash: Some(keyed_hash(b"")) });
+        let mut counter = TallyCounter::new(Some(hasher()));
+        counter.add(&[0; 5]);
+        assert_eq!(counter.tally(), MessageTally { messages: 1, bytes: 0, hash: Some(keyed_hash(b"")) });
     }
 }

@@ -1,4 +1,5 @@
-//! A call that is in the log and whose outcome is not: whatever becomes of it, the log gets one.
+//! A call whose intent is recorded and whose outcome is not yet. Every path records one outcome, drop
+//! included.
 
 use http::HeaderMap;
 use tokio::time::Instant;
@@ -6,22 +7,22 @@ use tonic::{Code, Status};
 use tracing::Span;
 
 use super::CallLayer;
-use super::request::Said;
-use super::tally::Tallying;
+use super::request::RequestTally;
+use super::tally::TallyCounter;
 use crate::event::{CallEnded, Event, LimitReached, MessageTally, MessagesReceived, Recording, Reservation};
 
 /// How a call ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// With a status.
+    /// The call ended with a status.
     Status(Code),
-    /// Without an answer.
+    /// The call ended without a status.
     Broken,
 }
 
 impl Outcome {
-    /// What headers or trailers say.
-    pub(super) fn told(headers: &HeaderMap) -> Option<Self> {
+    /// The outcome in headers or trailers.
+    pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
         headers.get(Status::GRPC_STATUS).map(|status| Self::Status(Code::from_bytes(status.as_bytes())))
     }
 
@@ -49,7 +50,7 @@ impl Outcome {
     }
 }
 
-/// What a call is, for its records.
+/// The identity of a call, shared by its records.
 #[derive(Debug, Clone)]
 pub(super) struct Subject {
     pub(super) layer: CallLayer,
@@ -77,23 +78,23 @@ impl Subject {
     }
 }
 
-/// What nobody waited for.
+/// The outcome of a call that its caller gave up.
 pub(super) const ABANDONED: &str = "abandoned";
 
-/// A call that was recorded. If it is dropped before its outcome is known, it was abandoned.
-pub(super) struct Ongoing {
+/// A recorded call under way. Dropping it records that the caller abandoned it.
+pub(super) struct RecordedCall {
     pub(super) subject: Subject,
     pub(super) since: Instant,
-    pub(super) said: Said,
-    /// All that the plugin said.
-    pub(super) heard: Tallying,
+    pub(super) request_tally: RequestTally,
+    /// All messages of the plugin.
+    pub(super) response_tally: TallyCounter,
     pub(super) reservation: Option<Reservation>,
     pub(super) span: Span,
 }
 
-impl Ongoing {
-    /// Records the outcome, and returns when that is on the disk.
-    pub(super) fn settle(mut self, outcome: Outcome) -> Recording {
+impl RecordedCall {
+    /// Records the outcome.
+    pub(super) fn finish(mut self, outcome: Outcome) -> Recording {
         if let Outcome::Status(code) = outcome {
             self.span.record("rpc.grpc.status_code", code as i32);
         }
@@ -103,13 +104,13 @@ impl Ongoing {
         }
     }
 
-    /// Records messages that the caller gets while the call goes on.
+    /// Records messages that the caller gets before the call ends.
     pub(super) fn messages(&self, response: MessageTally) -> Recording {
         let event = MessagesReceived { launch: self.subject.layer.launch, call: self.subject.number, response };
         self.subject.layer.recorder.record(Event::Messages(event))
     }
 
-    /// Records that the plugin sent a message which is too large.
+    /// Records that the plugin sent an oversized message.
     pub(super) fn too_large(&self, found: u64) {
         let CallLayer { recorder, launch, limit, .. } = &self.subject.layer;
         recorder.note(Event::Limit(LimitReached {
@@ -122,11 +123,11 @@ impl Ongoing {
     }
 
     fn returned(&self, outcome: &str) -> Event {
-        self.subject.returned(outcome, self.since, self.said.tally(), self.heard.tally())
+        self.subject.returned(outcome, self.since, self.request_tally.tally(), self.response_tally.tally())
     }
 }
 
-impl Drop for Ongoing {
+impl Drop for RecordedCall {
     fn drop(&mut self) {
         if let Some(reservation) = self.reservation.take() {
             reservation.redeem_later(self.returned(ABANDONED));
