@@ -14,9 +14,9 @@ use tempfile::NamedTempFile;
 
 /// The permission bits of a new file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "there is no third way")]
+#[expect(clippy::exhaustive_enums, reason = "open(2) has no third mode")]
 pub enum FileMode {
-    /// Exactly these bits, whatever the umask is: for secrets, and for files that must be readable.
+    /// Exactly these bits, independent of the umask: for secrets, and for files that must be readable.
     Exact(u32),
     /// These bits without those that the umask clears, as open(2) sets them.
     Masked(u32),

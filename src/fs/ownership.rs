@@ -22,7 +22,7 @@ const STICKY: u32 = 0o1000;
 /// The owner and the permission bits of a file or directory.
 ///
 /// "Others" are all users but root and the effective user of this process. The group counts as
-/// others, whoever is in it.
+/// others, even if this user is its only member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Ownership {

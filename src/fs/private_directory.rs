@@ -80,8 +80,8 @@ impl PrivateDirectory {
             .permissions(Permissions::from_mode(0o700))
             .tempdir_in(parent)?;
         let handle = open_directory(CWD, made.path())?;
-        // Locked before the marker exists: the sweep of another host takes a marked directory that
-        // nobody holds for a leftover.
+        // Locked before the marker exists: the sweep of another host removes a marked directory that
+        // is not locked.
         match rustix::fs::flock(&handle, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(Errno::WOULDBLOCK) => return Ok(None),

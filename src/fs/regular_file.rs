@@ -9,7 +9,7 @@ use rustix::fs::{CWD, Mode, OFlags};
 
 /// Whether a symbolic link at the end of a path is followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "there is no third way")]
+#[expect(clippy::exhaustive_enums, reason = "a link is followed or not")]
 pub enum Symlinks {
     /// The file that the link points to is opened. Its target must be a regular file.
     Follow,

@@ -81,7 +81,7 @@ pub(crate) fn resolve(path: &Path) -> io::Result<Resolution> {
             walk.here.pop();
             walk.status = std::fs::metadata(&walk.here)?;
         } else if !walk.enter(&name)? {
-            // Nothing is there yet: others who can add entries here decide what will be.
+            // The name is free: others who can add entries here could take it.
             let redirection = walk.redirection.or_else(|| added_by_others(&walk.here, &walk.status));
             return Ok(Resolution { exists: false, redirection });
         }

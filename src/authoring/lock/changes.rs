@@ -1,5 +1,5 @@
 //! The changes of a lock: an artifact is added, updated or removed, and a change that weakens the
-//! lock needs an override of its own. Reads no plugin and writes no file.
+//! lock needs its own override. Reads no plugin and writes no file.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -44,8 +44,8 @@ impl Overrides {
 }
 
 impl Lock {
-    /// Adds an artifact for a platform that the plugin has none for. Adding what is locked already
-    /// changes nothing.
+    /// Adds an artifact for a platform that the plugin has none for. Adding an artifact that is locked
+    /// already changes nothing.
     ///
     /// # Errors
     ///

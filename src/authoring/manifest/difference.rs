@@ -26,8 +26,8 @@ pub enum Difference {
         /// The file.
         path: BundlePath,
     },
-    /// A file of the manifest, or its interpreter, has another size or digest, or is no regular
-    /// file.
+    /// A file of the manifest, or its interpreter, has another size or digest, or is not a
+    /// regular file.
     #[error("{0}")]
     Differs(Refusal),
     /// The manifest does not name a file. A host neither runs it nor copies it to where the plugin

@@ -84,7 +84,7 @@ where
     deserializer.deserialize_str(Text(std::marker::PhantomData)).map_err(D::Error::custom)
 }
 
-/// A version in a TOML string of bounded length. `semver` has no bound of its own.
+/// A version in a TOML string of bounded length. `semver` itself has no bound.
 #[derive(serde::Deserialize)]
 #[serde(transparent)]
 pub(crate) struct RawVersion(#[serde(deserialize_with = "from_text")] pub(crate) Version);

@@ -1,4 +1,4 @@
-//! What may be added to a lock file, and what is found beside one.
+//! Candidates, changes of a lock, and inventories.
 
 mod candidates;
 mod changes;

@@ -1,4 +1,4 @@
-//! What lists of digests say, line by line, and what they cannot say.
+//! Lists of digests: accepted lines, rejected lines, and the match of names and paths.
 
 use std::os::unix::ffi::OsStrExt;
 

@@ -161,8 +161,8 @@ fn refusal_names_previous_and_current_keys() {
             other.id()
         )
     );
-    let nobody = format!("kv is locked as signed by key {}, and the candidate is unsigned", one.id());
-    assert_eq!(refused(&[one], None), nobody);
+    let unsigned = format!("kv is locked as signed by key {}, and the candidate is unsigned", one.id());
+    assert_eq!(refused(&[one], None), unsigned);
 }
 
 fn lock_with(path: impl Into<PathBuf>, plugin: LockedPlugin) -> Lock {
