@@ -44,8 +44,8 @@ impl Overrides {
 }
 
 impl Lock {
-    /// Adds an artifact for a platform that the plugin has none for. Adding an artifact that is locked
-    /// already changes nothing.
+    /// Adds an artifact for a platform that the plugin has none for. Adding an artifact that is
+    /// locked already changes nothing.
     ///
     /// # Errors
     ///
