@@ -1,20 +1,31 @@
-//! A secure plugin runtime: plugins as separate processes, called over gRPC, on the wire of
-//! HashiCorp's go-plugin.
+//! A secure plugin runtime. Plugins are separate processes, called over gRPC, with the wire protocol
+//! of HashiCorp's go-plugin.
 //!
-//! What it promises: **the bytes that were hashed are the bytes that run; the process that was
-//! launched is the process that answers; and nothing that a plugin sends, prints or refuses to do
-//! can hurt its host.** What it does not promise: that a verified plugin is a good one. What a
-//! plugin may do with its user's rights is not limited here.
+//! Three promises: **the bytes that were hashed are the bytes that run; the process that was launched
+//! is the process that answers; and nothing that a plugin sends, prints or refuses to do can harm its
+//! host.** No promise: that a verified plugin is harmless. This crate does not limit what a plugin
+//! does with the rights of its user.
 //!
 //! ```text
-//!  verify ──VerifiedPlugin──▶ launch ──Running──▶ handshake ──Agreed──▶ tls ──Pinned──▶ transport ──Channel──▶ rpc ──▶ host::Plugin
-//!  digest, manifest,          exec, env,          parse,                identity,       connect,               health,
-//!  lock, policy, image        child               negotiate             pin             listen                 controller
-//!                                                                                                   plugin::builder is the mirror of the last five
+//!  verify ──VerifiedPlugin──▶ launch ──Running──▶ handshake ──Agreed──▶ tls ──Pinned──▶ transport ──Http2Channel──▶ rpc ──▶ host::Plugin
+//!  digest, manifest,          spawn, env,         parse,                identity,       connect,                    health,
+//!  lock, policy, image        child               negotiate             pin             listen                      controller
 //! ```
 //!
-//! Each stage takes the proof that the stage before it made, and dropping any of these values kills
-//! the plugin and removes its directory.
+//! Each stage takes the proof that the stage before it has made, so none can be skipped. Dropping any
+//! of these values kills the plugin and removes its directory. [`plugin`] is the other end of the
+//! handshake and of the stages after it.
+//!
+//! | module | job |
+//! |---|---|
+//! | [`verify`] | may these bytes run? digests, policies, manifests, lock files, sealed images |
+//! | [`host`] | launches plugins and calls them |
+//! | [`plugin`] | serves as a plugin |
+//! | [`event`], [`audit`] | what happened, as values; the tamper-evident log that records them |
+//! | [`authoring`] | what publishers and operators write: manifests, lock files, signatures |
+//! | [`inspect`] | what a file is |
+//! | [`exec`] | replaces this process by a verified program |
+//! | [`machine`] | which guarantees this machine gives |
 //!
 //! A host ([`host`]):
 //!
@@ -51,24 +62,23 @@
 //! # }
 //! ```
 //!
-//! | feature | default | what it adds |
+//! | feature | default | adds |
 //! |---|---|---|
 //! | `verify` | with `host`, `sign` | policies, manifests, lock files, sealed images; no asynchronous runtime, no TLS |
-//! | `host` | yes | launching plugins and calling them |
-//! | `plugin` | yes | being a plugin |
-//! | `audit` | yes | a log of what happened that cannot be changed unseen |
-//! | `syslog` | no | copies of that log's records to the syslog daemon |
-//! | `sign` | no | keys and signatures for those who publish plugins |
-//! | `reflection` | no | asking a plugin which services it has |
+//! | `host` | yes | launches plugins and calls them |
+//! | `plugin` | yes | serves as a plugin |
+//! | `audit` | yes | a tamper-evident log of events |
+//! | `syslog` | no | sends copies of that log's records to the syslog daemon |
+//! | `sign` | no | generates keys and signatures, for publishers of plugins |
+//! | `reflection` | no | lists the services of a plugin |
 //!
-//! Linux only, from 5.11 on; what newer kernels add is used where it is there, and the launch
-//! report says what was.
+//! Linux 5.11 and later. The launch report says which features of newer kernels were used.
 
-// Host and plugin share the stages between them, and each uses its own half.
+// Host and plugin share the stages between them. With only one of the two, the other half is unused.
 #![cfg_attr(not(all(feature = "host", feature = "plugin")), allow(dead_code, unreachable_pub, unused_imports))]
 
 #[cfg(not(target_os = "linux"))]
-compile_error!("portcullis proves what it promises with system calls that only Linux has");
+compile_error!("portcullis needs system calls that only Linux has");
 
 mod digest;
 mod environment;
@@ -122,8 +132,8 @@ pub use protocol::Protocol;
 #[cfg(feature = "verify")]
 pub use verify::Policy;
 
-/// The largest gRPC message in bytes that we recommend to take: 64 MiB.
+/// The recommended limit for received gRPC messages, in bytes: 64 MiB.
 ///
-/// tonic keeps this limit in the generated clients and servers, at 4 MiB unless it is set with
-/// their `max_decoding_message_size`.
-pub const MESSAGE_LIMIT: usize = 64 * 1024 * 1024;
+/// tonic's generated clients and servers enforce a limit of 4 MiB unless their
+/// `max_decoding_message_size` sets another.
+pub const MESSAGE_LIMIT: usize = limits::rpc::MESSAGE_BYTES;

@@ -1,5 +1,5 @@
-//! Every size and count that this crate bounds something by, one module per room. Durations are in
-//! `timing.rs`; lengths that a format fixes stay beside the format.
+//! Every limit on a size or a count in this crate, one module per room. Durations are in `timing.rs`.
+//! Lengths that a format fixes stay beside the format.
 #![allow(dead_code, reason = "a feature that is switched off leaves the limits of its room unused")]
 
 /// `audit`

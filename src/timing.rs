@@ -1,4 +1,4 @@
-//! Every timeout, pause and lifetime of this crate, one module per room. Sizes and counts are in
+//! Every timeout, pause and lifetime in this crate, one module per room. Sizes and counts are in
 //! `limits.rs`.
 #![allow(dead_code, reason = "a feature that is switched off leaves the times of its room unused")]
 

@@ -26,7 +26,7 @@ pub enum HandshakeError {
     /// The first line is not a handshake line. Often it is output for people.
     #[error("the plugin's first line is not a handshake line: {fault}{}", Quoted(line))]
     Malformed {
-        /// What is wrong with the line.
+        /// The fault in the line.
         fault: LineFault,
         /// The line, at most 200 bytes of it.
         line: Vec<u8>,
@@ -54,7 +54,7 @@ pub enum HandshakeError {
     /// The plugin listens at an address that this launch does not allow.
     #[error("the plugin's address {:?} is refused: {fault}", Escaped::new(address))]
     Address {
-        /// What is wrong with the address.
+        /// The reason for the refusal.
         fault: AddressFault,
         /// The address, at most 200 bytes of it.
         address: Vec<u8>,

@@ -31,7 +31,7 @@ macro_rules! guarantees {
                 }
             }
 
-            /// What the guarantee provides, as one sentence.
+            /// The benefit of the guarantee, in one line.
             pub fn purpose(self) -> &'static str {
                 match self {
                     $(Self::$variant => $purpose,)+
@@ -45,7 +45,7 @@ macro_rules! guarantees {
                 }
             }
 
-            /// What to do if the machine does not give it.
+            /// The remedy if the machine does not give it.
             pub fn remedy(self) -> &'static str {
                 match self {
                     $(Self::$variant => $remedy,)+
@@ -160,7 +160,7 @@ guarantees! {
     UserNamespaces {
         name: "user-namespaces",
         required: false,
-        purpose: "limits what a plugin can see, without root",
+        purpose: "limits the parts of the system that a plugin can see, without root",
         remedy: "optional: allow them to confine plugins without root",
     }
     /// A control group of version 2 in which this process may create others (cgroups(7)).

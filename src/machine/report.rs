@@ -43,9 +43,9 @@ pub struct Assessment {
     pub status: GuaranteeStatus,
     /// Whether a launch needs it by default, or the caller required it.
     pub required: bool,
-    /// What the check found. Foreign text in it is escaped.
+    /// The observations of the check. Foreign text in it is escaped.
     pub evidence: String,
-    /// What to do, unless the guarantee is given.
+    /// The remedy, unless the guarantee is given.
     pub advice: Option<&'static str>,
 }
 

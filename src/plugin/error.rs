@@ -23,7 +23,7 @@ pub enum ServeError {
     /// The plugin's code sets no cookie or serves no version.
     #[error("this plugin is misconfigured: it has no {what}")]
     Misconfigured {
-        /// What is missing.
+        /// The missing part.
         what: &'static str,
     },
     /// Standard output could not be claimed for the handshake.
