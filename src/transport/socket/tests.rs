@@ -1,5 +1,4 @@
-//! Bytes through a socket of ours: all of them, in order, in no more memory than they need, and an
-//! end that is noticed.
+//! Bytes through the socket: complete, in order, without idle buffers, and with its end noticed.
 
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
@@ -14,7 +13,7 @@ fn run<T>(work: impl Future<Output = T>) -> T {
     runtime.block_on(async { tokio::time::timeout(Duration::from_secs(60), work).await.expect("this hangs") })
 }
 
-/// A socket of ours, and its other end, which blocks.
+/// A socket, and its other end, which blocks.
 fn pair() -> (Socket, UnixStream) {
     let (ours, theirs) = UnixStream::pair().unwrap();
     ours.set_nonblocking(true).unwrap();
@@ -26,7 +25,7 @@ fn bytes(length: usize) -> Vec<u8> {
     (0..length as u64).map(|at| (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u8).collect()
 }
 
-/// Numbers that are the same each time (Marsaglia, "Xorshift RNGs").
+/// A reproducible pseudo-random sequence (Marsaglia, "Xorshift RNGs").
 struct Numbers(u64);
 
 impl Numbers {
@@ -55,8 +54,7 @@ fn bytes_arrive_in_order_for_all_sizes() {
             });
             let (mut got, mut numbers) = (Vec::new(), Numbers(seed));
             loop {
-                // Mostly what TLS asks for, and sometimes next to nothing, or more than is read
-                // ahead.
+                // Mostly the sizes that TLS reads, sometimes tiny ones, or more than is read ahead.
                 let length = [
                     1,
                     100,
@@ -88,7 +86,7 @@ fn read_ahead_frees_its_memory_when_idle() {
             socket.read_u8().await.unwrap();
             most = most.max(socket.ahead.buffer.capacity());
         }
-        assert!(most >= READ_AHEAD_BYTES, "nothing was read ahead");
+        assert!(most >= READ_AHEAD_BYTES, "no read-ahead");
         let nothing = tokio::time::timeout(Duration::from_millis(1), socket.read_u8()).await;
         assert!(nothing.is_err());
         assert_eq!(socket.ahead.buffer.capacity(), 0);
@@ -101,7 +99,7 @@ fn waiting_reader_holds_no_buffer() {
         let (mut socket, mut theirs) = pair();
         theirs.write_all(&[0; READ_AHEAD_FROM_BYTES]).unwrap();
         socket.read_exact(&mut [0; READ_AHEAD_FROM_BYTES]).await.unwrap();
-        assert!(socket.ahead.expects_more, "the next one would read ahead");
+        assert!(socket.ahead.expects_more, "the next read would read ahead");
         let nothing = tokio::time::timeout(Duration::from_millis(1), socket.read_u8()).await;
         assert!(nothing.is_err() && socket.ahead.buffer.capacity() == 0);
         theirs.write_all(b"x").unwrap();
@@ -118,7 +116,7 @@ fn reader_wakes_for_each_small_message() {
                 let byte = socket.read_u8().await.unwrap();
                 (socket, byte)
             });
-            // It sleeps by the time that there is something to be read.
+            // The reader sleeps before its byte arrives.
             for _ in 0..5 {
                 tokio::task::yield_now().await;
             }
@@ -139,7 +137,7 @@ fn writer_waits_for_capacity() {
         while let Ok(length) = tokio::time::timeout(Duration::from_millis(10), socket.write(&all[written..])).await {
             written += length.unwrap();
         }
-        assert!(written < all.len(), "the kernel has room for everything");
+        assert!(written < all.len(), "the kernel took everything");
         let reader = std::thread::spawn(move || {
             let mut got = Vec::new();
             theirs.read_to_end(&mut got).unwrap();
@@ -155,7 +153,7 @@ fn writer_waits_for_capacity() {
 fn slices_are_written_together() {
     run(async {
         let (mut socket, mut theirs) = pair();
-        // More than the kernel takes at once.
+        // More slices than one system call takes.
         let all = bytes(2000);
         let slices: Vec<_> = all.chunks(1).map(IoSlice::new).collect();
         let length = socket.write_vectored(&slices).await.unwrap();
@@ -179,7 +177,7 @@ fn end_is_read_after_all_bytes() {
         socket.read_to_end(&mut got).await.unwrap();
         writer.join().unwrap();
         assert!(got == all);
-        assert_eq!(socket.read(&mut [0; 10]).await.unwrap(), 0, "and stays so");
+        assert_eq!(socket.read(&mut [0; 10]).await.unwrap(), 0, "the end is permanent");
     });
 }
 

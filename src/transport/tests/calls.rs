@@ -1,4 +1,4 @@
-//! How a call begins, and what is left of it and of the connection when nobody wants it any more.
+//! How a call begins, and how it and its connection end when they are dropped.
 
 use std::future::poll_fn;
 
@@ -173,7 +173,7 @@ fn calls_before_settings_are_not_refused() {
         few.max_concurrent_streams(100);
         let (ours, theirs) = tokio::io::duplex(1024 * 1024);
         let mut channel = Http2Channel::over(ours).await.unwrap();
-        // Before anything of the plugin's was read.
+        // Before the plugin's SETTINGS were read.
         let answers: Vec<_> = (0..150).map(|_| channel.call(request(whole("request")))).collect();
         let mut connection = few.handshake::<_, Bytes>(theirs).await.unwrap();
         tokio::spawn(async move {

@@ -1,4 +1,4 @@
-//! Calls whose callers do not wait for ever.
+//! Calls with a deadline.
 
 use std::future::poll_fn;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tower_service::Service as _;
 use super::peer::{begin, connected, request, response, whole, with_timeout};
 use super::{next, read, run_paused, settle};
 
-/// What a call ends with whose answer never comes, or never ends, and how long that took.
+/// The code and the duration of a call whose response never comes, or never ends.
 fn late(timeout: &str, begins: bool) -> (Code, Duration) {
     run_paused(async {
         let (mut channel, mut peer) = connected().await;
@@ -28,7 +28,7 @@ fn late(timeout: &str, begins: bool) -> (Code, Duration) {
     })
 }
 
-/// The clock of the runtime goes in steps of this.
+/// The runtime's clock has a resolution of one millisecond.
 fn is_about(took: Duration, expected: Duration) -> bool {
     (expected..=expected + Duration::from_millis(2)).contains(&took)
 }

@@ -1,4 +1,4 @@
-//! The plugin of the tests of its end, and a host that is an `h2` of its own.
+//! A plugin for the tests of the server, and a host that is a plain `h2` client.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -28,16 +28,16 @@ use super::super::server::serve;
 use super::super::socket::Socket;
 use super::peer::pipe;
 
-/// A service whose methods say what they do.
+/// A service with a method for each behaviour.
 #[derive(Clone, Default)]
 pub(super) struct Plugin {
-    /// Called when a method begins that waits.
+    /// Notified when `Wait` begins.
     pub(super) begun: Arc<Notify>,
-    /// Lets such a method answer.
+    /// Lets `Wait` respond.
     pub(super) go_on: Arc<Notify>,
-    /// Called when something of a method is dropped.
+    /// Notified when a call or its response is dropped.
     pub(super) dropped: Arc<Notify>,
-    /// How many calls have begun that are counted.
+    /// The number of `Count` calls that have begun.
     pub(super) counted: Arc<AtomicUsize>,
 }
 
@@ -101,12 +101,12 @@ impl Plugin {
                 *response.headers_mut() = odd;
                 response
             }
-            _ => panic!("this service is made for it"),
+            _ => panic!("the method panics"),
         }
     }
 }
 
-/// A plugin that is served, and what its hosts come through.
+/// A plugin that is being served, and the queue of its connections.
 pub(super) struct Served {
     pub(super) plugin: Plugin,
     pub(super) hosts: mpsc::Sender<Accepted>,
@@ -122,7 +122,7 @@ impl Served {
         Self { plugin, hosts, shutdown, task }
     }
 
-    /// A connection through which nothing was said yet.
+    /// A connection over which nothing was sent.
     pub(super) async fn connect(&self) -> UnixStream {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let socket = Socket::new(ours.into_std().unwrap().into()).unwrap();
@@ -135,7 +135,7 @@ impl Served {
         Host { requests, connection: tokio::spawn(async move { drop(connection.await) }) }
     }
 
-    /// Asks for the end, and waits for it.
+    /// Shuts the server down, and waits until it has ended.
     pub(super) async fn shut_down(self) {
         self.shutdown.cancel();
         self.task.await.unwrap();
@@ -156,7 +156,7 @@ impl Host {
         self.requests.clone().send_request(request, false).unwrap()
     }
 
-    /// A call that is answered with what it sends.
+    /// A call whose response is its request.
     pub(super) async fn echo(&self, text: &'static str) -> String {
         let (answer, mut stream) = self.call("Echo", None);
         stream.send_data(text.into(), true).unwrap();
@@ -164,7 +164,7 @@ impl Host {
         String::from_utf8(all(body).await.unwrap()).unwrap()
     }
 
-    /// Until the plugin has said that it takes no more calls.
+    /// Waits until the plugin accepts no more calls (GOAWAY).
     pub(super) async fn refused(&self) {
         loop {
             let request = Request::post("http://localhost/test.Plugin/Echo").body(()).unwrap();
@@ -184,14 +184,14 @@ async fn all(mut body: RecvStream) -> Result<Vec<u8>, h2::Error> {
     Ok(all)
 }
 
-/// Until this many bytes were sent that nobody reads.
+/// Sends this many bytes, which the peer does not read.
 pub(super) async fn flood(stream: &mut SendStream<Bytes>, length: usize) {
     let mut sent = 0;
     while sent < length {
         stream.reserve_capacity(64 * 1024);
-        let room = poll_fn(|cx| stream.poll_capacity(cx)).await.unwrap().unwrap();
-        stream.send_data(vec![b'x'; room].into(), false).unwrap();
-        sent += room;
+        let capacity = poll_fn(|cx| stream.poll_capacity(cx)).await.unwrap().unwrap();
+        stream.send_data(vec![b'x'; capacity].into(), false).unwrap();
+        sent += capacity;
     }
     assert_eq!(sent, length);
 }

@@ -37,39 +37,39 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
-type Told = JoinHandle<Result<Vec<u8>, Code>>;
+type CallResult = JoinHandle<Result<Vec<u8>, Code>>;
 
-/// A call of a host, the plugin that has said this in it, and what will become of the call.
-async fn says(frames: &[u8]) -> (Http2Channel, DuplexStream, Told) {
+/// A call of a host, the plugin that has sent these frames in it, and the result of the call.
+async fn respond_with(frames: &[u8]) -> (Http2Channel, DuplexStream, CallResult) {
     let (ours, mut theirs) = tokio::io::duplex(64 * 1024 * 1024);
     theirs.write_all(&frame(SETTINGS, 0, 0, &[])).await.unwrap();
     let mut channel = Http2Channel::over(ours).await.unwrap();
     let answer = channel.call(request(whole("request")));
     settle().await;
-    let told = tokio::spawn(async move {
+    let result = tokio::spawn(async move {
         let mut body = answer.await.map_err(|status| status.code())?.into_body();
         read(&mut body).await.map_err(|status| status.code())
     });
     theirs.write_all(frames).await.unwrap();
-    (channel, theirs, told)
+    (channel, theirs, result)
 }
 
-/// What has become of a call by the end of its connection.
-async fn told_by_the_end(frames: &[u8]) -> Result<Vec<u8>, Code> {
-    let (_channel, mut plugin, told) = says(frames).await;
+/// The result of a call when its connection has closed.
+async fn result_at_close(frames: &[u8]) -> Result<Vec<u8>, Code> {
+    let (_channel, mut plugin, result) = respond_with(frames).await;
     settle().await;
     plugin.shutdown().await.unwrap();
-    told.await.unwrap()
+    result.await.unwrap()
 }
 
-/// What ends the connection, for every call.
+/// Frames that close the connection, for every call.
 fn breaches() -> Vec<(&'static str, Vec<u8>)> {
     let headers = frame(HEADERS, ALL, CALL, OK);
     vec![
         ("another protocol", b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()),
         ("a push", frame(PUSH, ALL, CALL, &[0, 0, 0, 2, 0x82, 0x84, 0x86])),
         ("an answer to a call that was not made", frame(HEADERS, ALL, 99, OK)),
-        ("an answer of a stream that is the plugin's", frame(HEADERS, ALL, 2, OK)),
+        ("a response on a stream of the plugin", frame(HEADERS, ALL, 2, OK)),
         ("data of a call that was not made", frame(DATA, 0, 99, b"data")),
         ("a reset of a call that was not made", frame(RESET, 0, 99, &[0; 4])),
         ("a reset that is too short", frame(RESET, 0, CALL, &[0; 3])),
@@ -97,18 +97,18 @@ fn breaches() -> Vec<(&'static str, Vec<u8>)> {
 fn protocol_violation_closes_the_connection() {
     for (breach, frames) in breaches() {
         run(async {
-            let (mut channel, mut plugin, told) = says(&frames).await;
+            let (mut channel, mut plugin, result) = respond_with(&frames).await;
             plugin.read_to_end(&mut Vec::new()).await.unwrap();
-            let told = told.await.unwrap();
-            assert!(matches!(told, Err(Code::Unavailable | Code::Internal)), "{breach}: {told:?}");
+            let result = result.await.unwrap();
+            assert!(matches!(result, Err(Code::Unavailable | Code::Internal)), "{breach}: {result:?}");
             let after = channel.call(request(whole("request"))).await.unwrap_err();
             assert_eq!(after.code(), Code::Unavailable, "{breach}");
         });
     }
 }
 
-/// What ends the call, and may end the connection.
-fn nonsense() -> Vec<(&'static str, Vec<u8>)> {
+/// Frames that fail the call, and may close the connection.
+fn malformed_responses() -> Vec<(&'static str, Vec<u8>)> {
     let headers = frame(HEADERS, ALL, CALL, OK);
     vec![
         ("nothing", Vec::new()),
@@ -127,10 +127,10 @@ fn nonsense() -> Vec<(&'static str, Vec<u8>)> {
 
 #[test]
 fn malformed_response_fails_its_call() {
-    for (breach, frames) in nonsense() {
+    for (breach, frames) in malformed_responses() {
         run(async {
-            let told = told_by_the_end(&frames).await;
-            assert!(matches!(told, Err(Code::Unavailable | Code::Internal)), "{breach}: {told:?}");
+            let result = result_at_close(&frames).await;
+            assert!(matches!(result, Err(Code::Unavailable | Code::Internal)), "{breach}: {result:?}");
         });
     }
 }
@@ -141,14 +141,14 @@ fn superfluous_frames_do_not_harm_a_response() {
     let odd = [
         ("pings", frame(PING, 0, 0, &[0; 8]).repeat(10_000)),
         ("settings", frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]).repeat(10_000)),
-        ("frames that nobody knows", frame(0x55, 0xff, 77, &[0; 100]).repeat(10_000)),
+        ("unknown frames", frame(0x55, 0xff, 77, &[0; 100]).repeat(10_000)),
         ("hints", frame(HEADERS, ALL, CALL, HINTS).repeat(10_000)),
         ("windows", frame(WINDOW, 0, 0, &[0, 0, 0, 1]).repeat(10_000)),
     ];
     for (what, frames) in odd {
         run(async {
-            let told = told_by_the_end(&[frames, answer.clone()].concat()).await;
-            assert_eq!(told, Ok(b"answer".to_vec()), "{what}");
+            let result = result_at_close(&[frames, answer.clone()].concat()).await;
+            assert_eq!(result, Ok(b"answer".to_vec()), "{what}");
         });
     }
 }
@@ -163,8 +163,8 @@ fn frames_after_a_response_do_no_harm() {
         ("a goodbye", frame(GOODBYE, 0, 0, &[0; 8])),
     ] {
         run(async {
-            let told = told_by_the_end(&[answer.clone(), frames].concat()).await;
-            assert_eq!(told, Ok(b"answer".to_vec()), "{what}");
+            let result = result_at_close(&[answer.clone(), frames].concat()).await;
+            assert_eq!(result, Ok(b"answer".to_vec()), "{what}");
         });
     }
 }

@@ -1,4 +1,4 @@
-//! What goes over the connection, and when: each end of ours against an `h2` that is not ours.
+//! What each end sends and when: each end of this crate against a plain `h2` peer.
 
 mod calls;
 mod deadlines;
@@ -22,21 +22,20 @@ fn run<T>(work: impl Future<Output = T>) -> T {
     runtime.block_on(async { tokio::time::timeout(Duration::from_secs(60), work).await.expect("this hangs") })
 }
 
-/// The same in a time that stands still as long as somebody has something to do.
+/// The same with paused time, which advances only when all tasks are idle.
 fn run_paused<T>(work: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     runtime.block_on(async { tokio::time::timeout(Duration::from_secs(60), work).await.expect("this hangs") })
 }
 
-/// Lets all others do what they can. Nothing here waits for anything but its peers within the same
-/// thread.
+/// Runs all other tasks until they wait. All peers of these tests are tasks of this thread.
 async fn settle() {
     for _ in 0..200 {
         tokio::task::yield_now().await;
     }
 }
 
-/// The data of the rest of a body.
+/// Reads the rest of a body.
 async fn read(body: &mut Body) -> Result<Vec<u8>, Status> {
     let mut bytes = Vec::new();
     while let Some(frame) = next(body).await {
@@ -51,7 +50,7 @@ async fn next(body: &mut Body) -> Option<Result<http_body::Frame<Bytes>, Status>
     std::future::poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await
 }
 
-/// Bytes that tell whether some are lost or in another place.
+/// Bytes in which a lost or moved byte is noticed.
 fn bytes(length: usize) -> Vec<u8> {
     (0..length as u64).map(|at| (at.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u8).collect()
 }

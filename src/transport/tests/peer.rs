@@ -1,5 +1,5 @@
-//! The plugin of these tests: an HTTP/2 server that answers what it is told to, and a connection
-//! that remembers what was written.
+//! The plugin of these tests: an HTTP/2 server that the test controls, and a connection that records
+//! what the host writes.
 
 use std::io;
 use std::pin::Pin;
@@ -21,10 +21,10 @@ use tonic::body::Body;
 use super::super::channel::Http2Channel;
 use super::settle;
 
-/// More than any test leaves unread.
-const ROOM: usize = 16 * 1024 * 1024;
+/// More bytes than any test leaves unread.
+const PIPE_BYTES: usize = 16 * 1024 * 1024;
 
-/// A call as the plugin has it.
+/// A call at the plugin's end.
 pub(super) type Call = (Request<RecvStream>, SendResponse<Bytes>);
 
 /// The plugin's end.
@@ -39,25 +39,25 @@ impl Peer {
         self.calls.recv().await.expect("the connection is gone")
     }
 
-    /// Drops the connection as the end of a process does.
+    /// Drops the connection, as when the process ends.
     pub(super) async fn die(self) {
         self.task.abort();
         assert!(self.task.await.unwrap_err().is_cancelled());
     }
 
-    /// Until the host has closed the connection.
+    /// Waits until the host has closed the connection.
     pub(super) async fn closed(self) {
         self.task.await.unwrap();
     }
 }
 
-/// A channel to a plugin, when both have said all that they say at first.
+/// A channel to a plugin, after both ends have exchanged their SETTINGS.
 pub(super) async fn connected() -> (Http2Channel, Peer) {
     connected_to(Builder::new()).await
 }
 
 pub(super) async fn connected_to(plugin: Builder) -> (Http2Channel, Peer) {
-    let (ours, theirs) = tokio::io::duplex(ROOM);
+    let (ours, theirs) = tokio::io::duplex(PIPE_BYTES);
     let wire = Wire::default();
     let watched = Watched { bytes: ours, wire: wire.clone() };
     let (channel, connection) = tokio::join!(Http2Channel::over(watched), plugin.handshake(theirs));
@@ -73,11 +73,11 @@ pub(super) async fn connected_to(plugin: Builder) -> (Http2Channel, Peer) {
     (channel.unwrap(), Peer { calls, task, wire })
 }
 
-/// What the host writes.
+/// The bytes that the host has written.
 #[derive(Clone, Default)]
 pub(super) struct Wire(Arc<Mutex<Vec<Vec<u8>>>>);
 
-/// What is told of a frame.
+/// The part of a frame that tests compare.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Sent {
     Headers,
@@ -88,12 +88,12 @@ pub(super) enum Sent {
 }
 
 impl Wire {
-    /// What was written since the last time, write by write.
+    /// The writes since the last call.
     pub(super) fn take(&self) -> Vec<Vec<u8>> {
         std::mem::take(&mut self.0.lock().unwrap())
     }
 
-    /// The frames of streams since the last time; not what is said of windows and the connection.
+    /// The frames of streams since the last call. Omits frames about windows and the connection.
     pub(super) fn frames(&self) -> Vec<Sent> {
         frames(&self.take().concat())
     }
@@ -158,7 +158,7 @@ impl AsyncWrite for Watched {
 
 type Piece = Result<Frame<Bytes>, Status>;
 
-/// A body that is written while it is sent.
+/// A body that the test writes while it is sent.
 struct Pipe {
     pieces: UnboundedReceiver<Piece>,
     taken: Arc<AtomicUsize>,
@@ -197,12 +197,12 @@ impl Says {
         self
     }
 
-    /// How many pieces were taken out of the body.
+    /// The number of pieces that were read from the body.
     pub(super) fn taken(&self) -> usize {
         self.taken.load(Ordering::Relaxed)
     }
 
-    /// Until nobody takes anything any more.
+    /// Waits until the body was dropped.
     pub(super) async fn given_up(&self) {
         self.pieces.closed().await;
     }
@@ -215,7 +215,7 @@ pub(super) fn pipe() -> (Body, Says) {
     (Body::new(Pipe { pieces, taken: Arc::clone(&taken) }), Says { pieces: sender, taken })
 }
 
-/// A body that is all there.
+/// A body whose bytes are all available.
 pub(super) fn whole(bytes: impl Into<Bytes>) -> Body {
     let (body, says) = pipe();
     says.data(bytes);
@@ -236,7 +236,7 @@ pub(super) fn response() -> Response<()> {
     Response::new(())
 }
 
-/// Answers with headers and the beginning of a body.
+/// Responds with headers and the first bytes of a body.
 pub(super) fn begin((_request, mut respond): Call) -> SendStream<Bytes> {
     let mut stream = respond.send_response(response(), false).unwrap();
     stream.send_data("begun".into(), false).unwrap();

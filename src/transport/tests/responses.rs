@@ -1,5 +1,5 @@
-//! What a caller is told: by a plugin that answers, by one that breaks off, and when there is none
-//! any more.
+//! The response that a caller gets: from a plugin that answers, that resets the call, or that is
+//! gone.
 
 use bytes::Bytes;
 use h2::Reason;
@@ -14,8 +14,8 @@ use super::peer::{begin, connected, request, response, whole, with_timeout};
 use super::{next, read, run, settle};
 use crate::limits::transport::STREAM_WINDOW_BYTES;
 
-/// The reasons that HTTP/2 knows (RFC 9113, section 7), and what they mean (gRPC over HTTP/2,
-/// "Errors").
+/// The error codes of HTTP/2 (RFC 9113, section 7), and their status codes ("gRPC over HTTP/2",
+/// section "Errors").
 const REASONS: [(Reason, Code); 14] = [
     (Reason::NO_ERROR, Code::Internal),
     (Reason::PROTOCOL_ERROR, Code::Internal),

@@ -1,4 +1,4 @@
-//! How a body leaves: in as few pieces as there can be, and no more of it than the other end takes.
+//! How a body is sent: in as few frames as possible, and within the peer's windows.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,10 +17,10 @@ use tower_service::Service as _;
 use super::peer::{Sent, connected, connected_to, frames, pipe, request, response, whole};
 use super::{bytes, run, settle};
 
-/// HTTP/2's window at first (RFC 9113, section 6.9.2).
+/// The initial window of HTTP/2 (RFC 9113, section 6.9.2).
 const WINDOW: usize = 65_535;
 
-/// Reads a body to its end, and lets more come for what was read.
+/// Reads a body to its end, and releases capacity for the bytes that were read.
 async fn read_all(body: &mut RecvStream) -> Result<Vec<u8>, h2::Error> {
     let mut all = Vec::new();
     while let Some(data) = body.data().await {
@@ -212,7 +212,7 @@ fn empty_data_is_not_sent() {
     });
 }
 
-/// Bytes that are counted as long as they are in memory.
+/// Bytes whose owner is counted while they are in memory.
 struct Counted(Vec<u8>, #[expect(dead_code, reason = "counted")] Arc<()>);
 
 impl AsRef<[u8]> for Counted {
@@ -277,7 +277,7 @@ fn sent_bytes_leave_the_budget() {
     });
 }
 
-/// A body that has always more, and counts how often it was asked.
+/// A body that is always ready, and counts how often it is polled.
 struct Endless(Arc<AtomicUsize>);
 
 impl http_body::Body for Endless {

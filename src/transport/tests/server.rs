@@ -1,4 +1,4 @@
-//! What the plugin's end does with calls: answers them, gives them up, ends with the last of them.
+//! The plugin's end: answers calls, drops cancelled ones, and ends after the last one.
 
 use std::sync::atomic::Ordering;
 
@@ -119,7 +119,7 @@ fn unread_request_stops_at_its_window() {
     run(async {
         let served = Served::new();
         let host = served.host().await;
-        // The host knows the plugin's window when it has heard of it.
+        // The host knows the plugin's window once it has received SETTINGS.
         host.echo("hello").await;
         let (_answer, mut stream) = host.call("Wait", None);
         flood(&mut stream, STREAM_WINDOW_BYTES as usize).await;
