@@ -10,7 +10,7 @@ use crate::{Exit, Problem};
 
 /// The version of the JSON documents. Within one version members may be added, but their meaning
 /// does not change.
-const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 2;
 
 /// The members of a JSON document beside `schema`, `verb` and `outcome`.
 pub type Body = Vec<(&'static str, Value)>;
@@ -92,13 +92,13 @@ impl Output {
     }
 
     /// Ends a run that failed: prints the problem and returns [`Exit::Failed`].
-    pub fn failed(&self, verb: &str, format: OutputFormat, problem: impl Into<Problem>) -> Exit {
-        self.problem(verb, format, Exit::Failed, &problem.into())
+    pub fn failed(&self, verb: &str, format: OutputFormat, problem: &Problem) -> Exit {
+        self.problem(verb, format, Exit::Failed, problem)
     }
 
     /// Ends a run that refused the request: prints the problem and returns [`Exit::Refused`].
-    pub fn refused(&self, verb: &str, format: OutputFormat, problem: impl Into<Problem>) -> Exit {
-        self.problem(verb, format, Exit::Refused, &problem.into())
+    pub fn refused(&self, verb: &str, format: OutputFormat, problem: &Problem) -> Exit {
+        self.problem(verb, format, Exit::Refused, problem)
     }
 
     fn problem(&self, verb: &str, format: OutputFormat, exit: Exit, problem: &Problem) -> Exit {

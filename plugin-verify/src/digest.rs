@@ -5,7 +5,7 @@ use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use cli_support::{Exit, OutputFormat};
+use cli_support::{Exit, OutputFormat, Problem};
 use portcullis::Escaped;
 use portcullis::verify::{Checksums, Digest, Input, digest_all};
 use serde_json::{Value, json};
@@ -73,6 +73,11 @@ fn entry(name: &Path, result: io::Result<Digest>) -> Value {
     let file = Escaped::path(name).to_string();
     match result {
         Ok(digest) => json!({"file": file, "outcome": Exit::Success.word(), "sha256": digest.to_string()}),
-        Err(error) => json!({"file": file, "outcome": Exit::Failed.word(), "error": error.to_string()}),
+        Err(error) => {
+            let mut entry = Problem::of(&error).object(Exit::Failed);
+            entry.insert("file".into(), file.into());
+            entry.insert("outcome".into(), Exit::Failed.word().into());
+            entry.into()
+        }
     }
 }

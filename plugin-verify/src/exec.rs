@@ -107,5 +107,6 @@ fn fail(arguments: &Arguments, problem: &Problem) -> Exit {
 
 fn report(arguments: &Arguments, exit: Exit, problem: &Problem) -> Exit {
     let file = Escaped::path(arguments.file()).to_string();
-    OUTPUT.json("exec", exit, [("file", file.into()), ("reason", problem.to_string().into())])
+    let members = problem.members(exit);
+    OUTPUT.json("exec", exit, [("file", file.into())].into_iter().chain(members))
 }

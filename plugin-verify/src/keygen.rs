@@ -4,12 +4,12 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use cli_support::{Exit, OutputFormat};
+use portcullis::Escaped;
 use portcullis::authoring::sign::KeyPair;
-use portcullis::{Chain, Escaped};
 
 use crate::OUTPUT;
 use crate::files::with_suffix;
-use crate::password;
+use crate::{password, sign};
 
 /// Create a key pair for signing manifests
 ///
@@ -58,7 +58,7 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
             let text = format!("key    {}\npublic {key}\n       in {public}\nsecret in {secret}\n", key.id());
             OUTPUT.print(text, Exit::Success)
         }
-        Err(error) => OUTPUT.failed("keygen", arguments.format, Chain::of(&*error)),
+        Err(error) => OUTPUT.failed("keygen", arguments.format, &sign::problem(&*error)),
     }
 }
 

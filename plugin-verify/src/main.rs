@@ -10,7 +10,6 @@ mod digest;
 mod doctor;
 mod exec;
 mod files;
-mod hint;
 mod inspect;
 mod keygen;
 mod limits;

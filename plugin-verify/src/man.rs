@@ -41,7 +41,7 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
 fn print(arguments: &Arguments, command: Command) -> Exit {
     let page = match rendered(command) {
         Ok((_, page)) => page,
-        Err(error) => return OUTPUT.failed("man", arguments.format, Problem::new(error)),
+        Err(error) => return OUTPUT.failed("man", arguments.format, &Problem::of(&error)),
     };
     if arguments.format.json {
         return OUTPUT.json("man", Exit::Success, [("page", String::from_utf8_lossy(&page).into())]);
@@ -59,8 +59,8 @@ fn write_all(arguments: &Arguments, command: &Command, directory: &Path) -> Exit
         match file {
             Ok(path) => written.push(Escaped::path(&path).to_string()),
             Err(error) => {
-                let reason = format!("cannot write manual pages to {}: {error}", Escaped::path(directory));
-                return OUTPUT.failed("man", arguments.format, reason);
+                let context = format_args!("cannot write manual pages to {}", Escaped::path(directory)).to_string();
+                return OUTPUT.failed("man", arguments.format, &Problem::of(&error).within(context));
             }
         }
     }

@@ -6,14 +6,15 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use cli_support::{Exit, OutputFormat};
-use portcullis::authoring::sign::{KeyFile, SecretKey};
+use cli_support::{Exit, OutputFormat, Problem};
+use portcullis::authoring::sign::{KeyFile, SecretKey, SignError};
 use portcullis::{Chain, Escaped};
 use serde_json::{Value, json};
 
 use crate::OUTPUT;
+use crate::files;
 use crate::files::with_suffix;
-use crate::{files, password};
+use crate::password::{self, PasswordError};
 
 /// Sign files
 ///
@@ -54,7 +55,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Exit {
     let key = match open(arguments) {
         Ok(key) => key,
-        Err(error) => return OUTPUT.failed("sign", arguments.format, Chain::of(&*error)),
+        Err(error) => return OUTPUT.failed("sign", arguments.format, &problem(&*error)),
     };
     let mut exit = Exit::Success;
     let mut signed = Vec::new();
@@ -119,13 +120,29 @@ impl std::fmt::Display for Exists {
 
 impl Error for Exists {}
 
+/// The problem of a signing error, with the code that the library gives it.
+pub(crate) fn problem(error: &(dyn Error + 'static)) -> Problem {
+    let sign = error.downcast_ref::<SignError>().or_else(|| match error.downcast_ref() {
+        Some(PasswordError::Unfit(error)) => Some(error),
+        _ => None,
+    });
+    match (sign, error.downcast_ref()) {
+        (Some(error), _) => Problem::of(error).with_code(error.code()),
+        (None, Some(Exists)) => Problem::new("exists", Exists),
+        (None, None) => Problem::of(error),
+    }
+}
+
 fn entry(file: Escaped<'_>, target: Escaped<'_>, result: Result<(), Box<dyn Error>>) -> Value {
     match result {
         Ok(()) => {
             json!({"file": file.to_string(), "outcome": Exit::Success.word(), "signature_file": target.to_string()})
         }
         Err(error) => {
-            json!({"file": file.to_string(), "outcome": Exit::Failed.word(), "error": Chain::of(&*error).to_string()})
+            let mut entry = problem(&*error).object(Exit::Failed);
+            entry.insert("file".into(), file.to_string().into());
+            entry.insert("outcome".into(), Exit::Failed.word().into());
+            entry.into()
         }
     }
 }

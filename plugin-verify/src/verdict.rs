@@ -4,12 +4,11 @@ use std::fmt;
 use std::path::Path;
 
 use cli_support::{Exit, Problem};
+use portcullis::Escaped;
 use portcullis::verify::{Attestation, SourceError, Subject, VerifiedPlugin, VerifyError};
-use portcullis::{Chain, Escaped};
 use serde_json::{Map, Value, json};
 
 use crate::OUTPUT;
-use crate::hint;
 
 /// The verdict on one file.
 #[derive(Debug)]
@@ -23,10 +22,10 @@ impl From<Result<VerifiedPlugin, VerifyError>> for Verdict {
     fn from(outcome: Result<VerifiedPlugin, VerifyError>) -> Self {
         match outcome {
             Ok(plugin) => Self::Verified(plugin),
-            Err(VerifyError::Refused { reason, .. }) => {
-                Self::Refused(Problem::new(&reason).with_hint(hint::what_to_do(&reason)))
+            Err(VerifyError::Refused { reason, .. }) => Self::Refused(Problem::refusal(&reason)),
+            Err(VerifyError::Source { source, .. }) if !source.is_unreadable() => {
+                Self::Refused(Problem::refusal(&source))
             }
-            Err(VerifyError::Source { source, .. }) if !source.is_unreadable() => Self::Refused(Problem::new(source)),
             Err(error) => Self::Unchecked(Problem::of(&error)),
         }
     }
@@ -37,8 +36,8 @@ impl Verdict {
     /// unchecked, a source with a fault refuses it.
     pub(crate) fn without_source(error: &SourceError, file: &Path) -> Self {
         match error.is_unreadable() {
-            true => Self::Unchecked(format_args!("cannot check {}: {}", Escaped::path(file), Chain::of(error)).into()),
-            false => Self::Refused(Problem::new(error)),
+            true => Self::Unchecked(Problem::of(error).within(format_args!("cannot check {}", Escaped::path(file)))),
+            false => Self::Refused(Problem::refusal(error)),
         }
     }
 
@@ -78,8 +77,7 @@ impl Verdict {
         match self {
             Self::Verified(plugin) => entry.extend(facts(plugin)),
             Self::Refused(problem) | Self::Unchecked(problem) => {
-                let members = problem.members(self.exit());
-                entry.extend(members.into_iter().map(|(name, value)| (name.to_owned(), value)));
+                entry.extend(problem.object(self.exit()));
             }
         }
         entry
@@ -101,7 +99,7 @@ impl fmt::Display for PluginFacts<'_> {
         if let Subject::Manifest(digest) = self.0.subject() {
             writeln!(f, "  bundle manifest sha256 {digest}")?;
         }
-        self.0.attestations().iter().try_for_each(|voucher| writeln!(f, "  by     {voucher}"))
+        self.0.attestations().iter().try_for_each(|attestation| writeln!(f, "  by     {attestation}"))
     }
 }
 
@@ -110,21 +108,21 @@ fn facts(plugin: &VerifiedPlugin) -> Map<String, Value> {
         Subject::Manifest(digest) => Some(digest.to_string()),
         _ => None,
     };
-    let vouchers: Vec<_> = plugin.attestations().iter().map(voucher).collect();
+    let attestations: Vec<_> = plugin.attestations().iter().map(attestation).collect();
     let directory = plugin.directory().map(|directory| Escaped::path(directory).to_string());
     let facts = json!({
         "sha256": plugin.digest().to_string(), "size": plugin.size(), "image": plugin.mode().to_string(),
-        "manifest": manifest, "directory": directory, "vouchers": vouchers,
+        "manifest": manifest, "directory": directory, "attestations": attestations,
     });
     facts.as_object().cloned().unwrap_or_default()
 }
 
-pub(crate) fn voucher(voucher: &Attestation) -> Value {
-    let kind = voucher.kind().to_string();
-    match voucher {
+pub(crate) fn attestation(attestation: &Attestation) -> Value {
+    let kind = attestation.kind().to_string();
+    match attestation {
         Attestation::Checksums { path, .. } => json!({"kind": kind, "path": Escaped::path(path).to_string()}),
         Attestation::Lock { path, signed_by, .. } => json!({
-            "kind": kind, "path": Escaped::path(path).to_string(), "vouched_by": signed_by.map(|key| key.to_string()),
+            "kind": kind, "path": Escaped::path(path).to_string(), "signed_by": signed_by.map(|key| key.to_string()),
         }),
         Attestation::Manifest { path, version, key, .. } => json!({
             "kind": kind, "path": Escaped::path(path).to_string(), "version": version.to_string(), "key": key.to_string(),

@@ -4,9 +4,9 @@
 use std::io::Read as _;
 use std::path::PathBuf;
 
-use cli_support::{Exit, OutputFormat};
+use cli_support::{Exit, OutputFormat, Problem};
+use portcullis::Escaped;
 use portcullis::audit::{LogKey, LogKeyError};
-use portcullis::{Chain, Escaped};
 
 use crate::OUTPUT;
 
@@ -56,7 +56,7 @@ pub(crate) fn show(arguments: &ShowArguments) -> Exit {
 fn told(verb: &'static str, file: &std::path::Path, format: OutputFormat, key: Result<LogKey, LogKeyError>) -> Exit {
     let key = match key {
         Ok(key) => key,
-        Err(error) => return OUTPUT.failed(verb, format, Chain::of(&error)),
+        Err(error) => return OUTPUT.failed(verb, format, &Problem::of(&error)),
     };
     let (public, file) = (key.verifier().to_string(), Escaped::path(file).to_string());
     if format.json {
@@ -94,7 +94,7 @@ pub(crate) struct HashArguments {
 pub(crate) fn hash(arguments: &HashArguments) -> Exit {
     let key = match LogKey::read(&arguments.key) {
         Ok(key) => key,
-        Err(error) => return OUTPUT.failed("audit hash", arguments.format, Chain::of(&error)),
+        Err(error) => return OUTPUT.failed("audit hash", arguments.format, &Problem::of(&error)),
     };
     let mut blinding = key.keyed_hasher();
     if arguments.value == "-" {
@@ -106,7 +106,8 @@ pub(crate) fn hash(arguments: &HashArguments) -> Exit {
                 Ok(length) => blinding.update(&piece[..length]),
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) => {
-                    return OUTPUT.failed("audit hash", arguments.format, format_args!("standard input: {error}"));
+                    let problem = Problem::of(&error).within("standard input");
+                    return OUTPUT.failed("audit hash", arguments.format, &problem);
                 }
             }
         }

@@ -8,11 +8,11 @@ pub(crate) mod text;
 pub(crate) mod verify;
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
-use cli_support::Exit;
+use cli_support::{Exit, Problem};
 use portcullis::Escaped;
 use portcullis::audit::NoteVerifier;
 use portcullis::audit::verifier::Trust;
@@ -78,7 +78,7 @@ pub(crate) struct LogArguments {
 
 impl LogArguments {
     /// What is known, or what could not be read.
-    pub(crate) fn trust(&self) -> Result<Trust, String> {
+    pub(crate) fn trust(&self) -> Result<Trust, Problem> {
         let mut trust = self.key.iter().cloned().fold(Trust::nothing(), Trust::key);
         for path in &self.checkpoint {
             trust = trust.checkpoint(Escaped::path(path).to_string(), small_text(path)?);
@@ -88,16 +88,18 @@ impl LogArguments {
 }
 
 /// A text that somebody else wrote, of at most a megabyte; `-` is standard input.
-pub(crate) fn small_text(path: &Path) -> Result<String, String> {
-    let failed = |error: std::io::Error| format!("{}: {error}", Escaped::path(path));
+pub(crate) fn small_text(path: &Path) -> Result<String, Problem> {
+    let name = Escaped::path(path);
+    let failed = |error: io::Error| Problem::of(&error).within(name);
     let mut bytes = Vec::new();
     if path == Path::new("-") {
-        std::io::stdin().lock().take(AUDIT_TEXT_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+        io::stdin().lock().take(AUDIT_TEXT_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
     } else {
         File::open(path).map_err(failed)?.take(AUDIT_TEXT_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
     }
     if bytes.len() as u64 > AUDIT_TEXT_BYTES {
-        return Err(format!("{}: it is longer than {AUDIT_TEXT_BYTES} bytes", Escaped::path(path)));
+        let message = format_args!("{name} is longer than {AUDIT_TEXT_BYTES} bytes").to_string();
+        return Err(Problem::new("too-large", message));
     }
-    String::from_utf8(bytes).map_err(|_| format!("{}: it is not UTF-8", Escaped::path(path)))
+    String::from_utf8(bytes).map_err(|_| Problem::new("not-utf8", format_args!("{name} is not UTF-8")))
 }

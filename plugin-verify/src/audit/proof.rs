@@ -3,11 +3,11 @@
 
 use std::path::PathBuf;
 
-use cli_support::{Exit, OutputFormat};
+use cli_support::{Exit, OutputFormat, Problem};
+use portcullis::Escaped;
 use portcullis::audit::NoteVerifier;
 use portcullis::audit::proof::{ConsistencyProof, Evidence, EvidenceError, InclusionProof, ProofError};
 use portcullis::audit::verifier::Trust;
-use portcullis::{Chain, Escaped};
 use serde_json::{Value, json};
 
 use super::{small_text, text, verify};
@@ -52,12 +52,12 @@ pub(crate) fn run_prove(arguments: &ProveArguments) -> Exit {
     let ProveArguments { log, seq, key, format, .. } = arguments;
     let (from, to) = match (optional_text(arguments.from.as_ref()), optional_text(arguments.to.as_ref())) {
         (Ok(from), Ok(to)) => (from, to),
-        (Err(reason), _) | (_, Err(reason)) => return OUTPUT.failed("audit prove", *format, reason),
+        (Err(problem), _) | (_, Err(problem)) => return OUTPUT.failed("audit prove", *format, &problem),
     };
     let trust = key.iter().cloned().fold(Trust::nothing(), Trust::key);
     let evidence = match Evidence::collect(log, &trust, seq.as_slice()) {
         Ok(evidence) => evidence,
-        Err(error) => return OUTPUT.failed("audit prove", *format, Chain::of(&error)),
+        Err(error) => return OUTPUT.failed("audit prove", *format, &Problem::of(&error)),
     };
     match prove(&evidence, *seq, from.as_deref(), to.as_deref()) {
         Ok(proof) if format.json => OUTPUT.json("audit prove", Exit::Success, [("proof", proof.into())]),
@@ -65,12 +65,12 @@ pub(crate) fn run_prove(arguments: &ProveArguments) -> Exit {
         Err(error) => {
             let trouble = verify::trouble(evidence.examination());
             let reason = trouble.map_or_else(|| error.to_string(), |trouble| format!("{error}; the log: {trouble}"));
-            OUTPUT.refused("audit prove", *format, reason)
+            OUTPUT.refused("audit prove", *format, &Problem::new("not-provable", reason))
         }
     }
 }
 
-fn optional_text(path: Option<&PathBuf>) -> Result<Option<String>, String> {
+fn optional_text(path: Option<&PathBuf>) -> Result<Option<String>, Problem> {
     path.map(|path| small_text(path)).transpose()
 }
 
@@ -115,14 +115,14 @@ pub(crate) fn run_check(arguments: &CheckArguments) -> Exit {
     let record = arguments.record.as_ref().map(|path| small_text(path)).transpose();
     let (proof, record) = match (small_text(&arguments.proof), record) {
         (Ok(proof), Ok(record)) => (proof, record),
-        (Err(reason), _) | (_, Err(reason)) => return OUTPUT.failed("audit check-proof", *format, reason),
+        (Err(problem), _) | (_, Err(problem)) => return OUTPUT.failed("audit check-proof", *format, &problem),
     };
     match check(arguments, &proof, record.as_deref()) {
         Ok((_, facts)) if format.json => OUTPUT.json("audit check-proof", Exit::Success, [("proven", facts)]),
         Ok((words, _)) => OUTPUT.print(words, Exit::Success),
         Err(error) => {
             let reason = format!("{}: it proves nothing: {error}", Escaped::path(&arguments.proof));
-            OUTPUT.refused("audit check-proof", *format, reason)
+            OUTPUT.refused("audit check-proof", *format, &Problem::new("not-proven", reason))
         }
     }
 }

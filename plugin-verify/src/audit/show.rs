@@ -5,8 +5,7 @@ use std::collections::VecDeque;
 use std::io::{self, BufWriter, Write as _};
 use std::ops::RangeInclusive;
 
-use cli_support::{Exit, OutputFormat};
-use portcullis::Chain;
+use cli_support::{Exit, OutputFormat, Problem};
 use portcullis::audit::Record;
 use portcullis::audit::verifier::examine_with;
 use portcullis::event::{Event, LaunchId};
@@ -92,7 +91,7 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
     let Arguments { subject, format, .. } = arguments;
     let trust = match subject.trust() {
         Ok(trust) => trust,
-        Err(reason) => return OUTPUT.failed("audit show", *format, reason),
+        Err(problem) => return OUTPUT.failed("audit show", *format, &problem),
     };
     let mut shown = Shown::new(format.json, arguments.last);
     let examined = examine_with(&subject.log, &trust, |_, record| {
@@ -102,7 +101,7 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
     });
     let examination = match examined {
         Ok(examination) => examination,
-        Err(error) => return OUTPUT.failed("audit show", *format, Chain::of(&error)),
+        Err(error) => return OUTPUT.failed("audit show", *format, &Problem::of(&error)),
     };
     let (exit, trouble) = (verify::exit(&examination), verify::trouble(&examination));
     let (records, is_cut, written) = shown.finish();

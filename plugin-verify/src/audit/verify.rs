@@ -3,9 +3,9 @@
 
 use std::fmt::{self, Write as _};
 
-use cli_support::{Exit, OutputFormat};
+use cli_support::{Exit, OutputFormat, Problem};
+use portcullis::Escaped;
 use portcullis::audit::verifier::{Examination, Witness, examine};
-use portcullis::{Chain, Escaped};
 use serde_json::{Map, Value, json};
 
 use super::LogArguments;
@@ -41,11 +41,11 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
     let Arguments { subject, allow_unvouched, format } = arguments;
     let trust = match subject.trust() {
         Ok(trust) => trust,
-        Err(reason) => return OUTPUT.failed("audit verify", *format, reason),
+        Err(problem) => return OUTPUT.failed("audit verify", *format, &problem),
     };
     let found = match examine(&subject.log, &trust) {
         Ok(found) => found,
-        Err(error) => return OUTPUT.failed("audit verify", *format, Chain::of(&error)),
+        Err(error) => return OUTPUT.failed("audit verify", *format, &Problem::of(&error)),
     };
     let is_vouched = *allow_unvouched || found.unvouched() == 0;
     let exit = if is_vouched { exit(&found) } else { Exit::Refused };

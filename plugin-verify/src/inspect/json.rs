@@ -5,12 +5,13 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use cli_support::{Exit, Problem};
+use portcullis::Escaped;
 use portcullis::inspect::{
     Capabilities, Content, Executable, ExecutableKind, Exposure, ExternalFile, FileCapabilities, GoBuild, GoModule,
     InspectError, Inspection, Relro, SearchEntry, StackUse,
 };
 use portcullis::verify::SearchPathKind;
-use portcullis::{Chain, Escaped};
 use serde_json::{Value, json};
 
 fn text(foreign: impl AsRef<OsStr>) -> String {
@@ -19,7 +20,9 @@ fn text(foreign: impl AsRef<OsStr>) -> String {
 
 /// A file that could not be inspected.
 pub(super) fn failure(file: &Path, error: &InspectError) -> Value {
-    json!({ "path": text(file), "error": Chain::of(error).to_string() })
+    let mut failure = Problem::of(error).object(Exit::Failed);
+    failure.insert("path".into(), text(file).into());
+    failure.into()
 }
 
 /// The whole inspection of a file.
@@ -42,7 +45,7 @@ pub(super) fn inspection(of: &Inspection) -> Value {
         "interpreter": of.interpreter.as_ref().map(outside),
         "search": of.search.iter().map(search_entry).collect::<Vec<_>>(),
         "exposure": of.exposure.as_ref().map(exposure),
-        "refusal": of.refusal.as_ref().map(ToString::to_string),
+        "refusal": of.refusal.as_ref().map(|refusal| Problem::refusal(refusal).object(Exit::Refused)),
         "warnings": warnings,
     })
 }

@@ -6,11 +6,11 @@ use std::path::Path;
 use cli_support::{Exit, OutputFormat, Problem};
 use portcullis::Escaped;
 use portcullis::authoring::{Candidate, CandidateError, Change, LockRefusal, LockWriteError};
-use portcullis::verify::{LockedPlugin, SourceError, Subject, VerifyError};
+use portcullis::verify::{LockedPlugin, SourceError, Subject};
 use serde_json::{Value, json};
 
 use super::LockOptions;
-use crate::{OUTPUT, hint};
+use crate::OUTPUT;
 
 /// Prints the changes of the lock file, and warns about plugins for other platforms, which were not
 /// examined.
@@ -51,7 +51,7 @@ fn plugin(plugin: &LockedPlugin) -> Value {
         };
         json!({
             "platform": platform.to_string(), kind: artifact.subject.digest().to_string(),
-            "vouched_by": artifact.signed_by.map(|key| key.to_string()),
+            "signed_by": artifact.signed_by.map(|key| key.to_string()),
         })
     });
     json!({
@@ -72,8 +72,8 @@ pub(super) enum NotWritten {
 impl NotWritten {
     pub(super) fn report(self, verb: &str, format: OutputFormat) -> Exit {
         match self {
-            Self::Refused(problem) => OUTPUT.refused(verb, format, problem),
-            Self::Failed(problem) => OUTPUT.failed(verb, format, problem),
+            Self::Refused(problem) => OUTPUT.refused(verb, format, &problem),
+            Self::Failed(problem) => OUTPUT.failed(verb, format, &problem),
         }
     }
 }
@@ -82,7 +82,7 @@ impl From<SourceError> for NotWritten {
     fn from(error: SourceError) -> Self {
         match error.is_unreadable() {
             true => Self::Failed(Problem::of(&error)),
-            false => Self::Refused(Problem::new(error)),
+            false => Self::Refused(Problem::refusal(&error)),
         }
     }
 }
@@ -90,7 +90,6 @@ impl From<SourceError> for NotWritten {
 impl From<CandidateError> for NotWritten {
     fn from(error: CandidateError) -> Self {
         let advice = match &error {
-            CandidateError::Verify(VerifyError::Refused { reason, .. }) => hint::what_to_do(reason),
             CandidateError::Disagreement { .. } => {
                 Some("leave out the option that contradicts the manifest, or name the right manifest with --manifest")
             }
@@ -99,7 +98,7 @@ impl From<CandidateError> for NotWritten {
         };
         match error.is_refusal() {
             // Its text includes those of its causes.
-            true => Self::Refused(Problem::new(error).with_hint(advice)),
+            true => Self::Refused(Problem::refusal(&error).with_hint(advice)),
             false => Self::Failed(Problem::of(&error)),
         }
     }
@@ -107,7 +106,7 @@ impl From<CandidateError> for NotWritten {
 
 impl From<LockRefusal> for NotWritten {
     fn from(refusal: LockRefusal) -> Self {
-        Self::Refused(Problem::new(&refusal).with_hint(hint::on_agreement(&refusal)))
+        Self::Refused(Problem::refusal(&refusal))
     }
 }
 

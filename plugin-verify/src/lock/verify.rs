@@ -3,11 +3,11 @@
 
 use std::path::{Path, PathBuf};
 
-use cli_support::Exit;
+use cli_support::{Exit, Problem};
 use portcullis::authoring::{Inventory, InventoryItem, InventoryStatus};
 use portcullis::verify::Lock;
 use portcullis::{Escaped, verify::PluginName};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::LockOptions;
 use super::outcome::NotWritten;
@@ -15,6 +15,9 @@ use crate::OUTPUT;
 use crate::verdict::Verdict;
 
 const VERB: &str = "lock verify";
+
+/// The reason for a plugin that is not on disk.
+const MISSING: &str = "locked for this machine, but not present";
 
 /// Check that all locked plugins are present and may run, and no others
 ///
@@ -52,8 +55,9 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
 fn inventory(arguments: &Arguments) -> Result<Inventory, NotWritten> {
     let lock = Lock::read(&arguments.options.lock)?;
     match &arguments.directory {
-        Some(directory) => Inventory::of_directory(lock, directory)
-            .map_err(|error| NotWritten::Failed(format!("cannot read {}: {error}", Escaped::path(directory)).into())),
+        Some(directory) => Inventory::of_directory(lock, directory).map_err(|error| {
+            NotWritten::Failed(Problem::of(&error).within(format_args!("cannot read {}", Escaped::path(directory))))
+        }),
         None => Ok(Inventory::of_files(lock, arguments.files.iter().cloned())),
     }
 }
@@ -63,7 +67,8 @@ fn show(arguments: &Arguments, inventory: Inventory) -> Exit {
     let Inventory { items, unknown, elsewhere, .. } = inventory;
     if items.is_empty() {
         let lock = Escaped::path(&arguments.options.lock);
-        return OUTPUT.refused(VERB, format, format_args!("{lock} lists no plugin for this machine"));
+        let problem = Problem::new("nothing-locked", format_args!("{lock} lists no plugin for this machine"));
+        return OUTPUT.refused(VERB, format, &problem);
     }
     let mut exit = if unknown.is_empty() { Exit::Success } else { Exit::Refused };
     let mut plugins = Vec::new();
@@ -73,7 +78,7 @@ fn show(arguments: &Arguments, inventory: Inventory) -> Exit {
         match &verdict {
             verdict if format.json => plugins.push(entry(&path, verdict.as_ref()).into()),
             Some((file, verdict)) => exit = exit.and(verdict.print(file)),
-            None => exit = exit.and(say(&format!("{path}: MISSING\n  locked for this machine, but not present\n"))),
+            None => exit = exit.and(say(&format!("{path}: MISSING\n  {MISSING}\n"))),
         }
     }
     let unknown: Vec<String> = unknown.iter().map(|path| Escaped::path(path).to_string()).collect();
@@ -103,10 +108,11 @@ fn verdict(item: InventoryItem) -> (PluginName, Option<(PathBuf, Verdict)>) {
 fn entry(name: &PluginName, found: Option<&(PathBuf, Verdict)>) -> Map<String, Value> {
     let mut entry = match found {
         Some((file, verdict)) => verdict.entry(Path::new(file)),
-        None => Map::from_iter([
-            ("outcome".to_owned(), json!(Exit::Refused.word())),
-            ("reason".to_owned(), json!("locked for this machine, but not present")),
-        ]),
+        None => {
+            let mut entry = Problem::new("missing", MISSING).object(Exit::Refused);
+            entry.insert("outcome".into(), Exit::Refused.word().into());
+            entry
+        }
     };
     entry.insert("name".into(), name.to_string().into());
     entry

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
-use cli_support::{Exit, OutputFormat};
+use cli_support::{Exit, OutputFormat, Problem};
+use portcullis::Escaped;
 use portcullis::authoring::Claims;
 use portcullis::verify::{BundlePath, Expiry, ExpiryError, Manifest, Platform, PluginName, Version};
-use portcullis::{Chain, Escaped};
 
 use crate::OUTPUT;
 use crate::files;
@@ -101,7 +101,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
         false => write(arguments, &text).map(|target| (text, Some(target))),
     });
     match described {
-        Err(error) => OUTPUT.failed(VERB, arguments.format, Chain::of(&*error)),
+        Err(error) => OUTPUT.failed(VERB, arguments.format, &Problem::of(&*error)),
         Ok((text, target)) if arguments.format.json => {
             let file = target.map(|target| Escaped::path(&target).to_string());
             let text = to_stdout.then_some(text);

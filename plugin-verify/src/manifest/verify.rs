@@ -6,13 +6,12 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use cli_support::{Exit, OutputFormat, Problem};
+use portcullis::Escaped;
 use portcullis::authoring::{Difference, ManifestError};
 use portcullis::verify::{Manifest, Platform, PluginName, PublicKey, Refusal, SignedManifest, SourceError};
-use portcullis::{Chain, Escaped};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::OUTPUT;
-use crate::hint;
 use crate::trust::KeyArgument;
 
 const VERB: &str = "manifest verify";
@@ -63,8 +62,8 @@ pub(crate) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Exit {
     match read(arguments) {
         Ok((manifest, key)) => compare(arguments, &manifest, key),
-        Err(error) if error.is_unreadable() => OUTPUT.failed(VERB, arguments.format, Chain::of(&error)),
-        Err(error) => OUTPUT.refused(VERB, arguments.format, Problem::new(error)),
+        Err(error) if error.is_unreadable() => OUTPUT.failed(VERB, arguments.format, &Problem::of(&error)),
+        Err(error) => OUTPUT.refused(VERB, arguments.format, &Problem::refusal(&error)),
     }
 }
 
@@ -82,8 +81,8 @@ fn read(arguments: &Arguments) -> Result<(Manifest, Option<PublicKey>), SourceEr
 fn compare(arguments: &Arguments, manifest: &Manifest, key: Option<PublicKey>) -> Exit {
     let differences = match manifest.compare(&arguments.path) {
         Ok(differences) => differences,
-        Err(error @ ManifestError::Io { .. }) => return OUTPUT.failed(VERB, arguments.format, Chain::of(&error)),
-        Err(error) => return OUTPUT.refused(VERB, arguments.format, Problem::new(error)),
+        Err(error @ ManifestError::Io { .. }) => return OUTPUT.failed(VERB, arguments.format, &Problem::of(&error)),
+        Err(error) => return OUTPUT.refused(VERB, arguments.format, &Problem::refusal(&error)),
     };
     let refusal = about(arguments, manifest).err();
     let exit =
@@ -98,7 +97,7 @@ fn compare(arguments: &Arguments, manifest: &Manifest, key: Option<PublicKey>) -
     if key.is_none() {
         OUTPUT.warn("the manifest is not signed: whoever changed the files may have changed it too");
     }
-    if let Some(advice) = refusal.as_ref().and_then(hint::what_to_do) {
+    if let Some(advice) = refusal.as_ref().and_then(Refusal::hint) {
         OUTPUT.hint(advice);
     }
     OUTPUT.finish(exit, written)
@@ -151,7 +150,11 @@ fn document(
 ) -> Exit {
     let differences: Vec<Value> = differences
         .iter()
-        .map(|difference| json!({"kind": kind(difference), "text": difference.to_string()}))
+        .map(|difference| {
+            let mut entry = Problem::from(difference).object(Exit::Refused);
+            entry.insert("kind".into(), kind(difference).into());
+            Value::Object(entry)
+        })
         .collect();
     OUTPUT.json(
         VERB,
@@ -162,7 +165,7 @@ fn document(
             ("version", manifest.version().to_string().into()),
             ("platform", manifest.platform().to_string().into()),
             ("key", key.map(|key| key.to_string()).into()),
-            ("reason", refusal.map(ToString::to_string).into()),
+            ("refusal", refusal.map(|refusal| Problem::refusal(refusal).object(Exit::Refused)).into()),
             ("differences", differences.into()),
         ],
     )

@@ -3,7 +3,7 @@
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
-use cli_support::Exit;
+use cli_support::{Exit, Problem};
 use portcullis::host::{
     Exit as ProcessExit, Hardening, LaunchReport, Services, ServicesError, Shutdown, StartFault, Timings,
 };
@@ -24,7 +24,7 @@ pub(super) fn show(arguments: &Arguments, probed: &Result<Observations, ProbeErr
             body.push(("shutdown", shutdown(observed.shutdown)));
             body.push(("stderr", lines(&observed.stderr)));
             if let Some(trouble) = observed.trouble() {
-                body.push(("error", json!({ "stage": "ready", "message": trouble })));
+                body.push(("error", at_stage("ready", &Problem::new("probe-failed", trouble))));
             }
         }
         Err(fault) => body.push(("error", error(fault))),
@@ -39,7 +39,7 @@ fn plugin(report: &LaunchReport) -> Value {
         "sha256": report.digest.to_string(),
         "image": report.mode.to_string(),
         "manifest": report.manifest.map(|manifest| manifest.to_string()),
-        "vouchers": report.attestations.iter().map(verdict::voucher).collect::<Vec<_>>(),
+        "attestations": report.attestations.iter().map(verdict::attestation).collect::<Vec<_>>(),
         "version": report.version,
         "handshake": {
             "core": handshake.core,
@@ -103,7 +103,12 @@ fn exit(exit: ProcessExit) -> Value {
 }
 
 fn error(fault: &ProbeError) -> Value {
-    let mut error = json!({ "stage": stage(fault), "message": fault.to_string() });
+    let problem = match fault {
+        ProbeError::Source(error) => Problem::of(error),
+        ProbeError::Launch(error) => Problem::of(error),
+        other => Problem::new(stage(other), other),
+    };
+    let mut error = at_stage(stage(fault), &problem);
     if let ProbeError::Launch(Error::Start(start)) = fault {
         error["message"] = Chain::of(&start.fault).to_string().into();
         error["exit"] = start.exit.map(exit).into();
@@ -113,6 +118,15 @@ fn error(fault: &ProbeError) -> Value {
         }
     }
     error
+}
+
+/// A problem of a launch, with its text as `message`.
+fn at_stage(stage: &str, problem: &Problem) -> Value {
+    let mut object = problem.object(Exit::Failed);
+    let message = object.remove("error").unwrap_or_default();
+    object.insert("message".into(), message);
+    object.insert("stage".into(), stage.into());
+    object.into()
 }
 
 fn lines(text: &[u8]) -> Value {

@@ -11,7 +11,6 @@ use portcullis::{Error, Escaped};
 use super::session::{Observations, ProbeError};
 use super::{Arguments, ending};
 use crate::OUTPUT;
-use crate::hint;
 
 pub(super) fn show(arguments: &Arguments, probed: &Result<Observations, ProbeError>, exit: Exit) -> Exit {
     let file = Escaped::path(&arguments.file);
@@ -28,8 +27,8 @@ pub(super) fn show(arguments: &Arguments, probed: &Result<Observations, ProbeErr
                 Some(reason) => OUTPUT.write(format!("{file}: REFUSED\n  {reason}\n")),
                 None => OUTPUT.write(format!("{file}: REFUSED\n{}", Indented(fault))),
             };
-            if let Some(advice) = refusal(fault).and_then(hint::what_to_do) {
-                OUTPUT.hint(advice);
+            if let Some(hint) = refusal(fault).and_then(Refusal::hint) {
+                OUTPUT.hint(hint);
             }
             OUTPUT.finish(exit, written)
         }

@@ -16,10 +16,10 @@ mod verdict;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use cli_support::{Exit, OutputFormat};
+use cli_support::{Exit, OutputFormat, Problem};
+use portcullis::Escaped;
 use portcullis::audit::verifier::{Examination, examine_good};
 use portcullis::fs::{FileMode, RegularFileError, Symlinks, open_regular, replace_file};
-use portcullis::{Chain, Escaped};
 use serde_json::Value;
 
 use self::summary::LogSummary;
@@ -58,15 +58,15 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Exit {
-    report(arguments).unwrap_or_else(|reason| OUTPUT.failed(VERB, arguments.format, reason))
+    report(arguments).unwrap_or_else(|problem| OUTPUT.failed(VERB, arguments.format, &problem))
 }
 
-fn report(arguments: &Arguments) -> Result<Exit, String> {
+fn report(arguments: &Arguments) -> Result<Exit, Problem> {
     let Arguments { subject, output: target, format } = arguments;
     let trust = subject.trust()?;
     let mut summary = LogSummary::default();
     let found = examine_good(&subject.log, &trust, |record| summary.take(record));
-    let found = found.map_err(|error| Chain::of(&error).to_string())?;
+    let found = found.map_err(|error| Problem::of(&error))?;
     let page = page::page(&subject.log, &found, &summary);
     if let Some(target) = target {
         write(&page, target)?;
@@ -96,14 +96,18 @@ fn document(arguments: &Arguments, found: &Examination, page: String, exit: Exit
     OUTPUT.json(VERB, exit, body)
 }
 
-fn write(page: &str, target: &Path) -> Result<(), String> {
+fn write(page: &str, target: &Path) -> Result<(), Problem> {
     let name = Escaped::path(target);
     match is_replaceable(target) {
         Ok(true) => replace_file(target, FileMode::Exact(0o600), page.as_bytes()),
-        Ok(false) => return Err(format!("{name} exists already, and is no page that could be replaced")),
+        Ok(false) => {
+            let message =
+                format_args!("{name} exists and is not an audit report: only reports are replaced").to_string();
+            return Err(Problem::new("exists", message));
+        }
         Err(error) => Err(error),
     }
-    .map_err(|error| format!("{name} could not be written: {error}"))
+    .map_err(|error| Problem::of(&error).within(format_args!("cannot write {name}")))
 }
 
 /// Whether nothing is lost when a page takes this place: a log, its key or a device must not be
