@@ -80,7 +80,7 @@ fn displayed_name_cannot_forge_terminal_output() {
     assert_eq!(
         stderr(&missing),
         format!(
-            "plugin-verify: {escaped} could not be checked: looking at it failed: No such file or directory (os error 2)\n"
+            "plugin-verify: {escaped} could not be checked: opening it failed: No such file or directory (os error 2)\n"
         )
     );
 }

@@ -26,7 +26,7 @@ fn the_document_has_a_stable_shape() {
     let document = document(&output);
     assert_eq!(
         [&document["schema"], &document["verb"], &document["outcome"]],
-        [&1.into(), &Value::from("doctor"), &"ok".into()]
+        [&2.into(), &Value::from("doctor"), &"ok".into()]
     );
     let findings = document["findings"].as_array().unwrap();
     let summary: Vec<_> = findings
@@ -72,7 +72,7 @@ fn table_matches_findings_and_has_a_verdict() {
     let table = stdout(&output);
     assert!(table.starts_with("given    required  kernel              Linux "), "{table}");
     assert!(table.contains("\n                   for  the bytes that were hashed are the bytes that run\n"), "{table}");
-    assert!(table.ends_with("\nthis machine gives everything that is required\n"), "{table}");
+    assert!(table.ends_with("\nthis machine gives every required guarantee\n"), "{table}");
     assert_eq!((stderr(&output), output.status.code()), ("", Some(0)));
 }
 

@@ -127,7 +127,7 @@ fn every_failure_document_has_verb_and_outcome() {
         assert_eq!(output.status.code(), Some(*exit), "{line}: {output:?}");
         // Anything before or after the one document is an error of the parser.
         let document: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{line}: {error}"));
-        assert_eq!(document["schema"], 1, "{line}: {document}");
+        assert_eq!(document["schema"], 2, "{line}: {document}");
         let verb = document["verb"].as_str().unwrap_or_default();
         assert!(!verb.is_empty() && line.starts_with(verb), "{line}: {document}");
         assert_eq!(document["outcome"], if *exit == 1 { "refused" } else { "failed" }, "{line}: {document}");

@@ -259,7 +259,7 @@ fn json_document_holds_page_or_its_path() {
     let written = document("log --json -o page.html");
     assert_eq!(
         (&written["schema"], &written["verb"], &written["outcome"]),
-        (&1.into(), &"audit report".into(), &"ok".into())
+        (&2.into(), &"audit report".into(), &"ok".into())
     );
     assert_eq!(
         (&written["log"], &written["file"], &written["page"]),

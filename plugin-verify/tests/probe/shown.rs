@@ -28,7 +28,7 @@ pub(crate) fn a_plugin_is_launched_shown_and_shut_down() {
     ];
     assert_eq!(labels, expected);
     assert_eq!(lines[2], format!("  digest       sha256 {}", *OWN_DIGEST));
-    assert_eq!(lines[15], "  end          asked, exit status 0");
+    assert_eq!(lines[15], "  end          exited on request, exit status 0");
     assert_eq!(ran.stderr(), "");
 }
 
@@ -58,7 +58,7 @@ pub(crate) fn the_document_has_this_shape() {
             "sha256": "string",
             "image": "string",
             "manifest": null,
-            "vouchers": [{ "kind": "string" }],
+            "attestations": [{ "kind": "string" }],
             "version": "number",
             "handshake": {
                 "core": "number",
@@ -99,11 +99,11 @@ pub(crate) fn the_document_has_this_shape() {
     assert_eq!(shape(&document), expected);
     assert_eq!(
         (&document["schema"], &document["verb"], &document["outcome"]),
-        (&1.into(), &"probe".into(), &"ok".into())
+        (&2.into(), &"probe".into(), &"ok".into())
     );
     assert_eq!(document["plugin"]["sha256"], OWN_DIGEST.as_str());
     assert_eq!(document["services"]["wire"]["grpc.health.v1.Health"], "offered");
-    assert_eq!(document["shutdown"], json!({ "ending": "asked", "exit": { "code": 0 } }));
+    assert_eq!(document["shutdown"], json!({ "ending": "exited on request", "exit": { "code": 0 } }));
     assert_eq!(ran.stderr(), "");
 }
 

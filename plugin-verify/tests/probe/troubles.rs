@@ -77,8 +77,8 @@ pub(crate) fn invalid_variable_prevents_the_start() {
 pub(crate) fn plugin_exit_during_probe_is_a_failure() {
     let place = Place::new();
     let ran = place.run(&[], "end-when-asked").exits_with(2);
-    assert!(ran.stdout().ends_with("\n  end          exited by itself, exit status 9\n"), "{}", ran.stdout());
-    let last = "the plugin ended by itself with exit status 9\n  the last it wrote to its standard error:\n    last \\u{1b}[31mwords\n";
+    assert!(ran.stdout().ends_with("\n  end          exited before the shutdown, exit status 9\n"), "{}", ran.stdout());
+    let last = "the plugin exited before its shutdown: exit status 9\n  the last lines of its standard error:\n    last \\u{1b}[31mwords\n";
     assert!(ran.stderr().ends_with(last), "{}", ran.stderr());
 }
 
