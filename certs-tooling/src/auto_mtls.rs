@@ -1,5 +1,4 @@
-//! What hosts and plugins make for one launch, made for a person who looks at a launch from the
-//! outside. Launches nothing.
+//! The key and certificate of one launch, created by hand to debug a launch. Launches nothing.
 
 use std::fmt;
 use std::path::Path;
@@ -15,21 +14,21 @@ use crate::issue::{self, IssueError, LOCALHOST};
 use crate::key::{KeyAlgorithm, PrivateKey};
 use crate::validity::Validity;
 
-/// What the two files are called.
+/// The base name of the two files.
 const NAME: &str = "auto-mtls";
 
-/// The dates of the runtime's own certificates.
+/// The validity of the runtime's own certificates.
 const BACKDATED: Duration = Duration::from_secs(60 * 60);
 const LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
-/// Whose certificate for a launch.
+/// The certificate profile of a launch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Profile {
-    /// As this runtime makes it: P-256, not a CA, ten years.
+    /// As this runtime creates it: P-256, not a CA, ten years.
     #[default]
     Portcullis,
-    /// As go-plugin makes it: P-521, a CA that is an end of TLS too, thirty years.
+    /// As go-plugin creates it: P-521, a CA used as a TLS endpoint, thirty years.
     GoPlugin,
 }
 
@@ -50,9 +49,9 @@ impl FromStr for Profile {
     }
 }
 
-/// A text names no [`Profile`].
+/// A text that does not name a [`Profile`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the profiles are portcullis and go-plugin")]
+#[error("expected portcullis or go-plugin")]
 #[non_exhaustive]
 pub struct ProfileError;
 
@@ -63,8 +62,8 @@ pub struct ProfileError;
 ///
 /// # Security
 ///
-/// The runtime keeps such a key in memory and never writes it. One in a file is for debugging, and
-/// anybody who can read it is the peer.
+/// The runtime keeps such keys in memory and never writes them. A key in a file is for debugging:
+/// anyone who can read it can act as the peer.
 #[derive(Debug)]
 pub struct AutoMtls {
     key: PrivateKey,
@@ -72,11 +71,11 @@ pub struct AutoMtls {
 }
 
 impl AutoMtls {
-    /// Makes a new key and a certificate for it.
+    /// Creates a key and a certificate for it.
     ///
     /// # Errors
     ///
-    /// [`IssueError::Key`], and what should not happen.
+    /// [`IssueError::Key`] without randomness; other errors are bugs.
     pub fn generate(profile: Profile) -> Result<Self, IssueError> {
         match profile {
             Profile::Portcullis => Self::portcullis(),
@@ -91,7 +90,7 @@ impl AutoMtls {
         let key = PrivateKey::generate(KeyAlgorithm::P256)?;
         let signer = key.signer()?;
         let mut name = rcgen::DistinguishedName::new();
-        // In the runtime's order.
+        // In the order of the runtime's own certificates.
         name.push(DnType::CommonName, LOCALHOST);
         name.push(DnType::OrganizationName, "Portcullis");
         let mut params = issue::parameters(name, Validity::around_now(BACKDATED, LIFETIME), &signer)?;
@@ -112,12 +111,11 @@ impl AutoMtls {
         &self.key
     }
 
-    /// Writes `auto-mtls.pem` and `auto-mtls-key.pem` into `directory`, which is made if it is not
-    /// there.
+    /// Writes `auto-mtls.pem` and `auto-mtls-key.pem` into `directory`, which is created if needed.
     ///
     /// # Errors
     ///
-    /// [`FileError`]. Nothing that was there is overwritten, and nothing half written is left.
+    /// [`FileError`]. Existing files are never overwritten; no partial file is left behind.
     pub fn write(&self, directory: &Path) -> Result<Written, FileError> {
         files::write_pair(directory, NAME, &self.certificate, &self.key)
     }

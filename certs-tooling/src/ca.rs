@@ -1,5 +1,5 @@
-//! A private certification authority: a key that vouches for identities, and for nothing below
-//! them. Is never an end of TLS itself.
+//! A private certification authority: it issues identities, which can issue nothing themselves. It
+//! is never a TLS endpoint.
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use crate::source::{self, SourceError};
 use crate::validity::{Lifetime, Shown, Validity};
 use crate::{Certificate, inspect};
 
-/// What a CA is called in a directory.
+/// The base name of a CA's files.
 const NAME: &str = "ca";
 
 /// A private CA. It can issue identities, whose certificates can issue nothing.
@@ -27,11 +27,11 @@ pub struct Ca {
 }
 
 impl Ca {
-    /// Makes a new CA with a key of its own.
+    /// Creates a CA with a new key.
     ///
     /// # Errors
     ///
-    /// [`IssueError::Key`], and what should not happen.
+    /// [`IssueError::Key`] without randomness; other errors are bugs.
     pub fn new(name: &CommonName, lifetime: Lifetime, algorithm: KeyAlgorithm) -> Result<Self, IssueError> {
         let key = PrivateKey::generate(algorithm)?;
         let signer = key.signer()?;
@@ -43,7 +43,7 @@ impl Ca {
         Ok(Self { key, certificate, not_after: validity.not_after })
     }
 
-    /// Takes up a CA again that was made before, here or elsewhere.
+    /// Loads an existing CA, made by this library or another tool.
     ///
     /// # Errors
     ///
@@ -68,24 +68,24 @@ impl Ca {
     ///
     /// # Errors
     ///
-    /// As [`Ca::from_pem`], and when a file cannot be read, is too large, or holds a key that
-    /// others may read.
+    /// As [`Ca::from_pem`]; also if a file cannot be read, is too large, or holds a key that other
+    /// users may read.
     pub fn open(directory: &Path) -> Result<Self, CaError> {
         let certificate = source::read_bytes(&directory.join(files::certificate_name(NAME)))?;
         let key = source::read_secret(&directory.join(files::key_name(NAME)))?;
         Self::from_pem(&certificate, &key)
     }
 
-    /// Writes `ca.pem` and `ca-key.pem` into `directory`, which is made if it is not there.
+    /// Writes `ca.pem` and `ca-key.pem` into `directory`, which is created if needed.
     ///
     /// # Errors
     ///
-    /// [`FileError`]. Nothing that was there is overwritten, and nothing half written is left.
+    /// [`FileError`]. Existing files are never overwritten; no partial file is left behind.
     pub fn write(&self, directory: &Path) -> Result<Written, FileError> {
         files::write_pair(directory, NAME, &self.certificate, &self.key)
     }
 
-    /// The CA's certificate: what the peers of its identities trust.
+    /// The CA's certificate, which the peers of its identities trust.
     pub fn certificate(&self) -> &Certificate {
         &self.certificate
     }
@@ -95,7 +95,7 @@ impl Ca {
         &self.key
     }
 
-    /// Signs a certificate for `subject`, and believes none that does not verify.
+    /// Signs a certificate for `subject` and verifies the result.
     pub(crate) fn sign(&self, params: &CertificateParams, subject: &Signer) -> Result<Certificate, IssueError> {
         if params.not_after > self.not_after {
             return Err(IssueError::OutlivesIssuer { leaf: params.not_after, issuer: self.not_after });
@@ -126,7 +126,7 @@ fn may_issue(inspection: &Inspection, now: OffsetDateTime) -> Result<(), CaError
     Ok(())
 }
 
-/// Why two files are no CA to issue with.
+/// Why two files cannot be used as a CA.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CaError {
@@ -136,31 +136,32 @@ pub enum CaError {
     /// The certificate cannot be understood.
     #[error("the certificate of the CA")]
     Certificate(#[from] InspectError),
-    /// There are several certificates, and no saying which is meant.
-    #[error("there are {found} certificates where that of the CA should be")]
+    /// The file holds more than one certificate.
+    #[error("expected one certificate of a CA, found {found}")]
     Several {
-        /// How many there are.
+        /// The number of certificates.
         found: usize,
     },
     /// The certificate is not that of a CA.
     #[error("the certificate is not that of a CA")]
     NotCa,
-    /// The certificate says that its own key signed it, and that is not so: somebody changed it.
-    #[error("the certificate of the CA was not signed by its own key, as it says")]
+    /// The certificate claims to be self-signed, but its signature does not verify: it was changed.
+    #[error("the certificate of the CA claims to be self-signed, but its signature does not verify")]
     Refuted,
-    /// The certificate has no identifier of its key, by which identities refer to it (RFC 5280,
+    /// The certificate has no subject key identifier, by which identities refer to it (RFC 5280,
     /// section 4.2.1.2).
     #[error("the certificate of the CA has no subject key identifier")]
     NoKeyIdentifier,
-    /// The certificate does not allow to sign others (RFC 5280, section 4.2.1.3: `keyCertSign`).
+    /// The key usage does not allow signing certificates (RFC 5280, section 4.2.1.3:
+    /// `keyCertSign`).
     #[error("the key usage of the CA does not allow it to sign certificates")]
     MayNotSign,
     /// The CA is not valid today.
     #[error("the CA is valid from {} to {}", Shown(*.not_before), Shown(*.not_after))]
     NotNow {
-        /// From when.
+        /// Start of the validity.
         not_before: OffsetDateTime,
-        /// Until when.
+        /// End of the validity, inclusive.
         not_after: OffsetDateTime,
     },
     /// The key cannot be used.
@@ -180,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ca_is_a_ca_and_nothing_else() {
+    fn new_ca_may_only_sign_certificates() {
         for algorithm in [KeyAlgorithm::P256, KeyAlgorithm::Ed25519] {
             let ca = Ca::new(&"A CA".parse().unwrap(), Lifetime::default(), algorithm).unwrap();
             let seen = Inspection::of(ca.certificate()).unwrap();
@@ -204,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_certificate_issues_nothing() {
+    fn changed_ca_certificate_is_refused() {
         let ca = ca("the right name");
         let mut der = ca.certificate().der().to_vec();
         let name = b"the right name";
@@ -218,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_ca_issues_nothing() {
+    fn leaf_certificate_is_refused_as_ca() {
         let leaf = crate::AutoMtls::generate(crate::Profile::Portcullis).unwrap();
         let error = Ca::from_pem(leaf.certificate().pem().as_bytes(), leaf.key().pem().as_bytes()).unwrap_err();
         assert!(matches!(error, CaError::NotCa), "{error}");

@@ -1,4 +1,4 @@
-//! One certificate as bytes, in the forms in which people need it. Does not look inside.
+//! One certificate as bytes, and its encodings. Does not parse it.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
@@ -19,8 +19,7 @@ impl Certificate {
         &self.0
     }
 
-    /// The certificate in PEM (RFC 7468) with a line feed at its end: what `PLUGIN_CLIENT_CERT`
-    /// holds.
+    /// The certificate in PEM (RFC 7468), ending in a line feed: the value of `PLUGIN_CLIENT_CERT`.
     pub fn pem(&self) -> String {
         let text = STANDARD.encode(&self.0);
         let lines = text.as_bytes().chunks(64).flat_map(|line| [str::from_utf8(line).unwrap_or_default(), "\n"]);

@@ -1,5 +1,5 @@
-//! Writing keys and certificates: new files only, whole or not at all, keys for their owner alone.
-//! Reads nothing.
+//! Writing keys and certificates: new files only, whole or not at all, keys readable only by their
+//! owner. Reads nothing.
 
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -15,22 +15,22 @@ const KEY_MODE: u32 = 0o600;
 const CERTIFICATE_MODE: u32 = 0o644;
 const DIRECTORY_MODE: u32 = 0o700;
 
-/// Which files were written.
+/// The files that were written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Written {
-    /// The certificate in PEM, for everybody to read.
+    /// The certificate in PEM, mode 0644.
     pub certificate: PathBuf,
-    /// The key in PKCS #8 in PEM, for the owner alone.
+    /// The key in PKCS #8 in PEM, mode 0600.
     pub key: PathBuf,
 }
 
-/// What the certificate of `name` is called in a directory.
+/// The file name of the certificate of `name`.
 pub(crate) fn certificate_name(name: &str) -> String {
     format!("{name}.pem")
 }
 
-/// What the key of `name` is called in a directory.
+/// The file name of the key of `name`.
 pub(crate) fn key_name(name: &str) -> String {
     format!("{name}-key.pem")
 }
@@ -45,7 +45,7 @@ pub(crate) fn write_pair(
     let made = make(directory)?;
     let written = write_both(directory, name, certificate, key);
     if made && written.is_err() {
-        // Only if it is empty, as it should be.
+        // Fails if the directory is not empty, which keeps files that others put there.
         let _ = fs::remove_dir(directory);
     }
     written
@@ -55,7 +55,7 @@ fn write_both(directory: &Path, name: &str, certificate: &Certificate, key: &Pri
     let written = Written { certificate: directory.join(certificate_name(name)), key: directory.join(key_name(name)) };
     create(&written.key, KEY_MODE, key.pem())?;
     create(&written.certificate, CERTIFICATE_MODE, &certificate.pem()).inspect_err(|_| {
-        // This call made the key a moment ago, and a key without its certificate is of no use.
+        // This call created the key file, and a key without its certificate is useless.
         let _ = fs::remove_file(&written.key);
     })?;
     Ok(written)
@@ -65,7 +65,7 @@ fn create(path: &Path, mode: u32, contents: &str) -> Result<(), FileError> {
     create_file(path, FileMode::Exact(mode), contents.as_bytes()).map_err(|error| FileError::of(path, error))
 }
 
-/// Makes a directory unless it is there, and says whether it did.
+/// Creates a directory, and returns whether it was missing.
 fn make(directory: &Path) -> Result<bool, FileError> {
     match DirBuilder::new().mode(DIRECTORY_MODE).create(directory) {
         Ok(()) => Ok(true),
@@ -78,18 +78,18 @@ fn make(directory: &Path) -> Result<bool, FileError> {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FileError {
-    /// There is something with the name already. It was not touched.
-    #[error("{} is there already, and nothing is overwritten", Escaped::path(path))]
+    /// A file with that name exists. It was not changed.
+    #[error("{} already exists; existing files are never overwritten", Escaped::path(path))]
     Exists {
-        /// Where.
+        /// The path.
         path: PathBuf,
     },
-    /// It could not be written. What was written of it was removed.
-    #[error("{} could not be written", Escaped::path(path))]
+    /// The file could not be written. No partial file is left.
+    #[error("cannot write {}", Escaped::path(path))]
     Unwritable {
-        /// Where.
+        /// The path.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         error: io::Error,
     },
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_for_their_owner_alone() {
+    fn keys_are_readable_by_their_owner_only() {
         let place = tempfile::tempdir().unwrap();
         let directory = place.path().join("new");
         let written = write(&directory).unwrap();
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_overwritten_and_nothing_half_is_left() {
+    fn occupied_names_leave_nothing_behind() {
         let place = tempfile::tempdir().unwrap();
         for occupied in ["auto-mtls.pem", "auto-mtls-key.pem"] {
             let directory = place.path().join(format!("{occupied}-is-there"));
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn no_link_is_followed() {
+    fn symlinks_are_not_followed() {
         let place = tempfile::tempdir().unwrap();
         symlink(place.path().join("elsewhere"), place.path().join("auto-mtls-key.pem")).unwrap();
         assert!(matches!(write(place.path()), Err(FileError::Exists { .. })));

@@ -1,8 +1,9 @@
-//! A launch certificate byte by byte as go-plugin makes one, with a key on P-521. Verifies nothing.
+//! A launch certificate with a P-521 key, encoded byte for byte as go-plugin encodes it. Verifies
+//! nothing.
 //!
-//! ring has no P-521, and rcgen can name that curve only over another library; so this certificate
-//! is written here. Its key is for debugging: the arithmetic of RustCrypto claims to run in
-//! constant time, and nobody has audited it.
+//! ring has no P-521, and rcgen supports that curve only with another library, so this file encodes
+//! the certificate itself. Use the key for debugging only: the arithmetic of the p521 crate is
+//! meant to run in constant time, but has not been audited.
 
 use std::time::Duration;
 
@@ -40,18 +41,18 @@ const SUBJECT_ALTERNATIVE_NAME: &[u64] = &[2, 5, 29, 17];
 const KEY_USAGE_BITS: u8 = 0b1010_1100;
 const KEY_USAGE_LENGTH: usize = 6;
 
-/// The length of a secret number and of a point in bytes.
+/// The lengths in bytes of a secret scalar and of an uncompressed point.
 const SECRET_LENGTH: usize = 66;
 const POINT_LENGTH: usize = 133;
 
-/// The PKCS #8 around a key on P-521 (RFC 5958, RFC 5915): before the secret, and between it and
-/// the point. All of it has one length.
+/// The PKCS #8 encoding around a P-521 key (RFC 5958, RFC 5915): the bytes before the secret, and
+/// those between secret and point. All lengths are fixed.
 const PKCS8_HEAD: &[u8] = b"\x30\x81\xee\x02\x01\x00\
     \x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x23\
     \x04\x81\xd6\x30\x81\xd3\x02\x01\x01\x04\x42";
 const PKCS8_MIDDLE: &[u8] = b"\xa1\x81\x89\x03\x81\x86\x00";
 
-/// Numbers that are drawn before giving up. All but one in 2^256 are good.
+/// How many scalars are drawn before giving up. Only one in about 2^256 is out of range.
 const DRAWS: usize = 16;
 
 pub(crate) fn generate() -> Result<(PrivateKey, Certificate), IssueError> {
@@ -66,13 +67,13 @@ pub(crate) fn generate() -> Result<(PrivateKey, Certificate), IssueError> {
     Ok((PrivateKey::from_pkcs8(pkcs8)?, certificate))
 }
 
-/// A secret number from one to the order of the curve: drawn until it is, so that each is as likely
-/// as the other.
+/// A secret scalar from one to the order of the curve. Rejection sampling keeps the distribution
+/// uniform.
 fn draw() -> Result<(Zeroizing<[u8; SECRET_LENGTH]>, SigningKey), IssueError> {
     let mut secret = Zeroizing::new([0; SECRET_LENGTH]);
     for _ in 0..DRAWS {
         SystemRandom::new().fill(secret.as_mut_slice()).map_err(|_| KeyError::NoRandomness)?;
-        // 521 bits are 65 bytes and one bit.
+        // 521 bits are 65 bytes and one bit; the other bits of the first byte must be zero.
         secret[0] &= 1;
         if let Ok(key) = SigningKey::from_slice(secret.as_slice()) {
             return Ok((secret, key));
@@ -149,8 +150,8 @@ fn write_extension(writer: DERWriter<'_>, oid: &[u64], critical: bool, value: im
     });
 }
 
-/// A sequence of object identifiers, which is what an algorithm is too when its parameter is
-/// another.
+/// A SEQUENCE of object identifiers. An AlgorithmIdentifier with a curve as its parameter has this
+/// form too.
 fn write_algorithm(writer: DERWriter<'_>, oids: &[&[u64]]) {
     writer.write_sequence(|writer| {
         for oid in oids {
@@ -176,7 +177,7 @@ fn write_name(writer: DERWriter<'_>) {
     });
 }
 
-/// Dates are written in two ways, before 2050 and from then on (RFC 5280, section 4.1.2.5).
+/// Writes a date: UTCTime before 2050, GeneralizedTime from then on (RFC 5280, section 4.1.2.5).
 fn write_time(writer: DERWriter<'_>, time: OffsetDateTime) {
     if time.year() < 2050 {
         writer.write_utctime(&UTCTime::from_datetime(time));
@@ -191,7 +192,7 @@ mod tests {
     use crate::inspect::{Authority, Inspection, Remark, SelfSigned};
 
     #[test]
-    fn the_certificate_is_go_plugins() {
+    fn certificate_has_the_go_plugin_profile() {
         let (_, certificate) = generate().unwrap();
         let seen = Inspection::of(&certificate).unwrap();
         assert_eq!(seen.subject, "O=HashiCorp, CN=localhost");

@@ -1,5 +1,5 @@
-//! Who is at one end of manual TLS: a host, which connects, or a plugin, which is connected to.
-//! Never both, and never a CA.
+//! The identity of one TLS endpoint: a host, which connects, or a plugin, which accepts
+//! connections. Never both, and never a CA.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -20,7 +20,7 @@ mod sealed {
 
 /// Which end an [`Identity`] is: [`Host`] or [`Plugin`].
 pub trait Role: sealed::Sealed {
-    /// What the role is called, which is also the name of its files.
+    /// The name of the role, and the base name of its files.
     const NAME: &'static str;
 
     #[doc(hidden)]
@@ -56,7 +56,7 @@ impl Role for Plugin {
     }
 }
 
-/// What an identity shall be called, and for how long.
+/// The names, lifetime and key algorithm of a new identity.
 #[derive(Debug, Clone)]
 pub struct Request {
     name: CommonName,
@@ -66,14 +66,14 @@ pub struct Request {
 }
 
 impl Request {
-    /// A name for people, and one by which peers look for the identity. The lifetime is thirty days
-    /// and the key P-256.
+    /// A common name for people, and a subject alternative name that peers check. The lifetime is
+    /// 30 days and the key P-256.
     pub fn new(name: CommonName, alternative_name: AlternativeName) -> Self {
         let (lifetime, algorithm) = Default::default();
         Self { name, alternative_names: vec![alternative_name], lifetime, algorithm }
     }
 
-    /// Adds another name by which peers may look.
+    /// Adds another subject alternative name.
     pub fn allow_alternative_name(mut self, name: AlternativeName) -> Self {
         self.alternative_names.push(name);
         self
@@ -85,32 +85,32 @@ impl Request {
         self
     }
 
-    /// Sets the kind of key.
+    /// Sets the key algorithm.
     pub fn with_key_algorithm(mut self, algorithm: KeyAlgorithm) -> Self {
         self.algorithm = algorithm;
         self
     }
 }
 
-/// A key and a certificate for one role, vouched for by a [`Ca`].
+/// A key and a certificate for one role, issued by a [`Ca`].
 pub struct Identity<R: Role> {
     key: PrivateKey,
     certificate: Certificate,
     role: PhantomData<R>,
 }
 
-/// The end that connects.
+/// The endpoint that connects.
 pub type HostIdentity = Identity<Host>;
 
-/// The end that is connected to.
+/// The endpoint that accepts connections.
 pub type PluginIdentity = Identity<Plugin>;
 
 impl<R: Role> Identity<R> {
-    /// Makes a new key, and has `ca` vouch for it.
+    /// Creates a key, and a certificate for it signed by `ca`.
     ///
     /// # Errors
     ///
-    /// [`IssueError`]; the one to expect is [`IssueError::OutlivesIssuer`].
+    /// [`IssueError::OutlivesIssuer`]; other errors are bugs or a lack of randomness.
     pub fn issue(request: &Request, ca: &Ca) -> Result<Self, IssueError> {
         let key = PrivateKey::generate(request.algorithm)?;
         let signer = key.signer()?;
@@ -136,12 +136,12 @@ impl<R: Role> Identity<R> {
         &self.key
     }
 
-    /// Writes the certificate and the key into `directory`, which is made if it is not there:
+    /// Writes the certificate and the key into `directory`, which is created if needed:
     /// `host.pem` and `host-key.pem`, or `plugin.pem` and `plugin-key.pem`.
     ///
     /// # Errors
     ///
-    /// [`FileError`]. Nothing that was there is overwritten, and nothing half written is left.
+    /// [`FileError`]. Existing files are never overwritten; no partial file is left behind.
     pub fn write(&self, directory: &Path) -> Result<Written, FileError> {
         files::write_pair(directory, R::NAME, &self.certificate, &self.key)
     }
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn no_identity_outlives_its_ca() {
+    fn identity_never_outlives_its_ca() {
         let ca = ca(30);
         HostIdentity::issue(&request().with_lifetime(Lifetime::days(29).unwrap()), &ca).unwrap();
         let error = HostIdentity::issue(&request().with_lifetime(Lifetime::days(31).unwrap()), &ca).unwrap_err();
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_in_no_debug_output() {
+    fn debug_output_elides_secrets() {
         let ca = ca(31);
         let host = HostIdentity::issue(&request(), &ca).unwrap();
         let launch = crate::AutoMtls::generate(crate::Profile::GoPlugin).unwrap();

@@ -1,5 +1,5 @@
-//! What all certificates of ours have in common: fresh serial numbers, dates, and identifiers of
-//! keys. Decides on no role.
+//! The parts that all issued certificates share: serial numbers, dates and key identifiers. Decides
+//! no role.
 
 use portcullis::Digest;
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyIdMethod, PublicKeyData, SerialNumber};
@@ -9,13 +9,13 @@ use time::OffsetDateTime;
 use crate::key::KeyError;
 use crate::validity::{Shown, Validity};
 
-/// The length of a serial number. RFC 5280, section 4.1.2.2, allows up to 20 bytes.
+/// The length of a serial number in bytes. RFC 5280, section 4.1.2.2, allows up to 20.
 pub(crate) const SERIAL_LENGTH: usize = 16;
 
 /// The server name that hosts ask for during the TLS handshake of a launch.
 pub(crate) const LOCALHOST: &str = "localhost";
 
-/// A certificate's parameters with everything in them that no role decides.
+/// Certificate parameters with everything that does not depend on the role.
 pub(crate) fn parameters(
     name: DistinguishedName,
     validity: Validity,
@@ -30,15 +30,14 @@ pub(crate) fn parameters(
     Ok(params)
 }
 
-/// A name of nothing but a common name.
+/// A distinguished name that consists of a common name.
 pub(crate) fn common_name(name: &str) -> DistinguishedName {
     let mut names = DistinguishedName::new();
     names.push(DnType::CommonName, name);
     names
 }
 
-/// A random serial number that is positive (RFC 5280, section 4.1.2.2) and always of the same
-/// length.
+/// A random serial number, positive (RFC 5280, section 4.1.2.2) and of fixed length.
 pub(crate) fn serial() -> Result<[u8; SERIAL_LENGTH], IssueError> {
     let mut serial = [0; SERIAL_LENGTH];
     SystemRandom::new().fill(&mut serial).map_err(|_| KeyError::NoRandomness)?;
@@ -46,36 +45,35 @@ pub(crate) fn serial() -> Result<[u8; SERIAL_LENGTH], IssueError> {
     Ok(serial)
 }
 
-/// The identifier of a key (RFC 7093, section 2, method 1): 160 bits of the SHA-256 of the public
-/// key.
+/// The subject key identifier (RFC 7093, section 2, method 1): the first 160 bits of the SHA-256 of
+/// the public key.
 pub(crate) fn key_identifier(public_key: &[u8]) -> Vec<u8> {
     Digest::of(public_key).as_bytes()[..20].to_vec()
 }
 
-/// Why no certificate was made. Nothing was written.
+/// Why no certificate was issued. Nothing was written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum IssueError {
-    /// There is no key to make it for, or the issuer's cannot be used.
+    /// No key could be generated, or the issuer's key cannot be used.
     #[error(transparent)]
     Key(#[from] KeyError),
     /// The certificate could not be built or signed.
-    #[error("the certificate could not be made")]
+    #[error("cannot build or sign the certificate")]
     Build(#[source] rcgen::Error),
-    /// It would be valid longer than its issuer, and be refused from then on.
-    #[error("the certificate would be valid until {}, and its issuer only until {}", Shown(*.leaf), Shown(*.issuer))]
+    /// It would outlive its issuer, and peers would refuse it from then on.
+    #[error("the certificate would be valid until {}, but its issuer only until {}", Shown(*.leaf), Shown(*.issuer))]
     OutlivesIssuer {
-        /// The end that was asked for.
+        /// The requested end of the validity.
         leaf: OffsetDateTime,
-        /// The end of the issuer.
+        /// The end of the issuer's validity.
         issuer: OffsetDateTime,
     },
-    /// The issuer's name is written in a way that cannot be repeated byte for byte, and peers would
-    /// not find the issuer by it.
-    #[error("the name of the issuer cannot be written into a certificate as it is")]
+    /// The issuer's name cannot be copied byte for byte, and peers compare the bytes.
+    #[error("cannot copy the name of the issuer into a certificate byte for byte")]
     IssuerName,
-    /// What was made does not verify. It was thrown away.
-    #[error("the certificate that was made does not verify")]
+    /// The issued certificate does not verify. It was discarded.
+    #[error("the issued certificate does not verify")]
     Unverified,
 }
 

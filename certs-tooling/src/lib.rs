@@ -1,9 +1,9 @@
-//! Certificates for people: manual TLS between hosts and plugins, debugging, and tests. Not part of
-//! the runtime, which makes its own certificate for each launch and never reads one from a file.
+//! Certificates for manual TLS between hosts and plugins, for debugging and for tests. Not part of
+//! the runtime, which creates a certificate for each launch and never reads one from a file.
 //!
-//! Roles are types. A [`Ca`] gets no extended key usages; an [`Identity`] cannot be made without a
-//! [`Ca`]; a [`HostIdentity`] may only open connections (`clientAuth`) and a [`PluginIdentity`] may
-//! only accept them (`serverAuth`).
+//! Roles are types. A [`Ca`] gets no extended key usages; an [`Identity`] needs a [`Ca`]; a
+//! [`HostIdentity`] may only open connections (`clientAuth`) and a [`PluginIdentity`] may only
+//! accept them (`serverAuth`).
 //!
 //! ```
 //! use certs_tooling::{Ca, HostIdentity, KeyAlgorithm, Lifetime, PluginIdentity, Request};
@@ -15,8 +15,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! [`AutoMtls`] is what hosts and plugins make for one launch, for looking at a launch from the
-//! outside. [`Inspection`] says what is in a certificate, whoever made it.
+//! [`AutoMtls`] is the key and certificate of one launch, to debug a launch by hand. [`Inspection`]
+//! describes any certificate.
 #![forbid(unsafe_code)]
 
 mod auto_mtls;

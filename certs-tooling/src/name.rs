@@ -1,4 +1,5 @@
-//! The names in a certificate of ours: only such that nobody can misread. Reads no certificate.
+//! The names in issued certificates, restricted to names that cannot be misread. Reads no
+//! certificate.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -15,7 +16,7 @@ const COMMON_NAME_LIMIT: usize = 64;
 const DNS_NAME_LIMIT: usize = 253;
 const LABEL_LIMIT: usize = 63;
 
-/// What a certificate says that its owner is called: for people. No peer decides by it.
+/// The common name of a certificate, for people. Peers do not check it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommonName(String);
 
@@ -43,8 +44,8 @@ impl FromStr for CommonName {
     }
 }
 
-/// Under which name a peer looks for the owner of a certificate: a DNS name or an IP address. No
-/// wildcards.
+/// A subject alternative name, which peers check: a DNS name or an IP address. Wildcards are not
+/// supported.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AlternativeName {
@@ -83,7 +84,7 @@ impl fmt::Display for AlternativeName {
     }
 }
 
-/// A host name that is one: letters, digits and hyphens (RFC 1123, section 2.1).
+/// A host name of letters, digits and hyphens (RFC 1123, section 2.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DnsName(String);
 
@@ -99,7 +100,7 @@ impl FromStr for DnsName {
         }
         let last_is_number =
             text.rsplit('.').next().is_some_and(|label| label.bytes().all(|byte| byte.is_ascii_digit()));
-        // What ends in a number is an address to some and a name to others.
+        // A name whose last label is a number is an IPv4 address to some parsers.
         if last_is_number || !text.split('.').all(is_label) {
             return Err(NameError::NotDns);
         }
@@ -115,24 +116,24 @@ fn is_label(label: &str) -> bool {
         && !label.ends_with('-')
 }
 
-/// Why a text is no name for a certificate.
+/// Why a text cannot be a name in a certificate.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NameError {
-    /// There was no text at all.
+    /// The name is empty.
     #[error("the name is empty")]
     Empty,
-    /// The name does not fit.
-    #[error("the name has more than {limit} characters")]
+    /// The name is too long.
+    #[error("the name is longer than {limit} characters")]
     TooLong {
-        /// How many there may be.
+        /// The limit in characters.
         limit: usize,
     },
-    /// A common name would not look like what it is.
-    #[error("the name begins or ends with a blank, or has characters in it that cannot be shown as they are")]
+    /// A common name that is displayed differently from its characters.
+    #[error("the name starts or ends with a space, or contains characters that must be escaped")]
     NotPrintable,
-    /// An alternative name is neither an address nor a host name.
-    #[error("it is no IP address, and no host name of letters, digits, hyphens and dots")]
+    /// An alternative name is neither an IP address nor a host name.
+    #[error("expected an IP address, or a host name of letters, digits, hyphens and dots")]
     NotDns,
 }
 
@@ -141,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_common_name_is_what_it_looks_like() {
+    fn common_names_are_displayed_as_they_are() {
         for name in ["kv", "Build Host 7 (žlutá)", &"a".repeat(64), &"ž".repeat(64)] {
             assert_eq!(name.parse::<CommonName>().unwrap().as_str(), name);
         }

@@ -1,5 +1,5 @@
-//! Certificates and keys in files that somebody else may have written: read within bounds, taken
-//! apart without looking inside.
+//! Reading certificates and keys from untrusted files, within bounds. Splits a file into
+//! certificates; does not parse them.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -19,10 +19,10 @@ use crate::Certificate;
 /// The largest file that is read, in bytes: 1 MiB.
 pub const FILE_LIMIT: u64 = 1024 * 1024;
 
-/// The largest certificate that is looked at, in bytes: 64 KiB. Real ones have one or two.
+/// The largest certificate, in bytes: 64 KiB. Real ones have one or two.
 pub const CERTIFICATE_LIMIT: usize = 64 * 1024;
 
-/// What a handshake line has: no padding, and some peers send it all the same.
+/// Base64 of a handshake line: padding is optional, because some peers send it.
 const HANDSHAKE_FIELD: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
@@ -38,12 +38,12 @@ pub fn read(path: &Path) -> Result<Vec<Certificate>, SourceError> {
     parse(&read_bytes(path)?).map_err(|error| error.at(path))
 }
 
-/// Takes the certificates out of bytes, at least one: PEM with anything around it, one in DER, or
-/// the certificate field of a handshake line.
+/// Extracts at least one certificate: PEM with any text around it, a single DER certificate, or the
+/// certificate field of a handshake line.
 ///
 /// # Errors
 ///
-/// [`SourceError`] if there is none, or one that cannot be taken out.
+/// [`SourceError`] if there is none, or one is malformed.
 pub fn parse(bytes: &[u8]) -> Result<Vec<Certificate>, SourceError> {
     if bytes.len() as u64 > FILE_LIMIT {
         return Err(SourceError::TooLarge { path: None, limit: FILE_LIMIT });
@@ -53,7 +53,7 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<Certificate>, SourceError> {
             .collect::<Result<Vec<_>, _>>()
             .map_err(|_| SourceError::Malformed { path: None, form: "well-formed PEM" })?
     } else if bytes.first() == Some(&0x30) {
-        // A SEQUENCE. The Base64 of one begins with an M.
+        // The tag of a DER SEQUENCE, `0x30`. Its Base64 starts with `M` instead.
         vec![bytes.to_vec().into()]
     } else {
         let field = bytes.trim_ascii_end();
@@ -73,7 +73,7 @@ fn is_pem(bytes: &[u8]) -> bool {
     bytes.split(|byte| matches!(byte, b'\n' | b'\r')).any(|line| line.starts_with(b"-----BEGIN "))
 }
 
-/// All bytes of a file within [`FILE_LIMIT`].
+/// The bytes of a file of at most [`FILE_LIMIT`].
 pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>, SourceError> {
     let file = open(path)?;
     let mut bytes = Vec::new();
@@ -85,7 +85,7 @@ pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>, SourceError> {
     Ok(bytes)
 }
 
-/// The bytes of a key that nobody else can read, in a buffer that is wiped.
+/// The bytes of a key file that only its owner can read, in a wiped buffer.
 pub(crate) fn read_secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, SourceError> {
     let file = open(path)?;
     let unreadable = |error| SourceError::Unreadable { path: path.into(), error };
@@ -93,7 +93,7 @@ pub(crate) fn read_secret(path: &Path) -> Result<Zeroizing<Vec<u8>>, SourceError
     if found.is_open_to_others() {
         return Err(SourceError::Exposed { path: path.into(), mode: found.mode & 0o777 });
     }
-    // As large as it can get: what a growing buffer leaves behind would not be wiped.
+    // Allocated at its largest size: a growing buffer would leave unwiped copies behind.
     let mut bytes = Zeroizing::new(vec![0; CERTIFICATE_LIMIT + 1]);
     let mut length = 0;
     let mut file = file;
@@ -119,62 +119,62 @@ fn open(path: &Path) -> Result<File, SourceError> {
     })
 }
 
-/// Why there are no certificates or no key to be had.
+/// Why a file yields no certificate or key.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SourceError {
     /// The file could not be read.
-    #[error("{} could not be read", Escaped::path(path))]
+    #[error("cannot read {}", Escaped::path(path))]
     Unreadable {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         #[source]
         error: io::Error,
     },
-    /// It is a directory, a device, or something else without an end.
-    #[error("{} is no regular file", Escaped::path(path))]
+    /// The path names a directory, a device, or another file without an end.
+    #[error("{} is not a regular file", Escaped::path(path))]
     NotRegular {
-        /// What is none.
+        /// The path.
         path: PathBuf,
     },
-    /// A key in a file that not only its owner may read. Others may have it already.
+    /// Other users may read the key file, and may already have the key.
     #[error(
-        "{} holds a key that others may read (mode {mode:03o}); it must be for its owner alone",
+        "{} holds a key that other users may read (mode {mode:04o}, expected 0600); replace the key",
         Escaped::path(path)
     )]
     Exposed {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Its permissions.
+        /// Its permission bits.
         mode: u32,
     },
-    /// There is too much of it.
+    /// The input is too large.
     #[error("{}more than {limit} bytes", Prefix(path))]
     TooLarge {
-        /// Which file, if it is one.
+        /// The file, if the input is one.
         path: Option<PathBuf>,
-        /// How many bytes there may be.
+        /// The limit in bytes.
         limit: u64,
     },
-    /// It is in no form that a certificate has.
+    /// The input is not in a known certificate format.
     #[error("{}not {form}", Prefix(path))]
     Malformed {
-        /// Which file, if it is one.
+        /// The file, if the input is one.
         path: Option<PathBuf>,
-        /// What it would have to be.
+        /// The expected format.
         form: &'static str,
     },
-    /// There is no certificate in it.
+    /// The input holds no certificate.
     #[error("{}no certificate", Prefix(path))]
     Nothing {
-        /// Which file, if it is one.
+        /// The file, if the input is one.
         path: Option<PathBuf>,
     },
 }
 
 impl SourceError {
-    /// The same, said of a file.
+    /// Adds the file to the error.
     fn at(self, file: &Path) -> Self {
         let path = Some(file.to_path_buf());
         match self {
@@ -186,7 +186,7 @@ impl SourceError {
     }
 }
 
-/// The file that an error is about, where it is known.
+/// The file of an error, if known, as a prefix.
 struct Prefix<'a>(&'a Option<PathBuf>);
 
 impl std::fmt::Display for Prefix<'_> {
@@ -207,7 +207,7 @@ mod tests {
     use crate::{AutoMtls, Profile};
 
     #[test]
-    fn a_certificate_is_the_same_in_each_form() {
+    fn certificate_reads_the_same_in_each_format() {
         let certificate = AutoMtls::generate(Profile::Portcullis).unwrap().certificate().clone();
         let (pem, field) = (certificate.pem(), certificate.handshake_field());
         let padding = "=".repeat((4 - field.len() % 4) % 4);
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn only_regular_files_within_the_limit_are_read() {
+    fn only_bounded_regular_files_are_read() {
         let place = tempfile::tempdir().unwrap();
         assert!(matches!(read(place.path()), Err(SourceError::NotRegular { .. })));
         assert!(matches!(read(Path::new("/dev/zero")), Err(SourceError::NotRegular { .. })));
@@ -249,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_others_may_read_is_refused() {
+    fn key_readable_by_others_is_refused() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("key");
         fs::write(&path, "key").unwrap();

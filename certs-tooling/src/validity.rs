@@ -1,4 +1,4 @@
-//! From when to when a certificate of ours is valid. Judges no other's.
+//! The validity of issued certificates. Judges no other certificate.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,25 +6,25 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
-/// How far a beginning lies in the past: room for a clock that is a little off.
+/// How far the start lies in the past, to allow for clocks that are slightly off.
 const BACKDATED: Duration = Duration::from_secs(60 * 60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// For how many days a certificate is valid: from one to [`Lifetime::MAXIMUM`].
+/// The lifetime of a certificate in days: 1 to [`Lifetime::MAXIMUM`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Lifetime {
     days: u16,
 }
 
 impl Lifetime {
-    /// The longest lifetime in days: ten years. A key in a file should not live longer.
+    /// The longest lifetime in days: ten years, because a key in a file can be copied unnoticed.
     pub const MAXIMUM: u16 = 3650;
 
-    /// A lifetime of so many days.
+    /// A lifetime of `days` days.
     ///
     /// # Errors
     ///
-    /// [`LifetimeError`] for no day and for more than [`Lifetime::MAXIMUM`].
+    /// [`LifetimeError`] for zero and for more than [`Lifetime::MAXIMUM`].
     pub const fn days(days: u16) -> Result<Self, LifetimeError> {
         if days == 0 || days > Self::MAXIMUM { Err(LifetimeError) } else { Ok(Self { days }) }
     }
@@ -41,7 +41,7 @@ impl FromStr for Lifetime {
     type Err = LifetimeError;
 
     fn from_str(text: &str) -> Result<Self, LifetimeError> {
-        // `parse` would take a sign.
+        // `parse` would accept a sign.
         let digits = text.bytes().all(|byte| byte.is_ascii_digit());
         digits.then(|| text.parse().ok()).flatten().map_or(Err(LifetimeError), Self::days)
     }
@@ -53,13 +53,13 @@ impl fmt::Display for Lifetime {
     }
 }
 
-/// A number is no [`Lifetime`].
+/// A number that is not a [`Lifetime`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a lifetime is 1 to {} days", Lifetime::MAXIMUM)]
+#[error("expected a lifetime of 1 to {} days", Lifetime::MAXIMUM)]
 #[non_exhaustive]
 pub struct LifetimeError;
 
-/// The two dates of a certificate, in whole seconds as they are written.
+/// The validity of a certificate, in whole seconds, as it is encoded.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Validity {
     pub(crate) not_before: OffsetDateTime,
@@ -71,7 +71,7 @@ impl Validity {
         Self::around_now(BACKDATED, DAY * u32::from(lifetime.days))
     }
 
-    /// From so long ago until so far ahead.
+    /// From `before` ago until `after` ahead.
     pub(crate) fn around_now(before: Duration, after: Duration) -> Self {
         let now = OffsetDateTime::now_utc();
         let now = now.replace_nanosecond(0).unwrap_or(now);
@@ -79,7 +79,7 @@ impl Validity {
     }
 }
 
-/// A date as people and machines read it (RFC 3339, in UTC).
+/// A date in RFC 3339, in UTC.
 pub(crate) struct Shown(pub(crate) OffsetDateTime);
 
 impl fmt::Display for Shown {
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lifetime_is_a_plain_number_within_bounds() {
+    fn lifetime_is_a_plain_bounded_number() {
         for (text, days) in [("1", 1), ("030", 30), ("3650", 3650)] {
             assert_eq!(text.parse(), Lifetime::days(days), "{text}");
         }
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn dates_are_shown_in_utc() {
+    fn dates_are_printed_in_utc() {
         let date = OffsetDateTime::from_unix_timestamp(1_700_000_000).unwrap();
         assert_eq!(Shown(date).to_string(), "2023-11-14T22:13:20Z");
     }

@@ -1,29 +1,29 @@
-//! What algorithms are called, and which of them nobody should rely on any more. Computes nothing.
+//! The names of algorithms, and which of them are weak. Computes nothing.
 
 use x509_parser::public_key::{PublicKey, RSAPublicKey};
 use x509_parser::x509::{AlgorithmIdentifier, SubjectPublicKeyInfo};
 
 use super::{Key, names};
 
-/// The shortest RSA key that is fit for use (NIST SP 800-131A).
+/// The shortest acceptable RSA key in bits (NIST SP 800-131A).
 pub(super) const RSA_MINIMUM: usize = 2048;
 
-/// Whether an algorithm holds.
+/// The strength of an algorithm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Strength {
     Good,
     Weak,
-    /// It has no name here, and nothing can be said.
+    /// The algorithm is not known here.
     Unknown,
 }
 
-/// A public key, and whether it holds.
+/// A public key and its strength.
 pub(super) struct KeyFacts {
     pub(super) facts: Key,
     pub(super) strength: Strength,
 }
 
-/// A way to sign, and whether it holds.
+/// A signature algorithm and its strength.
 pub(super) struct Signature {
     pub(super) name: String,
     pub(super) strength: Strength,
@@ -53,7 +53,7 @@ fn rsa(key: &RSAPublicKey<'_>) -> KeyFacts {
     facts("RSA", bits, if bits < RSA_MINIMUM { Strength::Weak } else { Strength::Good })
 }
 
-/// Curves are named in the parameters (RFC 5480, section 2.1.1).
+/// The curve, which the parameters name (RFC 5480, section 2.1.1).
 fn curve(algorithm: &AlgorithmIdentifier<'_>) -> KeyFacts {
     let oid = algorithm.parameters.as_ref().and_then(|any| any.as_oid().ok()).map(|oid| names::identifier(&oid));
     match oid.as_deref() {
@@ -63,7 +63,7 @@ fn curve(algorithm: &AlgorithmIdentifier<'_>) -> KeyFacts {
         Some("1.2.840.10045.3.1.1") => facts("P-192", 192, Strength::Weak),
         Some("1.3.132.0.33") => facts("P-224", 224, Strength::Weak),
         Some(other) => facts(other, 0, Strength::Unknown),
-        None => facts("a curve without a name", 0, Strength::Unknown),
+        None => facts("unnamed curve", 0, Strength::Unknown),
     }
 }
 
@@ -79,7 +79,7 @@ pub(super) fn signature(algorithm: &AlgorithmIdentifier<'_>) -> Signature {
         "1.2.840.113549.1.1.11" => ("sha256WithRSAEncryption", Strength::Good),
         "1.2.840.113549.1.1.12" => ("sha384WithRSAEncryption", Strength::Good),
         "1.2.840.113549.1.1.13" => ("sha512WithRSAEncryption", Strength::Good),
-        // Its hash stands in the parameters, and may be a weak one.
+        // The parameters name its hash, which may be a weak one.
         "1.2.840.113549.1.1.10" => ("rsassaPss", Strength::Unknown),
         "1.2.840.10045.4.1" => ("ecdsa-with-SHA1", Strength::Weak),
         "1.2.840.10045.4.3.1" => ("ecdsa-with-SHA224", Strength::Weak),

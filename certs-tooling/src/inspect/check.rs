@@ -1,4 +1,4 @@
-//! Which key signed a certificate. Builds no chains, and says nothing about whom to trust.
+//! Which key signed a certificate. Builds no chains and decides no trust.
 
 use p521::ecdsa::signature::Verifier;
 use p521::ecdsa::{DerSignature, VerifyingKey};
@@ -32,15 +32,15 @@ pub(super) fn self_signed(x509: &X509Certificate<'_>) -> SelfSigned {
 }
 
 fn verify(x509: &X509Certificate<'_>, key: &SubjectPublicKeyInfo<'_>) -> Result<(), X509Error> {
-    // The algorithm stands there twice, and only once under the signature (RFC 5280, section
-    // 4.1.1.2). Signatures are whole bytes.
+    // The algorithm is encoded twice, but only the inner copy is signed, so both must be equal
+    // (RFC 5280, section 4.1.1.2). A signature has a whole number of bytes.
     let whole = x509.signature_value.unused_bits == 0 && key.subject_public_key.unused_bits == 0;
     if !whole || x509.signature_algorithm != x509.tbs_certificate.signature {
         return Err(X509Error::SignatureVerificationError);
     }
     let name = algorithm::signature(&x509.signature_algorithm).name;
     let facts = algorithm::key(key).facts;
-    // ring, which verifies everything else, has no P-521.
+    // ring verifies every other algorithm, but has no P-521.
     if facts.algorithm == "P-521" && name == "ecdsa-with-SHA512" {
         return verify_p521(x509, key).ok_or(X509Error::SignatureVerificationError);
     }
@@ -50,8 +50,8 @@ fn verify(x509: &X509Certificate<'_>, key: &SubjectPublicKeyInfo<'_>) -> Result<
     x509.verify_signature(Some(key))
 }
 
-/// Whether a failure is the signature's: ring says the same of RSA keys that are too short or too
-/// long for it, and of PSS with salts of other lengths than its own.
+/// Whether a failed verification proves a wrong signature. ring returns the same error for RSA keys
+/// outside its size limits, and for PSS with a salt length that it does not support.
 fn is_verified_by_ring(key: &Key, signature: &str) -> bool {
     match (key.algorithm.as_str(), signature) {
         (_, "rsassaPss") => false,

@@ -1,7 +1,6 @@
-//! What is in a certificate, whoever made it, and what a person should know of it. Trusts nothing
-//! and decides nothing.
+//! The facts in a certificate, and remarks about them. Trusts nothing and decides nothing.
 //!
-//! All text in an [`Inspection`] was passed through `portcullis::Escaped` and is safe to show.
+//! All text in an [`Inspection`] is escaped with `portcullis::Escaped`, and safe to print.
 
 mod algorithm;
 mod check;
@@ -26,42 +25,39 @@ pub(crate) use usage::KEY_CERT_SIGN;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Inspection {
-    /// Whose certificate it says it is.
+    /// The subject.
     pub subject: String,
-    /// Who it says vouches for it.
+    /// The issuer that it names.
     pub issuer: String,
-    /// The serial number in hexadecimal digits.
+    /// The serial number in hexadecimal.
     pub serial: String,
-    /// From when it is valid.
+    /// Start of the validity.
     pub not_before: OffsetDateTime,
-    /// Until when it is valid, that second included.
+    /// End of the validity, inclusive.
     pub not_after: OffsetDateTime,
-    /// Under which names peers may look for its owner, each with its kind in front
-    /// (`DNS:localhost`).
+    /// The subject alternative names, each after its kind (`DNS:localhost`).
     pub alternative_names: Vec<String>,
     /// The public key.
     pub key: Key,
-    /// How it is signed.
+    /// The signature algorithm.
     pub signature_algorithm: String,
-    /// What the key may be used for; empty if nothing is said (RFC 5280, section 4.2.1.3, in its
-    /// words).
+    /// The key usages, by their names in RFC 5280, section 4.2.1.3; empty without the extension.
     pub key_usages: Vec<&'static str>,
-    /// For what purposes; empty if nothing is said (RFC 5280, section 4.2.1.12, in its words, or
-    /// the number of the purpose).
+    /// The extended key usages, by their names in RFC 5280, section 4.2.1.12, or by object
+    /// identifier; empty without the extension.
     pub extended_key_usages: Vec<String>,
-    /// The identifier of the key in hexadecimal digits, if there is one (RFC 5280, section
-    /// 4.2.1.2).
+    /// The subject key identifier in hexadecimal, if there is one (RFC 5280, section 4.2.1.2).
     pub key_identifier: Option<String>,
-    /// Whether it may issue others.
+    /// Whether it may issue certificates.
     pub authority: Authority,
     /// Whether its own key signed it.
     pub self_signed: SelfSigned,
     /// The SHA-256 of the whole certificate.
     pub fingerprint: Digest,
-    /// The SHA-256 of the public key with its algorithm (SubjectPublicKeyInfo), which stays when a
-    /// certificate is renewed.
+    /// The SHA-256 of the SubjectPublicKeyInfo, which stays the same when a certificate is renewed
+    /// for the same key.
     pub key_fingerprint: Digest,
-    /// What else a person should know.
+    /// Remarks for people.
     pub remarks: Vec<Remark>,
 }
 
@@ -69,42 +65,41 @@ pub struct Inspection {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Key {
-    /// The algorithm, or for elliptic curves the curve; the number of the algorithm if it has no
-    /// name here.
+    /// The algorithm, for elliptic curves the curve; an object identifier if it is unknown here.
     pub algorithm: String,
-    /// Its size in bits, or 0 if that is not known.
+    /// Its size in bits, or 0 if unknown.
     pub bits: usize,
 }
 
-/// What a certificate says about issuing others (RFC 5280, section 4.2.1.9).
+/// The basic constraints (RFC 5280, section 4.2.1.9).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Authority {
-    /// It says nothing, or that it may not.
+    /// Not a CA, or no basic constraints.
     None,
-    /// It may.
+    /// A CA.
     Ca {
-        /// How many CAs may follow below it; any number if nothing is said.
+        /// How many CAs may follow below it; `None` is no limit.
         path_length: Option<u32>,
     },
 }
 
-/// Whether a certificate was signed with its own key.
+/// Whether a certificate is signed by its own key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SelfSigned {
-    /// It names another as its issuer.
+    /// It names another issuer.
     No,
-    /// It names itself, and its key signed it.
+    /// It names itself as its issuer, and its key signed it.
     Yes,
-    /// It names itself, and is signed in a way that cannot be verified here.
+    /// It names itself as its issuer, with a signature that cannot be verified here.
     Unproven,
-    /// It names itself, and its key did not sign it.
+    /// It names itself as its issuer, but its key did not sign it.
     Refuted,
 }
 
 impl Inspection {
-    /// Looks at a certificate today.
+    /// Inspects a certificate at the current time.
     ///
     /// # Errors
     ///
@@ -113,11 +108,11 @@ impl Inspection {
         Self::at(certificate, OffsetDateTime::now_utc())
     }
 
-    /// Looks at a certificate as if it were `now`.
+    /// Inspects a certificate at the time `now`.
     ///
     /// # Errors
     ///
-    /// [`InspectError`] if it is no certificate.
+    /// [`InspectError`] if it is not an X.509 certificate.
     pub fn at(certificate: &Certificate, now: OffsetDateTime) -> Result<Self, InspectError> {
         let x509 = parse(certificate)?;
         let extensions = usage::Extensions::of(&x509);
@@ -146,7 +141,7 @@ impl Inspection {
     }
 }
 
-/// A certificate taken apart: all of its bytes.
+/// A parsed certificate, without trailing bytes.
 fn parse(certificate: &Certificate) -> Result<X509Certificate<'_>, InspectError> {
     let der = certificate.der();
     if der.len() > CERTIFICATE_LIMIT {
@@ -170,23 +165,23 @@ fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Why nothing can be said about bytes.
+/// Why bytes cannot be inspected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InspectError {
-    /// They are too many.
+    /// There are too many.
     #[error("more than {limit} bytes")]
     TooLarge {
-        /// How many there may be.
+        /// The limit in bytes.
         limit: usize,
     },
-    /// They are no X.509 certificate in DER.
-    #[error("no X.509 certificate")]
+    /// They are not an X.509 certificate in DER.
+    #[error("not an X.509 certificate")]
     Malformed,
-    /// There is something after the certificate, which nobody signed.
-    #[error("{bytes} bytes after the end of the certificate")]
+    /// Bytes follow the certificate, outside its signature.
+    #[error("{bytes} extra bytes after the end of the certificate")]
     Trailing {
-        /// How many bytes.
+        /// The number of extra bytes.
         bytes: usize,
     },
 }
@@ -224,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_a_certificate_is_not_ignored() {
+    fn bytes_after_a_certificate_are_refused() {
         let der = [certificate().der().to_vec(), vec![0; 3]].concat();
         assert_eq!(Inspection::of(&Certificate::new(der)).unwrap_err(), InspectError::Trailing { bytes: 3 });
     }

@@ -1,4 +1,4 @@
-//! The names in a certificate as text that cannot be mistaken for other text. Compares nothing.
+//! The names in a certificate as unambiguous text. Compares nothing.
 
 use std::net::IpAddr;
 
@@ -9,13 +9,13 @@ use x509_parser::x509::X509Name;
 
 use super::hexadecimal;
 
-/// A distinguished name, its parts in their order: `O=HashiCorp, CN=localhost`.
+/// A distinguished name, in encoding order: `O=HashiCorp, CN=localhost`.
 pub(super) fn distinguished(name: &X509Name<'_>) -> String {
     let mut text = String::new();
     for relative in name.iter() {
         for (index, attribute) in relative.iter().enumerate() {
             if !text.is_empty() {
-                // Parts of one set belong together (RFC 4514, section 2.2).
+                // The attributes of one set are joined with `+` (RFC 4514, section 2.2).
                 text.push_str(if index == 0 { ", " } else { " + " });
             }
             text.push_str(&attribute_name(attribute.attr_type()));
@@ -26,7 +26,7 @@ pub(super) fn distinguished(name: &X509Name<'_>) -> String {
     text
 }
 
-/// A value, in quotes if it could be taken for more than one.
+/// A value, quoted if it could be mistaken for several.
 fn value(bytes: &[u8]) -> String {
     let special = |byte: &u8| b",+=\";<>#\\".contains(byte);
     let text = Escaped::new(bytes);
@@ -34,11 +34,11 @@ fn value(bytes: &[u8]) -> String {
     if bytes.iter().any(special) || blank { format!("{text:?}") } else { text.to_string() }
 }
 
-/// The longest object identifier in bytes that is written out. Writing a number of many thousand
-/// digits takes long, and nobody reads it.
+/// The longest object identifier, in bytes, that is printed as a number. Converting longer ones to
+/// decimal is slow.
 const IDENTIFIER_LIMIT: usize = 64;
 
-/// An object identifier as a number with dots.
+/// An object identifier in dotted notation.
 pub(super) fn identifier(oid: &Oid<'_>) -> String {
     match oid.as_bytes().len() {
         length if length > IDENTIFIER_LIMIT => format!("an identifier of {length} bytes"),
@@ -46,7 +46,7 @@ pub(super) fn identifier(oid: &Oid<'_>) -> String {
     }
 }
 
-/// The short name of an attribute (RFC 4514, section 3), or its number.
+/// The short name of an attribute (RFC 4514, section 3), or its object identifier.
 fn attribute_name(oid: &Oid<'_>) -> String {
     let number = identifier(oid);
     let name = match number.as_str() {
@@ -64,7 +64,7 @@ fn attribute_name(oid: &Oid<'_>) -> String {
     name.to_owned()
 }
 
-/// An alternative name with its kind.
+/// A subject alternative name after its kind.
 pub(super) fn general(name: &GeneralName<'_>) -> String {
     match name {
         GeneralName::DNSName(name) => format!("DNS:{}", value(name.as_bytes())),
@@ -72,7 +72,7 @@ pub(super) fn general(name: &GeneralName<'_>) -> String {
         GeneralName::URI(uri) => format!("URI:{}", value(uri.as_bytes())),
         GeneralName::IPAddress(bytes) => match address(bytes) {
             Some(address) => format!("IP:{address}"),
-            None => format!("IP:{} (no address)", hexadecimal(bytes)),
+            None => format!("IP:{} (invalid)", hexadecimal(bytes)),
         },
         GeneralName::DirectoryName(name) => format!("directory:{}", distinguished(name)),
         GeneralName::RegisteredID(oid) => format!("registered:{}", identifier(oid)),
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endless_identifier_is_not_written_out() {
+    fn endless_identifier_prints_its_length() {
         let endless = [&[0xff; 60_000][..], &[0x01]].concat();
         assert_eq!(identifier(&Oid::new(endless.into())), "an identifier of 60001 bytes");
         assert_eq!(identifier(&Oid::new((&[0x2a, 0x03, 0x04]).into())), "1.2.3.4");

@@ -1,87 +1,87 @@
-//! What a person should know of a certificate before relying on it. Remarks are no verdicts: what
-//! is refused is up to each peer.
+//! Remarks: properties to know before relying on a certificate. They are not verdicts: each peer
+//! decides what it refuses.
 
 use time::OffsetDateTime;
 
 use super::algorithm::{RSA_MINIMUM, Strength};
 use super::{Authority, Inspection, SelfSigned};
 
-/// Something that a person should know of a certificate.
+/// A property to know before relying on a certificate.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Remark {
-    /// Its time is over.
+    /// Its validity has ended.
     #[error("it has expired")]
     Expired,
-    /// Its time has not come.
+    /// Its validity has not started.
     #[error("it is not valid yet")]
     NotYetValid,
-    /// It is a CA and an end of TLS at once, as go-plugin's are: whoever trusts it trusts whatever
-    /// it signs, and many verifiers refuse it.
-    #[error("it is a CA and an end of TLS at once: who trusts it trusts what it signs")]
+    /// It is both a CA and a TLS endpoint, as go-plugin's certificates are: a peer that trusts it
+    /// also trusts every certificate that it signs. Many verifiers refuse it.
+    #[error("it is both a CA and a TLS endpoint: trusting it means trusting every certificate that it signs")]
     CaAsLeaf,
-    /// It is no CA, and has no name by which a peer could look for its owner. Peers ignore the
-    /// common name (RFC 9525, section 2).
-    #[error("it has no alternative name, and peers do not look at the common name")]
+    /// It is not a CA and has no subject alternative name. Peers ignore the common name (RFC 9525,
+    /// section 2).
+    #[error("it has no subject alternative name, and peers ignore the common name")]
     NoAlternativeName,
-    /// Its key was made for an algorithm that does not hold any more, or is too short.
+    /// Its key is too short, or of a broken algorithm.
     #[error("its key is weak: {algorithm}, {bits} bits")]
     WeakKey {
         /// The algorithm.
         algorithm: String,
-        /// The size in bits, or 0 if it is not known.
+        /// The size in bits, or 0 if unknown.
         bits: usize,
     },
     /// Its RSA key is too short.
-    #[error("its RSA key has {bits} bits, and {RSA_MINIMUM} are the least")]
+    #[error("its RSA key has {bits} bits, expected at least {RSA_MINIMUM}")]
     ShortRsaKey {
         /// The size in bits.
         bits: usize,
     },
-    /// Its key is of a kind about which nothing is known here.
-    #[error("its key is of an unknown kind: {algorithm}")]
+    /// The algorithm of its key is not known here.
+    #[error("its key has an unknown algorithm: {algorithm}")]
     UnknownKey {
-        /// The algorithm or its number.
+        /// The algorithm or its object identifier.
         algorithm: String,
     },
-    /// It is signed with an algorithm that does not hold any more.
+    /// It is signed with a broken algorithm.
     #[error("it is signed with a weak algorithm: {algorithm}")]
     WeakSignature {
         /// The algorithm.
         algorithm: String,
     },
-    /// It is signed with an algorithm about which nothing is known here.
+    /// It is signed with an algorithm that is not known here.
     #[error("it is signed with an unknown algorithm: {algorithm}")]
     UnknownSignature {
-        /// The algorithm or its number.
+        /// The algorithm or its object identifier.
         algorithm: String,
     },
-    /// It says that it was signed with its own key, and it was not.
-    #[error("it names itself as its issuer, and its own key did not sign it")]
+    /// It claims to be self-signed, but its own key did not sign it.
+    #[error("it names itself as its issuer, but its own key did not sign it")]
     SelfSignatureRefuted,
     /// An extension cannot be read.
     #[error("the extension {oid} is malformed")]
     MalformedExtension {
-        /// The number of the extension.
+        /// The object identifier of the extension.
         oid: String,
     },
-    /// An extension is there twice, and only the first is shown.
-    #[error("the extension {oid} is there more than once")]
+    /// An extension occurs more than once; only the first is shown.
+    #[error("the extension {oid} occurs more than once")]
     RepeatedExtension {
-        /// The number of the extension.
+        /// The object identifier of the extension.
         oid: String,
     },
-    /// An extension that peers must understand or refuse the certificate, and that is not
-    /// understood here.
+    /// A critical extension that is not known here: peers that do not know it must refuse the
+    /// certificate.
     #[error("the critical extension {oid} is unknown")]
     UnknownCriticalExtension {
-        /// The number of the extension.
+        /// The object identifier of the extension.
         oid: String,
     },
 }
 
 impl Inspection {
-    /// Adds what follows from the facts.
+    /// Adds the remarks that follow from the facts.
     pub(super) fn remark(&mut self, key: Strength, signature: Strength, now: OffsetDateTime) {
         let found =
             [self.of_dates(now), self.of_role(), self.of_key(key), self.of_signature(signature), self.of_issuer()];

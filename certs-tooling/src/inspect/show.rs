@@ -1,4 +1,4 @@
-//! An inspection as text, one fact to a line. Adds nothing to it.
+//! An inspection as text, one fact to a line. Adds no facts.
 
 use std::fmt;
 
@@ -6,19 +6,19 @@ use super::{Authority, Inspection, Key, SelfSigned};
 use crate::validity::Shown;
 
 impl Inspection {
-    /// From when it is valid, as in RFC 3339.
+    /// Start of the validity, in RFC 3339.
     pub fn not_before(&self) -> String {
         Shown(self.not_before).to_string()
     }
 
-    /// Until when it is valid, as in RFC 3339.
+    /// End of the validity, in RFC 3339.
     pub fn not_after(&self) -> String {
         Shown(self.not_after).to_string()
     }
 }
 
 impl fmt::Display for Inspection {
-    /// One fact to a line, indented by two blanks.
+    /// One fact to a line, indented by two spaces.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let list = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
         let usages: Vec<_> = self.key_usages.iter().map(|name| (*name).to_owned()).collect();
@@ -53,7 +53,7 @@ impl fmt::Display for Authority {
         match self {
             Self::None => f.write_str("not a CA"),
             Self::Ca { path_length: None } => f.write_str("CA"),
-            Self::Ca { path_length: Some(length) } => write!(f, "CA, with {length} more below it at most"),
+            Self::Ca { path_length: Some(length) } => write!(f, "CA, at most {length} CAs below it"),
         }
     }
 }
@@ -63,7 +63,7 @@ impl fmt::Display for SelfSigned {
         f.write_str(match self {
             Self::No => "no",
             Self::Yes => "yes",
-            Self::Unproven => "not proven",
+            Self::Unproven => "not verifiable",
             Self::Refuted => "refuted",
         })
     }

@@ -1,5 +1,4 @@
-//! What a certificate says it is for: its extensions, and what is odd about them. Holds nobody to
-//! it.
+//! The extensions of a certificate, and remarks about them. Enforces nothing.
 
 use std::collections::BTreeSet;
 
@@ -8,10 +7,10 @@ use x509_parser::extensions::{ExtendedKeyUsage, KeyUsage, ParsedExtension};
 
 use super::{Authority, Remark, hexadecimal, names};
 
-/// The usage that a CA needs.
+/// The key usage that a CA needs.
 pub(crate) const KEY_CERT_SIGN: &str = "keyCertSign";
 
-/// What the extensions say.
+/// The facts in the extensions.
 pub(super) struct Extensions {
     pub(super) alternative_names: Vec<String>,
     pub(super) key_usages: Vec<&'static str>,
@@ -35,8 +34,8 @@ impl Extensions {
         for extension in x509.extensions() {
             let oid = names::identifier(&extension.oid);
             if !known.insert(extension.oid.as_bytes()) {
-                // The first is shown. Which of them a peer takes is anybody's guess (RFC 5280,
-                // section 4.2).
+                // RFC 5280, section 4.2, forbids a second one. Peers differ in which they use; the
+                // first is shown.
                 seen.remarks.push(Remark::RepeatedExtension { oid });
                 continue;
             }
@@ -115,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_odd_about_extensions_is_remarked() {
+    fn odd_extensions_get_remarks() {
         // 1.2.3.4 is nobody's; the others are key usage and the alternative names; 05 00 is a NULL.
         let null = b"\x05\x00";
         assert_eq!(remarks(&[(&[1, 2, 3, 4], false, null)]), []);

@@ -45,7 +45,7 @@ fn full_disk_leaves_no_partial_file() {
     // In the middle of the key, and after it in the middle of the certificate.
     for (limit, file) in [("--fsize=100", "pki/ca-key.pem"), ("--fsize=300", "pki/ca.pem")] {
         let output = run(limit);
-        let expected = format!("certs-tooling: {file} could not be written: File too large (os error 27)\n");
+        let expected = format!("certs-tooling: cannot write {file}: File too large (os error 27)\n");
         assert_eq!((stderr(&output), output.status.code()), (expected.as_str(), Some(2)));
         assert_eq!(names(place.path()), [""; 0]);
     }
@@ -73,14 +73,14 @@ fn ca_with_exposed_key_issues_nothing() {
 }
 
 #[test]
-fn a_failure_is_one_json_document_too() {
+fn json_failure_is_one_document() {
     let place = directory();
     let arguments = ["plugin", "issue", "--ca", "none\u{1b}[2J", "--out", "out", "--name", "kv", "--json"];
     let output = certs_tooling(place.path()).args(arguments).output().unwrap();
     let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&document["verb"], &document["outcome"]), (&"plugin issue".into(), &"failed".into()));
     let error = document["error"].as_str().unwrap();
-    assert!(error.starts_with(r"none\u{1b}[2J/ca.pem could not be read: "), "{error}");
+    assert!(error.starts_with(r"cannot read none\u{1b}[2J/ca.pem: "), "{error}");
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(names(place.path()), [""; 0]);
 }

@@ -80,7 +80,7 @@ fn both_ends_of_one_ca_talk() {
 }
 
 #[test]
-fn an_end_in_the_wrong_role_is_refused() {
+fn endpoint_in_wrong_role_is_refused() {
     let Ends { ca, host, plugin } = Ends::new(KeyAlgorithm::P256);
     let (_, at_plugin) = connect((&plugin, &ca), (&plugin, &ca));
     assert!(purpose_is_refused(&at_plugin), "{at_plugin:?}");
@@ -89,7 +89,7 @@ fn an_end_in_the_wrong_role_is_refused() {
 }
 
 #[test]
-fn an_end_of_another_ca_is_refused() {
+fn endpoint_of_another_ca_is_refused() {
     let (ours, theirs) = (Ends::new(KeyAlgorithm::P256), Ends::new(KeyAlgorithm::P256));
     let (_, at_plugin) = connect((&theirs.host, &ours.ca), (&ours.plugin, &ours.ca));
     assert!(matches!(at_plugin, Err(Error::InvalidCertificate(_))), "{at_plugin:?}");

@@ -219,7 +219,7 @@ fn openssl_certificate_faults_are_reported() {
 }
 
 #[test]
-fn what_cannot_be_verified_is_not_called_wrong() {
+fn unverifiable_signature_is_not_called_wrong() {
     let Some(place) = place() else { return };
     let long_salt = ["-newkey", "rsa:2048", "-sigopt", "rsa_padding_mode:pss", "-sigopt", "rsa_pss_saltlen:100"];
     let cases: [(&[&str], SelfSigned); 6] = [
@@ -236,7 +236,7 @@ fn what_cannot_be_verified_is_not_called_wrong() {
 }
 
 #[test]
-fn an_expired_certificate_of_openssl_is_remarked() {
+fn expired_certificate_gets_a_remark() {
     let Some(place) = place() else { return };
     // The one way to choose dates that openssl has had for long.
     let configuration = "[ca]\ndefault_ca = this\n\
@@ -255,7 +255,7 @@ fn an_expired_certificate_of_openssl_is_remarked() {
 }
 
 #[test]
-fn a_ca_of_openssl_issues_identities() {
+fn openssl_ca_issues_identities() {
     let Some(place) = place() else { return };
     let curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-days", "365"];
     let usage = ["-addext", "keyUsage=critical,keyCertSign"];

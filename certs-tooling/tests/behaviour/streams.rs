@@ -18,7 +18,7 @@ fn full() -> Stdio {
 }
 
 #[test]
-fn output_that_is_lost_is_no_success() {
+fn lost_output_is_a_failure() {
     let lost = "certs-tooling: standard output: No space left on device (os error 28)\n";
     let place = directory();
     let exit = |command: &mut Command| {
@@ -34,7 +34,7 @@ fn output_that_is_lost_is_no_success() {
 }
 
 #[test]
-fn a_usage_error_quotes_the_command_line_escaped() {
+fn usage_error_escapes_the_command_line() {
     let hostile = "\u{1b}[2J\nca.pem: OK";
     for arguments in
         [&[hostile][..], &["inspect", &format!("--{hostile}")], &["ca", "new", "--name", hostile, "--out", "x"]]

@@ -61,7 +61,7 @@ fn run(directory: &TempDir, line: &str) -> Output {
 }
 
 #[test]
-fn a_log_as_it_was_written_is_intact() {
+fn unchanged_log_is_intact() {
     let kept = Kept::new();
     let output = kept.run("verify log --key KEY --checkpoint early --checkpoint latest");
     assert_eq!(output.status.code(), Some(0), "{}{}", stdout(&output), stderr(&output));
@@ -76,7 +76,7 @@ fn a_log_as_it_was_written_is_intact() {
 }
 
 #[test]
-fn a_changed_record_is_named() {
+fn changed_record_is_named() {
     let kept = Kept::new();
     kept.change(|text| text.replacen(r#""number":"3""#, r#""number":"4""#, 1));
     let output = kept.run("verify log --key KEY");
@@ -92,7 +92,7 @@ fn a_changed_record_is_named() {
 }
 
 #[test]
-fn a_log_of_another_key_is_refused() {
+fn log_of_another_key_is_refused() {
     let (kept, other) = (Kept::new(), Kept::new());
     let output = kept.run(&format!("verify log --key {}", other.key));
     assert_eq!(output.status.code(), Some(1));
@@ -167,7 +167,7 @@ fn non_log_is_refused_and_unreadable_log_fails() {
 }
 
 #[test]
-fn the_records_that_are_asked_for_are_shown() {
+fn filters_select_records() {
     let kept = Kept::new();
     let lines = |line: &str| {
         let output = kept.run(line);

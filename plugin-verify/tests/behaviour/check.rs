@@ -24,7 +24,7 @@ fn program_verifies_with_digest_of_sha256sum() {
 }
 
 #[test]
-fn a_program_with_one_bit_changed_is_refused() {
+fn program_with_one_flipped_bit_is_refused() {
     let fixture = Fixture::new();
     let mut bytes = fs::read(&fixture.plugin).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
@@ -44,7 +44,7 @@ fn private_copy_is_reported_and_removed() {
 }
 
 #[test]
-fn a_refused_private_copy_is_gone_too() {
+fn refused_private_copy_is_removed() {
     let fixture = Fixture::new();
     fs::write(&fixture.plugin, "tampered").unwrap();
     let copies = directory();
@@ -119,7 +119,7 @@ fn sparse_tebibyte_file_is_refused_uncopied() {
 }
 
 #[test]
-fn a_refusal_says_what_to_do() {
+fn refusal_prints_a_hint() {
     let fixture = Fixture::new();
     let hint = |digest: &str| {
         let output = plugin_verify(fixture.path(), "check").args(["--sha256", digest, "plugin"]).output().unwrap();

@@ -95,7 +95,7 @@ fn stdin_is_read_once_to_its_end() {
 }
 
 #[test]
-fn a_fifo_is_read_to_its_end() {
+fn digest_reads_fifo_to_its_end() {
     let directory = directory();
     assert!(Command::new("mkfifo").arg("fifo").current_dir(directory.path()).status().unwrap().success());
     let mut writer = Command::new("timeout")
@@ -109,7 +109,7 @@ fn a_fifo_is_read_to_its_end() {
 }
 
 #[test]
-fn a_file_larger_than_the_memory_is_read() {
+fn file_larger_than_memory_is_digested() {
     let directory = directory();
     fs::File::create(directory.path().join("large")).unwrap().set_len(256 << 20).unwrap();
     // 64 MiB of address space for a file of 256 MiB.

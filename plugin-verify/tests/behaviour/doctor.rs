@@ -20,7 +20,7 @@ fn finding(output: &Output, name: &str) -> Value {
 }
 
 #[test]
-fn the_document_has_a_stable_shape() {
+fn document_has_a_stable_shape() {
     let place = directory();
     let output = plugin_verify(place.path(), "doctor").args(["--json", "--directory", "."]).output().unwrap();
     let document = document(&output);
@@ -114,7 +114,7 @@ fn noexec_matters_only_for_required_private_copies() {
 }
 
 #[test]
-fn a_directory_that_others_may_write_is_named() {
+fn doctor_names_directory_writable_by_others() {
     let place = directory();
     fs::set_permissions(place.path(), Permissions::from_mode(0o770)).unwrap();
     let run = |options: &[&str]| {
@@ -132,7 +132,7 @@ fn a_directory_that_others_may_write_is_named() {
 }
 
 #[test]
-fn what_cannot_be_found_out_is_no_verdict() {
+fn undetermined_guarantee_is_no_verdict() {
     let place = directory();
     let output = plugin_verify(place.path(), "doctor").args(["--json", "--directory", "\u{1b}[2J"]).output().unwrap();
     let found = finding(&output, "plugin-mount");

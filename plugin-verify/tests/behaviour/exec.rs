@@ -116,7 +116,7 @@ fn job_control_finds_the_same_session_and_group() {
 }
 
 #[test]
-fn nothing_else_reaches_the_program() {
+fn program_inherits_no_other_descriptor() {
     let shell = Shell::new();
     let looks = r#"grep -E '^(SigBlk|SigIgn|NoNewPrivs):' /proc/self/status; ls /proc/self/fd"#;
     let inner = shell.exec(&[], looks);
@@ -222,7 +222,7 @@ fn race(shell: &Shell, disturb: impl Fn() + Sync) {
 }
 
 #[test]
-fn a_file_exchanged_by_name_never_runs_wrong() {
+fn file_replaced_by_name_never_runs_wrong() {
     let shell = Shell::new();
     let [right, wrong] = ["right", "wrong"].map(|name| shell.path().join(name));
     fs::rename(&shell.plugin, &right).unwrap();
@@ -239,7 +239,7 @@ fn a_file_exchanged_by_name_never_runs_wrong() {
 }
 
 #[test]
-fn a_file_written_in_place_never_runs_wrong() {
+fn file_written_in_place_never_runs_wrong() {
     let shell = Shell::new();
     let right = fs::read(&shell.plugin).unwrap();
     let wrong = fs::read(fs::canonicalize("/bin/echo").unwrap()).unwrap();

@@ -101,7 +101,7 @@ fn names_are_shown_escaped_in_both_forms() {
 }
 
 #[test]
-fn a_huge_file_is_told_at_once() {
+fn huge_file_is_inspected_quickly() {
     let place = directory();
     fs::File::create(place.path().join("huge")).unwrap().set_len(1 << 42).unwrap();
     let output = plugin_verify(place.path(), "inspect").args(["--json", "huge"]).output().unwrap();

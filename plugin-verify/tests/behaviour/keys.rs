@@ -124,7 +124,7 @@ fn minisign_keys_and_signatures_interoperate() {
 }
 
 #[test]
-fn a_legacy_signature_of_minisign_is_refused() {
+fn legacy_minisign_signature_is_refused() {
     let place = unencrypted();
     let Some(output) = minisign(place.path(), &["-S", "-l", "-s", "r.key", "-m", "m"], "") else { return };
     succeeded(&output);
@@ -232,7 +232,7 @@ fn signing_document_has_an_outcome_per_file() {
 }
 
 #[test]
-fn a_name_in_a_trusted_comment_is_escaped() {
+fn trusted_comment_escapes_file_name() {
     let place = unencrypted();
     fs::rename(place.path().join("m"), place.path().join("a\nb")).unwrap();
     succeeded(&plugin_verify(place.path(), "sign").args(["--key", "r.key", "a\nb"]).output().unwrap());

@@ -54,7 +54,7 @@ impl<'a> Machine<'a> {
 }
 
 #[test]
-fn a_program_on_a_noexec_mount_is_refused() {
+fn program_on_noexec_mount_is_refused() {
     let fixture = Fixture::new();
     let Some(machine) = Machine::with_noexec_mount(&fixture) else { return };
     let output = machine.run(r#"cp plugin mount/ && exec "$PLUGIN_VERIFY" check --sha256 "$SHA256" mount/plugin"#);

@@ -141,7 +141,7 @@ fn one_that_exists_is_replaced_by_force_only() {
 }
 
 #[test]
-fn an_interpreter_is_part_of_it() {
+fn interpreter_is_part_of_the_manifest() {
     let place = described();
     let interpreter = place.path().canonicalize().unwrap().join("interpreter");
     fs::write(&interpreter, "abc").unwrap();

@@ -199,7 +199,7 @@ fn page_policy_allows_only_its_own_style() {
 }
 
 #[test]
-fn a_page_does_not_grow_with_its_log() {
+fn report_does_not_grow_with_its_log() {
     let place = Place::new();
     let mut trail = place.trail();
     trail.opened("required", "portcullis 0.1.0", None);

@@ -27,7 +27,7 @@ fn digest_output_ends_quietly_on_closed_pipe() {
 }
 
 #[test]
-fn a_verdict_stands_when_the_reader_went_away() {
+fn closed_pipe_keeps_the_verdict() {
     let fixture = Fixture::new();
     let verified = fixture.check().arg("plugin").stdout(closed_pipe()).output().unwrap();
     assert_eq!((stderr(&verified), verified.status.code()), ("", Some(0)));
@@ -44,7 +44,7 @@ fn help_ends_quietly_on_closed_pipe() {
 }
 
 #[test]
-fn output_that_is_lost_is_no_success() {
+fn lost_output_is_a_failure() {
     let fixture = Fixture::new();
     let lost = "plugin-verify: standard output: No space left on device (os error 28)\n";
     for mut command in [fixture.check(), plugin_verify(fixture.path(), "digest")] {
@@ -66,7 +66,7 @@ fn complaints_that_are_lost_change_no_exit_code() {
 }
 
 #[test]
-fn a_usage_error_quotes_the_command_line_escaped() {
+fn usage_error_escapes_the_command_line() {
     let hostile = "--\u{1b}[2J\nplugin: OK";
     for arguments in [&[hostile][..], &["-", hostile], &["--", "a", hostile]] {
         for verb in ["digest", "check", "\u{1b}[2J\nplugin: OK"] {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::place::{OWN_DIGEST, Place};
 
-pub(crate) fn a_plugin_is_launched_shown_and_shut_down() {
+pub(crate) fn plugin_is_launched_shown_and_shut_down() {
     let ran = Place::new().run(&[], "serve").exits_with(0);
     let lines: Vec<_> = ran.stdout().lines().collect();
     assert!(lines[0].ends_with(": READY"), "{}", ran.stdout());
@@ -45,7 +45,7 @@ fn shape(value: &Value) -> Value {
     }
 }
 
-pub(crate) fn the_document_has_this_shape() {
+pub(crate) fn document_has_this_shape() {
     let ran = Place::new().run(&["--json"], "serve").exits_with(0);
     let document = ran.document();
     let expected = json!({
@@ -131,7 +131,7 @@ pub(crate) fn only_named_variables_reach_the_plugin() {
     assert_eq!(document["plugin"]["version"], 1);
 }
 
-pub(crate) fn a_private_copy_is_launched_and_removed() {
+pub(crate) fn private_copy_is_launched_and_removed() {
     let place = Place::new();
     let copies = place.path().join("t").to_str().unwrap().to_owned();
     let ran = place.run(&["--json", "--private-copy", &copies], "serve").exits_with(0);

@@ -19,7 +19,7 @@ pub(crate) fn file_with_other_digest_is_not_executed() {
     assert!(place.path().join("trace").exists(), "the plugin leaves no trace, so nothing was proven");
 }
 
-pub(crate) fn a_plugin_of_another_version_is_refused() {
+pub(crate) fn plugin_of_another_version_is_refused() {
     let place = Place::new();
     let ran = place.run(&["--protocol", "2"], "serve").exits_with(1);
     let refusal = "the plugin serves version 1 of the application's protocol, this host speaks 2";
@@ -29,7 +29,7 @@ pub(crate) fn a_plugin_of_another_version_is_refused() {
 }
 
 /// With it the next thing that is wrong with the line is refused.
-pub(crate) fn a_tcp_address_is_refused_without_the_switch() {
+pub(crate) fn tcp_address_needs_its_switch() {
     let place = Place::new();
     let ran = place.run(&[], "tcp").exits_with(1);
     assert!(ran.stdout().contains("it is a TCP address"), "{}", ran.stdout());
@@ -37,7 +37,7 @@ pub(crate) fn a_tcp_address_is_refused_without_the_switch() {
     assert!(ran.stdout().contains("the plugin sent no certificate"), "{}", ran.stdout());
 }
 
-pub(crate) fn a_program_that_is_no_plugin_is_quoted() {
+pub(crate) fn stderr_of_a_non_plugin_is_quoted() {
     let place = Place::new();
     let ran = place.run(&[], "exit").exits_with(2);
     assert_eq!(ran.stdout(), "");
@@ -50,7 +50,7 @@ pub(crate) fn a_program_that_is_no_plugin_is_quoted() {
 }
 
 /// timeout(1) would end it with another status.
-pub(crate) fn a_plugin_that_hangs_is_given_up() {
+pub(crate) fn hanging_plugin_is_given_up() {
     let place = Place::new();
     let ran = place.run(&["--timeout", "1"], "silent").exits_with(2);
     assert!(ran.stderr().ends_with("still waiting for its handshake line\n"), "{}", ran.stderr());
@@ -90,7 +90,7 @@ pub(crate) fn plugin_with_hidden_services_is_shut_down() {
     assert_ne!(document["shutdown"]["exit"], serde_json::Value::Null);
 }
 
-pub(crate) fn an_interrupted_probe_leaves_nothing() {
+pub(crate) fn interrupted_probe_leaves_nothing() {
     for signal in ["-INT", "-TERM"] {
         let place = Place::new();
         // Not under timeout(1), which would be what is signalled.

@@ -1,5 +1,4 @@
-//! The command line: which verbs there are, and what is wrong with one that has none of them. Does
-//! nothing that a verb does.
+//! The command line: the list of verbs. Runs none of them.
 
 use clap::{Parser, Subcommand};
 use cli_support::Exit;
@@ -7,15 +6,17 @@ use cli_support::Exit;
 use crate::OUTPUT;
 use crate::{inspect, issue};
 
-/// Certificates for manual TLS between hosts and plugins, for debugging, and for tests
+/// Create and inspect certificates for manual TLS, for debugging and for tests
 ///
-/// Nothing here is part of a launch: hosts and plugins make certificates of their own for each.
+/// Launches do not need it: hosts and plugins create a certificate for each launch themselves.
 ///
-/// Results go to standard output, everything else to standard error. Files are made new: nothing is
+/// Results go to standard output, warnings and errors to standard error. Existing files are never
 /// overwritten.
 ///
-/// Exit status: 0 when all is well, 2 when something could not be read, made or written, or the
-/// command line is wrong.
+/// Example: certs-tooling ca new --out pki
+///
+/// Exit status: 0 success, 2 something could not be read, created or written, or the command line
+/// is wrong.
 #[derive(Debug, Parser)]
 // Named here, because the name that the program was started by is foreign text.
 #[command(version, bin_name = "certs-tooling")]
@@ -26,13 +27,13 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// A private certification authority
+    /// Manage a private certification authority
     #[command(subcommand)]
     Ca(Ca),
-    /// The end that connects
+    /// Manage identities of hosts, which connect
     #[command(subcommand)]
     Host(Host),
-    /// The end that is connected to
+    /// Manage identities of plugins, which accept connections
     #[command(subcommand)]
     Plugin(Plugin),
     AutoMtls(issue::AutoMtlsArguments),
@@ -47,19 +48,23 @@ pub(crate) enum Ca {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Host {
-    /// Make a key and a certificate for a host
+    /// Create a key and a certificate for a host
     ///
-    /// Writes host.pem and host-key.pem. The certificate is for opening connections only
+    /// Writes host.pem and host-key.pem. The certificate is valid for opening connections only
     /// (clientAuth).
+    ///
+    /// Example: certs-tooling host issue --ca pki --out pki --name builder
     Issue(issue::IdentityArguments),
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Plugin {
-    /// Make a key and a certificate for a plugin
+    /// Create a key and a certificate for a plugin
     ///
-    /// Writes plugin.pem and plugin-key.pem. The certificate is for accepting connections only
-    /// (serverAuth).
+    /// Writes plugin.pem and plugin-key.pem. The certificate is valid for accepting connections
+    /// only (serverAuth).
+    ///
+    /// Example: certs-tooling plugin issue --ca pki --out pki --name kv
     Issue(issue::IdentityArguments),
 }
 

@@ -1,4 +1,4 @@
-//! `certs-tooling inspect` and `fingerprint`: what is in certificates. Gives no verdict.
+//! `certs-tooling inspect` and `fingerprint`: the contents of certificates. Gives no verdict.
 
 use std::fmt::Write;
 use std::io::{self, Read};
@@ -11,15 +11,17 @@ use serde_json::{Value, json};
 
 use crate::OUTPUT;
 
-/// Show what is in certificates
+/// Show the contents of certificates
 ///
-/// A file is PEM with any number of certificates, DER, or the sixth field of a handshake line.
+/// Reads PEM with any number of certificates, DER, or the sixth field of a handshake line. A remark
+/// is a property to know before relying on a certificate; it is not a verdict, and does not change
+/// the exit status.
 ///
-/// Remarks say what a person should know of a certificate. They are no verdict, and the exit status
-/// is 0 all the same.
+/// A file that cannot be read is reported on standard error, and the others are still shown.
 ///
-/// A file that cannot be read is reported on standard error, the others are still shown, and the
-/// exit status is 2.
+/// Example: certs-tooling inspect pki/host.pem
+///
+/// Exit status: 0 all shown, 2 a file could not be read.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// The files to read; - is standard input
@@ -30,16 +32,19 @@ pub(crate) struct Arguments {
     format: OutputFormat,
 }
 
-/// Print the SHA-256 of certificates and of their keys
+/// Print the SHA-256 of certificates and of their public keys
 ///
-/// The second is of the public key with its algorithm (SubjectPublicKeyInfo); it stays when a
-/// certificate is renewed for the same key.
+/// The second digest covers the SubjectPublicKeyInfo: it stays the same when a certificate is
+/// renewed for the same key.
 ///
-/// A file that cannot be read is reported on standard error, the others are still shown, and the
-/// exit status is 2.
+/// A file that cannot be read is reported on standard error, and the others are still shown.
+///
+/// Example: certs-tooling fingerprint pki/host.pem
+///
+/// Exit status: 0 all shown, 2 a file could not be read.
 #[derive(Debug, clap::Args)]
 pub(crate) struct FingerprintArguments {
-    /// The files to read: PEM, DER, or the sixth field of a handshake line; - is standard input
+    /// The files to read, as for `inspect`; - is standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 
@@ -57,7 +62,7 @@ pub(crate) fn fingerprint(arguments: &FingerprintArguments) -> Exit {
     each("fingerprint", &arguments.files, arguments.format, text, fingerprints)
 }
 
-/// Shows every certificate of every file, and goes on after those that cannot be read.
+/// Prints every certificate of every file. A file that cannot be read does not stop the others.
 fn each(
     verb: &str,
     files: &[PathBuf],
@@ -91,7 +96,7 @@ fn each(
     OUTPUT.print(lines, exit)
 }
 
-/// The certificates of a file, each with what to call it, or why there are none.
+/// The certificates of a file, each with its label, or why there are none.
 fn inspect(path: &Path) -> Vec<(String, Result<Inspection, String>)> {
     let name = Escaped::path(path).to_string();
     let certificates = match read(path) {
@@ -113,7 +118,7 @@ fn read(path: &Path) -> Result<Vec<Certificate>, String> {
         return certs_tooling::read(path).map_err(|error| Chain::of(&error).to_string());
     }
     let mut bytes = Vec::new();
-    // One byte more, which the library refuses.
+    // One byte above the limit, so that the library refuses a longer input.
     let read = io::stdin().lock().take(FILE_LIMIT + 1).read_to_end(&mut bytes);
     read.map_err(|error| format!("standard input: {error}"))?;
     certs_tooling::parse(&bytes).map_err(|error| format!("standard input: {}", Chain::of(&error)))

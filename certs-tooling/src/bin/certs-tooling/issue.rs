@@ -11,25 +11,27 @@ use certs_tooling::{
 use cli_support::{Body, Exit, OutputFormat};
 use portcullis::Escaped;
 
-/// Make a private certification authority
+/// Create a private certification authority
 ///
-/// Writes ca.pem and ca-key.pem. It can issue identities for hosts and plugins, and no other
-/// authorities.
+/// Writes ca.pem and ca-key.pem. The CA can issue identities for hosts and plugins, but no other
+/// CAs.
+///
+/// Example: certs-tooling ca new --out pki --days 365
 #[derive(Debug, clap::Args)]
 pub(crate) struct CaArguments {
-    /// The directory to write to; made if it is not there
+    /// Directory to write to; created if needed
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 
-    /// What people shall call it
+    /// Common name of the CA, for people
     #[arg(long, value_name = "NAME", default_value = "Portcullis private CA")]
     name: CommonName,
 
-    /// For how many days it is valid: 1 to 3650
+    /// Lifetime in days: 1 to 3650
     #[arg(long, value_name = "N", default_value = "365")]
     days: Lifetime,
 
-    /// The kind of its key: p256 or ed25519
+    /// Key algorithm: p256 or ed25519
     #[arg(long, value_name = "KIND", default_value_t)]
     key: KeyAlgorithm,
 
@@ -39,27 +41,27 @@ pub(crate) struct CaArguments {
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct IdentityArguments {
-    /// The directory with ca.pem and ca-key.pem
+    /// Directory with ca.pem and ca-key.pem
     #[arg(long, value_name = "DIR")]
     ca: PathBuf,
 
-    /// The directory to write to; made if it is not there
+    /// Directory to write to; created if needed
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 
-    /// What people shall call it
+    /// Common name of the identity, for people
     #[arg(long)]
     name: CommonName,
 
-    /// A host name or an IP address by which peers look for it; may be given several times
+    /// Subject alternative name, which peers check: a host name or an IP address. May be repeated
     #[arg(long, value_name = "NAME", default_value = "localhost")]
     san: Vec<AlternativeName>,
 
-    /// For how many days it is valid: 1 to 3650, and not longer than the authority
+    /// Lifetime in days: 1 to 3650, and not beyond that of the CA
     #[arg(long, value_name = "N", default_value_t)]
     days: Lifetime,
 
-    /// The kind of its key: p256 or ed25519
+    /// Key algorithm: p256 or ed25519
     #[arg(long, value_name = "KIND", default_value_t)]
     key: KeyAlgorithm,
 
@@ -83,14 +85,14 @@ pub(crate) fn identity<R: Role>(arguments: IdentityArguments) -> Exit {
 fn issue<R: Role>(arguments: IdentityArguments) -> Result<(String, Body), Box<dyn Error>> {
     let ca = Ca::open(&arguments.ca)?;
     let mut names = arguments.san.into_iter();
-    let first = names.next().ok_or("there is no name by which peers look for it")?;
+    let first = names.next().ok_or("expected at least one subject alternative name")?;
     let request = names.fold(Request::new(arguments.name, first), Request::allow_alternative_name);
     let request = request.with_lifetime(arguments.days).with_key_algorithm(arguments.key);
     let identity = Identity::<R>::issue(&request, &ca)?;
     Ok(written(&identity.write(&arguments.out)?, identity.certificate()))
 }
 
-/// Which files there are now.
+/// The written files as text and as JSON members.
 pub(crate) fn written(files: &Written, certificate: &Certificate) -> (String, Body) {
     let (path, key) = (Escaped::path(&files.certificate).to_string(), Escaped::path(&files.key).to_string());
     let sha256 = certificate.fingerprint().to_string();
@@ -98,24 +100,26 @@ pub(crate) fn written(files: &Written, certificate: &Certificate) -> (String, Bo
     (text, vec![("certificate", path.into()), ("key", key.into()), ("sha256", sha256.into())])
 }
 
-/// Make a certificate as hosts and plugins make one for a launch
+/// Create a certificate as hosts and plugins create one for a launch
 ///
-/// Prints it in PEM, as a host puts it into PLUGIN_CLIENT_CERT: PLUGIN_CLIENT_CERT="$(certs-tooling
-/// auto-mtls --out DIR)" starts a plugin that talks TLS with the key in DIR and with nobody else.
+/// Prints it in PEM, as a host passes it in PLUGIN_CLIENT_CERT. A plugin that is started with this
+/// certificate accepts connections only from the owner of its key.
 ///
-/// Without --out the key is forgotten. With it auto-mtls.pem and auto-mtls-key.pem are written;
-/// whoever can read the key is the peer.
+/// Without --out, the key is discarded. With --out, auto-mtls.pem and auto-mtls-key.pem are
+/// written; anyone who can read the key can act as the peer.
+///
+/// Example: PLUGIN_CLIENT_CERT="$(certs-tooling auto-mtls --out launch)" ./kv
 #[derive(Debug, clap::Args)]
 pub(crate) struct AutoMtlsArguments {
-    /// Whose certificate: portcullis, or go-plugin
+    /// Certificate profile: portcullis or go-plugin
     #[arg(long, default_value_t)]
     profile: Profile,
 
-    /// The directory to write to; made if it is not there
+    /// Directory to write to; created if needed
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
-    /// Print it as the sixth field of a handshake line
+    /// Print it as the sixth field of a handshake line, instead of in PEM
     #[arg(long, conflicts_with = "json")]
     field: bool,
 

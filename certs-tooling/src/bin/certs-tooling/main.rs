@@ -1,5 +1,5 @@
-//! `certs-tooling` makes and shows certificates from the shell, as the library of the same name
-//! does. Has no check of its own.
+//! `certs-tooling` offers the library of the same name to the shell. It has no check that the library
+//! does not have.
 #![forbid(unsafe_code)]
 
 mod cli;
