@@ -6,7 +6,7 @@ use std::fmt;
 use std::io;
 
 use portcullis::Chain;
-use portcullis::authoring::{Difference, LockRefusal, LockWriteError, ManifestError, CandidateError};
+use portcullis::authoring::{CandidateError, Difference, LockRefusal, LockWriteError, ManifestError};
 use portcullis::verify::{Refusal, SourceError, VerifyError};
 use serde_json::{Map, Value};
 

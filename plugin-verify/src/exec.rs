@@ -81,7 +81,8 @@ fn execute(arguments: &Arguments, plugin: VerifiedPlugin) -> Exit {
     if !left_out.is_empty() {
         OUTPUT.warn(format_args!("removed variables that can make a program load other code: {}", left_out.join(", ")));
     }
-    fail(arguments, &Problem::of(&program.replace()))
+    let error = program.replace();
+    fail(arguments, &Problem::of(&error).with_code(error.code()))
 }
 
 fn refuse(arguments: &Arguments, problem: &Problem) -> Exit {

@@ -20,7 +20,7 @@ fn text(foreign: impl AsRef<OsStr>) -> String {
 
 /// A file that could not be inspected.
 pub(super) fn failure(file: &Path, error: &InspectError) -> Value {
-    let mut failure = Problem::of(error).object(Exit::Failed);
+    let mut failure = Problem::of(error).with_code(error.code()).object(Exit::Failed);
     failure.insert("path".into(), text(file).into());
     failure.into()
 }

@@ -105,7 +105,8 @@ fn exit(exit: ProcessExit) -> Value {
 fn error(fault: &ProbeError) -> Value {
     let problem = match fault {
         ProbeError::Source(error) => Problem::of(error),
-        ProbeError::Launch(error) => Problem::of(error),
+        ProbeError::Launch(error @ Error::Verify(_)) => Problem::of(error),
+        ProbeError::Environment(error) => Problem::of(error).with_code(error.code()),
         other => Problem::new(stage(other), other),
     };
     let mut error = at_stage(stage(fault), &problem);

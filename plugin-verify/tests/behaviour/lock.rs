@@ -109,7 +109,7 @@ fn signed_manifest_keeps_identity_and_signer() {
     refused(&lock(place, &["update", "--version", "1.3.0", "plugin"]), "the candidate is unsigned");
     publish(place, "other", &["--version", "1.3.0"]);
     let update = ["update", "--key", "other.pub", "plugin"];
-    refused(&lock(place, &update), "ask the publisher, not the file, whether the key has changed");
+    refused(&lock(place, &update), "ask the publisher whether the key has changed");
     publish(place, "ours", &["--version", "1.1.9"]);
     refused(&lock(place, &["update", "--key", "ours.pub", "plugin"]), "to version 1.1.9");
     succeeded(lock(place, &["update", "--key", "ours.pub", "--dangerous-downgrade", "plugin"]));
@@ -191,5 +191,5 @@ fn lock_file_without_this_platform_verifies_nothing() {
     succeeded(lock(fixture.path(), &["add", "--platform", "plan9-vax", "text"]));
     fs::create_dir(fixture.path().join("empty")).unwrap();
     let output = lock(fixture.path(), &["verify", "--directory", "empty"]);
-    refused(&output, "plugins.lock has no plugin for this machine");
+    refused(&output, "plugins.lock lists no plugin for this machine");
 }
