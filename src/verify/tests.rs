@@ -138,7 +138,7 @@ fn fifo_swapped_in_does_not_block() {
 fn a_missing_file_is_unchecked_not_refused() {
     let error = Policy::new().allow(Digest::of(b"")).verify("/nonexistent/\u{1b}plugin").unwrap_err();
     assert!(matches!(&error, VerifyError::Unchecked { source, .. } if source.kind() == io::ErrorKind::NotFound));
-    assert_eq!(error.to_string(), r"/nonexistent/\u{1b}plugin could not be checked: looking at it failed");
+    assert_eq!(error.to_string(), r"/nonexistent/\u{1b}plugin could not be checked: opening it failed");
     assert!(!error.is_refusal());
 }
 

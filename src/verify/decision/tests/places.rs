@@ -88,7 +88,7 @@ fn a_decision_explains_itself() {
     let refused = policy.deny(digest).decide("kv");
     assert!(!refused.is_allowed());
     assert!(
-        refused.to_string().starts_with(&format!("kv is refused: the policy denies {digest}\n  place ")),
+        refused.to_string().starts_with(&format!("kv is refused: the policy denies {digest}\n  location ")),
         "{refused}"
     );
 }

@@ -85,22 +85,22 @@ fn malformed_signature_is_refused_with_line() {
     };
     let three: String = good.lines().take(3).map(|line| format!("{line}\n")).collect();
     for (text, expected) in [
-        (String::new(), "kv.minisig: it has 0 lines"),
-        (three, "kv.minisig: it has 3 lines"),
-        (format!("{good}\n"), "kv.minisig:5: a signature was complete"),
-        (format!("{good}{good}"), "kv.minisig:5: a signature was complete"),
-        (format!("\n{good}"), "kv.minisig:5: a signature was complete"),
+        (String::new(), "kv.minisig: expected four lines, found 0"),
+        (three, "kv.minisig: expected four lines, found 3"),
+        (format!("{good}\n"), "kv.minisig:5: unexpected text after the signature"),
+        (format!("{good}{good}"), "kv.minisig:5: unexpected text after the signature"),
+        (format!("\n{good}"), "kv.minisig:5: unexpected text after the signature"),
         (
             edited(&good, 0, |_| "by me".into()),
             "kv.minisig:1: the first line of a signature begins with 'untrusted comment: '",
         ),
-        (algorithm(b"Ed"), "kv.minisig:2: it is a legacy signature"),
-        (algorithm(b"\x1b["), "kv.minisig:2: it is of the algorithm \"\\u{1b}[\""),
-        (edited(&good, 1, |line| line[..96].into()), "kv.minisig:2: it is not the base64 of a signature"),
-        (edited(&good, 1, |line| format!("{line} ")), "kv.minisig:2: it is not the base64 of a signature"),
+        (algorithm(b"Ed"), "kv.minisig:2: legacy signature"),
+        (algorithm(b"\x1b["), "kv.minisig:2: expected the algorithm 'ED' (Ed25519 over BLAKE2b), found \"\\u{1b}[\""),
+        (edited(&good, 1, |line| line[..96].into()), "kv.minisig:2: expected the base64 of a signature"),
+        (edited(&good, 1, |line| format!("{line} ")), "kv.minisig:2: expected the base64 of a signature"),
         (edited(&good, 2, |_| "comment: ".into()), "kv.minisig:3: the third line of a signature"),
-        (edited(&good, 2, |line| format!("{line}\r\r")), "kv.minisig:3: the trusted comment holds control"),
-        (edited(&good, 3, |line| line[..84].into()), "kv.minisig:4: it is not the base64 of a signature"),
+        (edited(&good, 2, |line| format!("{line}\r\r")), "kv.minisig:3: the trusted comment contains control"),
+        (edited(&good, 3, |line| line[..84].into()), "kv.minisig:4: expected the base64 of a signature"),
     ] {
         let error = parse(text.as_str()).unwrap_err().to_string();
         assert!(error.starts_with(expected), "{error}\n{text:?}");
@@ -142,7 +142,8 @@ fn streamed_file_verifies_and_errors_are_named() {
 
     std::fs::write(&file, &large[1..]).unwrap();
     let error = publisher.key.verify_file(&file, &signature).unwrap_err();
-    let expected = format!("kv.minisig: the owner of key {} did not sign", publisher.key.id());
+    let expected =
+        format!("kv.minisig: the signature does not match these bytes, this comment and key {}", publisher.key.id());
     assert!(error.to_string().starts_with(&expected), "{error}");
 }
 
