@@ -3,7 +3,96 @@
 #![allow(dead_code, reason = "a feature that is switched off leaves the limits of its room unused")]
 
 /// `audit`
-pub(crate) mod audit {}
+pub(crate) mod audit {
+    /// The longest line of a log in bytes, without its line feed. A reader needs no more memory than
+    /// this for a line, whoever wrote the file.
+    pub(crate) const RECORD_LINE_BYTES: usize = 64 * 1024;
+
+    /// The longest signed note in bytes. A checkpoint takes about 200 bytes and 100 for each
+    /// signature.
+    pub(crate) const NOTE_BYTES: usize = 64 * 1024;
+
+    /// The most signatures that a note may have.
+    pub(crate) const NOTE_SIGNATURES: usize = 100;
+
+    /// The longest name of a note key in bytes.
+    pub(crate) const NOTE_KEY_NAME_BYTES: usize = 255;
+
+    /// The longest key file of a log in bytes. Its three lines take less than 700.
+    pub(crate) const KEY_FILE_BYTES: u64 = 4096;
+
+    /// The longest checkpoint file in bytes, as [`NOTE_BYTES`].
+    pub(crate) const CHECKPOINT_FILE_BYTES: u64 = NOTE_BYTES as u64;
+
+    /// The longest proof in bytes: a record and two notes in base64, and the hashes.
+    pub(crate) const PROOF_BYTES: usize = 512 * 1024;
+
+    /// The most hashes in a proof: one for each time that a tree doubles, and a log counts records
+    /// in 64 bits.
+    pub(crate) const PROOF_HASHES: usize = 64;
+
+    /// The buffer for reading a log in bytes: four of the longest lines.
+    pub(crate) const READ_BUFFER_BYTES: usize = 4 * RECORD_LINE_BYTES;
+
+    /// How many calls and launches without an end a verification remembers.
+    pub(crate) const OPEN_ACTIONS: usize = 64 * 1024;
+
+    /// The longest method name in bytes that a verification remembers: the longest text in an event
+    /// and its ellipsis.
+    pub(crate) const METHOD_BYTES: usize = 1024 + '…'.len_utf8();
+
+    /// How many tasks may wait for the writer. A batch takes milliseconds, so a longer queue means
+    /// that the disk does not answer.
+    pub(crate) const QUEUED_TASKS: usize = 64 * 1024;
+
+    /// How many bytes of memory their events may take. Most events take a few hundred bytes; this
+    /// bounds large ones.
+    pub(crate) const QUEUED_BYTES: usize = 64 * 1024 * 1024;
+
+    /// How many mandatory entries may wait beyond [`QUEUED_TASKS`], and how many the writer keeps
+    /// for a retry.
+    pub(crate) const MANDATORY_ENTRIES: usize = 16 * 1024;
+
+    /// How many bytes of memory they may take.
+    pub(crate) const MANDATORY_BYTES: usize = 16 * 1024 * 1024;
+
+    /// The disk space in bytes that a reservation holds: the size of the largest outcome.
+    pub(crate) const RESERVATION_BYTES: u64 = 4096;
+
+    /// The disk space in bytes that the writer holds for its own events: a checkpoint, a loss and
+    /// the end.
+    pub(crate) const OWN_EVENTS_BYTES: u64 = 16 * 1024;
+
+    /// Disk space is allocated in steps of this many bytes, so that few batches call
+    /// fallocate(2).
+    pub(crate) const ALLOCATION_STEP_BYTES: u64 = 1024 * 1024;
+
+    /// How many quarantined tails one `opened` record lists, the latest ones, so that the record
+    /// fits into a line.
+    pub(crate) const REPORTED_TAILS: usize = 32;
+
+    /// A segment with this many bytes is full, unless the host chooses another size.
+    pub(crate) const SEGMENT_BYTES: u64 = 64 * 1024 * 1024;
+
+    /// The smallest size of a full segment in bytes that a host can choose.
+    pub(crate) const SEGMENT_LEAST_BYTES: u64 = 4096;
+
+    /// A checkpoint is due after this many records, unless the host chooses another number.
+    pub(crate) const CHECKPOINT_RECORDS: u64 = 1000;
+
+    /// How many records may wait for a sink.
+    pub(crate) const SINK_RECORDS: usize = 4096;
+
+    /// How many bytes of records may wait for a sink.
+    pub(crate) const SINK_BYTES: usize = 16 * 1024 * 1024;
+
+    /// The longest record in bytes that is sent to syslog. Daemons cut longer messages (rsyslog
+    /// after 8 KiB by default), and a part of a record cannot be verified.
+    pub(crate) const SYSLOG_LINE_BYTES: usize = 8000;
+
+    /// The longest program name in syslog in bytes (APP-NAME of RFC 5424, section 6.2.5).
+    pub(crate) const SYSLOG_TAG_BYTES: usize = 48;
+}
 
 /// `authoring`
 pub(crate) mod authoring {

@@ -3,7 +3,26 @@
 #![allow(dead_code, reason = "a feature that is switched off leaves the times of its room unused")]
 
 /// `audit`
-pub(crate) mod audit {}
+pub(crate) mod audit {
+    use std::time::Duration;
+
+    /// How long the writer waits after a failure before it tries the same again, and how long
+    /// records of a best-effort log may stay unsynced. Short enough for a full disk to be noticed
+    /// as free again, long enough not to load a failing one.
+    pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+    /// A record is covered by a checkpoint after this time, unless the host chooses another.
+    pub(crate) const CHECKPOINT_INTERVAL: Duration = Duration::from_secs(60);
+
+    /// How long closing a log waits for the sinks to take the records that are queued for them.
+    pub(crate) const SINK_DRAIN: Duration = Duration::from_secs(5);
+
+    /// How long dropping the sinks waits for their threads after the last record.
+    pub(crate) const SINK_STOP: Duration = Duration::from_secs(1);
+
+    /// How long a write to the syslog socket may block.
+    pub(crate) const SYSLOG_WRITE: Duration = Duration::from_secs(5);
+}
 
 /// `authoring`
 pub(crate) mod authoring {}

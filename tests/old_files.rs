@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use portcullis::audit::proof::InclusionProof;
-use portcullis::audit::verifier::{Examination, Trust, examine, examine_with};
+use portcullis::audit::verifier::{TrustAnchors, VerificationReport, verify, verify_lines};
 use portcullis::audit::{Log, LogKey, NoteVerifier};
 use portcullis::event::Event;
 use portcullis::verify::{Lock, Platform, PublicKey, SignedManifest, SourceKind, Subject};
@@ -46,9 +46,9 @@ fn verifier(key: &str) -> NoteVerifier {
 }
 
 /// Verifies the log in `directory`, and returns the kinds of its events.
-fn verified(directory: &Path, trust: &Trust) -> (Examination, Vec<&'static str>) {
+fn verified(directory: &Path, trust: &TrustAnchors) -> (VerificationReport, Vec<&'static str>) {
     let mut kinds = Vec::new();
-    let report = examine_with(directory.join("log"), trust, |_, record| {
+    let report = verify_lines(directory.join("log"), trust, |_, record| {
         kinds.push(record.unwrap().event().as_ref().map(Event::kind).unwrap());
     });
     (report.unwrap(), kinds)
@@ -57,18 +57,18 @@ fn verified(directory: &Path, trust: &Trust) -> (Examination, Vec<&'static str>)
 #[test]
 fn log_verifies_against_key_and_checkpoint() {
     let checkpoint = fs::read_to_string(fixture("log.checkpoint")).unwrap();
-    let trust = Trust::nothing().key(verifier(KEY)).checkpoint("log.checkpoint", checkpoint);
-    let report = examine(fixture("log"), &trust).unwrap();
+    let trust = TrustAnchors::none().key(verifier(KEY)).checkpoint("log.checkpoint", checkpoint);
+    let report = verify(fixture("log"), &trust).unwrap();
     assert!(report.is_intact(), "{report:?}");
     assert!(report.is_key_trusted && report.origin.as_deref() == Some(ORIGIN), "{report:?}");
-    assert_eq!((report.first, report.next, report.unvouched()), (0, 100, 0));
-    assert_eq!((report.account.openings, report.account.lost), (report.account.kinds["closed"], 0));
-    assert_eq!((report.account.open_calls().count(), report.account.open_launches().count()), (0, 0));
+    assert_eq!((report.first, report.next, report.uncovered()), (0, 100, 0));
+    assert_eq!((report.totals.openings, report.totals.lost), (report.totals.kinds["closed"], 0));
+    assert_eq!((report.totals.open_calls().count(), report.totals.open_launches().count()), (0, 0));
 }
 
 #[test]
 fn every_event_of_the_log_is_read() {
-    let (_, kinds) = verified(&fixture(""), &Trust::nothing().key(verifier(KEY)));
+    let (_, kinds) = verified(&fixture(""), &TrustAnchors::none().key(verifier(KEY)));
     let expected = ["opened", "verification", "launch", "handshake", "connection", "ready", "call", "returned"];
     assert_eq!(kinds.len(), 100);
     for kind in expected.into_iter().chain(["exit", "shutdown", "checkpoint", "closed"]) {
@@ -82,7 +82,7 @@ fn changed_log_fails_verification() {
     let path = directory.path().join("log");
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, text.replacen("\"outcome\":\"OK\"", "\"outcome\":\"NO\"", 1)).unwrap();
-    let report = examine(&path, &Trust::nothing().key(verifier(KEY))).unwrap();
+    let report = verify(&path, &TrustAnchors::none().key(verifier(KEY))).unwrap();
     assert!(!report.is_intact() && report.damaged.is_some());
 }
 
@@ -93,9 +93,9 @@ fn new_writer_continues_the_log() {
     let log = Log::builder(&path, LogKey::read(&key).unwrap()).open().unwrap();
     log.append(Event::application("later", [("a", "b")])).unwrap();
     log.close().unwrap();
-    let (report, kinds) = verified(directory.path(), &Trust::nothing().key(verifier(KEY)));
+    let (report, kinds) = verified(directory.path(), &TrustAnchors::none().key(verifier(KEY)));
     assert!(report.is_intact(), "{report:?}");
-    assert_eq!(report.unvouched(), 0);
+    assert_eq!(report.uncovered(), 0);
     assert_eq!(kinds[100..], ["opened", "application", "closed", "checkpoint"]);
     // The old lines are untouched, byte for byte.
     assert!(fs::read(&path).unwrap().starts_with(&fs::read(fixture("log")).unwrap()));
@@ -105,21 +105,21 @@ fn new_writer_continues_the_log() {
 #[test]
 fn new_writer_continues_a_killed_hosts_log() {
     let directory = copies(&["killed/log", "killed/log.key"]);
-    let trust = Trust::nothing().key(verifier(KILLED_KEY));
+    let trust = TrustAnchors::none().key(verifier(KILLED_KEY));
     let (report, _) = verified(directory.path(), &trust);
-    assert_eq!((report.next, report.unvouched()), (12, 12));
+    assert_eq!((report.next, report.uncovered()), (12, 12));
     let key = LogKey::read(directory.path().join("log.key")).unwrap();
     Log::builder(directory.path().join("log"), key).open().unwrap().close().unwrap();
     let (report, kinds) = verified(directory.path(), &trust);
     assert!(report.is_intact(), "{report:?}");
-    assert_eq!(report.unvouched(), 0, "{kinds:?}");
+    assert_eq!(report.uncovered(), 0, "{kinds:?}");
 }
 
 #[test]
 fn inclusion_proof_verifies() {
     let proof: InclusionProof = fs::read_to_string(fixture("proof")).unwrap().parse().unwrap();
     let included = proof.check(&[verifier(KEY)], ORIGIN, None).unwrap();
-    assert_eq!((included.record.seq(), included.checkpoint.size), (40, 99));
+    assert_eq!((included.record.index(), included.checkpoint.size), (40, 99));
 }
 
 /// Checks that `policy` accepts the copy of `true` in `directory`. The program is for one platform.

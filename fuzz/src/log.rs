@@ -6,8 +6,8 @@ use std::ops::Range;
 use std::path::Path;
 
 use portcullis::audit::Record;
-use portcullis::audit::read::Lines;
-use portcullis::audit::verifier::{Damaged, Examination, Examiner, Trust};
+use portcullis::audit::read::LogLines;
+use portcullis::audit::verifier::{Damaged, LogVerifier, TrustAnchors, VerificationReport};
 use portcullis::event::Event;
 use portcullis::verify::Digest;
 
@@ -36,7 +36,7 @@ fn written(bytes: &[u8]) -> Vec<Vec<u8>> {
             _ => text.to_vec(),
         };
         if let Ok(record) = Record::parse(&line) {
-            (next, prev) = (record.seq().wrapping_add(1), own_hash(record.line()));
+            (next, prev) = (record.index().wrapping_add(1), own_hash(record.line()));
         }
         let file = files.last_mut().expect("a file");
         file.extend_from_slice(&line);
@@ -77,27 +77,27 @@ impl<'a> Placed<'a> {
 
 fn log(files: &[Vec<u8>]) -> bool {
     let placed = Placed::of(files);
-    let itself = examine(files, &Trust::nothing());
+    let itself = verify(files, &TrustAnchors::none());
     is_there(&itself, &placed);
     follows(&itself, &placed);
-    let trust = Trust::nothing().key(SAMPLE.key.clone()).checkpoint("kept", SAMPLE.kept());
-    let found = examine(files, &trust);
+    let trust = TrustAnchors::none().key(SAMPLE.key.clone()).checkpoint("kept", SAMPLE.kept());
+    let found = verify(files, &trust);
     is_there(&found, &placed);
     is_signed(&found, &placed);
     assert!(itself.is_intact() || !found.is_intact(), "trust makes a bad log intact");
     found.is_intact()
 }
 
-fn examine(files: &[Vec<u8>], trust: &Trust) -> Examination {
-    let mut examiner = Examiner::new(trust);
+fn verify(files: &[Vec<u8>], trust: &TrustAnchors) -> VerificationReport {
+    let mut verifier = LogVerifier::new(trust);
     let mut seen = 0;
     for (number, file) in files.iter().enumerate() {
-        let lines = Lines::new(format!("log.{number}"), &file[..]);
-        examiner.file(lines, &mut |_, _| seen += 1).expect("bytes in memory can be read");
+        let lines = LogLines::new(format!("log.{number}"), &file[..]);
+        verifier.segment(lines, &mut |_, _| seen += 1).expect("bytes in memory can be read");
     }
     let lines: usize = files.iter().map(|file| file.split_inclusive(|byte| *byte == b'\n').count()).sum();
     assert_eq!(seen, lines, "every line is passed to the callback");
-    examiner.finish()
+    verifier.finish()
 }
 
 fn is_file(path: &Path, number: Option<usize>) -> bool {
@@ -105,29 +105,29 @@ fn is_file(path: &Path, number: Option<usize>) -> bool {
 }
 
 /// The number of good records, which is also the index of the next line.
-fn good(found: &Examination) -> usize {
+fn good(found: &VerificationReport) -> usize {
     usize::try_from(found.next - found.first).expect("at most the number of lines")
 }
 
 /// The report is about existing lines.
-fn is_there(found: &Examination, placed: &Placed<'_>) {
+fn is_there(found: &VerificationReport, placed: &Placed<'_>) {
     let good = good(found);
     assert!(good <= placed.lines.len());
-    if let Some(Damaged { file, line, offset, seq, fault, .. }) = &found.damaged {
+    if let Some(Damaged { file, line, offset, index, fault, .. }) = &found.damaged {
         display::one_line(fault);
         let (number, place) = placed.places.get(good).map_or((None, None), |place| (Some(place.0), Some(place)));
         let is_next = place.is_some_and(|place| (place.1, place.2) == (*line, *offset)) && is_file(file, number);
         // An empty file has no line to name.
         let is_empty = (*line, *offset) == (1, 0) && placed.empty.iter().any(|empty| is_file(file, Some(*empty)));
         assert!(is_next || is_empty, "the damage is not at the named place: {found:?}");
-        assert_eq!(*seq, found.next);
+        assert_eq!(*index, found.next);
     }
-    if let Some(unfinished) = &found.unfinished {
+    if let Some(tail) = &found.torn_tail {
         let place = placed.places.last().expect("a last line");
-        assert_eq!((unfinished.line, unfinished.offset), (place.1, place.2));
+        assert_eq!((tail.line, tail.offset), (place.1, place.2));
         assert!(found.damaged.is_none() && !placed.whole[placed.whole.len() - 1]);
     }
-    for witness in &found.witnesses {
+    for witness in &found.trusted_checkpoints {
         witness.fault.iter().for_each(|fault| display::one_line(fault));
     }
     if found.is_intact() {
@@ -135,13 +135,13 @@ fn is_there(found: &Examination, placed: &Placed<'_>) {
         assert!(placed.empty.is_empty(), "a file without records");
         assert!(good > 0 && placed.whole.iter().all(|whole| *whole));
     }
-    let kinds: u64 = found.account.kinds.values().sum();
+    let kinds: u64 = found.totals.kinds.values().sum();
     assert_eq!(kinds, good as u64);
-    assert!(found.account.open_calls().count() as u64 <= found.account.kinds.get("call").copied().unwrap_or(0));
+    assert!(found.totals.open_calls().count() as u64 <= found.totals.kinds.get("call").copied().unwrap_or(0));
 }
 
 /// Each good record continues the chain, and the root covers all of them.
-fn follows(found: &Examination, placed: &Placed<'_>) {
+fn follows(found: &VerificationReport, placed: &Placed<'_>) {
     let lines = &placed.lines[..good(found)];
     let mut prev = None;
     for (number, line) in lines.iter().enumerate() {
@@ -161,7 +161,7 @@ fn follows(found: &Examination, placed: &Placed<'_>) {
 }
 
 /// The covered records are the signed ones, and the kept checkpoint agrees with no others.
-fn is_signed(found: &Examination, placed: &Placed<'_>) {
+fn is_signed(found: &VerificationReport, placed: &Placed<'_>) {
     let is_own = |size: usize| {
         let first = usize::try_from(found.first).expect("a small number");
         let range: Range<usize> = 0..size.saturating_sub(first);
@@ -169,18 +169,18 @@ fn is_signed(found: &Examination, placed: &Placed<'_>) {
     };
     if found.is_intact() {
         let first = usize::try_from(found.first).expect("a small number");
-        let vouched = good(found) as u64 - found.unvouched();
-        let lines = &placed.lines[..usize::try_from(vouched).expect("at most the number of lines")];
+        let covered = good(found) as u64 - found.uncovered();
+        let lines = &placed.lines[..usize::try_from(covered).expect("at most the number of lines")];
         // A checkpoint record does not cover itself.
-        let signed = lines.len().saturating_sub(usize::from(found.unvouched() == 0));
+        let signed = lines.len().saturating_sub(usize::from(found.uncovered() == 0));
         assert!(SAMPLE.has(first, &lines[..signed]), "a checkpoint covers records that were not signed");
     }
-    if let Some(size) = found.good.vouched {
+    if let Some(size) = found.good.covered {
         let size = usize::try_from(size).expect("a small number");
         assert!(SAMPLE.notes.iter().any(|(signed, _)| *signed == size), "no checkpoint over {size} records was signed");
         assert!(is_own(size), "a checkpoint covers records that were not signed");
     }
-    if found.origin.is_some() && found.witnesses.iter().all(|witness| witness.fault.is_none()) {
+    if found.origin.is_some() && found.trusted_checkpoints.iter().all(|witness| witness.fault.is_none()) {
         assert!(is_own(KEPT), "a checkpoint agrees with other records than the signed ones");
     }
 }
@@ -193,7 +193,7 @@ pub(super) fn seeds() -> Vec<(String, Vec<u8>)> {
     let (lines, events) = (&SAMPLE.lines, &SAMPLE.events);
     let moved_away = format!("{}\n{}", lines[SECOND_FILE], joined(&events[SECOND_FILE + 1..]));
     let unfinished = with_files(events);
-    let vouched_again = [&lines[..6], &events[6..8], &lines[8..]].concat();
+    let signed_again = [&lines[..6], &events[6..8], &lines[8..]].concat();
     let mut swapped = events.clone();
     swapped.swap(2, 3);
     let known = |event: &&String| serde_json::from_str::<Event>(event).is_ok();
@@ -201,7 +201,7 @@ pub(super) fn seeds() -> Vec<(String, Vec<u8>)> {
     [
         ("lines", with_files(lines)),
         ("events", with_files(events)),
-        ("mixed", with_files(&vouched_again)),
+        ("mixed", with_files(&signed_again)),
         ("short", joined(&events[..SECOND_FILE])),
         ("moved-away", moved_away),
         ("unfinished", unfinished.trim_end().to_owned()),

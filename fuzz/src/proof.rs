@@ -32,17 +32,17 @@ fn inclusion(text: &str) -> bool {
     let keys = [SAMPLE.key.clone()];
     match proof.check(&keys, ORIGIN, None) {
         Ok(included) => {
-            let number = usize::try_from(included.record.seq()).expect("a small number");
+            let number = usize::try_from(included.record.index()).expect("a small number");
             assert!(SAMPLE.has(number, &[included.record.line().as_bytes()]), "the proof is valid for another record");
             is_signed(included.checkpoint.size);
-            assert!(included.record.seq() < included.checkpoint.size);
+            assert!(included.record.index() < included.checkpoint.size);
         }
         Err(error) => display::one_line(&error),
     }
     // With the record at hand, the proof need not carry it. No other record passes.
     let number = text.len() % SAMPLE.lines.len();
     if let Ok(included) = proof.check(&keys, ORIGIN, Some(SAMPLE.lines[number].as_bytes())) {
-        assert_eq!(included.record.seq(), number as u64);
+        assert_eq!(included.record.index(), number as u64);
     }
     true
 }

@@ -28,7 +28,7 @@ fn record(line: &[u8]) -> bool {
     assert_eq!(record.line().as_bytes(), line);
     assert!(line.iter().all(|byte| *byte >= b' '), "a record is one line");
     let behind = record.behind_us().map(|behind| format!(r#","behind_us":{behind}"#)).unwrap_or_default();
-    let (seq, time, prev, event) = (record.seq(), record.time(), record.prev(), record.event_text());
+    let (seq, time, prev, event) = (record.index(), record.time(), record.prev(), record.event_text());
     let body = format!(r#"{{"v":1,"seq":{seq},"time":"{time}"{behind},"prev":"{prev}","event":{event}"#);
     assert_eq!(finished(&body), record.line(), "the record has a second text form");
     assert_eq!(record.hash(), Digest::of(&body));
@@ -51,7 +51,7 @@ fn agrees_with_other_reader(record: &Record) {
     };
     let members = line.as_object().expect("an object");
     assert_eq!(members.len(), 6 + usize::from(record.behind_us().is_some()), "{line}");
-    assert_eq!((line["v"].as_u64(), line["seq"].as_u64()), (Some(1), Some(record.seq())));
+    assert_eq!((line["v"].as_u64(), line["seq"].as_u64()), (Some(1), Some(record.index())));
     assert_eq!(line.get("behind_us").and_then(Value::as_u64), record.behind_us());
     assert!(line["event"].is_object(), "{line}");
     for (name, text) in

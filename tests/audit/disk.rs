@@ -40,7 +40,7 @@ fn append_until_refused(log: &Log, prefix: &str) -> (Vec<String>, std::io::Error
 /// Begins 40 actions, fills the disk, records their outcomes, frees space and continues.
 pub fn fill(place: &Path) {
     let log = builder(place).rotate_at(16 * 1024).open().unwrap();
-    assert!(log.status().reserves, "this file system supports reservations");
+    assert!(log.status().preallocates, "this file system supports reservations");
     let recorder: Arc<dyn Recorder> = Arc::new(log.clone());
     let reserve = |name: &str| block_on(Reservation::new(&recorder, event(name), None));
     let mut reservations = Vec::new();
@@ -105,8 +105,8 @@ pub fn full_disk_still_records_reserved_outcomes() {
     let log = place.path().join("after/log");
     let (examination, names) = {
         let mut names = std::collections::BTreeMap::<String, u32>::new();
-        let trust = portcullis::audit::verifier::Trust::nothing().key(key(place.path()).verifier().clone());
-        let examination = portcullis::audit::verifier::examine_with(&log, &trust, |_, record| {
+        let trust = portcullis::audit::verifier::TrustAnchors::none().key(key(place.path()).verifier().clone());
+        let examination = portcullis::audit::verifier::verify_lines(&log, &trust, |_, record| {
             if let Some(name) = record.and_then(name) {
                 *names.entry(name).or_default() += 1;
             }
@@ -114,7 +114,7 @@ pub fn full_disk_still_records_reserved_outcomes() {
         (examination.unwrap(), names)
     };
     assert!(examination.is_intact(), "{examination:?}");
-    assert_eq!(examination.account.lost, 0);
+    assert_eq!(examination.totals.lost, 0);
     assert_eq!(names.get("note"), Some(&200), "notes are recorded once space is free");
     let told: std::collections::BTreeSet<_> = told.lines().collect();
     let recorded: std::collections::BTreeSet<_> = names.keys().map(String::as_str).filter(|it| *it != "note").collect();

@@ -61,9 +61,9 @@ pub fn acknowledged_records_survive_every_kill() {
     // Unacknowledged events: at most one for each thread of each writer.
     assert!(names.len() <= told.len() + ROUNDS * THREADS, "{} of {}", told.len(), names.len());
     let note = std::fs::read_to_string(place.path().join("checkpoint")).unwrap();
-    let trust = portcullis::audit::verifier::Trust::nothing().key(key(place.path()).verifier().clone());
-    let witnessed = portcullis::audit::verifier::examine(log(place.path()), &trust.checkpoint("file", note)).unwrap();
-    assert!(witnessed.is_intact(), "{:?}", witnessed.witnesses);
+    let trust = portcullis::audit::verifier::TrustAnchors::none().key(key(place.path()).verifier().clone());
+    let witnessed = portcullis::audit::verifier::verify(log(place.path()), &trust.checkpoint("file", note)).unwrap();
+    assert!(witnessed.is_intact(), "{:?}", witnessed.trusted_checkpoints);
 }
 
 pub fn only_one_process_writes_a_log() {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use portcullis::audit::verifier::{Examination, Trust, examine_with};
+use portcullis::audit::verifier::{TrustAnchors, VerificationReport, verify_lines};
 use portcullis::audit::{Log, LogBuilder, LogKey, Record};
 use portcullis::event::Event;
 
@@ -47,10 +47,10 @@ pub fn name(record: &Record) -> Option<String> {
 
 /// Verifies the log with the key in `place`. Returns the names of the application's events; each
 /// occurs once.
-pub fn examined(place: &Path, log: &Path) -> (Examination, BTreeSet<String>) {
+pub fn examined(place: &Path, log: &Path) -> (VerificationReport, BTreeSet<String>) {
     let mut names = BTreeSet::new();
-    let trust = Trust::nothing().key(key(place).verifier().clone());
-    let examination = examine_with(log, &trust, |_, record| {
+    let trust = TrustAnchors::none().key(key(place).verifier().clone());
+    let examination = verify_lines(log, &trust, |_, record| {
         if let Some(name) = record.and_then(name) {
             assert!(names.insert(name.clone()), "{name} occurs twice");
         }

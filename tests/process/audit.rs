@@ -348,7 +348,7 @@ pub fn log_beside_plugins_is_refused() {
     policy.verify(&*OWN_PATH).unwrap();
     let verified = policy.verify(plugins.join("plugin")).unwrap();
     let error = run(place.fixture_of(verified, &["serve"]).with_recorder(Arc::new(log)).launch()).unwrap_err();
-    let LogError::AmongPlugins { directory, .. } = log_error(&error) else { panic!("{error:?}") };
+    let LogError::InPluginDirectory { directory, .. } = log_error(&error) else { panic!("{error:?}") };
     assert_eq!(*directory, plugins.canonicalize().unwrap());
     assert_eq!(place.directories(), 0);
 }

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use portcullis::audit::LogKey;
-use portcullis::audit::verifier::{Examination, Trust, examine_with};
+use portcullis::audit::verifier::{TrustAnchors, VerificationReport, verify_lines};
 use portcullis::event::{Event, VerificationVerdict};
 use support::serving::Serving;
 use support::{Place, digest, our_host, our_plugin, run, wrong_digest};
@@ -37,10 +37,10 @@ fn key(place: &Place) -> LogKey {
     LogKey::read(place.path().join("data-audit/log.key")).unwrap()
 }
 
-fn events(place: &Place) -> (Examination, Vec<Event>) {
+fn events(place: &Place) -> (VerificationReport, Vec<Event>) {
     let mut events = Vec::new();
-    let trust = Trust::nothing().key(key(place).verifier().clone());
-    let found = examine_with(log(place), &trust, |_, record| events.extend(record.and_then(|record| record.event())));
+    let trust = TrustAnchors::none().key(key(place).verifier().clone());
+    let found = verify_lines(log(place), &trust, |_, record| events.extend(record.and_then(|record| record.event())));
     (found.unwrap(), events)
 }
 
@@ -67,7 +67,7 @@ fn log_records_every_step_without_values() {
     assert!(returned);
     let text = fs::read_to_string(log(&place)).unwrap();
     assert!(!text.contains(CANARY) && !text.contains("greeting"));
-    assert_eq!((found.account.open_calls().count(), found.account.open_launches().count()), (0, 0));
+    assert_eq!((found.totals.open_calls().count(), found.totals.open_launches().count()), (0, 0));
 }
 
 #[test]
@@ -205,5 +205,5 @@ fn log_of_a_killed_host_continues() {
     run(host(&place).args(["get", "a"])).exits_with(0).prints("1");
     let (found, _) = events(&place);
     assert!(found.is_intact(), "{found:?}");
-    assert_eq!((found.account.torn, found.account.open_launches().count()), (1, 1));
+    assert_eq!((found.totals.torn, found.totals.open_launches().count()), (1, 1));
 }

@@ -15,7 +15,7 @@ use clap::Subcommand;
 use cli_support::{Exit, Problem};
 use portcullis::Escaped;
 use portcullis::audit::NoteVerifier;
-use portcullis::audit::verifier::Trust;
+use portcullis::audit::verifier::TrustAnchors;
 
 use crate::limits::AUDIT_TEXT_BYTES;
 #[cfg(feature = "report")]
@@ -78,8 +78,8 @@ pub(crate) struct LogArguments {
 
 impl LogArguments {
     /// What is known, or what could not be read.
-    pub(crate) fn trust(&self) -> Result<Trust, Problem> {
-        let mut trust = self.key.iter().cloned().fold(Trust::nothing(), Trust::key);
+    pub(crate) fn trust(&self) -> Result<TrustAnchors, Problem> {
+        let mut trust = self.key.iter().cloned().fold(TrustAnchors::none(), TrustAnchors::key);
         for path in &self.checkpoint {
             trust = trust.checkpoint(Escaped::path(path).to_string(), small_text(path)?);
         }

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use cli_support::{Exit, OutputFormat, Problem};
 use portcullis::Escaped;
 use portcullis::audit::NoteVerifier;
-use portcullis::audit::proof::{ConsistencyProof, Evidence, EvidenceError, InclusionProof, ProofError};
-use portcullis::audit::verifier::Trust;
+use portcullis::audit::proof::{ConsistencyProof, InclusionProof, ProofError, Prover, ProverError};
+use portcullis::audit::verifier::TrustAnchors;
 use serde_json::{Value, json};
 
 use super::{small_text, text, verify};
@@ -54,16 +54,16 @@ pub(crate) fn run_prove(arguments: &ProveArguments) -> Exit {
         (Ok(from), Ok(to)) => (from, to),
         (Err(problem), _) | (_, Err(problem)) => return OUTPUT.failed("audit prove", *format, &problem),
     };
-    let trust = key.iter().cloned().fold(Trust::nothing(), Trust::key);
-    let evidence = match Evidence::collect(log, &trust, seq.as_slice()) {
-        Ok(evidence) => evidence,
+    let trust = key.iter().cloned().fold(TrustAnchors::none(), TrustAnchors::key);
+    let prover = match Prover::read(log, &trust, seq.as_slice()) {
+        Ok(prover) => prover,
         Err(error) => return OUTPUT.failed("audit prove", *format, &Problem::of(&error)),
     };
-    match prove(&evidence, *seq, from.as_deref(), to.as_deref()) {
+    match prove(&prover, *seq, from.as_deref(), to.as_deref()) {
         Ok(proof) if format.json => OUTPUT.json("audit prove", Exit::Success, [("proof", proof.into())]),
         Ok(proof) => OUTPUT.print(proof, Exit::Success),
         Err(error) => {
-            let trouble = verify::trouble(evidence.examination());
+            let trouble = verify::trouble(prover.report());
             let reason = trouble.map_or_else(|| error.to_string(), |trouble| format!("{error}; the log: {trouble}"));
             OUTPUT.refused("audit prove", *format, &Problem::new("not-provable", reason))
         }
@@ -74,12 +74,12 @@ fn optional_text(path: Option<&PathBuf>) -> Result<Option<String>, Problem> {
     path.map(|path| small_text(path)).transpose()
 }
 
-fn prove(evidence: &Evidence, seq: Option<u64>, from: Option<&str>, to: Option<&str>) -> Result<String, EvidenceError> {
+fn prove(prover: &Prover, seq: Option<u64>, from: Option<&str>, to: Option<&str>) -> Result<String, ProverError> {
     match (seq, from) {
-        (Some(seq), _) => Ok(evidence.inclusion(seq, to)?.to_string()),
-        (None, Some(from)) => Ok(evidence.consistency(from, to)?.to_string()),
+        (Some(seq), _) => Ok(prover.inclusion(seq, to)?.to_string()),
+        (None, Some(from)) => Ok(prover.consistency(from, to)?.to_string()),
         // The command line asks for one of them.
-        (None, None) => Err(EvidenceError::NoRecord),
+        (None, None) => Err(ProverError::NoRecord),
     }
 }
 
@@ -144,9 +144,10 @@ fn check(arguments: &CheckArguments, proof: &str, record: Option<&str>) -> Resul
     let (record, size) = (&proven.record, proven.checkpoint.size);
     let words = format!(
         "PROVEN: this is record {} of the log {shown}, which had {size} records when it was vouched for\n{}\n",
-        record.seq(),
+        record.index(),
         text::line(record)
     );
-    let facts = json!({"origin": shown.to_string(), "size": size, "seq": record.seq(), "record": text::value(record)});
+    let facts =
+        json!({"origin": shown.to_string(), "size": size, "seq": record.index(), "record": text::value(record)});
     Ok((words, facts))
 }

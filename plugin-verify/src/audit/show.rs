@@ -7,7 +7,7 @@ use std::ops::RangeInclusive;
 
 use cli_support::{Exit, OutputFormat, Problem};
 use portcullis::audit::Record;
-use portcullis::audit::verifier::examine_with;
+use portcullis::audit::verifier::verify_lines;
 use portcullis::event::{Event, LaunchId};
 use serde_json::Value;
 
@@ -94,7 +94,7 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
         Err(problem) => return OUTPUT.failed("audit show", *format, &problem),
     };
     let mut shown = Shown::new(format.json, arguments.last);
-    let examined = examine_with(&subject.log, &trust, |_, record| {
+    let examined = verify_lines(&subject.log, &trust, |_, record| {
         if let Some(record) = record.filter(|record| arguments.wants(record)) {
             shown.take(record);
         }
@@ -131,7 +131,7 @@ impl Arguments {
                 .as_ref()
                 .is_none_or(|until| time.get(..until.len()).is_some_and(|start| start <= until.as_str()));
         in_time
-            && self.seq.as_ref().is_none_or(|range| range.contains(&record.seq()))
+            && self.seq.as_ref().is_none_or(|range| range.contains(&record.index()))
             && self.wants_event(record.event().as_ref())
     }
 

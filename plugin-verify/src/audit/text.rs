@@ -21,7 +21,7 @@ pub(crate) fn line(record: &Record) -> String {
     let told = event
         .as_ref()
         .map_or_else(|| record.event_text().chars().take(UNKNOWN_EVENT_CHARACTERS).collect(), Event::summary);
-    format!("{:>8} {} {kind:<13} {launch} {}", record.seq(), record.time(), shown(&told))
+    format!("{:>8} {} {kind:<13} {launch} {}", record.index(), record.time(), shown(&told))
 }
 
 /// What its writer has escaped stays as it is; what another writer has not is escaped here.

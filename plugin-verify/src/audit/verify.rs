@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 
 use cli_support::{Exit, OutputFormat, Problem};
 use portcullis::Escaped;
-use portcullis::audit::verifier::{Examination, Witness, examine};
+use portcullis::audit::verifier::{TrustedCheckpoint, VerificationReport, verify};
 use serde_json::{Map, Value, json};
 
 use super::LogArguments;
@@ -43,11 +43,11 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
         Ok(trust) => trust,
         Err(problem) => return OUTPUT.failed("audit verify", *format, &problem),
     };
-    let found = match examine(&subject.log, &trust) {
+    let found = match verify(&subject.log, &trust) {
         Ok(found) => found,
         Err(error) => return OUTPUT.failed("audit verify", *format, &Problem::of(&error)),
     };
-    let is_vouched = *allow_unvouched || found.unvouched() == 0;
+    let is_vouched = *allow_unvouched || found.uncovered() == 0;
     let exit = if is_vouched { exit(&found) } else { Exit::Refused };
     if format.json {
         let log = Escaped::path(&subject.log).to_string();
@@ -61,12 +61,12 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
     OUTPUT.print(format!("{}: {verdict}\n{}", Escaped::path(&subject.log), Found(&found)), exit)
 }
 
-pub(crate) fn exit(found: &Examination) -> Exit {
+pub(crate) fn exit(found: &VerificationReport) -> Exit {
     if found.is_intact() { Exit::Success } else { Exit::Refused }
 }
 
 /// What was found, for people: a line for each fact below the verdict.
-pub(crate) struct Found<'a>(pub(crate) &'a Examination);
+pub(crate) struct Found<'a>(pub(crate) &'a VerificationReport);
 
 impl fmt::Display for Found<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -78,34 +78,34 @@ impl fmt::Display for Found<'_> {
             writeln!(f, "  log        {}", Escaped::new(origin))?;
             writeln!(f, "  signed by  {whose}: {}", Escaped::new(&key.to_string()))?;
         }
-        match found.good.vouched {
+        match found.good.covered {
             Some(size) => writeln!(
                 f,
                 "  vouched    the first {size} records, by the last of {} checkpoints",
-                found.account.checkpoints
+                found.totals.checkpoints
             )?,
             None => writeln!(f, "  vouched    none: there is no checkpoint")?,
         }
-        let unvouched = found.unvouched();
-        if unvouched > 0 {
+        let uncovered = found.uncovered();
+        if uncovered > 0 {
             writeln!(
                 f,
-                "  UNVOUCHED  the last {unvouched} records: whoever may write to the log may have written them"
+                "  UNVOUCHED  the last {uncovered} records: whoever may write to the log may have written them"
             )?;
         }
         writeln!(f, "  root       {}", found.root)?;
         if let Some(damaged) = &found.damaged {
             let file = Escaped::path(&damaged.file);
-            writeln!(f, "  DAMAGED    at record {}: {file}:{}, byte {}", damaged.seq, damaged.line, damaged.offset)?;
+            writeln!(f, "  DAMAGED    at record {}: {file}:{}, byte {}", damaged.index, damaged.line, damaged.offset)?;
             writeln!(f, "             {}", damaged.fault)?;
-            let sure = damaged.vouched.unwrap_or(0);
+            let sure = damaged.covered.unwrap_or(0);
             writeln!(
                 f,
                 "             the first {sure} records are vouched for; nothing is known from record {} on",
-                damaged.seq
+                damaged.index
             )?;
         }
-        if let Some(unfinished) = &found.unfinished {
+        if let Some(unfinished) = &found.torn_tail {
             let file = Escaped::path(&unfinished.file);
             writeln!(
                 f,
@@ -113,14 +113,14 @@ impl fmt::Display for Found<'_> {
                 unfinished.line
             )?;
         }
-        found.witnesses.iter().try_for_each(|witness| writeln!(f, "  {}", Told(witness)))?;
+        found.trusted_checkpoints.iter().try_for_each(|witness| writeln!(f, "  {}", Told(witness)))?;
         self.account(f)
     }
 }
 
 impl Found<'_> {
     fn account(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let account = &self.0.account;
+        let account = &self.0.totals;
         let told = [
             (account.torn, "times a killed writer left something unfinished, which was put aside"),
             (account.lost, "records were lost, because nobody waited for them"),
@@ -135,7 +135,7 @@ impl Found<'_> {
     }
 }
 
-struct Records<'a>(&'a Examination);
+struct Records<'a>(&'a VerificationReport);
 
 impl fmt::Display for Records<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -154,11 +154,11 @@ impl fmt::Display for Records<'_> {
     }
 }
 
-struct Told<'a>(&'a Witness);
+struct Told<'a>(&'a TrustedCheckpoint);
 
 impl fmt::Display for Told<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Witness { name, checkpoint, fault, .. } = self.0;
+        let TrustedCheckpoint { name, checkpoint, fault, .. } = self.0;
         f.write_str(if fault.is_some() { "DISAGREES  " } else { "agrees     " })?;
         write!(f, "{name}")?;
         if let Some(checkpoint) = checkpoint {
@@ -169,25 +169,25 @@ impl fmt::Display for Told<'_> {
 }
 
 /// The same for programs.
-pub(crate) fn facts(found: &Examination) -> Map<String, Value> {
+pub(crate) fn facts(found: &VerificationReport) -> Map<String, Value> {
     let damaged = found.damaged.as_ref().map(|damaged| {
         json!({
             "file": Escaped::path(&damaged.file).to_string(), "line": damaged.line, "offset": damaged.offset,
-            "seq": damaged.seq, "vouched": damaged.vouched, "fault": damaged.fault.to_string(),
+            "seq": damaged.index, "vouched": damaged.covered, "fault": damaged.fault.to_string(),
         })
     });
-    let unfinished = found.unfinished.as_ref().map(|unfinished| {
+    let unfinished = found.torn_tail.as_ref().map(|unfinished| {
         json!({
             "file": Escaped::path(&unfinished.file).to_string(), "line": unfinished.line, "offset": unfinished.offset,
         })
     });
-    let witnesses: Vec<_> = found.witnesses.iter().map(witness).collect();
-    let account = &found.account;
+    let witnesses: Vec<_> = found.trusted_checkpoints.iter().map(witness).collect();
+    let account = &found.totals;
     let facts = json!({
         "intact": found.is_intact(), "first": found.first, "next": found.next, "root": found.root.to_string(),
         "origin": found.origin.as_deref().map(|origin| Escaped::new(origin).to_string()),
         "key": found.key.as_ref().map(|key| Escaped::new(&key.to_string()).to_string()), "key_was_asked_for": found.is_key_trusted,
-        "vouched": found.good.vouched, "unvouched": found.unvouched(), "first_time": found.good.first_time, "last_time": found.good.last_time,
+        "vouched": found.good.covered, "uncovered": found.uncovered(), "first_time": found.good.first_time, "last_time": found.good.last_time,
         "damaged": damaged, "unfinished": unfinished, "checkpoints": witnesses, "kinds": account.kinds,
         "openings": account.openings, "torn": account.torn, "lost": account.lost, "undelivered": account.undelivered,
         "calls_without_outcome": account.open_calls().count(), "launches_without_end": account.open_launches().count(),
@@ -195,7 +195,7 @@ pub(crate) fn facts(found: &Examination) -> Map<String, Value> {
     facts.as_object().cloned().unwrap_or_default()
 }
 
-fn witness(witness: &Witness) -> Value {
+fn witness(witness: &TrustedCheckpoint) -> Value {
     json!({
         "name": witness.name, "size": witness.checkpoint.as_ref().map(|checkpoint| checkpoint.size),
         "agrees": witness.fault.is_none(), "fault": witness.fault.as_ref().map(ToString::to_string),
@@ -203,14 +203,14 @@ fn witness(witness: &Witness) -> Value {
 }
 
 /// What makes a log not intact, on one line, if it is not.
-pub(crate) fn trouble(found: &Examination) -> Option<String> {
+pub(crate) fn trouble(found: &VerificationReport) -> Option<String> {
     let mut text = String::new();
     if let Some(damaged) = &found.damaged {
         // Writing to a string does not fail.
-        let _ = write!(text, "damaged at record {}: {}", damaged.seq, damaged.fault);
-    } else if let Some(unfinished) = &found.unfinished {
+        let _ = write!(text, "damaged at record {}: {}", damaged.index, damaged.fault);
+    } else if let Some(unfinished) = &found.torn_tail {
         let _ = write!(text, "line {} of {} is unfinished", unfinished.line, Escaped::path(&unfinished.file));
-    } else if let Some(disagrees) = found.witnesses.iter().find(|witness| witness.fault.is_some()) {
+    } else if let Some(disagrees) = found.trusted_checkpoints.iter().find(|witness| witness.fault.is_some()) {
         let _ = write!(text, "{}", Told(disagrees));
     } else if found.origin.is_none() {
         text.push_str("it has no records");

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 
 use cli_support::{Exit, OutputFormat, Problem};
 use portcullis::Escaped;
-use portcullis::audit::verifier::{Examination, examine_good};
+use portcullis::audit::verifier::{VerificationReport, verify_records};
 use portcullis::fs::{FileMode, RegularFileError, Symlinks, open_regular, replace_file};
 use serde_json::Value;
 
@@ -65,7 +65,7 @@ fn report(arguments: &Arguments) -> Result<Exit, Problem> {
     let Arguments { subject, output: target, format } = arguments;
     let trust = subject.trust()?;
     let mut summary = LogSummary::default();
-    let found = examine_good(&subject.log, &trust, |record| summary.take(record));
+    let found = verify_records(&subject.log, &trust, |record| summary.take(record));
     let found = found.map_err(|error| Problem::of(&error))?;
     let page = page::page(&subject.log, &found, &summary);
     if let Some(target) = target {
@@ -84,7 +84,7 @@ fn report(arguments: &Arguments) -> Result<Exit, Problem> {
     })
 }
 
-fn document(arguments: &Arguments, found: &Examination, page: String, exit: Exit) -> Exit {
+fn document(arguments: &Arguments, found: &VerificationReport, page: String, exit: Exit) -> Exit {
     let shown = |path: &PathBuf| Value::from(Escaped::path(path).to_string());
     let target = arguments.output.as_ref();
     let body = [

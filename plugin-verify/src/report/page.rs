@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use portcullis::Digest;
-use portcullis::audit::verifier::Examination;
+use portcullis::audit::verifier::VerificationReport;
 
 use super::numbers::{count, moment};
 use super::summary::LogSummary;
@@ -16,7 +16,7 @@ use super::{chart, tables, verdict};
 
 const STYLE: &str = include_str!("style.css");
 
-pub(super) fn page(log: &Path, found: &Examination, summary: &LogSummary) -> String {
+pub(super) fn page(log: &Path, found: &VerificationReport, summary: &LogSummary) -> String {
     let file = UntrustedText::path(log);
     let name = found.origin.as_deref().map_or_else(|| file.clone(), UntrustedText::new);
     let body = html! {
@@ -59,14 +59,14 @@ fn head(name: &UntrustedText, verdict: &str) -> Markup {
     }
 }
 
-fn period(found: &Examination) -> Option<String> {
+fn period(found: &VerificationReport) -> Option<String> {
     let (first, last) = (found.good.first_time.as_deref()?, found.good.last_time.as_deref()?);
     Some(format!("{} to {} UTC", moment(first), moment(last)))
 }
 
 /// The numbers that say where to look.
-fn glance(found: &Examination, summary: &LogSummary) -> Markup {
-    let open = found.account.open_calls().count() as u64;
+fn glance(found: &VerificationReport, summary: &LogSummary) -> Markup {
+    let open = found.totals.open_calls().count() as u64;
     let weakened = summary.weakened.values().map(|weakening| weakening.count).sum();
     let limits = summary.limits.values().map(|reached| reached.count).sum();
     let plain = [
@@ -93,25 +93,25 @@ fn glance(found: &Examination, summary: &LogSummary) -> Markup {
     }
 }
 
-fn parts(found: &Examination, summary: &LogSummary) -> Markup {
+fn parts(found: &VerificationReport, summary: &LogSummary) -> Markup {
     html! {
         (chart::part(&summary.timeline))
         (tables::refusals(summary))
         (tables::weakened(summary))
         (tables::limits(summary))
-        (tables::without_outcome(&found.account))
+        (tables::without_outcome(&found.totals))
         (tables::missing(summary))
         (tables::plugins(summary))
         (tables::launches(summary))
         (tables::methods(summary))
         (tables::applications(summary))
         (tables::writers(summary))
-        (tables::kinds(&found.account))
+        (tables::kinds(&found.totals))
         (tables::last(summary))
     }
 }
 
-fn footer(found: &Examination) -> Markup {
+fn footer(found: &VerificationReport) -> Markup {
     html! {
         footer {
             p {

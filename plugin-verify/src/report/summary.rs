@@ -93,7 +93,7 @@ impl LogSummary {
         self.timeline.take(numbers::micros(record.written()), event.as_ref());
         let known = event.as_ref();
         self.last.push(RecordRow {
-            seq: record.seq(),
+            seq: record.index(),
             time: time.clone(),
             kind: known.map_or("unknown", Event::kind),
             text: known
@@ -101,8 +101,8 @@ impl LogSummary {
             is_alert: known.is_some_and(Event::is_alert),
         });
         if let Some(event) = event {
-            self.launches.take(record.seq(), &time, &event);
-            self.tell(record.seq(), time, event);
+            self.launches.take(record.index(), &time, &event);
+            self.tell(record.index(), time, event);
         }
     }
 

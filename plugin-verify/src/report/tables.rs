@@ -2,7 +2,7 @@
 //! nothing to say.
 
 use maud::{Markup, html};
-use portcullis::audit::verifier::Account;
+use portcullis::audit::verifier::LogTotals;
 
 use super::bounded::{Ranking, TopN};
 use super::calls::MethodCalls;
@@ -130,16 +130,16 @@ pub(super) fn limits(summary: &LogSummary) -> Markup {
     part("limits", "Limits reached", "", &content)
 }
 
-pub(super) fn without_outcome(account: &Account) -> Markup {
+pub(super) fn without_outcome(account: &LogTotals) -> Markup {
     let mut calls: Vec<_> = account.open_calls().collect();
-    calls.sort_by_key(|(_, _, open)| open.seq);
+    calls.sort_by_key(|(_, _, open)| open.index);
     if calls.is_empty() {
         return Markup::default();
     }
     let columns = [("Record", "number"), ("Method", "code"), ("Launch", "code"), ("Call", "number")];
     let rows = calls.iter().take(ROWS).map(|(launch, call, open)| {
         let launch = html! { code { (launch.to_string()) } };
-        vec![plain(count(open.seq)), code(&UntrustedText::new(&open.method)), launch, plain(count(*call))]
+        vec![plain(count(open.index)), code(&UntrustedText::new(&open.method)), launch, plain(count(*call))]
     });
     let left_out = calls.len().saturating_sub(ROWS) as u64;
     let content = html! { (table(&columns, rows)) (more(left_out, account.is_cut, "calls")) };
@@ -311,7 +311,7 @@ pub(super) fn writers(summary: &LogSummary) -> Markup {
     part("writers", "Writers", "Processes that wrote this log, one after the other.", &content)
 }
 
-pub(super) fn kinds(account: &Account) -> Markup {
+pub(super) fn kinds(account: &LogTotals) -> Markup {
     html! {
         section aria-labelledby="kinds" {
             h2 #kinds { "Records by kind" }

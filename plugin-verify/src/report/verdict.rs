@@ -2,7 +2,7 @@
 //! found.
 
 use maud::{Markup, html};
-use portcullis::audit::verifier::{Damaged, Examination, Unfinished, Witness, WitnessFault};
+use portcullis::audit::verifier::{CheckpointMismatch, Damaged, TornTail, TrustedCheckpoint, VerificationReport};
 
 use super::numbers::{count, of};
 use super::untrusted::UntrustedText;
@@ -35,13 +35,13 @@ impl Severity {
     }
 }
 
-pub(super) fn verdict(found: &Examination) -> Markup {
+pub(super) fn verdict(found: &VerificationReport) -> Markup {
     let (severity, headline) = headline(found);
     html! {
         section class=(severity.class()) aria-labelledby="verdict" {
             h2 #verdict { span .sign aria-hidden="true" { (severity.sign()) } (headline) }
             @if let Some(damaged) = &found.damaged { (damage(damaged)) }
-            @if let Some(unfinished) = &found.unfinished { (tail(unfinished)) }
+            @if let Some(unfinished) = &found.torn_tail { (tail(unfinished)) }
             @if found.is_intact() { (intact(found)) }
             @if found.origin.is_none() && found.damaged.is_none() {
                 p { "The file has no record, not even that of an opening." }
@@ -49,8 +49,8 @@ pub(super) fn verdict(found: &Examination) -> Markup {
             @if found.first > 0 {
                 p { "The records before number " (count(found.first)) " were moved away, and were not examined." }
             }
-            @for witness in found.witnesses.iter().take(CHECKPOINT_ROWS) { (witnessed(witness)) }
-            @if found.witnesses.is_empty() && found.origin.is_some() {
+            @for witness in found.trusted_checkpoints.iter().take(CHECKPOINT_ROWS) { (witnessed(witness)) }
+            @if found.trusted_checkpoints.is_empty() && found.origin.is_some() {
                 p .aside { "No checkpoint that was kept elsewhere was given: whether records were cut off at the end cannot be told." }
             }
             (facts(found))
@@ -59,22 +59,22 @@ pub(super) fn verdict(found: &Examination) -> Markup {
 }
 
 /// The verdict in a few words.
-pub(super) fn words(found: &Examination) -> String {
+pub(super) fn words(found: &VerificationReport) -> String {
     headline(found).1
 }
 
-fn headline(found: &Examination) -> (Severity, String) {
-    let disagrees = found.witnesses.iter().find_map(|witness| witness.fault.as_ref());
-    let headline = match (&found.damaged, &found.unfinished, disagrees) {
-        (Some(damaged), _, _) => format!("Damaged at record {}", count(damaged.seq)),
-        (None, _, Some(WitnessFault::Longer { .. })) => "Cut short".into(),
+fn headline(found: &VerificationReport) -> (Severity, String) {
+    let disagrees = found.trusted_checkpoints.iter().find_map(|witness| witness.fault.as_ref());
+    let headline = match (&found.damaged, &found.torn_tail, disagrees) {
+        (Some(damaged), _, _) => format!("Damaged at record {}", count(damaged.index)),
+        (None, _, Some(CheckpointMismatch::Truncated { .. })) => "Cut short".into(),
         (None, _, Some(_)) => "A checkpoint does not agree".into(),
         (None, Some(_), None) => "The last record is unfinished".into(),
         _ if found.origin.is_none() => "Empty".into(),
         // Whoever can write a file can write records that follow each other. Only what is signed is
         // more than that.
         _ if !is_signed(found) => return (Severity::Caution, "In order, and signed by nobody yet".into()),
-        _ if found.is_key_trusted && found.unvouched() > 0 => {
+        _ if found.is_key_trusted && found.uncovered() > 0 => {
             return (Severity::Caution, "Intact, but for an end that nobody has signed yet".into());
         }
         _ if found.is_key_trusted => return (Severity::Good, "Intact".into()),
@@ -84,11 +84,11 @@ fn headline(found: &Examination) -> (Severity, String) {
 }
 
 /// Whether anybody stands behind the records with a signature.
-fn is_signed(found: &Examination) -> bool {
-    found.good.vouched.is_some() || found.witnesses.iter().any(|witness| witness.fault.is_none())
+fn is_signed(found: &VerificationReport) -> bool {
+    found.good.covered.is_some() || found.trusted_checkpoints.iter().any(|witness| witness.fault.is_none())
 }
 
-fn intact(found: &Examination) -> Markup {
+fn intact(found: &VerificationReport) -> Markup {
     html! {
         @if !is_signed(found) {
             p {
@@ -97,9 +97,9 @@ fn intact(found: &Examination) -> Markup {
             }
         } @else if found.is_key_trusted {
             p { "Every record is in its place, and every checkpoint is signed by the key that was asked for." }
-            @if found.unvouched() > 0 {
+            @if found.uncovered() > 0 {
                 p {
-                    "No checkpoint is over the last " (of(found.unvouched(), "record", "records")) ": "
+                    "No checkpoint is over the last " (of(found.uncovered(), "record", "records")) ": "
                     strong { "whoever could write the file could have written them." }
                     " So it is while a host writes the log, and when it was killed."
                 }
@@ -118,12 +118,12 @@ fn damage(damaged: &Damaged) -> Markup {
     let file = UntrustedText::path(&damaged.file);
     html! {
         p {
-            "What should be record " strong { (count(damaged.seq)) } " is at line " strong { (count(damaged.line)) }
+            "What should be record " strong { (count(damaged.index)) } " is at line " strong { (count(damaged.line)) }
             " of " code { (file) } ", byte " (count(damaged.offset)) ": "
             strong { (UntrustedText::new(&damaged.fault.to_string())) } "."
         }
         p {
-            @match damaged.vouched {
+            @match damaged.covered {
                 Some(size) => { "A checkpoint vouches for the first " (of(size, "record", "records")) ". " }
                 None => { "No checkpoint vouches for what is before it. " }
             }
@@ -132,7 +132,7 @@ fn damage(damaged: &Damaged) -> Markup {
     }
 }
 
-fn tail(unfinished: &Unfinished) -> Markup {
+fn tail(unfinished: &TornTail) -> Markup {
     let file = UntrustedText::path(&unfinished.file);
     html! {
         p {
@@ -142,7 +142,7 @@ fn tail(unfinished: &Unfinished) -> Markup {
     }
 }
 
-fn witnessed(witness: &Witness) -> Markup {
+fn witnessed(witness: &TrustedCheckpoint) -> Markup {
     html! {
         p {
             @match &witness.fault {
@@ -157,7 +157,7 @@ fn witnessed(witness: &Witness) -> Markup {
     }
 }
 
-fn facts(found: &Examination) -> Markup {
+fn facts(found: &VerificationReport) -> Markup {
     let Some(key) = &found.key else {
         return Markup::default();
     };
@@ -176,11 +176,11 @@ fn facts(found: &Examination) -> Markup {
     }
 }
 
-fn vouched(found: &Examination) -> String {
-    let Some(size) = found.good.vouched else {
+fn vouched(found: &VerificationReport) -> String {
+    let Some(size) = found.good.covered else {
         return "nothing by the log itself: there is no checkpoint in it".into();
     };
-    let checkpoints = of(found.account.checkpoints, "checkpoint", "checkpoints");
+    let checkpoints = of(found.totals.checkpoints, "checkpoint", "checkpoints");
     // The checkpoint itself is a record too.
     match found.next.saturating_sub(size + 1) {
         0 => format!("all {} before the last of {checkpoints}", of(size, "record", "records")),

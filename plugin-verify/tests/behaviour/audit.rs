@@ -108,8 +108,8 @@ fn checkpoint_reveals_truncated_log() {
     let text = fs::read_to_string(kept.file("log")).unwrap();
     let lines: Vec<_> = text.split_inclusive('\n').collect();
     fs::write(kept.file("log"), lines[..lines.len() - 3].concat()).unwrap();
-    assert_eq!(kept.run("verify log --key KEY --allow-unvouched").status.code(), Some(0));
-    let output = kept.run("verify log --key KEY --allow-unvouched --checkpoint latest");
+    assert_eq!(kept.run("verify log --key KEY --allow-uncovered").status.code(), Some(0));
+    let output = kept.run("verify log --key KEY --allow-uncovered --checkpoint latest");
     assert_eq!(output.status.code(), Some(1));
     assert!(stdout(&output).contains("the log was cut short"), "{}", stdout(&output));
     fs::write(kept.file("log"), &text[..text.len() - 5]).unwrap();
@@ -127,9 +127,9 @@ fn records_that_nobody_vouches_for_are_refused() {
     assert_eq!(output.status.code(), Some(1));
     let shown = stdout(&output);
     assert!(shown.starts_with("log: NOT VOUCHED FOR TO ITS END\n"), "{shown}");
-    let unvouched = kept.json("verify log --key KEY")["examination"]["unvouched"].as_u64().unwrap();
-    assert!(unvouched > 0 && shown.contains(&format!("  UNVOUCHED  the last {unvouched} records")), "{shown}");
-    let output = kept.run("verify log --key KEY --allow-unvouched");
+    let uncovered = kept.json("verify log --key KEY")["examination"]["uncovered"].as_u64().unwrap();
+    assert!(uncovered > 0 && shown.contains(&format!("  UNVOUCHED  the last {uncovered} records")), "{shown}");
+    let output = kept.run("verify log --key KEY --allow-uncovered");
     assert!(output.status.success() && stdout(&output).starts_with("log: INTACT\n"), "{}", stdout(&output));
     // Everything, written by somebody who has the public key.
     let forged = directory();

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use portcullis::Digest;
-use portcullis::audit::tree::{Frontier, leaf_hash};
+use portcullis::audit::tree::{CompactRange, leaf_hash};
 use portcullis::audit::{Checkpoint, LogKey, NoteSigner};
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ pub(crate) struct Trail {
     lines: String,
     origin: String,
     signer: NoteSigner,
-    tree: Frontier,
+    tree: CompactRange,
     last: Digest,
     /// Microseconds since the beginning of a day.
     pub(crate) now: u64,
@@ -30,7 +30,7 @@ impl Trail {
         let secrets = fs::read_to_string(&key).unwrap();
         let secret = secrets.split_whitespace().find(|word| word.starts_with("PRIVATE+KEY")).unwrap();
         let (signer, last) = (NoteSigner::from_secret(secret).unwrap(), Digest::from([0; 32]));
-        let (origin, tree) = (origin.to_owned(), Frontier::empty());
+        let (origin, tree) = (origin.to_owned(), CompactRange::empty());
         Self { lines: String::new(), origin, signer, tree, last, now: 6 * 3_600_000_000 }
     }
 

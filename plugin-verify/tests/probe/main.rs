@@ -22,20 +22,20 @@ fn main() -> std::process::ExitCode {
     libtest_mimic::run(
         &Arguments::from_args(),
         cases![
-            shown::a_plugin_is_launched_shown_and_shut_down,
-            shown::the_document_has_this_shape,
+            shown::plugin_is_launched_shown_and_shut_down,
+            shown::document_has_this_shape,
             shown::listed_services_are_displayed_escaped,
             shown::only_named_variables_reach_the_plugin,
-            shown::a_private_copy_is_launched_and_removed,
+            shown::private_copy_is_launched_and_removed,
             troubles::file_with_other_digest_is_not_executed,
-            troubles::a_plugin_of_another_version_is_refused,
-            troubles::a_tcp_address_is_refused_without_the_switch,
-            troubles::a_program_that_is_no_plugin_is_quoted,
-            troubles::a_plugin_that_hangs_is_given_up,
+            troubles::plugin_of_another_version_is_refused,
+            troubles::tcp_address_needs_its_switch,
+            troubles::stderr_of_a_non_plugin_is_quoted,
+            troubles::hanging_plugin_is_given_up,
             troubles::invalid_variable_prevents_the_start,
             troubles::plugin_exit_during_probe_is_a_failure,
             troubles::plugin_with_hidden_services_is_shut_down,
-            troubles::an_interrupted_probe_leaves_nothing,
+            troubles::interrupted_probe_leaves_nothing,
         ],
     )
     .exit_code()

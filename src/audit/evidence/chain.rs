@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use super::record::{self, Head, Record};
 use super::timestamp::Time;
-use super::tree::Frontier;
+use super::tree::CompactRange;
 use crate::Digest;
 use crate::event::Event;
 
@@ -14,17 +14,17 @@ use crate::event::Event;
 pub(crate) struct Chain {
     last: Digest,
     time: Time,
-    tree: Frontier,
+    tree: CompactRange,
 }
 
 impl Chain {
     /// The beginning of a log.
     pub(crate) fn start() -> Self {
-        Self::at(Frontier::empty(), Digest::from([0; Digest::LENGTH]))
+        Self::at(CompactRange::empty(), Digest::from([0; Digest::LENGTH]))
     }
 
     /// The place after the records of `tree`, of which the last has the hash `last`.
-    pub(crate) fn at(tree: Frontier, last: Digest) -> Self {
+    pub(crate) fn at(tree: CompactRange, last: Digest) -> Self {
         Self { last, time: Time::default(), tree }
     }
 
@@ -34,7 +34,7 @@ impl Chain {
     }
 
     /// The tree over all records.
-    pub(crate) fn tree(&self) -> &Frontier {
+    pub(crate) fn tree(&self) -> &CompactRange {
         &self.tree
     }
 
@@ -59,8 +59,8 @@ impl Chain {
 
     /// Whether a record can be the next.
     pub(crate) fn admit(&self, record: &Record) -> Result<(), ChainFault> {
-        if record.seq() != self.next() {
-            return Err(ChainFault::Sequence { expected: self.next(), found: record.seq() });
+        if record.index() != self.next() {
+            return Err(ChainFault::Index { expected: self.next(), found: record.index() });
         }
         if record.prev() != self.last {
             return Err(ChainFault::Previous);
@@ -82,7 +82,7 @@ pub enum ChainFault {
     /// It has another number.
     #[error("record {expected} should stand here, and record {found} does")]
     #[non_exhaustive]
-    Sequence {
+    Index {
         /// The number of the record that is missing here.
         expected: u64,
         /// The number of the record that is here.
@@ -122,7 +122,7 @@ mod tests {
         }
         let mut reader = Chain::start();
         for (number, record) in records(&lines).iter().enumerate() {
-            assert_eq!((record.seq(), record.event()), (number as u64, Some(event(&number.to_string()))));
+            assert_eq!((record.index(), record.event()), (number as u64, Some(event(&number.to_string()))));
             assert_eq!(reader.follow(record), Ok(()));
         }
         assert_eq!(reader, writer);
@@ -138,9 +138,9 @@ mod tests {
         (0..2).for_each(|_| assert!(other.write(&mut theirs, at(1), &event("theirs"))));
         let (ours, theirs) = (records(&lines), records(&theirs));
         let mut reader = Chain::start();
-        assert_eq!(reader.follow(&ours[1]), Err(ChainFault::Sequence { expected: 0, found: 1 }));
+        assert_eq!(reader.follow(&ours[1]), Err(ChainFault::Index { expected: 0, found: 1 }));
         assert_eq!(reader.follow(&ours[0]), Ok(()));
-        assert_eq!(reader.follow(&ours[0]), Err(ChainFault::Sequence { expected: 1, found: 0 }));
+        assert_eq!(reader.follow(&ours[0]), Err(ChainFault::Index { expected: 1, found: 0 }));
         assert_eq!(reader.follow(&theirs[1]), Err(ChainFault::Previous));
         assert_eq!(reader.follow(&ours[1]), Ok(()), "a refusal changes nothing");
     }

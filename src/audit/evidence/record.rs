@@ -49,7 +49,7 @@ pub struct Record {
 
 impl Record {
     /// Its number, counted from zero over all files of the log.
-    pub fn seq(&self) -> u64 {
+    pub fn index(&self) -> u64 {
         self.seq
     }
 

@@ -1,5 +1,5 @@
-//! The files of a log: the current one, and those that were full. Finds them by their names; opens
-//! none.
+//! The names of the files of a log: the current segment has the name of the log, a full segment adds
+//! the index of its first record. Opens no file.
 
 use std::ffi::OsString;
 use std::io;
@@ -8,24 +8,24 @@ use std::path::{Path, PathBuf};
 
 use crate::fs::directory_of;
 
-/// The number of a file's first record has so many digits in its name, so that names sort as
-/// numbers do.
+/// The width of the index in a file name: as wide as the largest index, so that names sort like
+/// numbers.
 const DIGITS: usize = 20;
 
-/// The name of a full file whose first record has the number `first`.
-pub(crate) fn full(log: &Path, first: u64) -> PathBuf {
+/// The path of the full segment whose first record has the index `first`.
+pub(crate) fn segment_path(log: &Path, first: u64) -> PathBuf {
     beside(log, &format!(".{first:0DIGITS$}"))
 }
 
-/// The full files of the log at `log`, by the number of their first record.
-pub(crate) fn rotated(log: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
+/// The full segments of a log, each with the index of its first record, in ascending order.
+pub(crate) fn full_segments(log: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     let Some(name) = log.file_name() else {
         return Ok(Vec::new());
     };
     let mut found = Vec::new();
     for entry in std::fs::read_dir(directory_of(log))? {
         let entry = entry?.file_name();
-        if let Some(first) = number(name.as_bytes(), &entry) {
+        if let Some(first) = first_index(name.as_bytes(), &entry) {
             found.push((first, log.with_file_name(&entry)));
         }
     }
@@ -33,13 +33,13 @@ pub(crate) fn rotated(log: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     Ok(found)
 }
 
-fn number(log: &[u8], entry: &OsString) -> Option<u64> {
+fn first_index(log: &[u8], entry: &OsString) -> Option<u64> {
     let digits = entry.as_bytes().strip_prefix(log)?.strip_prefix(b".")?;
     let fine = digits.len() == DIGITS && digits.iter().all(u8::is_ascii_digit);
     fine.then(|| OsString::from_vec(digits.to_vec()).into_string().ok()?.parse().ok()).flatten()
 }
 
-/// The path of a file that belongs to a log: its own name and what is added to it.
+/// The path of a file beside the log: the name of the log followed by `suffix`.
 pub(crate) fn beside(log: &Path, suffix: &str) -> PathBuf {
     let mut name = log.as_os_str().to_owned();
     name.push(suffix);
@@ -55,7 +55,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let log = place.path().join("log");
         for first in [0, 7, 1000, u64::MAX] {
-            std::fs::write(full(&log, first), "").unwrap();
+            std::fs::write(segment_path(&log, first), "").unwrap();
         }
         for other in [
             "log",
@@ -67,7 +67,7 @@ mod tests {
         ] {
             std::fs::write(place.path().join(other), "").unwrap();
         }
-        let found = rotated(&log).unwrap();
-        assert_eq!(found, [0, 7, 1000, u64::MAX].map(|first| (first, full(&log, first))));
+        let found = full_segments(&log).unwrap();
+        assert_eq!(found, [0, 7, 1000, u64::MAX].map(|first| (first, segment_path(&log, first))));
     }
 }

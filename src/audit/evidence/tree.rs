@@ -21,13 +21,13 @@ fn node_hash(left: &Digest, right: &Digest) -> Digest {
 /// The right edge of a tree: all that is needed to add leaves and to know the root. It holds one
 /// hash for each bit that is set in the size.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Frontier {
+pub struct CompactRange {
     size: u64,
     /// The roots of the complete subtrees, the largest first.
     hashes: Vec<Digest>,
 }
 
-impl Frontier {
+impl CompactRange {
     /// The tree without leaves.
     pub fn empty() -> Self {
         Self::default()
@@ -128,7 +128,7 @@ impl Tree {
 }
 
 fn subtree(leaves: &[Digest]) -> Digest {
-    let mut frontier = Frontier::empty();
+    let mut frontier = CompactRange::empty();
     leaves.iter().for_each(|leaf| frontier.append(*leaf));
     frontier.root()
 }

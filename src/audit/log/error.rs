@@ -1,52 +1,52 @@
-//! Why a log cannot be opened, and why something could not be recorded in it.
+//! The errors of opening a log and of recording in it.
 
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::Escaped;
-use crate::audit::CheckpointError;
-use crate::audit::reader::verifier::Fault;
+use crate::audit::evidence::checkpoint::CheckpointError;
+use crate::audit::reader::verifier::LogFault;
 
-/// A log could not be opened for writing. Nothing was written to it.
+/// A log cannot be opened for writing. No record was written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LogOpenError {
-    /// The system refused.
-    #[error("{}: the log could not be opened", Escaped::path(path))]
+    /// A system call failed.
+    #[error("cannot open the log: {}", Escaped::path(path))]
     #[non_exhaustive]
     Io {
         /// The file or directory.
         path: PathBuf,
-        /// The system's answer.
+        /// The error of the system.
         source: io::Error,
     },
-    /// Others can rename what is in its directory.
+    /// Another user can rename files in the directory of the log.
     #[error(
-        "{}: others may rename what is in this directory, which belongs to {owner} and has mode {mode:04o}: a log needs one where nobody else may",
+        "{}: another user can rename files in this directory (owner {owner}, mode {mode:04o}); a log needs a directory that only this user and root can write",
         Escaped::path(path)
     )]
     #[non_exhaustive]
-    OpenPlace {
+    UntrustedDirectory {
         /// The directory of the log or one above it.
         path: PathBuf,
-        /// Its owner.
+        /// The owner of the directory.
         owner: u32,
         /// Its permission bits.
         mode: u32,
     },
-    /// It is no regular file, or a symbolic link.
-    #[error("{}: it is {kind}, and a log is a regular file", Escaped::path(path))]
+    /// The file is not a regular file.
+    #[error("{} is {kind}, expected a regular file", Escaped::path(path))]
     #[non_exhaustive]
     NotRegular {
         /// The path.
         path: PathBuf,
-        /// What it is.
+        /// The kind of file that was found.
         kind: &'static str,
     },
-    /// It is somebody else's, others may use it, it may be executed, or it has another name too.
+    /// The file has another owner, other permissions than 0600, or a second name.
     #[error(
-        "{}: a log belongs to its writer alone, with mode 0600 and one name; this file belongs to {owner}, has mode {mode:04o} and {links} names",
+        "{}: a log must be owned by its writer, with mode 0600 and one hard link; found owner {owner}, mode {mode:04o} and {links} hard links",
         Escaped::path(path)
     )]
     #[non_exhaustive]
@@ -57,28 +57,28 @@ pub enum LogOpenError {
         owner: u32,
         /// Its permission bits.
         mode: u32,
-        /// How many names it has.
+        /// The number of its hard links.
         links: u64,
     },
-    /// It lies in a directory of plugins.
-    #[error("{}: a log may not lie in the directory of plugins {}", Escaped::path(path), Escaped::path(directory))]
+    /// The log is in a directory of plugins.
+    #[error("the log {} must not be in the plugin directory {}", Escaped::path(path), Escaped::path(directory))]
     #[non_exhaustive]
-    AmongPlugins {
+    InPluginDirectory {
         /// The log.
         path: PathBuf,
         /// The directory.
         directory: PathBuf,
     },
-    /// Somebody else writes it.
+    /// Another writer holds the writer lock.
     #[error("{}: another writer has this log open", Escaped::path(path))]
     #[non_exhaustive]
     Busy {
         /// The log.
         path: PathBuf,
     },
-    /// It was changed, or it is no log.
+    /// The log was changed, or the file is not a log.
     #[error(
-        "{}:{line}: {fault}; look at it with `plugin-verify audit verify`, and begin another log",
+        "{}:{line}: {fault}; inspect it with `plugin-verify audit verify` and start a new log",
         Escaped::path(path)
     )]
     #[non_exhaustive]
@@ -88,11 +88,11 @@ pub enum LogOpenError {
         /// The line, counted from one.
         line: u64,
         /// What is wrong there.
-        fault: Fault,
+        fault: LogFault,
     },
-    /// It belongs to another key.
+    /// The log was written with another key.
     #[error(
-        "{}: the log is of {}, and the key that was given is of {}",
+        "{}: the log belongs to the key {}, expected {}",
         Escaped::path(path),
         Escaped::new(found),
         Escaped::new(expected)
@@ -101,13 +101,13 @@ pub enum LogOpenError {
     OtherKey {
         /// The file.
         path: PathBuf,
-        /// The verifier key of the key that was given.
+        /// The verifier key of the caller.
         expected: String,
-        /// The one that the log names.
+        /// The verifier key in the log.
         found: String,
     },
-    /// Its checkpoint file cannot be believed.
-    #[error("{}: the checkpoint that was kept of the log cannot be believed", Escaped::path(path))]
+    /// The checkpoint file is not a valid checkpoint of this log.
+    #[error("{}: invalid checkpoint file", Escaped::path(path))]
     #[non_exhaustive]
     Checkpoint {
         /// The checkpoint file.
@@ -115,53 +115,51 @@ pub enum LogOpenError {
         /// What is wrong with it.
         source: CheckpointError,
     },
-    /// It has fewer records than when its checkpoint file was written: somebody cut it or put an
-    /// older one in its place.
-    #[error("{}: the log has {found} records, and it had {kept} when its checkpoint was kept", Escaped::path(path))]
+    /// The log has fewer records than its checkpoint file covers: it was truncated or replaced by an
+    /// older copy.
+    #[error("{}: the log has {found} records, but its checkpoint file covers {kept}", Escaped::path(path))]
     #[non_exhaustive]
-    CutShort {
+    Truncated {
         /// The log.
         path: PathBuf,
-        /// How many records it had.
+        /// How many records the checkpoint file covers.
         kept: u64,
-        /// How many it has.
+        /// How many records the log has.
         found: u64,
     },
-    /// Its records are others than when its checkpoint file was written.
-    #[error(
-        "{}: the first {kept} records of the log are not those that it had when its checkpoint was kept",
-        Escaped::path(path)
-    )]
+    /// The log has other records than its checkpoint file covers.
+    #[error("{}: the first {kept} records are not the ones that the checkpoint file covers", Escaped::path(path))]
     #[non_exhaustive]
     Rewritten {
         /// The log.
         path: PathBuf,
-        /// How many records it had.
+        /// How many records the checkpoint file covers.
         kept: u64,
     },
-    /// What lies between its checkpoint file and its current file is not there, or was changed.
+    /// The checkpoint file covers records of an earlier segment, and the segments since then are
+    /// missing or changed.
     #[error(
-        "{}: the log had {kept} records when its checkpoint was kept, its current file begins with record {first}, and the files between do not lead from one to the other",
+        "{}: the checkpoint file covers {kept} records, the current file starts at record {first}, and the files in between are missing or changed",
         Escaped::path(path)
     )]
     #[non_exhaustive]
     Disconnected {
         /// The log.
         path: PathBuf,
-        /// How many records it had.
+        /// How many records the checkpoint file covers.
         kept: u64,
-        /// The number of the first record in the current file.
+        /// The index of the first record in the current segment.
         first: u64,
     },
-    /// There are older files of it and the current one is missing.
-    #[error("{}: the current file of the log is missing, and older ones are there", Escaped::path(path))]
+    /// Full segments exist, but the current one is missing.
+    #[error("{}: the current file of the log is missing, but older ones exist", Escaped::path(path))]
     #[non_exhaustive]
     Missing {
         /// The log.
         path: PathBuf,
     },
-    /// The first record could not be written.
-    #[error("{}: the first record could not be written", Escaped::path(path))]
+    /// The `opened` record cannot be written.
+    #[error("{}: cannot write the first record", Escaped::path(path))]
     #[non_exhaustive]
     First {
         /// The log.
@@ -171,26 +169,26 @@ pub enum LogOpenError {
     },
 }
 
-/// Something could not be recorded.
+/// An event cannot be recorded.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum LogError {
-    /// The disk is full, or it failed. The record is not in the log.
-    #[error("the log could not be written")]
+    /// The disk is full or failed. The record is not in the log.
+    #[error("cannot write the audit log")]
     Write(#[source] Arc<io::Error>),
-    /// More waits to be recorded than is kept in memory.
-    #[error("too much waits to be recorded")]
+    /// The queue of the writer is full.
+    #[error("the audit log is busy: too many events are waiting to be recorded")]
     Busy,
-    /// The event is larger than a record may be.
-    #[error("the event is larger than a record may be")]
+    /// The record would be longer than a line of the log may be.
+    #[error("the event is too large for a record")]
     TooLarge,
     /// The log was closed.
-    #[error("the log is closed")]
+    #[error("the audit log is closed")]
     Closed,
-    /// The log lies in a directory of plugins.
-    #[error("the log {} may not lie in the directory of plugins {}", Escaped::path(path), Escaped::path(directory))]
+    /// The log is in a directory of plugins.
+    #[error("the log {} must not be in the plugin directory {}", Escaped::path(path), Escaped::path(directory))]
     #[non_exhaustive]
-    AmongPlugins {
+    InPluginDirectory {
         /// The log.
         path: PathBuf,
         /// The directory.

@@ -68,7 +68,7 @@ pub struct LogStatus {
     pub checkpoint: Option<String>,
     /// Whether the file system keeps room for outcomes. Where it cannot, a disk that fills up while
     /// a plugin works keeps the answer from being recorded, and so from being given.
-    pub reserves: bool,
+    pub preallocates: bool,
 }
 
 /// What the writer and those who bring it events share.
@@ -112,7 +112,7 @@ impl Log {
         let path = place(&settings.path)?;
         for directory in &settings.outside {
             refuse_inside(&path, directory)
-                .map_err(|directory| LogOpenError::AmongPlugins { path: path.clone(), directory })?;
+                .map_err(|directory| LogOpenError::InPluginDirectory { path: path.clone(), directory })?;
         }
         let turn = Turn::take(&path)?;
         let kept =
@@ -248,7 +248,7 @@ impl Log {
     ///
     /// # Errors
     ///
-    /// [`LogError::AmongPlugins`]; also when it cannot be found out.
+    /// [`LogError::InPluginDirectory`]; also when it cannot be found out.
     pub fn refuse_beside(&self, directory: &Path) -> Result<(), LogError> {
         let directory = match directory.canonicalize() {
             Ok(found) if self.path().parent() != Some(&found) => return Ok(()),
@@ -256,17 +256,17 @@ impl Log {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             Err(_) => directory.to_path_buf(),
         };
-        Err(LogError::AmongPlugins { path: self.path().to_path_buf(), directory })
+        Err(LogError::InPluginDirectory { path: self.path().to_path_buf(), directory })
     }
 
     /// Makes sure that the log does not lie in or below `directory`, in which plugins lie.
     ///
     /// # Errors
     ///
-    /// [`LogError::AmongPlugins`]; also when it cannot be found out.
+    /// [`LogError::InPluginDirectory`]; also when it cannot be found out.
     pub fn refuse_inside(&self, directory: &Path) -> Result<(), LogError> {
         refuse_inside(self.path(), directory)
-            .map_err(|directory| LogError::AmongPlugins { path: self.path().to_path_buf(), directory })
+            .map_err(|directory| LogError::InPluginDirectory { path: self.path().to_path_buf(), directory })
     }
 }
 
@@ -302,7 +302,7 @@ fn place(path: &Path) -> Result<PathBuf, LogOpenError> {
         Ok(directory) => Ok(directory.join(name)),
         Err(LocationError::Io(error)) => Err(failed(error)),
         Err(LocationError::WritableByOthers { directory, owner, mode }) => {
-            Err(LogOpenError::OpenPlace { path: directory, owner, mode })
+            Err(LogOpenError::UntrustedDirectory { path: directory, owner, mode })
         }
     }
 }

@@ -17,11 +17,14 @@ use super::rotation;
 use crate::Digest;
 use crate::audit::evidence::chain::Chain;
 use crate::audit::evidence::segments::{self, beside};
-use crate::audit::reader::read::Lines;
-use crate::audit::reader::verifier::{Examination, Examiner, Fault, Trust, Witness, WitnessFault};
+use crate::audit::reader::read::LogLines;
+use crate::audit::reader::verifier::{
+    CheckpointMismatch, LogFault, LogVerifier, TrustAnchors, TrustedCheckpoint, VerificationReport,
+};
 use crate::audit::{Checkpoint, LogKey};
 use crate::event::{TornTail, text};
 use crate::fs::{FileMode, create_file_with, directory_of, sync_directory_of};
+use crate::limits::audit::READ_BUFFER_BYTES;
 
 /// A log that can be added to.
 #[derive(Debug)]
@@ -42,7 +45,7 @@ pub(super) fn recover(path: &Path, key: &LogKey, kept: Option<&Kept>) -> Result<
     let failed = |source| LogOpenError::Io { path: path.to_path_buf(), source };
     let over = kept.map(|kept| &kept.checkpoint);
     rotation::undo(path).map_err(failed)?;
-    let older = segments::rotated(path).map_err(failed)?;
+    let older = segments::full_segments(path).map_err(failed)?;
     let Some(mut file) = LogFile::open(path)? else {
         if !older.is_empty() {
             return Err(LogOpenError::Missing { path: path.to_path_buf() });
@@ -54,7 +57,7 @@ pub(super) fn recover(path: &Path, key: &LogKey, kept: Option<&Kept>) -> Result<
     };
     let read = examined(path, &file, key, kept)?;
     if read.chain.is_none() && !older.is_empty() {
-        return Err(LogOpenError::Damaged { path: path.to_path_buf(), line: 1, fault: Fault::Head });
+        return Err(LogOpenError::Damaged { path: path.to_path_buf(), line: 1, fault: LogFault::SegmentStart });
     }
     refuse_cut(path, read.chain.as_ref().map_or(0, |(_, chain)| chain.next()), over)?;
     let (first, chain) = read.chain.unwrap_or_else(|| (0, Chain::start()));
@@ -72,7 +75,7 @@ pub(super) fn recover(path: &Path, key: &LogKey, kept: Option<&Kept>) -> Result<
 fn refuse_cut(path: &Path, found: u64, kept: Option<&Checkpoint>) -> Result<(), LogOpenError> {
     match kept {
         Some(kept) if kept.size > found => {
-            Err(LogOpenError::CutShort { path: path.to_path_buf(), kept: kept.size, found })
+            Err(LogOpenError::Truncated { path: path.to_path_buf(), kept: kept.size, found })
         }
         _ => Ok(()),
     }
@@ -91,13 +94,13 @@ fn refuse_disconnected(
     let disconnected = || LogOpenError::Disconnected { path: path.to_path_buf(), kept: size, first };
     let begin = older.iter().rposition(|(first, _)| *first < size).ok_or_else(disconnected)?;
     let trust = trust(key, Some(kept));
-    let mut examiner = Examiner::to_go_on(&trust);
+    let mut verifier = LogVerifier::without_totals(&trust);
     for file in older[begin..].iter().map(|(_, file)| file.as_path()).chain([path]) {
-        let examined = Lines::open(file).and_then(|lines| examiner.file(lines, &mut |_, _| ()));
+        let examined = LogLines::open(file).and_then(|lines| verifier.segment(lines, &mut |_, _| ()));
         examined.map_err(|error| LogOpenError::Io { path: file.to_path_buf(), source: io::Error::other(error) })?;
     }
-    let found = examiner.finish();
-    let agrees = found.damaged.is_none() && found.witnesses.iter().all(|witness| witness.fault.is_none());
+    let found = verifier.finish();
+    let agrees = found.damaged.is_none() && found.trusted_checkpoints.iter().all(|witness| witness.fault.is_none());
     if agrees { Ok(()) } else { Err(disconnected()) }
 }
 
@@ -117,20 +120,22 @@ struct Found {
 fn examined(path: &Path, file: &LogFile, key: &LogKey, kept: Option<&Kept>) -> Result<Found, LogOpenError> {
     let failed = |source| LogOpenError::Io { path: path.to_path_buf(), source };
     let trust = trust(key, kept);
-    let mut examiner = Examiner::to_go_on(&trust);
-    let mut reader = BufReader::with_capacity(1 << 18, file.file());
+    let mut verifier = LogVerifier::without_totals(&trust);
+    let mut reader = BufReader::with_capacity(READ_BUFFER_BYTES, file.file());
     reader.seek(SeekFrom::Start(0)).map_err(failed)?;
-    examiner.file(Lines::new(path, reader), &mut |_, _| ()).map_err(|error| failed(io::Error::other(error)))?;
-    let chain = examiner.chain();
-    let Examination { damaged, unfinished, witnesses, .. } = examiner.finish();
+    verifier.segment(LogLines::new(path, reader), &mut |_, _| ()).map_err(|error| failed(io::Error::other(error)))?;
+    let chain = verifier.chain();
+    let VerificationReport { damaged, torn_tail, trusted_checkpoints, .. } = verifier.finish();
     // What another log has is no more than another log; a checkpoint is held against what is there
     // before anything is said of what follows.
-    if let Some(Witness { checkpoint: Some(kept), fault: Some(WitnessFault::Root), .. }) = witnesses.first() {
+    if let Some(TrustedCheckpoint { checkpoint: Some(kept), fault: Some(CheckpointMismatch::Root), .. }) =
+        trusted_checkpoints.first()
+    {
         return Err(LogOpenError::Rewritten { path: path.to_path_buf(), kept: kept.size });
     }
     match damaged.map(|damaged| (damaged.line, damaged.fault)) {
-        None => Ok(Found { chain, whole: unfinished.map_or(file.length(), |unfinished| unfinished.offset) }),
-        Some((_, Fault::OtherKey { found })) => {
+        None => Ok(Found { chain, whole: torn_tail.map_or(file.length(), |tail| tail.offset) }),
+        Some((_, LogFault::OtherKey { found })) => {
             Err(LogOpenError::OtherKey { path: path.to_path_buf(), expected: key.verifier().to_string(), found })
         }
         Some((line, fault)) => Err(LogOpenError::Damaged { path: path.to_path_buf(), line, fault }),
@@ -138,8 +143,8 @@ fn examined(path: &Path, file: &LogFile, key: &LogKey, kept: Option<&Kept>) -> R
 }
 
 /// Only our own checkpoints are true, and the one that was kept is.
-fn trust(key: &LogKey, kept: Option<&Kept>) -> Trust {
-    let trust = Trust::nothing().key(key.verifier().clone());
+fn trust(key: &LogKey, kept: Option<&Kept>) -> TrustAnchors {
+    let trust = TrustAnchors::none().key(key.verifier().clone());
     kept.map_or(trust.clone(), |kept| trust.checkpoint("kept", &*kept.note))
 }
 

@@ -41,7 +41,7 @@ pub(super) fn rotate(
     let (mut continued, mut line) = (chain.clone(), Vec::new());
     continued.write(&mut line, SystemTime::now(), &begin(chain, key));
     file.reserve(line.len() as u64 + room).and_then(|_| file.add(&line, true)).map_err(failed)?;
-    let full = segments::full(path, first);
+    let full = segments::segment_path(path, first);
     // A second name is never given over something, and at no time is the log without its own.
     std::fs::hard_link(path, &full).map_err(failed)?;
     // On the disk before the other: a file system may keep the later of two changes of names and
@@ -75,7 +75,7 @@ fn begin(chain: &Chain, key: &LogKey) -> Event {
 /// full one is the current one, and has two names.
 pub(super) fn undo(path: &Path) -> io::Result<()> {
     let Ok(current) = std::fs::symlink_metadata(path) else { return Ok(()) };
-    for (_, part) in segments::rotated(path)? {
+    for (_, part) in segments::full_segments(path)? {
         let found = std::fs::symlink_metadata(&part)?;
         if (found.dev(), found.ino()) == (current.dev(), current.ino()) {
             std::fs::remove_file(&part)?;

@@ -36,7 +36,7 @@ impl Sink for Told {
     }
 
     fn deliver(&mut self, record: &Record) -> Result<(), Box<dyn Error + Send + Sync>> {
-        self.got.send(record.seq()).unwrap();
+        self.got.send(record.index()).unwrap();
         match self.orders.recv() {
             Ok(Order::Take) => Ok(()),
             Ok(Order::Refuse) => Err("not today".into()),

@@ -49,7 +49,7 @@ macro_rules! emit {
         ::tracing::event!(
             target: "portcullis::audit",
             $level,
-            audit.seq = $record.seq(),
+            audit.seq = $record.index(),
             audit.time = $record.time(),
             audit.hash = %$record.hash(),
             audit.type = &*$outline.kind,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use portcullis::Digest;
 use portcullis::audit::Record;
-use portcullis::audit::read::{Lines, files};
+use portcullis::audit::read::{LogLines, files};
 use portcullis::event::{Event, KeyedHash, LaunchId, MessageTally, TornTail};
 
 /// A call in the log.
@@ -69,7 +69,7 @@ impl LogReader {
             }
             let mut file = File::open(path).unwrap();
             file.seek(SeekFrom::Start(self.offset)).unwrap();
-            for line in Lines::new(path, BufReader::new(file)).map(Result::unwrap) {
+            for line in LogLines::new(path, BufReader::new(file)).map(Result::unwrap) {
                 if !line.is_whole {
                     section.unfinished = Some(Tail { bytes: line.bytes.len() as u64, sha256: Digest::of(&line.bytes) });
                     break;

@@ -23,7 +23,7 @@ use std::time::{Duration, Instant, SystemTime};
 use kv::store_proto::ListRequest;
 use portcullis::Digest;
 use portcullis::audit::LogKey;
-use portcullis::audit::verifier::{Trust, examine};
+use portcullis::audit::verifier::{TrustAnchors, verify};
 use rustix::process::Signal;
 
 use crate::clients::{Attempt, Clients, Response, get_all};
@@ -344,16 +344,16 @@ impl CrashTest {
     /// Verifies the whole log against every kept checkpoint.
     fn verify(&mut self) {
         let key = LogKey::read(beside(&self.place, ".key")).unwrap();
-        let mut trust = Trust::nothing().key(key.verifier().clone());
+        let mut trust = TrustAnchors::none().key(key.verifier().clone());
         for (number, note) in self.checkpoints.iter().enumerate() {
             trust = trust.checkpoint(number.to_string(), note);
         }
-        let examination = examine(log(&self.place), &trust).unwrap();
+        let examination = verify(log(&self.place), &trust).unwrap();
         if !examination.is_intact() {
-            let (damaged, witnesses) = (&examination.damaged, &examination.witnesses);
+            let (damaged, witnesses) = (&examination.damaged, &examination.trusted_checkpoints);
             self.differences.push(format!("the log is not intact: {damaged:?}, {witnesses:?}"));
         }
-        let (account, sum) = (&examination.account, &self.sum);
+        let (account, sum) = (&examination.totals, &self.sum);
         if (account.torn, account.lost, examination.next) != (sum.reported, 0, sum.records) {
             self.differences.push(format!("the totals of the log differ: {account:?}"));
         }

@@ -22,8 +22,8 @@ fn published_vectors_agree() {
     ] {
         let mut secret = [0; 32];
         secret[..20].fill(byte);
-        let blind = log_key(secret).keyed_hash(&value);
-        assert_eq!(blind.to_string(), format!("hmac-sha256:{expected}"));
+        let keyed_hash = log_key(secret).keyed_hash(&value);
+        assert_eq!(keyed_hash.to_string(), format!("hmac-sha256:{expected}"));
     }
 }
 
@@ -40,9 +40,9 @@ fn chunked_value_has_hash_of_the_whole() {
 
 #[test]
 fn a_hash_is_read_as_it_is_written() {
-    let blind = log_key([3; 32]).keyed_hash(b"value");
-    assert_eq!(blind.to_string().parse(), Ok(blind));
-    for wrong in ["", "hmac-sha256:", "sha256:00", &blind.to_string()[1..], &format!("{blind}0")] {
+    let keyed_hash = log_key([3; 32]).keyed_hash(b"value");
+    assert_eq!(keyed_hash.to_string().parse(), Ok(keyed_hash));
+    for wrong in ["", "hmac-sha256:", "sha256:00", &keyed_hash.to_string()[1..], &format!("{keyed_hash}0")] {
         assert_eq!(wrong.parse::<KeyedHash>(), Err(KeyedHashError), "{wrong}");
     }
 }

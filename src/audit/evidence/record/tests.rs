@@ -28,7 +28,7 @@ fn record_matches_documentation_and_round_trips() {
     );
     assert_eq!(String::from_utf8(written.clone()).unwrap(), with_own_hash(&body));
     let record = Record::parse(&written).unwrap();
-    assert_eq!((record.seq(), record.behind_us(), record.prev()), (41, None, Digest::of("before")));
+    assert_eq!((record.index(), record.behind_us(), record.prev()), (41, None, Digest::of("before")));
     assert_eq!((record.time().as_str(), record.hash()), ("2025-11-25T06:58:00.123456Z", Digest::of(&body)));
     assert_eq!((record.event(), record.line().as_bytes()), (Some(event), &written[..]));
     assert_eq!(record.leaf_hash(), leaf_hash(&written));

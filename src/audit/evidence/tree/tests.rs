@@ -58,7 +58,7 @@ fn defined(leaves: &[Digest]) -> Digest {
 fn published_roots_agree() {
     let tree = published();
     assert_eq!(tree.root_at(0), Some(digest("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")));
-    let mut frontier = Frontier::empty();
+    let mut frontier = CompactRange::empty();
     for (size, root) in ROOTS.into_iter().enumerate() {
         frontier.append(leaf_hash(INPUTS[size]));
         assert_eq!(frontier.root(), digest(root));
@@ -108,13 +108,13 @@ fn published_proofs_agree() {
 #[test]
 fn every_root_and_range_matches_the_definition() {
     let tree = numbered(70);
-    let mut frontier = Frontier::empty();
+    let mut frontier = CompactRange::empty();
     for size in 0..=70 {
         let root = defined(&tree.leaves[..size as usize]);
         assert_eq!((frontier.root(), frontier.size()), (root, size));
-        assert_eq!(Frontier::restore(size, frontier.hashes().to_vec()).as_ref(), Some(&frontier));
+        assert_eq!(CompactRange::restore(size, frontier.hashes().to_vec()).as_ref(), Some(&frontier));
         let longer = [frontier.hashes(), &[root]].concat();
-        assert_eq!(Frontier::restore(size, longer), None);
+        assert_eq!(CompactRange::restore(size, longer), None);
         if let Some(leaf) = tree.leaves.get(size as usize) {
             frontier.append(*leaf);
         }
@@ -196,9 +196,9 @@ fn maximal_sizes_do_not_overflow() {
 #[test]
 fn a_tree_that_no_log_has_is_none() {
     let hashes = |size: u64| vec![Digest::of(""); size.count_ones() as usize];
-    assert_eq!(Frontier::restore(u64::MAX, hashes(u64::MAX)), None);
-    assert_eq!(Frontier::restore(6, hashes(7)), None);
-    let mut large = Frontier::restore(1 << 40, hashes(1 << 40)).unwrap();
+    assert_eq!(CompactRange::restore(u64::MAX, hashes(u64::MAX)), None);
+    assert_eq!(CompactRange::restore(6, hashes(7)), None);
+    let mut large = CompactRange::restore(1 << 40, hashes(1 << 40)).unwrap();
     large.append(Digest::of("leaf"));
     assert_eq!(large.size(), (1 << 40) + 1);
 }

@@ -67,11 +67,11 @@ fn full_disk_rejects_starts_and_records_outcomes() {
 #[test]
 fn file_system_without_reservations_works_and_is_reported() {
     let mut hand = Hand::new(Mode::Required);
-    assert!(hand.shared.status.lock().unwrap().reserves);
+    assert!(hand.shared.status.lock().unwrap().preallocates);
     hand.fail(|plan| plan.reserve = Some(Errno::OPNOTSUPP));
     hand.writer.forget_room();
     assert!(hand.turn(vec![intent])[0].is_ok());
-    assert!(!hand.shared.status.lock().unwrap().reserves);
+    assert!(!hand.shared.status.lock().unwrap().preallocates);
 }
 
 #[test]

@@ -93,7 +93,7 @@ fn best_effort_writes_nothing_after_dropped_bytes() {
         assert!(hand.turn(vec![unheard]).is_empty());
         let text = hand.place.text();
         let first = Record::parse(text.lines().next().unwrap().as_bytes()).unwrap();
-        assert_eq!((first.seq(), first.event()), (0, Some(Event::Lost(RecordsLost { records: size }))));
+        assert_eq!((first.index(), first.event()), (0, Some(Event::Lost(RecordsLost { records: size }))));
     }
 }
 
@@ -148,17 +148,17 @@ fn failed_rotation_continues_in_current_file() {
     // Nobody can put the next file there.
     fs::create_dir_all(place.file("log.next/full")).unwrap();
     (0..40).for_each(|number| log.append(event(&number.to_string())).unwrap());
-    assert!(rotated(&place.log()).unwrap().is_empty());
+    assert!(full_segments(&place.log()).unwrap().is_empty());
     log.close().unwrap();
     assert_eq!(place.names().len(), 40);
     // Nor is it given a name that something else has.
     let place = Place::new();
     let log = place.builder().rotate_at(4096).open().unwrap();
-    fs::write(segments::full(&place.log(), 0), "theirs").unwrap();
+    fs::write(segments::segment_path(&place.log(), 0), "theirs").unwrap();
     (0..40).for_each(|number| log.append(event(&number.to_string())).unwrap());
     log.close().unwrap();
     assert_eq!(
-        (place.names().len(), fs::read_to_string(segments::full(&place.log(), 0)).unwrap().as_str()),
+        (place.names().len(), fs::read_to_string(segments::segment_path(&place.log(), 0)).unwrap().as_str()),
         (40, "theirs")
     );
 }
@@ -169,7 +169,7 @@ fn full_file_releases_unused_reservation() {
     let log = place.builder().rotate_at(4096).open().unwrap();
     (0..60).for_each(|number| log.append(event(&number.to_string())).unwrap());
     log.close().unwrap();
-    for path in rotated(&place.log()).unwrap().into_iter().map(|(_, path)| path).chain([place.log()]) {
+    for path in full_segments(&place.log()).unwrap().into_iter().map(|(_, path)| path).chain([place.log()]) {
         let status = fs::metadata(&path).unwrap();
         // A block for what is written, and some for how the file system finds it.
         assert!(status.blocks() * 512 <= status.len() + 64 * 1024, "{}: {status:?}", path.display());

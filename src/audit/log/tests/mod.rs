@@ -17,9 +17,9 @@ use rustix::io::Errno;
 pub(super) use self::faults::Faults;
 use super::*;
 use crate::audit::evidence::chain::Chain;
-use crate::audit::evidence::segments::{self, rotated};
-use crate::audit::evidence::tree::Frontier;
-use crate::audit::reader::verifier::Fault;
+use crate::audit::evidence::segments::{self, full_segments};
+use crate::audit::evidence::tree::CompactRange;
+use crate::audit::reader::verifier::LogFault;
 use crate::audit::{ChainFault, Checkpoint, Record};
 use crate::event::LogContinued;
 
@@ -71,7 +71,7 @@ impl Place {
             let record = Record::parse(line.as_bytes()).unwrap();
             let head = match record.event() {
                 Some(Event::Continued(LogContinued { tree, .. })) => {
-                    Chain::at(Frontier::restore(record.seq(), tree).unwrap(), record.prev())
+                    Chain::at(CompactRange::restore(record.index(), tree).unwrap(), record.prev())
                 }
                 _ => Chain::start(),
             };
@@ -233,7 +233,7 @@ fn full_file_is_rotated_and_continued() {
     drop(log);
     // A second writer goes on in the newest file.
     place.builder().rotate_at(4096).open().unwrap().append(event("60")).unwrap();
-    let parts = rotated(&place.log()).unwrap();
+    let parts = full_segments(&place.log()).unwrap();
     assert!(parts.len() > 3, "{parts:?}");
     let mut chain = Chain::start();
     let mut names = Vec::new();
@@ -241,7 +241,7 @@ fn full_file_is_rotated_and_continued() {
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o600);
         for (number, line) in fs::read_to_string(&path).unwrap().lines().enumerate() {
             let record = Record::parse(line.as_bytes()).unwrap();
-            assert!(number > 0 || first == u64::MAX || record.seq() == first);
+            assert!(number > 0 || first == u64::MAX || record.index() == first);
             if let (0, Some(Event::Continued(continued))) = (number, record.event()) {
                 assert_eq!(continued.tree, chain.tree().hashes());
             }

@@ -45,20 +45,20 @@ fn only_a_private_regular_file_is_a_log() {
 fn log_directory_is_private_and_holds_no_plugins() {
     let place = Place::new();
     let inside = |directory: &str| place.builder().outside(place.file(directory)).open();
-    assert!(matches!(inside("."), Err(LogOpenError::AmongPlugins { .. })));
-    assert!(matches!(inside(".."), Err(LogOpenError::AmongPlugins { .. })));
+    assert!(matches!(inside("."), Err(LogOpenError::InPluginDirectory { .. })));
+    assert!(matches!(inside(".."), Err(LogOpenError::InPluginDirectory { .. })));
     symlink(place.file("."), place.file("link")).unwrap();
-    assert!(matches!(inside("link"), Err(LogOpenError::AmongPlugins { .. })));
+    assert!(matches!(inside("link"), Err(LogOpenError::InPluginDirectory { .. })));
     assert!(!place.log().exists());
     fs::create_dir(place.file("plugins")).unwrap();
     let log = inside("plugins").unwrap();
     assert!(log.refuse_inside(&place.file("plugins")).is_ok());
     assert!(log.refuse_beside(&place.file("plugins")).is_ok() && log.refuse_beside(&place.file("..")).is_ok());
-    assert!(matches!(log.refuse_beside(&place.file("link")), Err(LogError::AmongPlugins { .. })));
-    assert!(matches!(log.refuse_inside(&place.file(".")), Err(LogError::AmongPlugins { .. })));
+    assert!(matches!(log.refuse_beside(&place.file("link")), Err(LogError::InPluginDirectory { .. })));
+    assert!(matches!(log.refuse_inside(&place.file(".")), Err(LogError::InPluginDirectory { .. })));
     drop(log);
     fs::set_permissions(place.directory.path(), Permissions::from_mode(0o777)).unwrap();
-    assert!(matches!(place.refusal(), LogOpenError::OpenPlace { mode: 0o777, .. }));
+    assert!(matches!(place.refusal(), LogOpenError::UntrustedDirectory { mode: 0o777, .. }));
 }
 
 #[test]
@@ -125,20 +125,20 @@ fn changed_log_is_not_continued_and_line_named() {
     for number in 1..lines.len() {
         let mut changed: Vec<_> = lines.iter().map(|line| (*line).to_owned()).collect();
         changed[number] = changed[number].replacen("\"seq\":", "\"sec\":", 1);
-        let fault = Fault::Record(crate::audit::RecordFault::Form);
+        let fault = LogFault::Record(crate::audit::RecordFault::Form);
         assert_eq!(damaged(changed.concat()), (number as u64 + 1, fault));
         if number + 1 < lines.len() {
             let mut changed = lines.clone();
             changed.remove(number);
             let number = number as u64;
-            let fault = ChainFault::Sequence { expected: number, found: number + 1 };
-            assert_eq!(damaged(changed.concat()), (number + 1, Fault::Chain(fault)));
+            let fault = ChainFault::Index { expected: number, found: number + 1 };
+            assert_eq!(damaged(changed.concat()), (number + 1, LogFault::Chain(fault)));
         }
     }
-    assert_eq!(damaged(lines[1..].concat()), (1, Fault::Head));
+    assert_eq!(damaged(lines[1..].concat()), (1, LogFault::SegmentStart));
     assert_eq!(damaged(format!("{}garbage\n", lines[0])).0, 2);
     let long = "x".repeat(100_000);
-    assert_eq!(damaged(format!("{}{long}\n", lines[0])).1, Fault::Record(crate::audit::RecordFault::TooLong));
+    assert_eq!(damaged(format!("{}{long}\n", lines[0])).1, LogFault::Record(crate::audit::RecordFault::TooLong));
     assert_eq!(damaged(format!("{}\0\0\n{}", lines[0], lines[1])).0, 2);
 }
 
@@ -147,21 +147,21 @@ fn interrupted_rotation_is_undone() {
     let place = Place::new();
     place.open().append(event("one")).unwrap();
     // The full file has both names, and the next one is there.
-    fs::hard_link(place.log(), segments::full(&place.log(), 0)).unwrap();
+    fs::hard_link(place.log(), segments::segment_path(&place.log(), 0)).unwrap();
     fs::copy(place.log(), place.file("log.next")).unwrap();
     place.open().append(event("two")).unwrap();
     assert_eq!(place.names(), ["one", "two"]);
-    assert!(!place.file("log.next").exists() && rotated(&place.log()).unwrap().is_empty());
+    assert!(!place.file("log.next").exists() && full_segments(&place.log()).unwrap().is_empty());
 }
 
 #[test]
 fn log_without_its_current_file_is_not_restarted() {
     let place = Place::new();
     drop(place.open());
-    fs::rename(place.log(), segments::full(&place.log(), 0)).unwrap();
+    fs::rename(place.log(), segments::segment_path(&place.log(), 0)).unwrap();
     assert!(matches!(place.refusal(), LogOpenError::Missing { .. }));
     assert!(!place.log().exists());
     fs::write(place.log(), "").unwrap();
     fs::set_permissions(place.log(), Permissions::from_mode(0o600)).unwrap();
-    assert!(matches!(place.refusal(), LogOpenError::Damaged { fault: Fault::Head, .. }));
+    assert!(matches!(place.refusal(), LogOpenError::Damaged { fault: LogFault::SegmentStart, .. }));
 }

@@ -82,10 +82,10 @@ fn log_contradicting_kept_checkpoint_does_not_open() {
     let (late, note) = (place.text(), fs::read_to_string(place.file("checkpoint")).unwrap());
     // opened, one, checkpoint, two, closed.
     fs::write(place.log(), &early).unwrap();
-    assert!(matches!(open(), Err(LogOpenError::CutShort { kept: 5, found: 3, .. })));
+    assert!(matches!(open(), Err(LogOpenError::Truncated { kept: 5, found: 3, .. })));
     assert_eq!(place.text(), early, "nothing is written");
     fs::remove_file(place.log()).unwrap();
-    assert!(matches!(open(), Err(LogOpenError::CutShort { kept: 5, found: 0, .. })));
+    assert!(matches!(open(), Err(LogOpenError::Truncated { kept: 5, found: 0, .. })));
     // Somebody with the key, but without the checkpoint file.
     let other = place.builder().open().unwrap();
     (0..9).for_each(|_| other.append(event("another")).unwrap());
@@ -116,7 +116,7 @@ fn self_declared_predecessor_is_not_trusted() {
     let kept = fs::read_to_string(place.file("checkpoint")).unwrap().lines().nth(1).unwrap().parse::<u64>().unwrap();
     // Whoever may write to the log, and not to the checkpoint file: other records before, which
     // nobody can look at, and others after.
-    let mut tree = Frontier::empty();
+    let mut tree = CompactRange::empty();
     (0..kept + 10).for_each(|number| tree.append(crate::Digest::of(number.to_be_bytes())));
     let mut chain = Chain::at(tree, crate::Digest::of("before"));
     let continued = LogContinued {
@@ -133,7 +133,7 @@ fn self_declared_predecessor_is_not_trusted() {
     fs::write(place.log(), &forged).unwrap();
     let refused = || matches!(builder().open(), Err(LogOpenError::Disconnected { kept: size, first, .. }) if (size, first) == (kept, kept + 10));
     assert!(refused(), "with the older files");
-    let older: Vec<_> = rotated(&place.log()).unwrap().into_iter().map(|(_, file)| file).collect();
+    let older: Vec<_> = full_segments(&place.log()).unwrap().into_iter().map(|(_, file)| file).collect();
     for file in older {
         fs::rename(&file, file.with_extension("away")).unwrap();
     }
@@ -153,7 +153,7 @@ fn checkpoint_over_older_files_allows_opening() {
     (0..40).for_each(|number| log.append(event(&number.to_string())).unwrap());
     log.close().unwrap();
     fs::write(place.file("checkpoint"), note).unwrap();
-    assert!(place.records()[0].seq() > checkpoint.size);
+    assert!(place.records()[0].index() > checkpoint.size);
     open().close().unwrap();
 }
 
@@ -179,7 +179,7 @@ fn record_changed_after_checkpoint_is_never_covered() {
     assert_eq!(as_it_was, place.text().into_bytes());
     let refused = |lines: Vec<u8>| {
         fs::write(place.log(), lines).unwrap();
-        let LogOpenError::Damaged { line, fault: Fault::CheckpointRoot, .. } = place.refusal() else {
+        let LogOpenError::Damaged { line, fault: LogFault::CheckpointRoot, .. } = place.refusal() else {
             panic!("opened")
         };
         line
@@ -199,7 +199,7 @@ fn log_of_another_format_is_not_continued() {
     assert!(chain.write(&mut lines, std::time::SystemTime::now(), &Event::Opened(opened)));
     fs::write(place.log(), lines).unwrap();
     fs::set_permissions(place.log(), Permissions::from_mode(0o600)).unwrap();
-    assert!(matches!(place.refusal(), LogOpenError::Damaged { line: 1, fault: Fault::Format, .. }));
+    assert!(matches!(place.refusal(), LogOpenError::Damaged { line: 1, fault: LogFault::Format, .. }));
 }
 
 /// A writer can be killed after it put something aside, and before it told of that.

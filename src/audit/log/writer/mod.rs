@@ -182,8 +182,8 @@ impl Writer {
     /// Makes room for the lines, for what is owed then, and for `own` bytes more.
     fn make_room(&mut self, lines: &Lines, own: u64) -> Result<(), LogError> {
         if self.shared.mode == Mode::Required {
-            let reserves = self.file.reserve(lines.bytes.len() as u64 + lines.owed * OUTCOME + own)?;
-            self.shared.know(|status| status.reserves = reserves);
+            let preallocates = self.file.reserve(lines.bytes.len() as u64 + lines.owed * OUTCOME + own)?;
+            self.shared.know(|status| status.preallocates = preallocates);
         }
         Ok(())
     }

@@ -14,10 +14,11 @@ use std::str::FromStr;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use super::{LIMIT, ProofError, hash_line, hashes};
+use super::{ProofError, hash_line, parse_hashes};
 use crate::Digest;
 use crate::audit::evidence::tree::verify_consistency;
 use crate::audit::{Checkpoint, NoteVerifier};
+use crate::limits::audit::PROOF_BYTES;
 
 const FIRST: &str = "portcullis-consistency/1";
 const OLD: &str = "old ";
@@ -70,7 +71,7 @@ impl FromStr for ConsistencyProof {
     type Err = ProofError;
 
     fn from_str(text: &str) -> Result<Self, ProofError> {
-        if text.len() > LIMIT {
+        if text.len() > PROOF_BYTES {
             return Err(ProofError::TooLong);
         }
         let mut lines = text.strip_suffix('\n').ok_or(ProofError::Form)?.split('\n');
@@ -83,6 +84,6 @@ impl FromStr for ConsistencyProof {
         };
         let old = note(OLD).ok_or(ProofError::Form)?;
         let new = note(NEW).ok_or(ProofError::Form)?;
-        Ok(Self { old, new, hashes: hashes(lines)? })
+        Ok(Self { old, new, hashes: parse_hashes(lines)? })
     }
 }

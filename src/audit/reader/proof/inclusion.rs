@@ -7,10 +7,11 @@ use std::str::FromStr;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use super::{LIMIT, ProofError, hash_line, hashes};
+use super::{ProofError, hash_line, parse_hashes};
 use crate::Digest;
 use crate::audit::evidence::tree::{leaf_hash, verify_inclusion};
 use crate::audit::{Checkpoint, NoteVerifier, Record};
+use crate::limits::audit::PROOF_BYTES;
 
 const FIRST: &str = "c2sp.org/tlog-proof@v1";
 const EXTRA: &str = "extra ";
@@ -53,7 +54,7 @@ impl InclusionProof {
         verify_inclusion(&leaf, self.index, checkpoint.size, &self.hashes, &checkpoint.root)
             .map_err(ProofError::Tree)?;
         let record = Record::parse(line).map_err(ProofError::Record)?;
-        if record.seq() == self.index { Ok(Included { record, checkpoint }) } else { Err(ProofError::OtherNumber) }
+        if record.index() == self.index { Ok(Included { record, checkpoint }) } else { Err(ProofError::IndexMismatch) }
     }
 }
 
@@ -73,7 +74,7 @@ impl FromStr for InclusionProof {
     type Err = ProofError;
 
     fn from_str(text: &str) -> Result<Self, ProofError> {
-        if text.len() > LIMIT {
+        if text.len() > PROOF_BYTES {
             return Err(ProofError::TooLong);
         }
         let (head, note) = text.split_once("\n\n").ok_or(ProofError::Form)?;
@@ -92,6 +93,6 @@ impl FromStr for InclusionProof {
         if index.to_string() != digits {
             return Err(ProofError::Form);
         }
-        Ok(Self { line, index, hashes: hashes(lines)?, note: note.to_owned() })
+        Ok(Self { line, index, hashes: parse_hashes(lines)?, note: note.to_owned() })
     }
 }

@@ -1,55 +1,55 @@
-//! What proofs are made from: the tree over a whole log, and the checkpoints in it. Takes 32 bytes
-//! of memory for each record.
+//! Makes proofs: reads a whole log once and keeps its tree and its checkpoints. Takes 32 bytes of
+//! memory for each record.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::{ConsistencyProof, InclusionProof};
+use crate::audit::evidence::checkpoint::{Checkpoint, CheckpointError};
 use crate::audit::evidence::tree::Tree;
 use crate::audit::reader::read::ReadError;
-use crate::audit::reader::verifier::{Examination, Trust, examine_good};
-use crate::audit::{Checkpoint, CheckpointError};
+use crate::audit::reader::verifier::{TrustAnchors, VerificationReport, verify_records};
 use crate::event::Event;
 
-/// A log that was examined, and everything that it takes to prove something of it.
+/// A verified log with everything needed to prove something about it.
 #[derive(Debug, Clone)]
-pub struct Evidence {
-    examination: Examination,
+pub struct Prover {
+    report: VerificationReport,
     tree: Tree,
-    /// The checkpoints, by how many records they are over, in their order.
+    /// Size and signed note of each checkpoint in the log, in ascending order.
     notes: Vec<(u64, String)>,
-    /// The records that were asked for.
+    /// Index and line of each requested record.
     wanted: Vec<(u64, String)>,
 }
 
-impl Evidence {
-    /// Examines the log at `path`, and keeps the lines of the records `wanted`.
+impl Prover {
+    /// Verifies the log at `path` and keeps the lines of the records with the indexes `wanted`.
     ///
     /// # Errors
     ///
     /// When a file cannot be read.
-    pub fn collect(path: impl AsRef<Path>, trust: &Trust, wanted: &[u64]) -> Result<Self, ReadError> {
+    pub fn read(path: impl AsRef<Path>, trust: &TrustAnchors, wanted: &[u64]) -> Result<Self, ReadError> {
         let wanted: BTreeSet<_> = wanted.iter().copied().collect();
         let (mut tree, mut notes, mut lines) = (Tree::new(), Vec::new(), Vec::new());
-        let examination = examine_good(path, trust, |record| {
-            // Of a log whose beginning was moved away nothing can be proven.
-            if record.seq() != tree.size() {
+        let report = verify_records(path, trust, |record| {
+            // Without the first segments the tree cannot be built, and no proof is possible.
+            if record.index() != tree.size() {
                 return;
             }
             if let Some(Event::Checkpoint(signed)) = record.event() {
-                notes.push((record.seq(), signed.note));
+                notes.push((record.index(), signed.note));
             }
-            if wanted.contains(&record.seq()) {
-                lines.push((record.seq(), record.line().to_owned()));
+            if wanted.contains(&record.index()) {
+                lines.push((record.index(), record.line().to_owned()));
             }
             tree.push(record.leaf_hash());
         })?;
-        Ok(Self { examination, tree, notes, wanted: lines })
+        Ok(Self { report, tree, notes, wanted: lines })
     }
 
-    /// What the examination came to.
-    pub fn examination(&self) -> &Examination {
-        &self.examination
+    /// The result of the verification.
+    pub fn report(&self) -> &VerificationReport {
+        &self.report
     }
 
     /// The last checkpoint in the log.
@@ -57,91 +57,91 @@ impl Evidence {
         self.notes.last().map(|(_, note)| note.as_str())
     }
 
-    /// Proves that one of the records that were asked for is in the log: against the checkpoint
-    /// `note`, or the last one in the log.
+    /// Proves that the log contains one of the requested records, against the checkpoint `note` or
+    /// the last one in the log.
     ///
     /// # Errors
     ///
-    /// When the log is not there as far as that, or there is no checkpoint that covers the record.
-    pub fn inclusion(&self, seq: u64, note: Option<&str>) -> Result<InclusionProof, EvidenceError> {
-        let (_, line) = self.wanted.iter().find(|(wanted, _)| *wanted == seq).ok_or(EvidenceError::NoRecord)?;
-        let note = note.or_else(|| self.latest()).ok_or(EvidenceError::NoCheckpoint)?;
-        let size = self.believed(note)?.size;
-        if seq >= size {
-            return Err(EvidenceError::NotCovered { size });
+    /// When the log is damaged or incomplete before the checkpoint, or no checkpoint covers the
+    /// record.
+    pub fn inclusion(&self, index: u64, note: Option<&str>) -> Result<InclusionProof, ProverError> {
+        let (_, line) = self.wanted.iter().find(|(wanted, _)| *wanted == index).ok_or(ProverError::NoRecord)?;
+        let note = note.or_else(|| self.latest()).ok_or(ProverError::NoCheckpoint)?;
+        let size = self.open_checkpoint(note)?.size;
+        if index >= size {
+            return Err(ProverError::NotCovered { size });
         }
-        let hashes = self.tree.inclusion(seq, size).ok_or(EvidenceError::Incomplete)?;
-        Ok(InclusionProof::new(line.clone().into_bytes(), seq, hashes, note.to_owned()))
+        let hashes = self.tree.inclusion(index, size).ok_or(ProverError::Incomplete)?;
+        Ok(InclusionProof::new(line.clone().into_bytes(), index, hashes, note.to_owned()))
     }
 
-    /// Proves that the log only grew since the checkpoint `old`: until the checkpoint `new`, or the
+    /// Proves that the log only grew between the checkpoint `old` and the checkpoint `new` or the
     /// last one in the log.
     ///
     /// # Errors
     ///
-    /// When the log is not the one that they were signed over, or is not there as far as that.
-    pub fn consistency(&self, old: &str, new: Option<&str>) -> Result<ConsistencyProof, EvidenceError> {
-        let new = new.or_else(|| self.latest()).ok_or(EvidenceError::NoCheckpoint)?;
-        let (from, to) = (self.believed(old)?.size, self.believed(new)?.size);
+    /// When a checkpoint was signed over another log, or the log is damaged or incomplete before it.
+    pub fn consistency(&self, old: &str, new: Option<&str>) -> Result<ConsistencyProof, ProverError> {
+        let new = new.or_else(|| self.latest()).ok_or(ProverError::NoCheckpoint)?;
+        let (from, to) = (self.open_checkpoint(old)?.size, self.open_checkpoint(new)?.size);
         if from == 0 || from > to {
-            return Err(EvidenceError::Order { old: from, new: to });
+            return Err(ProverError::Order { old: from, new: to });
         }
-        let hashes = self.tree.consistency(from, to).ok_or(EvidenceError::Incomplete)?;
+        let hashes = self.tree.consistency(from, to).ok_or(ProverError::Incomplete)?;
         Ok(ConsistencyProof::new(old.to_owned(), new.to_owned(), hashes))
     }
 
-    /// A checkpoint of this log, which has the records that it was signed over.
-    fn believed(&self, note: &str) -> Result<Checkpoint, EvidenceError> {
-        let (Some(origin), Some(key)) = (&self.examination.origin, &self.examination.key) else {
-            return Err(EvidenceError::Incomplete);
+    /// Opens a checkpoint and compares it with the records that it covers.
+    fn open_checkpoint(&self, note: &str) -> Result<Checkpoint, ProverError> {
+        let (Some(origin), Some(key)) = (&self.report.origin, &self.report.key) else {
+            return Err(ProverError::Incomplete);
         };
-        let checkpoint =
-            Checkpoint::open(note, std::slice::from_ref(key), origin).map_err(EvidenceError::Checkpoint)?;
-        if self.examination.first > 0 || checkpoint.size > self.examination.next {
-            return Err(EvidenceError::Incomplete);
+        let checkpoint = Checkpoint::open(note, std::slice::from_ref(key), origin).map_err(ProverError::Checkpoint)?;
+        if self.report.first > 0 || checkpoint.size > self.report.next {
+            return Err(ProverError::Incomplete);
         }
         match self.tree.root_at(checkpoint.size) {
             Some(root) if root == checkpoint.root => Ok(checkpoint),
-            _ => Err(EvidenceError::OtherLog),
+            _ => Err(ProverError::OtherLog),
         }
     }
 }
 
-/// Something cannot be proven of a log.
+/// A proof cannot be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum EvidenceError {
-    /// The record is not there.
-    #[error("the log has no such record that is good")]
+pub enum ProverError {
+    /// The log has no such good record.
+    #[error("the log has no such record, or it is damaged before it")]
     NoRecord,
-    /// There is no checkpoint.
-    #[error("the log has no checkpoint, and none was given")]
+    /// The log has no checkpoint, and the caller gave none.
+    #[error("the log has no checkpoint and none was given")]
     NoCheckpoint,
-    /// The checkpoint cannot be believed.
-    #[error("the checkpoint cannot be believed: {0}")]
+    /// The checkpoint is not valid.
+    #[error("invalid checkpoint: {0}")]
     Checkpoint(CheckpointError),
-    /// The checkpoint is from before the record.
-    #[error("the checkpoint is over the first {size} records, and the record comes later")]
+    /// The checkpoint is older than the record.
+    #[error("the checkpoint covers only the first {size} records, and the record comes later")]
     #[non_exhaustive]
     NotCovered {
-        /// How many records the checkpoint is over.
+        /// How many records the checkpoint covers.
         size: u64,
     },
-    /// The checkpoints are in the wrong order, or the older one is over nothing.
+    /// The checkpoints are in the wrong order, or the older one covers no record.
     #[error(
-        "the older checkpoint is over {old} records, the newer over {new}: the older must be over at least one and no more than the newer"
+        "the older checkpoint covers {old} records, the newer {new}; the older must cover at least one and at most as many as the newer"
     )]
     #[non_exhaustive]
     Order {
-        /// How many records the older one is over.
+        /// How many records the older one covers.
         old: u64,
-        /// How many the newer one is over.
+        /// How many records the newer one covers.
         new: u64,
     },
-    /// The log has other records than those.
-    #[error("the log does not have the records that the checkpoint was signed over")]
+    /// The log has other records than the checkpoint covers.
+    #[error("the log has other records than the checkpoint covers")]
     OtherLog,
-    /// The log is damaged, or not all of it is there.
-    #[error("the log is damaged before that, or not all of its files are there")]
+    /// The log is damaged, or segments are missing.
+    #[error("the log is damaged before that, or files of it are missing")]
     Incomplete,
 }

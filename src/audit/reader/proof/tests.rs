@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::*;
-use crate::audit::reader::verifier::Trust;
+use crate::audit::reader::verifier::TrustAnchors;
 use crate::audit::{Log, LogKey, NoteVerifier};
 use crate::event::Event;
 
@@ -41,9 +41,9 @@ impl Place {
         [self.key.clone()]
     }
 
-    fn evidence(&self) -> Evidence {
-        let trust = Trust::nothing().key(self.key.clone());
-        Evidence::collect(self.log(), &trust, &(0..100).collect::<Vec<_>>()).unwrap()
+    fn evidence(&self) -> Prover {
+        let trust = TrustAnchors::none().key(self.key.clone());
+        Prover::read(self.log(), &trust, &(0..100).collect::<Vec<_>>()).unwrap()
     }
 }
 
@@ -51,23 +51,23 @@ impl Place {
 fn every_record_that_a_checkpoint_covers_is_proven() {
     let place = Place::new();
     let evidence = place.evidence();
-    assert!(evidence.examination().is_intact());
-    let size = evidence.examination().next;
+    assert!(evidence.report().is_intact());
+    let size = evidence.report().next;
     for seq in 0..size - 1 {
         let text = evidence.inclusion(seq, None).unwrap().to_string();
         let proof: InclusionProof = text.parse().unwrap();
         assert_eq!(proof.to_string(), text);
         let included = proof.check(&place.keys(), ORIGIN, None).unwrap();
-        assert_eq!((included.record.seq(), included.checkpoint.size), (seq, size - 1));
+        assert_eq!((included.record.index(), included.checkpoint.size), (seq, size - 1));
         let line = included.record.line().as_bytes();
         assert!(proof.check(&place.keys(), ORIGIN, Some(line)).is_ok());
         let other = evidence.inclusion((seq + 1) % (size - 1), None).unwrap();
         assert!(other.check(&place.keys(), ORIGIN, Some(line)).is_err(), "{seq} with the proof of another");
     }
-    assert_eq!(evidence.inclusion(size - 1, None).unwrap_err(), EvidenceError::NotCovered { size: size - 1 });
-    assert_eq!(evidence.inclusion(99, None).unwrap_err(), EvidenceError::NoRecord);
+    assert_eq!(evidence.inclusion(size - 1, None).unwrap_err(), ProverError::NotCovered { size: size - 1 });
+    assert_eq!(evidence.inclusion(99, None).unwrap_err(), ProverError::NoRecord);
     assert!(evidence.inclusion(3, Some(&place.notes[0])).is_ok());
-    assert!(matches!(evidence.inclusion(30, Some(&place.notes[0])), Err(EvidenceError::NotCovered { .. })));
+    assert!(matches!(evidence.inclusion(30, Some(&place.notes[0])), Err(ProverError::NotCovered { .. })));
 }
 
 #[test]
@@ -84,9 +84,9 @@ fn consistency_is_provable_between_all_checkpoints() {
         }
     }
     let backwards = evidence.consistency(&place.notes[1], Some(&place.notes[0]));
-    assert!(matches!(backwards, Err(EvidenceError::Order { .. })));
+    assert!(matches!(backwards, Err(ProverError::Order { .. })));
     let other = Place::new();
-    assert!(matches!(evidence.consistency(&other.notes[0], None), Err(EvidenceError::Checkpoint(_))));
+    assert!(matches!(evidence.consistency(&other.notes[0], None), Err(ProverError::Checkpoint(_))));
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn proof_needs_key_and_origin_of_log() {
 #[test]
 fn what_has_another_form_is_no_proof() {
     let hash = hash_line(&Digest::of(""));
-    let many = hash.repeat(HASHES + 1);
+    let many = hash.repeat(PROOF_HASHES + 1);
     for text in [
         String::new(),
         "c2sp.org/tlog-proof@v1\n".into(),
@@ -160,7 +160,7 @@ fn what_has_another_form_is_no_proof() {
     ] {
         assert_eq!(text.parse::<ConsistencyProof>(), Err(ProofError::Form), "{text}");
     }
-    let long = "x".repeat(LIMIT + 1);
+    let long = "x".repeat(PROOF_BYTES + 1);
     assert_eq!(long.parse::<InclusionProof>(), Err(ProofError::TooLong));
     assert_eq!(long.parse::<ConsistencyProof>(), Err(ProofError::TooLong));
 }
@@ -173,13 +173,13 @@ fn damage_before_a_record_prevents_its_proof() {
     let text = std::fs::read_to_string(&first).unwrap();
     std::fs::write(&first, text.replacen("\"n\":\"2\"", "\"n\":\"3\"", 1)).unwrap();
     let evidence = place.evidence();
-    assert!(!evidence.examination().is_intact());
-    assert_eq!(evidence.inclusion(1, Some(&place.notes[0])).unwrap_err(), EvidenceError::Incomplete);
+    assert!(!evidence.report().is_intact());
+    assert_eq!(evidence.inclusion(1, Some(&place.notes[0])).unwrap_err(), ProverError::Incomplete);
     std::fs::remove_file(&first).unwrap();
     let evidence = place.evidence();
-    assert!(evidence.examination().is_intact() && evidence.examination().first > 0);
+    assert!(evidence.report().is_intact() && evidence.report().first > 0);
     assert!(matches!(
         evidence.consistency(&place.notes[0], None),
-        Err(EvidenceError::Incomplete | EvidenceError::NoCheckpoint)
+        Err(ProverError::Incomplete | ProverError::NoCheckpoint)
     ));
 }

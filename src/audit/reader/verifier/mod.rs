@@ -1,194 +1,196 @@
-//! Whether a log is what its writer wrote: every record in its place, every checkpoint true,
-//! nothing missing that somebody else's checkpoint knows of. Names the first record that is not.
-//! Changes nothing.
+//! Verifies a log: the hash and place of every record, every checkpoint in it, and the checkpoints
+//! that the caller kept elsewhere. Reports the first record that is not good. Changes no file.
 
 mod report;
-mod summary;
+mod totals;
 
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
-pub use report::{Damaged, Examination, Fault, Unfinished, Witness, WitnessFault};
-pub use summary::{Account, OpenCall};
+pub use report::{CheckpointMismatch, Damaged, LogFault, TornTail, TrustedCheckpoint, VerificationReport};
+pub use totals::{LogTotals, OpenCall};
 
-use self::report::Good;
-use super::read::{Line, Lines, ReadError, opened};
+use self::report::GoodRecords;
+use super::read::{Line, LogLines, ReadError, segments};
 use crate::Digest;
-use crate::audit::evidence::chain::{Chain, ChainFault};
-use crate::audit::evidence::checkpoint::{Checkpoint, CheckpointError};
+use crate::audit::evidence::chain::Chain;
+use crate::audit::evidence::checkpoint::Checkpoint;
 use crate::audit::evidence::note::NoteVerifier;
 use crate::audit::evidence::record::{Record, RecordFault};
-use crate::audit::evidence::tree::Frontier;
+use crate::audit::evidence::tree::CompactRange;
 use crate::event::{Event, FORMAT};
 
-/// What somebody who examines a log knows of it already.
+/// What the caller trusts about a log before verifying it.
 #[derive(Debug, Clone, Default)]
-pub struct Trust {
+pub struct TrustAnchors {
     keys: Vec<NoteVerifier>,
-    witnesses: Vec<(String, String)>,
+    /// Name and signed note of each checkpoint.
+    checkpoints: Vec<(String, String)>,
 }
 
-impl Trust {
-    /// Nothing: the log can then only be held against itself, and whoever can write its checkpoints
-    /// with a key of their own passes.
-    pub fn nothing() -> Self {
+impl TrustAnchors {
+    /// No trust anchor: verification then only shows that the log is consistent with itself, and a
+    /// log that was rewritten and signed with another key passes.
+    pub fn none() -> Self {
         Self::default()
     }
 
-    /// The key that the log's checkpoints must be signed with. Of several one must be.
+    /// Trusts a key. The log must be signed with one of the trusted keys.
     pub fn key(mut self, key: NoteVerifier) -> Self {
         self.keys.push(key);
         self
     }
 
-    /// A checkpoint that was kept elsewhere, under the name that it is spoken of by.
+    /// Adds a checkpoint that was kept outside the log. `name` identifies it in the report.
     pub fn checkpoint(mut self, name: impl Into<String>, note: impl Into<String>) -> Self {
-        self.witnesses.push((name.into(), note.into()));
+        self.checkpoints.push((name.into(), note.into()));
         self
     }
 }
 
-/// Examines the log at `path` with its full files.
+/// Verifies the log at `path` with all its segments.
 ///
 /// # Errors
 ///
-/// When a file cannot be read. What is wrong with what was read is in the result.
-pub fn examine(path: impl AsRef<Path>, trust: &Trust) -> Result<Examination, ReadError> {
-    examine_with(path, trust, |_, _| ())
+/// When a file cannot be read. Damage is in the report.
+pub fn verify(path: impl AsRef<Path>, trust: &TrustAnchors) -> Result<VerificationReport, ReadError> {
+    verify_lines(path, trust, |_, _| ())
 }
 
-/// The same, and shows each line to `see` when it was examined: with its record, if it is one,
-/// wherever it stands.
-///
-/// # Errors
-///
-/// When a file cannot be read.
-pub fn examine_with(
-    path: impl AsRef<Path>,
-    trust: &Trust,
-    mut see: impl FnMut(&Line, Option<&Record>),
-) -> Result<Examination, ReadError> {
-    let mut examiner = Examiner::new(trust);
-    for lines in opened(path)? {
-        examiner.file(lines?, &mut see)?;
-    }
-    Ok(examiner.finish())
-}
-
-/// The same, and shows each record to `see` that is good: in its place, with nothing wrong before
-/// it.
+/// Verifies the log at `path` and passes each line to `visit` after checking it, with its record if
+/// it parses. That includes lines after the first damage.
 ///
 /// # Errors
 ///
 /// When a file cannot be read.
-pub fn examine_good(
+pub fn verify_lines(
     path: impl AsRef<Path>,
-    trust: &Trust,
-    mut see: impl FnMut(&Record),
-) -> Result<Examination, ReadError> {
-    let mut examiner = Examiner::new(trust);
-    for lines in opened(path)? {
-        examiner.read(lines?, &mut |_, _| (), &mut see)?;
+    trust: &TrustAnchors,
+    mut visit: impl FnMut(&Line, Option<&Record>),
+) -> Result<VerificationReport, ReadError> {
+    let mut verifier = LogVerifier::new(trust);
+    for lines in segments(path)? {
+        verifier.segment(lines?, &mut visit)?;
     }
-    Ok(examiner.finish())
+    Ok(verifier.finish())
 }
 
-/// Examines a log that is given file by file, in the order of its records.
+/// Verifies the log at `path` and passes each good record to `visit`: in its place, with no damage
+/// before it.
+///
+/// # Errors
+///
+/// When a file cannot be read.
+pub fn verify_records(
+    path: impl AsRef<Path>,
+    trust: &TrustAnchors,
+    mut visit: impl FnMut(&Record),
+) -> Result<VerificationReport, ReadError> {
+    let mut verifier = LogVerifier::new(trust);
+    for lines in segments(path)? {
+        verifier.read(lines?, &mut |_, _| (), &mut visit)?;
+    }
+    Ok(verifier.finish())
+}
+
+/// Verifies a log segment by segment, in the order of its records.
 #[derive(Clone)]
-pub struct Examiner<'t> {
-    trust: &'t Trust,
-    log: Option<Known>,
-    good: Good,
+pub struct LogVerifier<'t> {
+    trust: &'t TrustAnchors,
+    /// The good records so far; `None` before the first.
+    prefix: Option<VerifiedPrefix>,
+    good: GoodRecords,
     damaged: Option<Damaged>,
-    unfinished: Option<Unfinished>,
-    /// The last file, if there is nothing in it.
+    torn_tail: Option<TornTail>,
+    /// The last segment, while no line of it was read.
     empty: Option<PathBuf>,
-    /// Witnesses whose size has not come yet.
-    waiting: Vec<Witness>,
-    told: Vec<Witness>,
-    /// What the records say; `None` if only the log itself is of interest.
-    account: Option<Account>,
+    /// Trusted checkpoints over more records than were read so far.
+    pending: Vec<TrustedCheckpoint>,
+    compared: Vec<TrustedCheckpoint>,
+    /// `None` if the caller needs no counts.
+    totals: Option<LogTotals>,
 }
 
-/// What a log says of itself at its beginning.
+/// The good records of a log up to a point.
 #[derive(Clone)]
-struct Known {
+struct VerifiedPrefix {
     origin: String,
     key: NoteVerifier,
     first: u64,
     chain: Chain,
 }
 
-impl<'t> Examiner<'t> {
-    /// Nothing was examined yet.
-    pub fn new(trust: &'t Trust) -> Self {
+impl<'t> LogVerifier<'t> {
+    /// A verifier that has read nothing yet.
+    pub fn new(trust: &'t TrustAnchors) -> Self {
         Self {
             trust,
-            log: None,
-            good: Good::default(),
+            prefix: None,
+            good: GoodRecords::default(),
             damaged: None,
-            unfinished: None,
+            torn_tail: None,
             empty: None,
-            waiting: Vec::new(),
-            told: Vec::new(),
-            account: Some(Account::default()),
+            pending: Vec::new(),
+            compared: Vec::new(),
+            totals: Some(LogTotals::default()),
         }
     }
 
-    /// For whoever goes on with the log: what its records say is not added up, which takes most of
-    /// the time.
-    pub(crate) fn to_go_on(trust: &'t Trust) -> Self {
-        Self { account: None, ..Self::new(trust) }
+    /// A verifier without [`LogTotals`], for a writer that continues the log. Parsing each event
+    /// for the totals takes most of the time of a verification.
+    pub(crate) fn without_totals(trust: &'t TrustAnchors) -> Self {
+        Self { totals: None, ..Self::new(trust) }
     }
 
-    /// The number of the first record, and the place after the last good one. `None` if there is
-    /// none.
+    /// The index of the first record and the chain after the last good one. `None` if no record is
+    /// good.
     pub(crate) fn chain(&self) -> Option<(u64, Chain)> {
-        self.log.as_ref().map(|log| (log.first, log.chain.clone()))
+        self.prefix.as_ref().map(|prefix| (prefix.first, prefix.chain.clone()))
     }
 
-    /// Examines the next file, and shows its lines to `see`.
+    /// Verifies the next segment and passes its lines to `visit`.
     ///
     /// # Errors
     ///
     /// When it cannot be read.
-    pub fn file<R: BufRead>(
+    pub fn segment<R: BufRead>(
         &mut self,
-        lines: Lines<R>,
-        see: &mut impl FnMut(&Line, Option<&Record>),
+        lines: LogLines<R>,
+        visit: &mut impl FnMut(&Line, Option<&Record>),
     ) -> Result<(), ReadError> {
-        self.read(lines, see, &mut |_| ())
+        self.read(lines, visit, &mut |_| ())
     }
 
     fn read<R: BufRead>(
         &mut self,
-        mut lines: Lines<R>,
-        see: &mut impl FnMut(&Line, Option<&Record>),
-        see_good: &mut impl FnMut(&Record),
+        mut lines: LogLines<R>,
+        visit: &mut impl FnMut(&Line, Option<&Record>),
+        visit_good: &mut impl FnMut(&Record),
     ) -> Result<(), ReadError> {
-        // Only the newest file can be unfinished.
-        if let Some(unfinished) = self.unfinished.take() {
-            self.damage(unfinished.file, unfinished.line, unfinished.offset, Fault::Unfinished);
+        // The writer completes a segment before it starts the next: only the newest one may end
+        // within a line or be empty.
+        if let Some(tail) = self.torn_tail.take() {
+            self.damage(tail.file, tail.line, tail.offset, LogFault::TornTail);
         }
         let path = lines.path().to_path_buf();
         if let Some(empty) = self.empty.replace(path.clone()) {
-            self.damage(empty, 1, 0, Fault::Head);
+            self.damage(empty, 1, 0, LogFault::SegmentStart);
         }
         let mut is_first = true;
         while let Some(line) = lines.next().transpose()? {
             self.empty = None;
             let record = Record::parse(&line.bytes);
-            see(&line, record.as_ref().ok());
+            visit(&line, record.as_ref().ok());
             if let Some(record) = self.line(&path, &line, record, is_first) {
-                see_good(&record);
+                visit_good(&record);
             }
             is_first = false;
         }
         Ok(())
     }
 
-    /// Examines the next line. Returns its record if it is good. Behind the first that is not
-    /// nothing is known.
+    /// Verifies the next line and returns its record if it is good. After the first damage no
+    /// record is good: its place in the chain cannot be checked.
     fn line(
         &mut self,
         file: &Path,
@@ -201,159 +203,162 @@ impl<'t> Examiner<'t> {
         }
         if !line.is_whole {
             let (number, offset, bytes) = (line.number, line.offset, line.bytes.len() as u64);
-            self.unfinished = Some(Unfinished { file: file.to_path_buf(), line: number, offset, bytes });
+            self.torn_tail = Some(TornTail { file: file.to_path_buf(), line: number, offset, bytes });
             return None;
         }
-        let checked = record.map_err(Fault::Record).and_then(|record| self.record(&record, is_first).map(|()| record));
+        let checked =
+            record.map_err(LogFault::Record).and_then(|record| self.record(&record, is_first).map(|()| record));
         checked.map_err(|fault| self.damage(file.to_path_buf(), line.number, line.offset, fault)).ok()
     }
 
-    /// What is wrong there, unless something before it is already.
-    fn damage(&mut self, file: PathBuf, line: u64, offset: u64, fault: Fault) {
+    /// Keeps the first damage; later damage may only follow from it.
+    fn damage(&mut self, file: PathBuf, line: u64, offset: u64, fault: LogFault) {
         if self.damaged.is_some() {
             return;
         }
-        let seq = self.log.as_ref().map_or(0, |log| log.chain.next());
-        self.damaged = Some(Damaged { file, line, offset, seq, vouched: self.good.vouched, fault });
+        let index = self.prefix.as_ref().map_or(0, |prefix| prefix.chain.next());
+        self.damaged = Some(Damaged { file, line, offset, index, covered: self.good.covered, fault });
     }
 
-    fn record(&mut self, record: &Record, is_first: bool) -> Result<(), Fault> {
-        let event = if self.account.is_some() || is_about_the_log(record) { record.event() } else { None };
-        if self.log.is_none() {
+    fn record(&mut self, record: &Record, is_first: bool) -> Result<(), LogFault> {
+        let event = if self.totals.is_some() || is_about_the_log(record) { record.event() } else { None };
+        if self.prefix.is_none() {
             self.begin(record, event.as_ref())?;
         }
-        let Some(log) = &mut self.log else { return Err(Fault::Head) };
-        log.chain.admit(record).map_err(Fault::Chain)?;
-        let vouched = check(log, event.as_ref(), is_first)?;
-        log.chain.follow(record).map_err(Fault::Chain)?;
-        self.good.vouched = vouched.or(self.good.vouched);
-        self.good.time(record);
-        if let Some(account) = &mut self.account {
-            account.take(record.seq(), event);
+        let Some(prefix) = &mut self.prefix else { return Err(LogFault::SegmentStart) };
+        prefix.chain.admit(record).map_err(LogFault::Chain)?;
+        let covered = check_log_event(prefix, event.as_ref(), is_first)?;
+        prefix.chain.follow(record).map_err(LogFault::Chain)?;
+        self.good.covered = covered.or(self.good.covered);
+        self.good.add(record);
+        if let Some(totals) = &mut self.totals {
+            totals.add(record.index(), event);
         }
-        self.hear();
+        self.compare_checkpoints();
         Ok(())
     }
 
-    /// What the first record says of the log.
-    fn begin(&mut self, record: &Record, event: Option<&Event>) -> Result<(), Fault> {
+    /// Takes origin, key and format from the first record. A `continued` record also brings the
+    /// compact range over the records of earlier segments, which may have been moved away.
+    fn begin(&mut self, record: &Record, event: Option<&Event>) -> Result<(), LogFault> {
         let (format, origin, key, chain) = match event {
             Some(Event::Opened(opened)) => (&opened.format, &opened.origin, &opened.key, Chain::start()),
             Some(Event::Continued(continued)) => {
-                let tree = Frontier::restore(record.seq(), continued.tree.clone()).ok_or(Fault::Tree)?;
+                let tree = CompactRange::restore(record.index(), continued.tree.clone()).ok_or(LogFault::Tree)?;
                 (&continued.format, &continued.origin, &continued.key, Chain::at(tree, record.prev()))
             }
-            _ => return Err(Fault::Head),
+            _ => return Err(LogFault::SegmentStart),
         };
         if format != FORMAT {
-            return Err(Fault::Format);
+            return Err(LogFault::Format);
         }
-        let key: NoteVerifier = key.parse().map_err(|_| Fault::Key)?;
+        let key: NoteVerifier = key.parse().map_err(|_| LogFault::Key)?;
         if !self.trust.keys.is_empty() && !self.trust.keys.contains(&key) {
-            return Err(Fault::OtherKey { found: key.to_string() });
+            return Err(LogFault::OtherKey { found: key.to_string() });
         }
-        self.waiting = self.witnesses(&key, origin);
-        self.log = Some(Known { origin: origin.clone(), key, first: chain.next(), chain });
-        self.hear();
+        self.open_checkpoints(&key, origin);
+        self.prefix = Some(VerifiedPrefix { origin: origin.clone(), key, first: chain.next(), chain });
+        self.compare_checkpoints();
         Ok(())
     }
 
-    fn witnesses(&mut self, key: &NoteVerifier, origin: &str) -> Vec<Witness> {
-        let mut waiting = Vec::new();
-        for (name, note) in &self.trust.witnesses {
+    /// Opens the trusted checkpoints with the key of the log.
+    fn open_checkpoints(&mut self, key: &NoteVerifier, origin: &str) {
+        for (name, note) in &self.trust.checkpoints {
+            let name = name.clone();
             match Checkpoint::open(note, std::slice::from_ref(key), origin) {
                 Ok(checkpoint) => {
-                    waiting.push(Witness { name: name.clone(), checkpoint: Some(checkpoint), fault: None })
+                    self.pending.push(TrustedCheckpoint { name, checkpoint: Some(checkpoint), fault: None });
                 }
-                Err(error) => self.told.push(Witness {
-                    name: name.clone(),
-                    checkpoint: None,
-                    fault: Some(WitnessFault::Checkpoint(error)),
-                }),
+                Err(error) => {
+                    let fault = Some(CheckpointMismatch::Invalid(error));
+                    self.compared.push(TrustedCheckpoint { name, checkpoint: None, fault });
+                }
             }
         }
-        waiting
     }
 
-    /// Hears the witnesses whose size has come.
-    fn hear(&mut self) {
-        let Some(log) = &self.log else { return };
-        let tree = log.chain.tree();
-        let is_due = |witness: &Witness| witness.checkpoint.as_ref().is_some_and(|known| known.size == tree.size());
-        for mut witness in self.waiting.extract_if(.., |witness| is_due(witness)) {
-            let agrees = witness.checkpoint.as_ref().is_some_and(|known| known.root == tree.root());
-            witness.fault = (!agrees).then_some(WitnessFault::Root);
-            self.told.push(witness);
+    /// Compares the trusted checkpoints that cover exactly the records so far with the tree. The
+    /// compact range gives the root of this size only, so no size may be skipped.
+    fn compare_checkpoints(&mut self) {
+        let Some(prefix) = &self.prefix else { return };
+        let tree = prefix.chain.tree();
+        let is_due = |trusted: &TrustedCheckpoint| trusted.checkpoint.as_ref().is_some_and(|it| it.size == tree.size());
+        for mut trusted in self.pending.extract_if(.., |trusted| is_due(trusted)) {
+            let agrees = trusted.checkpoint.as_ref().is_some_and(|it| it.root == tree.root());
+            trusted.fault = (!agrees).then_some(CheckpointMismatch::Root);
+            self.compared.push(trusted);
         }
     }
 
-    /// What came of it.
-    pub fn finish(mut self) -> Examination {
-        // A log that begins with an empty file is one without records, which nobody takes for good.
-        if let Some(empty) = self.empty.take().filter(|_| self.log.is_some()) {
-            self.damage(empty, 1, 0, Fault::Head);
+    /// Ends the verification.
+    pub fn finish(mut self) -> VerificationReport {
+        // A log that is one empty file has no records; it is not intact because it has no origin.
+        if let Some(empty) = self.empty.take().filter(|_| self.prefix.is_some()) {
+            self.damage(empty, 1, 0, LogFault::SegmentStart);
         }
-        let (first, next) = self.log.as_ref().map_or((0, 0), |log| (log.first, log.chain.next()));
-        for mut witness in std::mem::take(&mut self.waiting) {
-            let size = witness.checkpoint.as_ref().map_or(0, |known| known.size);
-            witness.fault = Some(match (&self.damaged, size < first) {
-                (_, true) => WitnessFault::BeforeTheFirst { first },
-                (Some(_), _) => WitnessFault::NotReached,
-                (None, _) => WitnessFault::Longer { records: next },
+        let (first, next) = self.prefix.as_ref().map_or((0, 0), |prefix| (prefix.first, prefix.chain.next()));
+        for mut trusted in std::mem::take(&mut self.pending) {
+            let size = trusted.checkpoint.as_ref().map_or(0, |it| it.size);
+            trusted.fault = Some(match (&self.damaged, size < first) {
+                (_, true) => CheckpointMismatch::BeforeFirstRecord { first },
+                (Some(_), _) => CheckpointMismatch::NotReached,
+                (None, _) => CheckpointMismatch::Truncated { records: next },
             });
-            self.told.push(witness);
+            self.compared.push(trusted);
         }
-        Examination {
+        VerificationReport {
             first,
             next,
-            root: self.log.as_ref().map_or_else(|| Digest::of([]), |log| log.chain.tree().root()),
-            origin: self.log.as_ref().map(|log| log.origin.clone()),
-            key: self.log.map(|log| log.key),
+            root: self.prefix.as_ref().map_or_else(|| Digest::of([]), |prefix| prefix.chain.tree().root()),
+            origin: self.prefix.as_ref().map(|prefix| prefix.origin.clone()),
+            key: self.prefix.map(|prefix| prefix.key),
             is_key_trusted: !self.trust.keys.is_empty(),
             good: self.good,
             damaged: self.damaged,
-            unfinished: self.unfinished,
-            witnesses: self.told,
-            account: self.account.unwrap_or_default(),
+            torn_tail: self.torn_tail,
+            trusted_checkpoints: self.compared,
+            totals: self.totals.unwrap_or_default(),
         }
     }
 }
 
-/// Whether what a record says counts for the log itself. However it is written: whatever may be
-/// such a record is understood.
+/// Whether a record may be about the log itself, so that its event must be parsed. Searches the
+/// text for the words, which costs less than parsing it.
 fn is_about_the_log(record: &Record) -> bool {
     ["opened", "continued", "checkpoint"].iter().any(|kind| record.event_text().contains(kind))
 }
 
-/// Holds what the next record says of the log against what is known of it. Returns how much it
-/// vouches for.
-fn check(log: &Known, event: Option<&Event>, is_first: bool) -> Result<Option<u64>, Fault> {
+/// Checks an event about the log itself against the records before it. Returns the number of
+/// records that it covers, if it is a checkpoint.
+fn check_log_event(prefix: &VerifiedPrefix, event: Option<&Event>, is_first: bool) -> Result<Option<u64>, LogFault> {
     let (key, origin) = match event {
         Some(Event::Opened(opened)) => (&opened.key, &opened.origin),
         Some(Event::Continued(continued)) if is_first => {
-            if continued.tree != log.chain.tree().hashes() {
-                return Err(Fault::Tree);
+            if continued.tree != prefix.chain.tree().hashes() {
+                return Err(LogFault::Tree);
             }
             (&continued.key, &continued.origin)
         }
-        Some(Event::Continued(_)) => return Err(Fault::Head),
-        Some(Event::Checkpoint(signed)) => return vouched(log, &signed.note).map(Some),
-        _ if is_first => return Err(Fault::Head),
+        Some(Event::Continued(_)) => return Err(LogFault::SegmentStart),
+        Some(Event::Checkpoint(signed)) => return check_checkpoint(prefix, &signed.note).map(Some),
+        _ if is_first => return Err(LogFault::SegmentStart),
         _ => return Ok(None),
     };
-    if *key != log.key.to_string() || *origin != log.origin {
-        return Err(Fault::OtherKey { found: key.clone() });
+    if *key != prefix.key.to_string() || *origin != prefix.origin {
+        return Err(LogFault::OtherKey { found: key.clone() });
     }
     Ok(None)
 }
 
-fn vouched(log: &Known, note: &str) -> Result<u64, Fault> {
-    let checkpoint = Checkpoint::open(note, std::slice::from_ref(&log.key), &log.origin).map_err(Fault::Checkpoint)?;
-    if checkpoint.size != log.chain.next() {
-        return Err(Fault::CheckpointSize { found: checkpoint.size });
+fn check_checkpoint(prefix: &VerifiedPrefix, note: &str) -> Result<u64, LogFault> {
+    let checkpoint = Checkpoint::open(note, std::slice::from_ref(&prefix.key), &prefix.origin);
+    let checkpoint = checkpoint.map_err(LogFault::Checkpoint)?;
+    if checkpoint.size != prefix.chain.next() {
+        return Err(LogFault::CheckpointSize { found: checkpoint.size });
     }
-    if checkpoint.root != log.chain.tree().root() {
-        return Err(Fault::CheckpointRoot);
+    if checkpoint.root != prefix.chain.tree().root() {
+        return Err(LogFault::CheckpointRoot);
     }
     Ok(checkpoint.size)
 }

@@ -1,81 +1,83 @@
-//! What an examination came to: facts for people and programs. Decides nothing.
+//! The result of a verification: values for people and programs. Decides nothing.
 
 use std::path::PathBuf;
 
-use super::{Account, ChainFault, Checkpoint, CheckpointError, NoteVerifier};
+use super::LogTotals;
 use crate::Digest;
 use crate::Escaped;
+use crate::audit::evidence::chain::ChainFault;
+use crate::audit::evidence::checkpoint::{Checkpoint, CheckpointError};
+use crate::audit::evidence::note::NoteVerifier;
 use crate::audit::evidence::record::{Record, RecordFault};
 
-/// What came of the examination of a log.
+/// The result of verifying a log.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct Examination {
-    /// The number of the first record that was there. What came before it was moved away, and was
-    /// not examined.
+pub struct VerificationReport {
+    /// The index of the first record that was present. Earlier segments were moved away and were
+    /// not verified.
     pub first: u64,
-    /// The number that the record after the last good one has: as many are good, from the first on.
+    /// The index after the last good record: the records `first..next` are good.
     pub next: u64,
-    /// The root over the records up to the last good one.
+    /// The Merkle root over all records up to the last good one.
     pub root: Digest,
-    /// The name of the log, if it has a good beginning.
+    /// The name of the log; `None` if the first record is not good.
     pub origin: Option<String>,
-    /// The key that it names as its own.
+    /// The public key that the first record names.
     pub key: Option<NoteVerifier>,
-    /// Whether whoever examines it named that key. If not, all that is known is that the log agrees
-    /// with itself.
+    /// Whether the caller gave this key as trusted. Without a trusted key the report only says that
+    /// the log is consistent with itself.
     pub is_key_trusted: bool,
-    /// What is known of the good records.
-    pub good: Good,
-    /// The first record that is not good, if there is one.
+    /// Facts about the good records.
+    pub good: GoodRecords,
+    /// The first record that is not good.
     pub damaged: Option<Damaged>,
-    /// What the last file ends in, if that is no whole line.
-    pub unfinished: Option<Unfinished>,
-    /// The checkpoints that were given.
-    pub witnesses: Vec<Witness>,
-    /// What the records say.
-    pub account: Account,
+    /// An incomplete last line.
+    pub torn_tail: Option<TornTail>,
+    /// The checkpoints that the caller gave, each with its result.
+    pub trusted_checkpoints: Vec<TrustedCheckpoint>,
+    /// Counts over the good records.
+    pub totals: LogTotals,
 }
 
-impl Examination {
-    /// How many records at the end of the good ones nobody vouches for: no checkpoint is over them,
-    /// neither in the log nor among those that were given. Whoever may write to the log may have
-    /// written them, or others may have been there.
+impl VerificationReport {
+    /// The number of good records at the end that no checkpoint covers, neither one in the log nor
+    /// a trusted one. Anyone who can write to the file may have written or replaced them.
     ///
-    /// There are some while a log is written and when its writer was killed, and none when it was
-    /// closed.
-    pub fn unvouched(&self) -> u64 {
-        let given = self.witnesses.iter().filter(|witness| witness.fault.is_none());
-        let given = given.filter_map(|witness| Some(witness.checkpoint.as_ref()?.size)).max();
-        // A checkpoint in the log speaks for itself.
-        let own = self.good.vouched.map(|size| size.saturating_add(1));
-        self.next - own.max(given).unwrap_or(self.first).clamp(self.first, self.next)
+    /// It is more than zero while a log is written and after its writer was killed, and zero after
+    /// the log was closed.
+    pub fn uncovered(&self) -> u64 {
+        let trusted = self.trusted_checkpoints.iter().filter(|trusted| trusted.fault.is_none());
+        let trusted = trusted.filter_map(|trusted| Some(trusted.checkpoint.as_ref()?.size)).max();
+        // The record that holds a checkpoint is covered by the signature in it.
+        let own = self.good.covered.map(|size| size.saturating_add(1));
+        self.next - own.max(trusted).unwrap_or(self.first).clamp(self.first, self.next)
     }
 
-    /// Whether everything is as it should be, as far as that is known: of the
-    /// [`unvouched`](Self::unvouched) records at the end nothing is.
+    /// Whether the log has a valid beginning, no damage, no torn tail, and agrees with every
+    /// trusted checkpoint. It says nothing about the [`uncovered`](Self::uncovered) records.
     pub fn is_intact(&self) -> bool {
         self.origin.is_some()
             && self.damaged.is_none()
-            && self.unfinished.is_none()
-            && self.witnesses.iter().all(|witness| witness.fault.is_none())
+            && self.torn_tail.is_none()
+            && self.trusted_checkpoints.iter().all(|trusted| trusted.fault.is_none())
     }
 }
 
-/// What is known of the good records.
+/// Facts about the good records.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Good {
-    /// How many records the last good checkpoint in the log is over.
-    pub vouched: Option<u64>,
-    /// When the first was written.
+pub struct GoodRecords {
+    /// The number of records that the last good checkpoint in the log covers.
+    pub covered: Option<u64>,
+    /// The time of the first record.
     pub first_time: Option<String>,
-    /// When the last was.
+    /// The time of the last record.
     pub last_time: Option<String>,
 }
 
-impl Good {
-    pub(super) fn time(&mut self, record: &Record) {
+impl GoodRecords {
+    pub(super) fn add(&mut self, record: &Record) {
         self.first_time.get_or_insert_with(|| record.time());
         self.last_time = Some(record.time());
     }
@@ -89,119 +91,117 @@ pub struct Damaged {
     pub file: PathBuf,
     /// The line, counted from one.
     pub line: u64,
-    /// Where the line begins, in bytes.
+    /// The offset of the line in the file, in bytes.
     pub offset: u64,
-    /// The number of the record that should be there.
-    pub seq: u64,
-    /// How many records before it a checkpoint vouches for: those are what they were when it was
-    /// signed.
-    pub vouched: Option<u64>,
+    /// The index of the record that is expected there.
+    pub index: u64,
+    /// The number of earlier records that a checkpoint in the log covers: they are unchanged since
+    /// it was signed.
+    pub covered: Option<u64>,
     /// What is wrong.
-    pub fault: Fault,
+    pub fault: LogFault,
 }
 
-/// What is wrong with a record.
+/// Why a record is not good.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Fault {
-    /// It is no record, or was changed.
+pub enum LogFault {
+    /// The line is not a record, or it was changed.
     #[error(transparent)]
     Record(RecordFault),
-    /// It cannot stand there.
+    /// The record does not follow the one before it.
     #[error(transparent)]
     Chain(ChainFault),
-    /// A file begins with something else than it must, or a beginning is in its middle.
-    #[error(
-        "a file of a log begins with the record of its opening or of its continuation, and has none of a continuation elsewhere"
-    )]
-    Head,
-    /// The log has another format.
-    #[error("the log has another format")]
+    /// A segment starts with another event than `opened` or `continued`, or `continued` is not the
+    /// first record of its segment.
+    #[error("a file of a log starts with an `opened` or `continued` record, and `continued` is allowed only there")]
+    SegmentStart,
+    /// The log has an unknown format.
+    #[error("unknown log format")]
     Format,
-    /// It names no key.
-    #[error("it names no key that checkpoints could be signed with")]
+    /// The key in the record cannot be parsed.
+    #[error("the record has no valid verifier key")]
     Key,
-    /// It names another key than the one that was asked for, or than the log's beginning does.
-    #[error("it names another key or another log than it should: {}", Escaped::new(found))]
+    /// The record names another key or origin than the caller trusts or the first record names.
+    #[error("the record names another key or another log: {}", Escaped::new(found))]
     #[non_exhaustive]
     OtherKey {
-        /// The key that it names.
+        /// The key in the record.
         found: String,
     },
-    /// It says of the records before it what is not so.
-    #[error("what it says of the tree of the records before it is not so")]
+    /// The compact range in the record differs from the records before it.
+    #[error("the tree hashes in the record do not match the records before it")]
     Tree,
-    /// It is a checkpoint that cannot be believed.
-    #[error("the checkpoint cannot be believed: {0}")]
+    /// The checkpoint is not valid.
+    #[error("invalid checkpoint: {0}")]
     Checkpoint(CheckpointError),
-    /// It is a checkpoint over more or fewer records than are before it.
-    #[error("the checkpoint is over {found} records, and others are before it")]
+    /// The checkpoint covers another number of records than precede it.
+    #[error("the checkpoint covers {found} records, but another number of records precedes it")]
     #[non_exhaustive]
     CheckpointSize {
-        /// How many it is over.
+        /// The number that the checkpoint covers.
         found: u64,
     },
-    /// It is a checkpoint over other records.
-    #[error(
-        "the checkpoint was signed over other records than those before it: at least one of them was replaced since the checkpoint before"
-    )]
+    /// The checkpoint has another root than the records before it.
+    #[error("the checkpoint was signed over other records: at least one was replaced since the previous checkpoint")]
     CheckpointRoot,
-    /// A file that is followed by another ends within a line.
-    #[error("the file ends within the record, and another file follows")]
-    Unfinished,
+    /// A segment ends within a line although another segment follows.
+    #[error("the file ends within the record, but another file follows")]
+    TornTail,
 }
 
-/// What a file ends in that is no whole line. Its writer was killed, or it writes now.
+/// An incomplete line at the end of the last segment: its writer was killed, or is writing now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Unfinished {
+pub struct TornTail {
     /// The file.
     pub file: PathBuf,
     /// The line, counted from one.
     pub line: u64,
-    /// Where it begins, in bytes.
+    /// The offset of the line in the file, in bytes.
     pub offset: u64,
-    /// How long it is, in bytes; of more than a record may have, a few more than that.
+    /// The length in bytes. A tail longer than the longest record counts only a few bytes more than
+    /// that.
     pub bytes: u64,
 }
 
-/// A checkpoint that was kept elsewhere.
+/// A checkpoint that was kept outside the log, and its result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Witness {
-    /// The name that it was given by.
+pub struct TrustedCheckpoint {
+    /// The name that the caller gave it.
     pub name: String,
-    /// What it says, if it can be believed.
+    /// The checkpoint; `None` if it is not valid.
     pub checkpoint: Option<Checkpoint>,
-    /// Why the log is not the one that it was signed over, or that is not known.
-    pub fault: Option<WitnessFault>,
+    /// Why the log does not agree with it, or why that is unknown.
+    pub fault: Option<CheckpointMismatch>,
 }
 
-/// Why a checkpoint and a log do not agree.
+/// Why a log does not agree with a trusted checkpoint.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum WitnessFault {
-    /// It cannot be believed.
-    #[error("it cannot be believed: {0}")]
-    Checkpoint(CheckpointError),
+pub enum CheckpointMismatch {
+    /// The checkpoint is not valid.
+    #[error("invalid checkpoint: {0}")]
+    Invalid(CheckpointError),
     /// The log has other records.
-    #[error("it was signed over other records than the log has")]
+    #[error("it covers other records than the log has")]
     Root,
-    /// The log was cut.
-    #[error("it was signed over more records than the {records} that the log has: the log was cut short")]
+    /// The log has fewer records than the checkpoint covers.
+    #[error("it covers more than the {records} records of the log: the log was truncated")]
     #[non_exhaustive]
-    Longer {
-        /// How many the log has.
+    Truncated {
+        /// The number of records in the log.
         records: u64,
     },
-    /// The records were moved away.
-    #[error("the records that it was signed over were moved away: the first that is there is {first}")]
+    /// The records that the checkpoint covers are in segments that are not present.
+    #[error("it covers records that were moved away: the first record present is {first}")]
     #[non_exhaustive]
-    BeforeTheFirst {
-        /// The number of the first record.
+    BeforeFirstRecord {
+        /// The index of the first record.
         first: u64,
     },
-    /// The log is damaged before that.
-    #[error("the log is damaged before the end of what it was signed over")]
+    /// The log is damaged before the last record that the checkpoint covers.
+    #[error("the log is damaged within the records that it covers")]
     NotReached,
 }

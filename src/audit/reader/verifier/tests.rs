@@ -5,8 +5,8 @@ use std::time::{Duration, UNIX_EPOCH};
 use zeroize::Zeroizing;
 
 use super::*;
-use crate::audit::NoteSigner;
 use crate::audit::evidence::record::RecordFault;
+use crate::audit::{ChainFault, CheckpointError, NoteSigner};
 use crate::event::{CheckpointSigned, LogClosed, LogContinued, LogOpened};
 
 const ORIGIN: &str = "example/log";
@@ -71,8 +71,8 @@ fn write(records: u64, key: &NoteSigner, change: impl Fn(u64) -> Option<Event>) 
     written
 }
 
-fn trust() -> Trust {
-    Trust::nothing().key(signer(1).verifier().clone())
+fn trust() -> TrustAnchors {
+    TrustAnchors::none().key(signer(1).verifier().clone())
 }
 
 /// A line, the file that it lies in, and whether it is the first there.
@@ -84,22 +84,22 @@ fn placed(lines: &[Vec<u8>], files: &[usize]) -> Vec<Placed> {
     for end in files.iter().copied().chain([lines.len()]) {
         let bytes = lines[start..end].concat();
         let file = PathBuf::from(format!("log.{start}"));
-        let found = Lines::new(&file, &bytes[..]).map(Result::unwrap);
+        let found = LogLines::new(&file, &bytes[..]).map(Result::unwrap);
         placed.extend(found.enumerate().map(|(number, line)| (file.clone(), line, number == 0)));
         start = end;
     }
     placed
 }
 
-fn examine_lines(lines: &[Vec<u8>], files: &[usize], trust: &Trust) -> Examination {
-    let mut examiner = Examiner::new(trust);
+fn verify_files(lines: &[Vec<u8>], files: &[usize], trust: &TrustAnchors) -> VerificationReport {
+    let mut verifier = LogVerifier::new(trust);
     let mut start = 0;
     for end in files.iter().copied().chain([lines.len()]) {
         let bytes = lines[start..end].concat();
-        examiner.file(Lines::new(format!("log.{start}"), &bytes[..]), &mut |_, _| ()).unwrap();
+        verifier.segment(LogLines::new(format!("log.{start}"), &bytes[..]), &mut |_, _| ()).unwrap();
         start = end;
     }
-    examiner.finish()
+    verifier.finish()
 }
 
 fn files() -> [usize; 2] {
@@ -108,7 +108,7 @@ fn files() -> [usize; 2] {
 
 /// What is damaged in a log: the record that should stand there, the line and its place, and why.
 fn damaged(lines: &[Vec<u8>], files: &[usize]) -> Damaged {
-    let found = examine_lines(lines, files, &trust());
+    let found = verify_files(lines, files, &trust());
     assert!(!found.is_intact());
     found.damaged.unwrap()
 }
@@ -118,13 +118,13 @@ fn damaged(lines: &[Vec<u8>], files: &[usize]) -> Damaged {
 struct Walk<'t> {
     lines: Vec<Vec<u8>>,
     placed: Vec<Placed>,
-    stops: Vec<Examiner<'t>>,
+    stops: Vec<LogVerifier<'t>>,
 }
 
 impl<'t> Walk<'t> {
-    fn through(written: &Written, trust: &'t Trust) -> Self {
+    fn through(written: &Written, trust: &'t TrustAnchors) -> Self {
         let placed = placed(&written.lines, &files());
-        let mut stops = vec![Examiner::new(trust)];
+        let mut stops = vec![LogVerifier::new(trust)];
         for (file, line, is_first) in &placed {
             let mut next = stops.last().unwrap().clone();
             next.line(file, line, Record::parse(&line.bytes), *is_first);
@@ -137,10 +137,10 @@ impl<'t> Walk<'t> {
     fn damaged(&self, same: usize, lines: &[Vec<u8>], files: &[usize]) -> Damaged {
         let changed = placed(lines, files);
         assert!(changed[..same] == self.placed[..same]);
-        let mut examiner = self.stops[same].clone();
+        let mut verifier = self.stops[same].clone();
         for (file, line, is_first) in &changed[same..] {
-            examiner.line(file, line, Record::parse(&line.bytes), *is_first);
-            if let Some(damaged) = examiner.damaged {
+            verifier.line(file, line, Record::parse(&line.bytes), *is_first);
+            if let Some(damaged) = verifier.damaged {
                 return damaged;
             }
         }
@@ -156,21 +156,21 @@ fn line_of(at: usize, files: &[usize]) -> (String, u64) {
 
 fn assert_named(found: &Damaged, at: usize, seq: usize, files: &[usize]) {
     let (file, line) = line_of(at, files);
-    assert_eq!((found.file.to_str().unwrap(), found.line, found.seq), (file.as_str(), line, seq as u64), "{found:?}");
+    assert_eq!((found.file.to_str().unwrap(), found.line, found.index), (file.as_str(), line, seq as u64), "{found:?}");
 }
 
 #[test]
 fn unchanged_log_is_intact() {
     let written = write(RECORDS, &signer(1), |_| None);
-    let found = examine_lines(&written.lines, &files(), &trust());
+    let found = verify_files(&written.lines, &files(), &trust());
     assert!(found.is_intact(), "{found:?}");
-    assert_eq!((found.first, found.next, found.good.vouched), (0, RECORDS, Some(RECORDS - 1)));
+    assert_eq!((found.first, found.next, found.good.covered), (0, RECORDS, Some(RECORDS - 1)));
     assert_eq!((found.origin.as_deref(), found.is_key_trusted), (Some(ORIGIN), true));
     assert_eq!(found.good.first_time.as_deref(), Some("2027-01-15T08:00:00.000000Z"));
-    assert_eq!((found.account.checkpoints, found.account.openings), (10, 1));
-    let unknown = examine_lines(&written.lines, &files(), &Trust::nothing());
+    assert_eq!((found.totals.checkpoints, found.totals.openings), (10, 1));
+    let unknown = verify_files(&written.lines, &files(), &TrustAnchors::none());
     assert!(unknown.is_intact() && !unknown.is_key_trusted);
-    let nothing = examine_lines(&[], &[], &trust());
+    let nothing = verify_files(&[], &[], &trust());
     assert!(!nothing.is_intact() && nothing.damaged.is_none(), "an empty log proves nothing");
 }
 
@@ -193,10 +193,10 @@ fn changed_byte_names_its_record() {
             for bit in [0, 5, 7] {
                 let mut changed = line.clone();
                 changed.bytes[place] ^= 1 << bit;
-                let mut examiner = walk.stops[at].clone();
+                let mut verifier = walk.stops[at].clone();
                 let (file, _, _) = &walk.placed[at];
-                examiner.line(file, &changed, Record::parse(&changed.bytes), *is_first);
-                assert_named(&examiner.damaged.unwrap(), at, at, &files);
+                verifier.line(file, &changed, Record::parse(&changed.bytes), *is_first);
+                assert_named(&verifier.damaged.unwrap(), at, at, &files);
             }
         }
     }
@@ -212,8 +212,8 @@ fn missing_record_is_named() {
         let files = files().map(|first| if first > at { first - 1 } else { first });
         let found = walk.damaged(at, &lines, &files);
         assert_named(&found, at, at, &files);
-        let expected = ChainFault::Sequence { expected: at as u64, found: at as u64 + 1 };
-        assert!(at == 0 || found.fault == Fault::Chain(expected), "{found:?}");
+        let expected = ChainFault::Index { expected: at as u64, found: at as u64 + 1 };
+        assert!(at == 0 || found.fault == LogFault::Chain(expected), "{found:?}");
     }
 }
 
@@ -288,18 +288,18 @@ fn next_checkpoint_reveals_rewritten_log() {
         let next = next as usize;
         let found = damaged(&anew.lines, &files());
         assert_named(&found, next, next, &files());
-        assert_eq!(found.fault, Fault::CheckpointRoot);
+        assert_eq!(found.fault, LogFault::CheckpointRoot);
         let before = (0..at).rev().find(|number| number % EVERY == EVERY - 1 && !FILES.contains(number));
-        assert_eq!(found.vouched, before, "what lies between the two checkpoints is what cannot be trusted");
+        assert_eq!(found.covered, before, "what lies between the two checkpoints is what cannot be trusted");
     }
 }
 
 #[test]
 fn trusted_key_reveals_log_rewritten_with_another() {
     let theirs = write(RECORDS, &signer(2), |_| None);
-    let other = Fault::OtherKey { found: signer(2).verifier().to_string() };
+    let other = LogFault::OtherKey { found: signer(2).verifier().to_string() };
     assert_eq!(damaged(&theirs.lines, &files()).fault, other);
-    assert!(examine_lines(&theirs.lines, &files(), &Trust::nothing()).is_intact(), "it agrees with itself");
+    assert!(verify_files(&theirs.lines, &files(), &TrustAnchors::none()).is_intact(), "it agrees with itself");
     // From a record on.
     let key = signer(2);
     let changed = write(RECORDS, &signer(1), |number| {
@@ -310,11 +310,11 @@ fn trusted_key_reveals_log_rewritten_with_another() {
         })
     });
     let found = damaged(&changed.lines, &files());
-    assert!(found.seq == 199 && matches!(found.fault, Fault::Checkpoint(CheckpointError::Note(_))), "{found:?}");
+    assert!(found.index == 199 && matches!(found.fault, LogFault::Checkpoint(CheckpointError::Note(_))), "{found:?}");
     for at in [150, 400, 450] {
         let again = write(RECORDS, &signer(1), |number| (number == at).then(|| opened(&signer(2))));
         let found = damaged(&again.lines, &files());
-        assert_eq!((found.seq, &found.fault), (at, &other));
+        assert_eq!((found.index, &found.fault), (at, &other));
     }
 }
 
@@ -327,36 +327,39 @@ fn kept_checkpoint_reveals_truncated_log() {
     for end in 1..written.lines.len() {
         let found = walk.stops[end].clone().finish();
         assert!(!found.is_intact() && found.damaged.is_none());
-        assert_eq!(found.witnesses[0].fault, Some(WitnessFault::Longer { records: end as u64 }));
+        assert_eq!(found.trusted_checkpoints[0].fault, Some(CheckpointMismatch::Truncated { records: end as u64 }));
     }
     assert!(walk.stops[written.lines.len()].clone().finish().is_intact());
     let half = &written.lines[..500];
-    assert!(examine_lines(half, &[400], &trust()).is_intact(), "without one nothing is known of what followed");
-    assert!(examine_lines(half, &[400], &kept(500)).is_intact());
+    assert!(verify_files(half, &[400], &trust()).is_intact(), "without one nothing is known of what followed");
+    assert!(verify_files(half, &[400], &kept(500)).is_intact());
     let anew = write(RECORDS, &signer(1), |number| (number == 5).then(|| Event::application("changed", [("a", "b")])));
-    let found = examine_lines(&anew.lines, &files(), &kept(50));
-    assert_eq!(found.witnesses[0].fault, Some(WitnessFault::Root), "even by who has the key");
+    let found = verify_files(&anew.lines, &files(), &kept(50));
+    assert_eq!(found.trusted_checkpoints[0].fault, Some(CheckpointMismatch::Root), "even by who has the key");
     let theirs = trust().checkpoint("theirs", note(&signer(2), &Chain::start()));
-    let found = examine_lines(&written.lines, &files(), &theirs);
-    assert!(matches!(found.witnesses[0].fault, Some(WitnessFault::Checkpoint(_))));
+    let found = verify_files(&written.lines, &files(), &theirs);
+    assert!(matches!(found.trusted_checkpoints[0].fault, Some(CheckpointMismatch::Invalid(_))));
     let mut broken = written.lines.clone();
     broken[10][20] ^= 1;
-    assert_eq!(examine_lines(&broken, &files(), &kept(50)).witnesses[0].fault, Some(WitnessFault::NotReached));
-    assert_eq!(examine_lines(&broken, &files(), &kept(10)).witnesses[0].fault, None);
+    assert_eq!(
+        verify_files(&broken, &files(), &kept(50)).trusted_checkpoints[0].fault,
+        Some(CheckpointMismatch::NotReached)
+    );
+    assert_eq!(verify_files(&broken, &files(), &kept(10)).trusted_checkpoints[0].fault, None);
 }
 
 #[test]
 fn log_without_older_files_verifies_from_its_start() {
     let written = write(RECORDS, &signer(1), |_| None);
     let lines = &written.lines[400..];
-    let found = examine_lines(lines, &[350], &trust().checkpoint("kept", &written.notes[499]));
+    let found = verify_files(lines, &[350], &trust().checkpoint("kept", &written.notes[499]));
     assert!(found.is_intact(), "{found:?}");
     assert_eq!((found.first, found.next), (400, RECORDS));
-    let early = examine_lines(lines, &[350], &trust().checkpoint("kept", &written.notes[99]));
-    assert_eq!(early.witnesses[0].fault, Some(WitnessFault::BeforeTheFirst { first: 400 }));
+    let early = verify_files(lines, &[350], &trust().checkpoint("kept", &written.notes[99]));
+    assert_eq!(early.trusted_checkpoints[0].fault, Some(CheckpointMismatch::BeforeFirstRecord { first: 400 }));
     // What it says of the records before it is signed with the next checkpoint.
     let mut forged = Vec::new();
-    let mut tree = Frontier::empty();
+    let mut tree = CompactRange::empty();
     (0..400_u64).for_each(|leaf| tree.append(Digest::of(leaf.to_be_bytes())));
     let mut chain = Chain::at(tree, Digest::of("before"));
     let mut events = vec![continued(&signer(1), &chain)];
@@ -367,38 +370,42 @@ fn log_without_older_files_verifies_from_its_start() {
         chain.write(&mut line, UNIX_EPOCH, event);
         forged.push(line);
     }
-    assert_eq!(damaged(&forged, &[]).fault, Fault::CheckpointRoot);
+    assert_eq!(damaged(&forged, &[]).fault, LogFault::CheckpointRoot);
 }
 
 #[test]
 fn only_the_last_segment_may_be_incomplete() {
     let written = write(RECORDS, &signer(1), |_| None);
-    assert_eq!(damaged(&written.lines[1..], &[]).fault, Fault::Head);
-    assert_eq!(damaged(&written.lines, &[]).fault, Fault::Head, "a continuation in the middle of a file");
-    assert_eq!(damaged(&written.lines, &[300, 400, 750]).fault, Fault::Head, "a file that begins with any record");
+    assert_eq!(damaged(&written.lines[1..], &[]).fault, LogFault::SegmentStart);
+    assert_eq!(damaged(&written.lines, &[]).fault, LogFault::SegmentStart, "a continuation in the middle of a file");
+    assert_eq!(
+        damaged(&written.lines, &[300, 400, 750]).fault,
+        LogFault::SegmentStart,
+        "a file that begins with any record"
+    );
     let stated = write(RECORDS, &signer(1), |number| (number == 400).then(|| continued(&signer(1), &Chain::start())));
-    assert_eq!(damaged(&stated.lines, &files()).fault, Fault::Tree);
+    assert_eq!(damaged(&stated.lines, &files()).fault, LogFault::Tree);
     let other = write(2, &signer(1), |number| {
         (number == 0).then(|| match opened(&signer(1)) {
             Event::Opened(opened) => Event::Opened(LogOpened { format: "portcullis-audit/2".into(), ..opened }),
             other => other,
         })
     });
-    assert_eq!(damaged(&other.lines, &[]).fault, Fault::Format);
+    assert_eq!(damaged(&other.lines, &[]).fault, LogFault::Format);
     let mut cut = written.lines.clone();
     cut.last_mut().unwrap().truncate(40);
-    let found = examine_lines(&cut, &files(), &trust());
+    let found = verify_files(&cut, &files(), &trust());
     assert!(!found.is_intact() && found.damaged.is_none());
-    let unfinished = found.unfinished.unwrap();
+    let unfinished = found.torn_tail.unwrap();
     assert_eq!((unfinished.line, unfinished.bytes, found.next), (250, 40, RECORDS - 1));
     let mut cut = written.lines.clone();
     cut[399].truncate(40);
     let found = damaged(&cut, &files());
     assert_named(&found, 399, 399, &files());
-    assert_eq!(found.fault, Fault::Unfinished);
+    assert_eq!(found.fault, LogFault::TornTail);
     let mut garbage = written.lines.clone();
     garbage[3] = b"garbage\n".to_vec();
-    assert_eq!(damaged(&garbage, &files()).fault, Fault::Record(RecordFault::Form));
+    assert_eq!(damaged(&garbage, &files()).fault, LogFault::Record(RecordFault::Form));
 }
 
 #[test]
@@ -407,7 +414,7 @@ fn checkpoints_over_another_size_are_found() {
     let wrong = write(RECORDS, &key, |number| {
         (number == 150).then(|| Event::Checkpoint(CheckpointSigned { note: note(&key, &Chain::start()) }))
     });
-    assert_eq!(damaged(&wrong.lines, &files()).fault, Fault::CheckpointSize { found: 0 });
+    assert_eq!(damaged(&wrong.lines, &files()).fault, LogFault::CheckpointSize { found: 0 });
 }
 
 #[test]
@@ -419,33 +426,33 @@ fn only_verified_records_are_displayed_as_good() {
     written.lines.remove(7);
     std::fs::write(&log, written.lines.concat()).unwrap();
     let mut seen = Vec::new();
-    let found = examine_good(&log, &trust(), |record| seen.push(record.seq())).unwrap();
+    let found = verify_records(&log, &trust(), |record| seen.push(record.index())).unwrap();
     assert_eq!((seen, found.next), ((0..7).collect(), 7));
     let mut lines = 0;
-    assert!(examine_with(&log, &trust(), |_, record| lines += u64::from(record.is_some())).unwrap().damaged.is_some());
+    assert!(verify_lines(&log, &trust(), |_, record| lines += u64::from(record.is_some())).unwrap().damaged.is_some());
     assert_eq!(lines, 19);
 }
 
 #[test]
 fn records_that_nobody_vouches_for_are_counted() {
     let written = write(RECORDS, &signer(1), |_| None);
-    let unvouched = |lines: &[Vec<u8>], trust: &Trust| {
-        let found = examine_lines(lines, &[], trust);
+    let uncovered = |lines: &[Vec<u8>], trust: &TrustAnchors| {
+        let found = verify_files(lines, &[], trust);
         assert!(found.is_intact(), "{found:?}");
-        found.unvouched()
+        found.uncovered()
     };
     for (records, expected) in [(1, 1), (99, 99), (100, 0), (101, 1), (350, 50), (400, 0)] {
-        assert_eq!(unvouched(&written.lines[..records], &trust()), expected as u64, "{records}");
+        assert_eq!(uncovered(&written.lines[..records], &trust()), expected as u64, "{records}");
     }
     let kept = trust().checkpoint("kept", &written.notes[149]).checkpoint("older", &written.notes[19]);
-    assert_eq!((unvouched(&written.lines[..180], &kept), unvouched(&written.lines[..200], &kept)), (30, 0));
-    assert_eq!(unvouched(&written.lines[..150], &kept), 0);
+    assert_eq!((uncovered(&written.lines[..180], &kept), uncovered(&written.lines[..200], &kept)), (30, 0));
+    assert_eq!(uncovered(&written.lines[..150], &kept), 0);
     // Somebody without the key writes a whole log that names it.
     let forged = write(RECORDS, &signer(1), |number| (number > 0).then(|| Event::application("forged", [("a", "b")])));
-    assert_eq!(unvouched(&forged.lines, &trust()), RECORDS);
-    let found = examine_lines(&written.lines[400..450], &[], &trust());
-    assert_eq!((found.first, found.unvouched()), (400, 50), "also what such a file says of those before it");
-    assert_eq!(examine_lines(&[], &[], &trust()).unvouched(), 0);
+    assert_eq!(uncovered(&forged.lines, &trust()), RECORDS);
+    let found = verify_files(&written.lines[400..450], &[], &trust());
+    assert_eq!((found.first, found.uncovered()), (400, 50), "also what such a file says of those before it");
+    assert_eq!(verify_files(&[], &[], &trust()).uncovered(), 0);
 }
 
 #[test]
@@ -453,15 +460,15 @@ fn empty_file_among_others_is_damage() {
     let written = write(RECORDS, &signer(1), |_| None);
     for (files, empty) in [(&[400, 750, 1000][..], 1000), (&[400, 400, 750], 400), (&[0, 400, 750], 0)] {
         let found = damaged(&written.lines, files);
-        let place = (found.file.to_str().unwrap(), found.line, found.offset, found.seq);
+        let place = (found.file.to_str().unwrap(), found.line, found.offset, found.index);
         assert_eq!(place, (format!("log.{empty}").as_str(), 1, 0, empty), "{files:?}");
-        assert_eq!(found.fault, Fault::Head);
+        assert_eq!(found.fault, LogFault::SegmentStart);
     }
 }
 
 #[test]
 fn names_as_long_as_lines_are_not_kept() {
-    let mut account = Account::default();
+    let mut totals = LogTotals::default();
     let call = |number: u64, method: String| {
         let request = crate::event::MessageTally::default();
         let launch = crate::event::LaunchId::new(1);
@@ -473,9 +480,9 @@ fn names_as_long_as_lines_are_not_kept() {
             request,
         }))
     };
-    account.take(1, call(1, "m".repeat(60_000)));
-    account.take(2, call(2, "/test.Kv/Get".into()));
-    let methods: Vec<_> = account.open_calls().map(|(_, _, call)| call.method.as_str()).collect();
+    totals.add(1, call(1, "m".repeat(60_000)));
+    totals.add(2, call(2, "/test.Kv/Get".into()));
+    let methods: Vec<_> = totals.open_calls().map(|(_, _, call)| call.method.as_str()).collect();
     assert_eq!((methods[0].len(), methods[1]), (1024 + '…'.len_utf8(), "/test.Kv/Get"));
 }
 
@@ -488,18 +495,18 @@ fn log_rotated_during_reading_is_read_consistently() {
     let full = |first: usize| place.path().join(format!("log.{first:020}"));
     std::fs::write(full(0), written.lines[..second].concat()).unwrap();
     std::fs::write(&log, written.lines[second..third].concat()).unwrap();
-    let reading = crate::audit::reader::read::opened(&log).unwrap();
+    let reading = crate::audit::reader::read::segments(&log).unwrap();
     std::fs::rename(&log, full(second)).unwrap();
     std::fs::write(&log, written.lines[third..].concat()).unwrap();
     let trust = trust();
-    let mut examiner = Examiner::new(&trust);
+    let mut verifier = LogVerifier::new(&trust);
     for lines in reading {
-        examiner.file(lines.unwrap(), &mut |_, _| ()).unwrap();
+        verifier.segment(lines.unwrap(), &mut |_, _| ()).unwrap();
     }
-    let found = examiner.finish();
+    let found = verifier.finish();
     assert!(found.is_intact() && found.next == third as u64, "{found:?}");
     // A writer that is killed between its two names leaves a file with both, and nothing wrong.
     std::fs::hard_link(&log, full(third)).unwrap();
-    let found = examine(&log, &trust).unwrap();
+    let found = verify(&log, &trust).unwrap();
     assert!(found.is_intact() && found.next == RECORDS, "{found:?}");
 }

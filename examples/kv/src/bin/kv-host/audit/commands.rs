@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 use portcullis::Escaped;
-use portcullis::audit::verifier::{Examination, Trust, examine_with};
+use portcullis::audit::verifier::{TrustAnchors, VerificationReport, verify_lines};
 use portcullis::audit::{LogKey, Record};
 use portcullis::event::{Event, KeyedHash};
 
@@ -30,7 +30,7 @@ pub(crate) enum AuditCommand {
 pub(crate) fn run(location: &LogLocation, data: &Path, command: &AuditCommand) -> Result<()> {
     let path = location.path(data);
     let key = LogKey::read(with_suffix(&path, ".key"))?;
-    let mut trust = Trust::nothing().key(key.verifier().clone());
+    let mut trust = TrustAnchors::none().key(key.verifier().clone());
     let checkpoint = with_suffix(&path, ".checkpoint");
     match std::fs::read_to_string(&checkpoint) {
         Ok(note) => trust = trust.checkpoint(Escaped::path(&checkpoint).to_string(), note),
@@ -40,20 +40,20 @@ pub(crate) fn run(location: &LogLocation, data: &Path, command: &AuditCommand) -
     }
     let mut printer = CallPrinter { of: None, calls: Vec::new(), out: BufWriter::new(io::stdout()), written: Ok(()) };
     let examination = match command {
-        AuditCommand::Verify => examine_with(&path, &trust, |_, _| ())?,
+        AuditCommand::Verify => verify_lines(&path, &trust, |_, _| ())?,
         AuditCommand::Show { of } => {
             printer.of = of.as_ref().map(|of| key.keyed_hash(of.as_bytes()));
-            examine_with(&path, &trust, |_, record| printer.take(record))?
+            verify_lines(&path, &trust, |_, record| printer.take(record))?
         }
     };
     printer.finish()?;
     refuse_damaged(&path, &examination)?;
     if matches!(command, AuditCommand::Verify) {
         println!("{}: intact, {} records", Escaped::path(&path), examination.next);
-        if examination.unvouched() > 0 {
+        if examination.uncovered() > 0 {
             // True while a host writes, and after one was killed. The next host that opens the log
             // checks these records by their MACs and covers them.
-            println!("  the last {} records are not covered by a checkpoint yet", examination.unvouched());
+            println!("  the last {} records are not covered by a checkpoint yet", examination.uncovered());
         }
     }
     Ok(())
@@ -64,18 +64,18 @@ pub(crate) fn run(location: &LogLocation, data: &Path, command: &AuditCommand) -
 #[error("{0}")]
 pub(crate) struct LogNotIntact(String);
 
-fn refuse_damaged(path: &Path, examination: &Examination) -> Result<()> {
+fn refuse_damaged(path: &Path, examination: &VerificationReport) -> Result<()> {
     let path = Escaped::path(path);
-    let disagrees = examination.witnesses.iter().find_map(|witness| Some((witness, witness.fault.as_ref()?)));
+    let disagrees = examination.trusted_checkpoints.iter().find_map(|witness| Some((witness, witness.fault.as_ref()?)));
     if let Some(damaged) = &examination.damaged {
-        bail!(LogNotIntact(format!("{path}: damaged at record {}: {}", damaged.seq, damaged.fault)));
+        bail!(LogNotIntact(format!("{path}: damaged at record {}: {}", damaged.index, damaged.fault)));
     }
     if let Some((witness, fault)) = disagrees {
         bail!(LogNotIntact(format!("{path}: contradicts {}: {fault}", witness.name)));
     }
     // Not a fault: the host may be writing now, and after a crash it quarantines the torn record
     // when it starts again.
-    if examination.unfinished.is_some() {
+    if examination.torn_tail.is_some() {
         OUTPUT.warn(format_args!("{path}: the last record is incomplete"));
     }
     if examination.origin.is_none() {
@@ -117,7 +117,7 @@ impl CallPrinter {
             _ => None,
         };
         if let Some(line) = line.filter(|_| self.written.is_ok()) {
-            self.written = writeln!(self.out, "{:>8} {} {}", record.seq(), record.time(), Escaped::new(&line));
+            self.written = writeln!(self.out, "{:>8} {} {}", record.index(), record.time(), Escaped::new(&line));
         }
     }
 

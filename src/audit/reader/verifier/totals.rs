@@ -1,65 +1,60 @@
-//! What the records of a log say, added up: what was lost or put aside, and what was begun and has
-//! no end in it.
+//! Counts over the records of a log: losses, quarantined tails, and calls and launches without an
+//! end. Only verified records are counted.
 
 use std::collections::BTreeMap;
 
 use crate::event::{Event, LaunchId, text};
+use crate::limits::audit::{METHOD_BYTES, OPEN_ACTIONS};
 
-/// As many calls and launches that have no end are kept in mind.
-const OPEN: usize = 64 * 1024;
-
-/// No writer writes longer names, in bytes.
-const METHOD: usize = 1024 + '…'.len_utf8();
-
-/// What the records say.
+/// Counts over the records of a log.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
-pub struct Account {
+pub struct LogTotals {
     /// How often a writer opened the log.
     pub openings: u64,
-    /// How often what a killed writer left unfinished was put aside.
+    /// How many torn tails were quarantined.
     pub torn: u64,
-    /// How many records were lost, because nobody waited for them.
+    /// How many records were lost, as the log itself reports.
     pub lost: u64,
-    /// How many copies and checkpoints did not arrive elsewhere.
+    /// How many copies and checkpoints were not delivered, as the log itself reports.
     pub undelivered: u64,
-    /// How many checkpoints there are.
+    /// The number of checkpoints.
     pub checkpoints: u64,
-    /// How many records there are of each kind. Kinds of another day are `other`.
+    /// The number of records of each kind. Kinds that this version does not know count as `other`.
     pub kinds: BTreeMap<&'static str, u64>,
     calls: BTreeMap<(LaunchId, u64), OpenCall>,
     launches: BTreeMap<LaunchId, u64>,
-    /// Whether there were more of them than are kept in mind.
+    /// Whether more calls and launches were open together than are kept in memory.
     pub is_cut: bool,
 }
 
-/// A call that was begun and has no end in the log: what came of it is not known.
+/// A call without a `returned` record: its outcome is unknown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OpenCall {
-    /// The number of its record.
-    pub seq: u64,
-    /// What was called, cut if it is longer than a writer would write it.
+    /// The index of the `call` record.
+    pub index: u64,
+    /// The method, cut if it is longer than any writer writes.
     pub method: String,
 }
 
-/// Names as long as a line would add up to more than whoever examines a log has memory for.
+/// Bounds the memory that forged names can take: one may fill a whole line.
 fn cut(method: String) -> String {
-    if method.len() > METHOD { text(&method) } else { method }
+    if method.len() > METHOD_BYTES { text(&method) } else { method }
 }
 
-impl Account {
-    /// The calls that have no end in the log.
+impl LogTotals {
+    /// The calls without an end, as launch, call number and call.
     pub fn open_calls(&self) -> impl Iterator<Item = (LaunchId, u64, &OpenCall)> {
         self.calls.iter().map(|((launch, call), open)| (*launch, *call, open))
     }
 
-    /// The launches that have no end in the log, with the number of their record.
+    /// The launches without an end, with the index of their record.
     pub fn open_launches(&self) -> impl Iterator<Item = (LaunchId, u64)> {
-        self.launches.iter().map(|(launch, seq)| (*launch, *seq))
+        self.launches.iter().map(|(launch, index)| (*launch, *index))
     }
 
-    pub(super) fn take(&mut self, seq: u64, event: Option<Event>) {
+    pub(super) fn add(&mut self, index: u64, event: Option<Event>) {
         *self.kinds.entry(event.as_ref().map_or("other", Event::kind)).or_default() += 1;
         match event {
             Some(Event::Opened(opened)) => {
@@ -71,11 +66,11 @@ impl Account {
                 self.undelivered = self.undelivered.saturating_add(undelivered.count);
             }
             Some(Event::Checkpoint(_)) => self.checkpoints += 1,
-            Some(Event::Launch(launch)) if self.has_room() => drop(self.launches.insert(launch.launch, seq)),
+            Some(Event::Launch(launch)) if self.has_room() => drop(self.launches.insert(launch.launch, index)),
             Some(Event::LaunchFailed(failed)) => drop(self.launches.remove(&failed.launch)),
             Some(Event::Exit(exit)) => drop(self.launches.remove(&exit.launch)),
             Some(Event::Call(call)) if self.has_room() => {
-                self.calls.insert((call.launch, call.call), OpenCall { seq, method: cut(call.method) });
+                self.calls.insert((call.launch, call.call), OpenCall { index, method: cut(call.method) });
             }
             Some(Event::Returned(returned)) => drop(self.calls.remove(&(returned.launch, returned.call))),
             _ => {}
@@ -83,7 +78,7 @@ impl Account {
     }
 
     fn has_room(&mut self) -> bool {
-        let has_room = self.calls.len() + self.launches.len() < OPEN;
+        let has_room = self.calls.len() + self.launches.len() < OPEN_ACTIONS;
         self.is_cut |= !has_room;
         has_room
     }
