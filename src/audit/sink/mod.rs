@@ -1,6 +1,6 @@
-//! Where copies of records go besides the file: each to a thread of its own, after it is on the
-//! disk, so that nobody waits for them. The file is the evidence; what does not arrive here is
-//! counted, and the log says so.
+//! Sends copies of durable records elsewhere: one thread for each sink, so that neither the writer
+//! nor a caller waits for a sink. The file is the evidence; the log itself records the number of
+//! copies that were not delivered.
 
 mod queue;
 #[cfg(feature = "syslog")]
@@ -22,30 +22,28 @@ pub use syslog::{SyslogSink, SyslogSinkError};
 
 use super::evidence::record::Record;
 use crate::event::DeliveryFailed;
+use crate::timing::audit::SINK_STOP;
 
-/// How long a sink that has got everything may take to end.
-const PATIENCE: Duration = Duration::from_secs(1);
-
-/// Somewhere that copies of records go.
+/// A destination for copies of records.
 ///
-/// It is called on a thread of its own, with one record after the other, each once and in the order
-/// of the log. While it takes its time up to 4096 records or 16 MiB wait; what is more does not
-/// arrive. Nothing is tried twice, unless the sink does it. A sink that panics gets no more
-/// records.
+/// The log calls it on a separate thread, once for each record and in the order of the log. Up to
+/// 4096 records or 16 MiB wait for a slow sink; further records are not delivered. The log does not
+/// retry a delivery. A sink that panics gets no more records.
 pub trait Sink: Send {
-    /// What the log calls it where it says that something did not arrive.
+    /// The name of the sink in `undelivered` events.
     fn name(&self) -> &str;
 
-    /// Takes a copy of a record.
+    /// Delivers a copy of a record.
     ///
     /// # Errors
     ///
-    /// When it did not arrive, for whatever reason. The log will say how many did not, and the last
-    /// reason.
+    /// When the copy was not delivered. An `undelivered` event in the log has the number of such
+    /// copies and the last reason.
     fn deliver(&mut self, record: &Record) -> Result<(), Box<dyn Error + Send + Sync>>;
 }
 
-/// All sinks of a log. Dropping this ends them, and waits a little for that.
+/// All sinks of a log. Dropping it delivers the waiting records and ends the sinks, within
+/// [`SINK_STOP`].
 #[derive(Debug)]
 pub(crate) struct Sinks {
     queues: Vec<Arc<Queue>>,
@@ -61,7 +59,7 @@ impl Sinks {
         Ok(started)
     }
 
-    /// Gives whole lines of the log to each sink. Does not wait.
+    /// Queues whole lines of the log for each sink. Does not block.
     pub(crate) fn offer(&self, lines: &[u8]) {
         if self.queues.is_empty() {
             return;
@@ -72,15 +70,15 @@ impl Sinks {
         }
     }
 
-    /// What did not arrive and was not said yet: at once when it begins, then when it has become
-    /// twice as much, and what is left when something arrives again.
+    /// Takes the counts of undelivered copies that are due for a record: at the first loss,
+    /// whenever the count has doubled, and the rest after the next successful delivery.
     pub(crate) fn take_missed(&self) -> Vec<DeliveryFailed> {
         self.queues.iter().filter_map(|queue| queue.take_missed()).collect()
     }
 
-    /// Waits until each sink has got what waits for it, for as long as `patience`. Whether all did.
-    pub(crate) fn drain(&self, patience: Duration) -> bool {
-        let until = Instant::now() + patience;
+    /// Waits until the queues are empty, for at most `limit`. Returns whether they are.
+    pub(crate) fn drain(&self, limit: Duration) -> bool {
+        let until = Instant::now() + limit;
         self.queues.iter().all(|queue| queue.drain(until))
     }
 }
@@ -88,12 +86,13 @@ impl Sinks {
 impl Drop for Sinks {
     fn drop(&mut self) {
         self.queues.iter().for_each(|queue| queue.close());
-        let until = Instant::now() + PATIENCE;
+        let until = Instant::now() + SINK_STOP;
         self.queues.iter().for_each(|queue| queue.finish(until));
     }
 }
 
-/// Some members of an event, of whatever kind it is.
+/// The members of an event that sinks show, for every kind of event, also for a kind that this
+/// version does not know.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Outline<'a> {
     #[serde(borrow, default, rename = "type")]
@@ -111,13 +110,14 @@ pub(super) struct Outline<'a> {
 }
 
 impl<'a> Outline<'a> {
-    /// An event that has one of these members in another form shows none of them.
+    /// Reads the members. If one has another type than text, all are empty.
     pub(super) fn of(record: &'a Record) -> Self {
         serde_json::from_str(record.event_text()).unwrap_or_default()
     }
 }
 
-/// Whether a person should look at the record: see [`Event::is_alert`](crate::event::Event::is_alert).
+/// Whether a person should look at the event of a record. `false` for a kind of event that this
+/// version does not know.
 pub(super) fn is_alert(record: &Record) -> bool {
     record.event().is_some_and(|event| event.is_alert())
 }

@@ -1,5 +1,5 @@
-//! The thread of one sink, and the records that wait for it: bounded, and never waited for by those
-//! who put them there.
+//! The bounded queue of records for one sink, and the thread that delivers them. Adding a record
+//! never blocks.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -11,31 +11,29 @@ use std::time::Instant;
 use super::Sink;
 use crate::audit::evidence::record::Record;
 use crate::event::{DeliveryFailed, text};
+use crate::limits::audit::{SINK_BYTES, SINK_RECORDS};
 use crate::{Chain, Escaped};
 
-/// How many records may wait, and how many bytes of them.
-pub(super) const RECORDS: usize = 4096;
-pub(super) const BYTES: usize = 16 * 1024 * 1024;
-
-/// Records on their way to a sink.
+/// The records that wait for a sink. The writer's thread adds them, the sink's thread takes them.
 pub(super) struct Queue {
     name: String,
-    state: Mutex<State>,
-    /// Told of every change.
+    state: Mutex<QueueState>,
+    /// Notified after every change of `state`: the sink's thread waits on it for records, and
+    /// [`drain`](Self::drain) and [`finish`](Self::finish) wait on it for the sink.
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct QueueState {
     waiting: VecDeque<Arc<[u8]>>,
     bytes: usize,
-    /// Whether the sink has one that it did not return from.
+    /// Whether the sink is delivering a record.
     is_busy: bool,
-    /// No more will come.
+    /// Whether the log was closed: no more records follow.
     is_closed: bool,
-    /// The sink takes no more: why.
+    /// Why the sink takes no more records, if it does not.
     ended: Option<&'static str>,
-    debt: Debt,
+    missed: DropCounter,
 }
 
 impl Queue {
@@ -47,16 +45,16 @@ impl Queue {
         Ok(queue)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, QueueState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn offer(&self, line: &Arc<[u8]>) {
         let mut state = self.state();
         if let Some(reason) = state.ended {
-            state.debt.missed(reason);
-        } else if state.waiting.len() >= RECORDS || state.bytes + line.len() > BYTES {
-            state.debt.missed("too much waited for it");
+            state.missed.add(reason);
+        } else if state.waiting.len() >= SINK_RECORDS || state.bytes + line.len() > SINK_BYTES {
+            state.missed.add("its queue was full");
         } else {
             state.bytes += line.len();
             state.waiting.push_back(Arc::clone(line));
@@ -65,7 +63,7 @@ impl Queue {
     }
 
     pub(super) fn take_missed(&self) -> Option<DeliveryFailed> {
-        self.state().debt.due(&self.name)
+        self.state().missed.due(&self.name)
     }
 
     fn serve(&self, mut sink: Box<dyn Sink>) {
@@ -74,22 +72,23 @@ impl Queue {
             let mut state = self.state();
             state.is_busy = false;
             match delivered {
-                Ok(Ok(())) => state.debt.arrived(),
-                Ok(Err(reason)) => state.debt.missed(&reason),
+                Ok(Ok(())) => state.missed.delivered(),
+                Ok(Err(reason)) => state.missed.add(&reason),
                 Err(_) => {
                     state.end("it panicked");
-                    state.debt.missed("it panicked");
+                    state.missed.add("it panicked");
                 }
             }
             self.changed.notify_all();
         }
-        // Whatever the sink does when it is dropped, it did before anybody takes it for ended.
+        // The sink is dropped before it counts as ended: its destructor may still send what it
+        // buffered. A panic there must not end this thread before the state says so.
         let _ = catch_unwind(AssertUnwindSafe(|| drop(sink)));
-        self.state().end("it has ended");
+        self.state().end("it ended");
         self.changed.notify_all();
     }
 
-    /// The next record, when there is one. `None` if there will be no more.
+    /// Waits for the next record. `None` when no more records follow.
     fn next(&self) -> Option<Arc<[u8]>> {
         let mut state = self.state();
         loop {
@@ -108,29 +107,29 @@ impl Queue {
         }
     }
 
-    /// Says that no more will come.
+    /// Ends the queue: the sink gets the waiting records and no more.
     pub(super) fn close(&self) {
         self.state().is_closed = true;
         self.changed.notify_all();
     }
 
-    /// Waits until nothing waits any more. Whether it is so.
+    /// Waits until the queue is empty and the sink is idle. Returns whether they are.
     pub(super) fn drain(&self, until: Instant) -> bool {
         self.wait(until, |state| state.ended.is_some() || (state.waiting.is_empty() && !state.is_busy))
     }
 
-    /// Waits until the sink has ended after a [`close`](Self::close), and gives it nothing more if
-    /// it has not.
+    /// Waits until the sink has ended after a [`close`](Self::close). If it has not by `until`, the
+    /// rest of the queue counts as undelivered.
     pub(super) fn finish(&self, until: Instant) {
         if !self.wait(until, |state| state.ended.is_some()) {
             let mut state = self.state();
             let records = state.waiting.len() + usize::from(state.is_busy);
             state.end("the log was closed");
-            ::tracing::error!(sink = ?Escaped::new(&self.name), records, "a sink was not waited for any longer");
+            ::tracing::error!(sink = ?Escaped::new(&self.name), records, "a sink did not end in time");
         }
     }
 
-    fn wait(&self, until: Instant, is_so: impl Fn(&State) -> bool) -> bool {
+    fn wait(&self, until: Instant, is_so: impl Fn(&QueueState) -> bool) -> bool {
         let left = until.saturating_duration_since(Instant::now());
         let waited = self.changed.wait_timeout_while(self.state(), left, |state| !is_so(state));
         let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
@@ -138,12 +137,12 @@ impl Queue {
     }
 }
 
-impl State {
-    /// What waits will not arrive.
+impl QueueState {
+    /// Ends the sink: the waiting records count as undelivered.
     fn end(&mut self, reason: &'static str) {
         self.ended.get_or_insert(reason);
         for _ in 0..std::mem::take(&mut self.waiting).len() {
-            self.debt.missed(reason);
+            self.missed.add(reason);
         }
         self.bytes = 0;
     }
@@ -160,40 +159,42 @@ impl fmt::Debug for Queue {
     }
 }
 
-/// What is missing at one sink.
+/// Counts the copies that one sink did not get, and decides when the log records the count. The
+/// interval between two records doubles, because the record of a loss is itself one more copy that
+/// a dead sink does not get.
 #[derive(Debug, Default)]
-pub(super) struct Debt {
-    /// Since the last record that arrived.
+pub(super) struct DropCounter {
+    /// Copies missed since the last delivery.
     count: u64,
-    /// How much of it was said.
-    said: u64,
-    /// What was missing before that record and was not said.
+    /// How many of these the log has recorded.
+    recorded: u64,
+    /// Copies missed before the last delivery and not recorded yet.
     before: u64,
-    /// Why the last one did not arrive.
+    /// Why the last copy was missed.
     reason: String,
 }
 
-impl Debt {
-    /// A record did not arrive.
-    pub(super) fn missed(&mut self, reason: &str) {
+impl DropCounter {
+    /// Counts a copy that was not delivered.
+    pub(super) fn add(&mut self, reason: &str) {
         self.count += 1;
         reason.clone_into(&mut self.reason);
     }
 
-    /// A record arrived.
-    pub(super) fn arrived(&mut self) {
-        if self.count > self.said {
+    /// Notes a delivery, which ends a series of losses.
+    pub(super) fn delivered(&mut self) {
+        if self.count > self.recorded {
             self.before += self.count;
         }
-        (self.count, self.said) = (0, 0);
+        (self.count, self.recorded) = (0, 0);
     }
 
-    /// What is to be said now.
+    /// Takes the count that is due for a record, if one is.
     pub(super) fn due(&mut self, to: &str) -> Option<DeliveryFailed> {
         let count = match std::mem::take(&mut self.before) {
-            0 if self.count == 0 || self.count < 2 * self.said => return None,
+            0 if self.count == 0 || self.count < 2 * self.recorded => return None,
             0 => {
-                self.said = self.count;
+                self.recorded = self.count;
                 self.count
             }
             before => before,
@@ -206,20 +207,20 @@ impl Debt {
 mod tests {
     use super::*;
 
-    fn count(debt: &mut Debt) -> Option<u64> {
-        debt.due("sink").map(|undelivered| undelivered.count)
+    fn count(counter: &mut DropCounter) -> Option<u64> {
+        counter.due("sink").map(|undelivered| undelivered.count)
     }
 
     #[test]
-    fn dead_sink_is_reported_immediately_then_rarely() {
-        let mut debt = Debt::default();
+    fn dead_sink_is_recorded_at_doubling_intervals() {
+        let mut counter = DropCounter::default();
         let mut said = Vec::new();
         for number in 1..=1000 {
-            debt.missed("dead");
-            // Each time that it is said, the record that says it does not arrive either.
-            while let Some(count) = count(&mut debt) {
+            counter.add("dead");
+            // The record of a loss is one more copy that does not arrive.
+            while let Some(count) = count(&mut counter) {
                 said.push((number, count));
-                debt.missed("dead");
+                counter.add("dead");
             }
         }
         let counts: Vec<_> = said.iter().map(|(_, count)| *count).collect();
@@ -227,19 +228,19 @@ mod tests {
     }
 
     #[test]
-    fn missed_records_are_reported_in_full() {
-        let mut debt = Debt::default();
-        assert_eq!(count(&mut debt), None);
-        debt.missed("one");
-        assert_eq!(debt.due("sink"), Some(DeliveryFailed { to: "sink".into(), count: 1, reason: "one".into() }));
-        assert_eq!(count(&mut debt), None, "it was said");
-        debt.arrived();
-        assert_eq!(count(&mut debt), None, "nothing more is missing");
-        (0..4).for_each(|_| debt.missed("two"));
-        debt.arrived();
-        (0..3).for_each(|_| debt.missed("three\n"));
-        debt.arrived();
-        assert_eq!(debt.due("sink"), Some(DeliveryFailed { to: "sink".into(), count: 7, reason: r"three\n".into() }));
-        assert_eq!(count(&mut debt), None);
+    fn losses_before_a_delivery_are_recorded_whole() {
+        let mut counter = DropCounter::default();
+        assert_eq!(count(&mut counter), None);
+        counter.add("one");
+        assert_eq!(counter.due("sink"), Some(DeliveryFailed { to: "sink".into(), count: 1, reason: "one".into() }));
+        assert_eq!(count(&mut counter), None, "it was recorded");
+        counter.delivered();
+        assert_eq!(count(&mut counter), None, "nothing more was missed");
+        (0..4).for_each(|_| counter.add("two"));
+        counter.delivered();
+        (0..3).for_each(|_| counter.add("three\n"));
+        counter.delivered();
+        assert_eq!(counter.due("sink"), Some(DeliveryFailed { to: "sink".into(), count: 7, reason: r"three\n".into() }));
+        assert_eq!(count(&mut counter), None);
     }
 }

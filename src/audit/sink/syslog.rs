@@ -1,36 +1,28 @@
-//! Copies of records to the syslog daemon of the machine, and by it to wherever it sends what it
-//! gets.
+//! Sends copies of records to the syslog daemon of the machine (syslog(3), RFC 3164).
 
 use std::error::Error;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use syslog::{Facility, Formatter3164, Logger, LoggerBackend, unix_custom};
 
 use super::{Sink, is_alert};
 use crate::Escaped;
 use crate::audit::evidence::record::Record;
+use crate::limits::audit::{SYSLOG_LINE_BYTES, SYSLOG_TAG_BYTES};
+use crate::timing::audit::SYSLOG_WRITE;
 
-/// Where syslog(3) sends to.
+/// The socket that syslog(3) uses.
 const SOCKET: &str = "/dev/log";
 
-/// The longest line in bytes that is sent: daemons cut longer ones (rsyslog's after 8 KiB, unless
-/// it is told otherwise), and half a record proves nothing.
-const LINE_LIMIT: usize = 8000;
-
-/// The longest name of a program (APP-NAME of RFC 5424, section 6.2.5).
-const TAG_LIMIT: usize = 48;
-
-/// How long a daemon that is busy is waited for.
-const PATIENCE: Duration = Duration::from_secs(5);
-
-/// Sends each record to syslog, in the facility `authpriv`: as `warning` if somebody should look at
-/// it (what was refused, failed, weakened or is missing), else as `info`. The message is the whole
-/// line: from these the log can be verified like from its file.
+/// Sends each record to syslog in the facility `authpriv`: alerts
+/// ([`Event::is_alert`](crate::event::Event::is_alert)) as `warning`, other events as `info`. The
+/// message is the whole line of the record, so the received messages can be verified like the log
+/// file.
 ///
-/// systemd's journal takes what is sent to syslog too. A record of more than 8000 bytes is not sent
-/// and counts as undelivered. The daemon says nothing back, so what it loses is not noticed here.
+/// systemd's journal also receives messages to syslog. A record of more than 8000 bytes is not sent
+/// and counts as undelivered. The daemon does not acknowledge messages, so losses inside it are not
+/// noticed here.
 pub struct SyslogSink {
     socket: PathBuf,
     tag: String,
@@ -38,17 +30,17 @@ pub struct SyslogSink {
 }
 
 impl SyslogSink {
-    /// To the daemon behind `/dev/log`, under the name `tag` of the program: letters, digits, `-`,
-    /// `_`, `.` and `/`, at most 48. Connects when there is something to send.
+    /// Sends to the daemon at `/dev/log`, under the program name `tag`: 1 to 48 letters, digits,
+    /// `-`, `_`, `.` and `/`. Connects at the first record.
     ///
     /// # Errors
     ///
-    /// [`SyslogSinkError::Tag`] when it is another name.
+    /// [`SyslogSinkError::Tag`] if the name has another form.
     pub fn new(tag: impl Into<String>) -> Result<Self, SyslogSinkError> {
         Self::at(SOCKET, tag)
     }
 
-    /// To the daemon behind another socket.
+    /// Sends to the daemon at another socket.
     ///
     /// # Errors
     ///
@@ -56,7 +48,7 @@ impl SyslogSink {
     pub fn at(socket: impl Into<PathBuf>, tag: impl Into<String>) -> Result<Self, SyslogSinkError> {
         let tag = tag.into();
         let fine = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/');
-        if (1..=TAG_LIMIT).contains(&tag.len()) && tag.bytes().all(fine) {
+        if (1..=SYSLOG_TAG_BYTES).contains(&tag.len()) && tag.bytes().all(fine) {
             Ok(Self { socket: socket.into(), tag, logger: None })
         } else {
             Err(SyslogSinkError::Tag)
@@ -70,9 +62,10 @@ impl SyslogSink {
         };
         let sent = if is_alert { logger.warning(line) } else { logger.info(line) };
         sent.map_err(|error| {
-            // A daemon that was started anew has another socket.
+            // A restarted daemon has a new socket at the same path: connect again at the next
+            // record.
             self.logger = None;
-            SyslogSinkError::Send { socket: self.socket.clone(), source: answer(error) }
+            SyslogSinkError::Send { socket: self.socket.clone(), source: io_error(error) }
         })
     }
 }
@@ -84,7 +77,7 @@ impl Sink for SyslogSink {
 
     fn deliver(&mut self, record: &Record) -> Result<(), Box<dyn Error + Send + Sync>> {
         let line = record.line();
-        if line.len() > LINE_LIMIT {
+        if line.len() > SYSLOG_LINE_BYTES {
             return Err(SyslogSinkError::TooLong.into());
         }
         let is_alert = is_alert(record);
@@ -101,27 +94,27 @@ fn connect(socket: &Path, tag: &str) -> Result<Logger<LoggerBackend, Formatter31
     let failed = |source| SyslogSinkError::Connect { socket: socket.to_path_buf(), source };
     let formatter = Formatter3164 {
         facility: Facility::LOG_AUTHPRIV,
-        // As syslog(3): the daemon knows where it runs.
+        // Like syslog(3), which leaves the host name to the daemon.
         hostname: None,
         process: tag.to_owned(),
         pid: std::process::id(),
     };
-    let logger = unix_custom(formatter, socket).map_err(|error| failed(answer(error)))?;
+    let logger = unix_custom(formatter, socket).map_err(|error| failed(io_error(error)))?;
     let limited = match &logger.backend {
-        LoggerBackend::Unix(socket) => socket.set_write_timeout(Some(PATIENCE)),
-        LoggerBackend::UnixStream(socket) => socket.get_ref().set_write_timeout(Some(PATIENCE)),
+        LoggerBackend::Unix(socket) => socket.set_write_timeout(Some(SYSLOG_WRITE)),
+        LoggerBackend::UnixStream(socket) => socket.get_ref().set_write_timeout(Some(SYSLOG_WRITE)),
         LoggerBackend::Udp(..) | LoggerBackend::Tcp(..) => Ok(()),
     };
     limited.map_err(failed)?;
     Ok(logger)
 }
 
-/// The system's answer in an error of the crate.
-fn answer(error: syslog::Error) -> io::Error {
+/// Returns the system's error inside an error of the `syslog` crate.
+fn io_error(error: syslog::Error) -> io::Error {
     match error {
         syslog::Error::Write(source) | syslog::Error::Io(source) => source,
         syslog::Error::Initialization(source) => match source.downcast::<syslog::Error>() {
-            Ok(inner) => answer(*inner),
+            Ok(inner) => io_error(*inner),
             Err(other) => io::Error::other(other),
         },
     }
@@ -133,35 +126,35 @@ impl std::fmt::Debug for SyslogSink {
     }
 }
 
-/// A copy of a record was not sent.
+/// A copy of a record was not sent to syslog.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SyslogSinkError {
-    /// A program cannot be called that.
+    /// The program name is not valid.
     #[error(
-        "the name of a program in syslog has 1 to {TAG_LIMIT} of the characters a-z, A-Z, 0-9, '-', '_', '.' and '/'"
+        "a program name in syslog has 1 to {SYSLOG_TAG_BYTES} characters of a-z, A-Z, 0-9, '-', '_', '.' and '/'"
     )]
     Tag,
-    /// Nobody listens there.
-    #[error("{}: the syslog daemon could not be connected to", Escaped::path(socket))]
+    /// No daemon listens at the socket.
+    #[error("cannot connect to the syslog daemon at {}", Escaped::path(socket))]
     #[non_exhaustive]
     Connect {
         /// The socket.
         socket: PathBuf,
-        /// The system's answer.
+        /// The error of the system call.
         source: io::Error,
     },
-    /// The daemon did not take it.
-    #[error("{}: the syslog daemon did not take it", Escaped::path(socket))]
+    /// The message could not be sent.
+    #[error("cannot send to the syslog daemon at {}", Escaped::path(socket))]
     #[non_exhaustive]
     Send {
         /// The socket.
         socket: PathBuf,
-        /// The system's answer.
+        /// The error of the system call.
         source: io::Error,
     },
-    /// The daemon would cut it.
-    #[error("the record has more than {LINE_LIMIT} bytes, which syslog would cut")]
+    /// The record is longer than a syslog message may be.
+    #[error("the record is longer than the {SYSLOG_LINE_BYTES} bytes that syslog carries")]
     TooLong,
 }
 

@@ -1,15 +1,15 @@
-//! Sinks that are slow, broken or gone: nobody waits for them, and what they did not get is
-//! counted.
+//! Slow, failing and panicking sinks: the log never waits for them and counts the copies that they
+//! miss.
 
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::SystemTime;
 
-use super::queue::{BYTES, RECORDS};
 use super::*;
 use crate::audit::evidence::chain::Chain;
 use crate::event::Event;
+use crate::limits::audit::{SINK_BYTES, SINK_RECORDS};
 
-/// Lines of a log, from its beginning.
+/// Returns the first lines of a log.
 fn lines(count: usize) -> Vec<Vec<u8>> {
     let (mut chain, mut lines) = (Chain::start(), Vec::new());
     for number in 0..count {
@@ -18,8 +18,8 @@ fn lines(count: usize) -> Vec<Vec<u8>> {
     lines.split_inclusive(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect()
 }
 
-/// Says what it gets, and does what it is told with each: nothing told is the end.
-struct Told {
+/// Reports each record and then follows an order. Fails when the orders end.
+struct Scripted {
     got: Sender<u64>,
     orders: Receiver<Order>,
 }
@@ -30,9 +30,9 @@ enum Order {
     Panic,
 }
 
-impl Sink for Told {
+impl Sink for Scripted {
     fn name(&self) -> &str {
-        "told\n"
+        "scripted\n"
     }
 
     fn deliver(&mut self, record: &Record) -> Result<(), Box<dyn Error + Send + Sync>> {
@@ -40,16 +40,16 @@ impl Sink for Told {
         match self.orders.recv() {
             Ok(Order::Take) => Ok(()),
             Ok(Order::Refuse) => Err("not today".into()),
-            Ok(Order::Panic) => panic!("as told"),
-            Err(_) => Err("nobody is there".into()),
+            Ok(Order::Panic) => panic!("as ordered"),
+            Err(_) => Err("no more orders".into()),
         }
     }
 }
 
-/// Sinks with one that does what it is told, what it got and where it is told.
-fn told() -> (Sinks, Receiver<u64>, Sender<Order>) {
+/// Starts a scripted sink. Returns the records that it gets and the channel for its orders.
+fn scripted() -> (Sinks, Receiver<u64>, Sender<Order>) {
     let ((got, gets), (order, orders)) = (mpsc::channel(), mpsc::channel());
-    (Sinks::new(vec![Box::new(Told { got, orders })]).unwrap(), gets, order)
+    (Sinks::new(vec![Box::new(Scripted { got, orders })]).unwrap(), gets, order)
 }
 
 fn wait(sinks: &Sinks) {
@@ -58,7 +58,7 @@ fn wait(sinks: &Sinks) {
 
 #[test]
 fn each_record_arrives_once_and_in_order() {
-    let (sinks, got, order) = told();
+    let (sinks, got, order) = scripted();
     let lines = lines(100);
     for line in &lines {
         sinks.offer(line);
@@ -70,27 +70,27 @@ fn each_record_arrives_once_and_in_order() {
 }
 
 #[test]
-fn slow_sink_blocks_nothing_and_drops_are_counted() {
-    let (sinks, got, order) = told();
+fn slow_sink_blocks_no_one_and_losses_count() {
+    let (sinks, got, order) = scripted();
     let lines = lines(1);
     sinks.offer(&lines[0]);
-    // It is in there with the first one, and so the rest waits.
+    // The sink is busy with the first record, so the others wait.
     got.recv().unwrap();
-    (0..RECORDS + 7).for_each(|_| sinks.offer(&lines[0]));
+    (0..SINK_RECORDS + 7).for_each(|_| sinks.offer(&lines[0]));
     let missed = sinks.take_missed();
-    let expected = DeliveryFailed { to: r"told\n".into(), count: 7, reason: "too much waited for it".into() };
+    let expected = DeliveryFailed { to: r"scripted\n".into(), count: 7, reason: "its queue was full".into() };
     assert_eq!(missed, [expected]);
     assert!(!sinks.drain(Duration::ZERO));
-    (0..=RECORDS).for_each(|_| order.send(Order::Take).unwrap());
+    (0..=SINK_RECORDS).for_each(|_| order.send(Order::Take).unwrap());
     wait(&sinks);
-    assert_eq!(got.try_iter().count(), RECORDS);
-    assert_eq!(sinks.take_missed(), [], "it was said, and then others arrived");
+    assert_eq!(got.try_iter().count(), SINK_RECORDS);
+    assert_eq!(sinks.take_missed(), [], "the loss was recorded already");
 }
 
 #[test]
-fn no_more_bytes_wait_than_may() {
-    let (sinks, got, _order) = told();
-    let line = vec![b'x'; BYTES / 4];
+fn bytes_in_the_queue_are_bounded() {
+    let (sinks, got, _order) = scripted();
+    let line = vec![b'x'; SINK_BYTES / 4];
     sinks.offer(&lines(1)[0]);
     got.recv().unwrap();
     (0..4).for_each(|_| sinks.offer(&line));
@@ -100,31 +100,31 @@ fn no_more_bytes_wait_than_may() {
 }
 
 #[test]
-fn records_rejected_by_a_sink_are_counted() {
-    let (sinks, _got, order) = told();
+fn failed_deliveries_count_with_their_reason() {
+    let (sinks, _got, order) = scripted();
     for line in lines(2) {
         order.send(Order::Refuse).unwrap();
         sinks.offer(&line);
     }
     wait(&sinks);
-    assert_eq!(sinks.take_missed(), [DeliveryFailed { to: r"told\n".into(), count: 2, reason: "not today".into() }]);
-    assert_eq!(sinks.take_missed(), [], "it is said once");
-    // What is no record is no sink's business.
+    assert_eq!(sinks.take_missed(), [DeliveryFailed { to: r"scripted\n".into(), count: 2, reason: "not today".into() }]);
+    assert_eq!(sinks.take_missed(), [], "each loss is recorded once");
+    // A line that is not a record is not delivered.
     sinks.offer(b"{}\n");
     wait(&sinks);
     let reason = "the line does not have the form of a record".to_owned();
     order.send(Order::Take).unwrap();
     sinks.offer(&lines(1)[0]);
     wait(&sinks);
-    assert_eq!(sinks.take_missed(), [DeliveryFailed { to: r"told\n".into(), count: 3, reason }]);
+    assert_eq!(sinks.take_missed(), [DeliveryFailed { to: r"scripted\n".into(), count: 3, reason }]);
 }
 
 #[test]
-fn panicking_sink_is_dropped_alone() {
+fn panicking_sink_ends_alone() {
     let ((got, gets), (order, orders)) = (mpsc::channel(), mpsc::channel());
     let ((other_got, other_gets), (other_order, other_orders)) = (mpsc::channel(), mpsc::channel());
-    let told = |got, orders| -> Box<dyn Sink> { Box::new(Told { got, orders }) };
-    let sinks = Sinks::new(vec![told(got, orders), told(other_got, other_orders)]).unwrap();
+    let scripted = |got, orders| -> Box<dyn Sink> { Box::new(Scripted { got, orders }) };
+    let sinks = Sinks::new(vec![scripted(got, orders), scripted(other_got, other_orders)]).unwrap();
     order.send(Order::Panic).unwrap();
     for line in lines(3) {
         other_order.send(Order::Take).unwrap();
@@ -134,14 +134,14 @@ fn panicking_sink_is_dropped_alone() {
     assert_eq!((gets.iter().count(), other_gets.try_iter().count()), (1, 3));
     assert_eq!(
         sinks.take_missed(),
-        [DeliveryFailed { to: r"told\n".into(), count: 3, reason: "it panicked".into() }],
-        "the other one misses nothing"
+        [DeliveryFailed { to: r"scripted\n".into(), count: 3, reason: "it panicked".into() }],
+        "the other sink misses nothing"
     );
 }
 
 #[test]
-fn queued_records_are_delivered_on_close() {
-    let (sinks, got, order) = told();
+fn closing_the_log_delivers_waiting_records() {
+    let (sinks, got, order) = scripted();
     for line in lines(10) {
         sinks.offer(&line);
         order.send(Order::Take).unwrap();
@@ -158,7 +158,7 @@ fn alerts_are_what_the_event_says() {
         assert!(chain.write(&mut lines, SystemTime::now(), &event));
         Record::parse(lines.strip_suffix(b"\n").unwrap()).unwrap()
     };
-    for (event, is_alert) in [
+    for (event, expected) in [
         (r#"{"type":"lost","records":1}"#, true),
         (r#"{"type":"undelivered","to":"a","count":1,"reason":"b"}"#, true),
         (r#"{"type":"weakened","launch":"00c0ffee00c0ffee","switch":"inherit_stdin"}"#, true),
@@ -171,7 +171,7 @@ fn alerts_are_what_the_event_says() {
         (r#"{"type":"application","name":"lost","facts":{"launch":"x"}}"#, false),
         (r#"{"type":"closed","pid":1}"#, false),
     ] {
-        assert_eq!(super::is_alert(&line(event)), is_alert, "{event}");
+        assert_eq!(super::is_alert(&line(event)), expected, "{event}");
     }
     let record = line(r#"{"type":"exit","launch":"00c0ffee00c0ffee","pid":1,"exit":"exit status 0"}"#);
     let outline = Outline::of(&record);

@@ -1,5 +1,5 @@
-//! Copies of records as events of `tracing`, for whatever the application has set up to collect
-//! those: OpenTelemetry, the journal, a file.
+//! Emits copies of records as `tracing` events, for the subscriber of the application:
+//! OpenTelemetry, the journal, a file.
 
 use std::error::Error;
 
@@ -8,39 +8,38 @@ use tracing::Level;
 use super::{Outline, Sink, is_alert};
 use crate::audit::evidence::record::Record;
 
-/// Gives each record to the `tracing` subscriber of the process, under the target
+/// Emits each record to the `tracing` subscriber of the process, under the target
 /// `portcullis::audit`.
 ///
-/// The level is `WARN` for what somebody should look at (what was refused, failed, weakened or is
-/// missing) and `INFO` for the rest. The message is the kind of the event. The fields are
+/// The level is `WARN` for alerts ([`Event::is_alert`](crate::event::Event::is_alert)) and `INFO`
+/// for other events. The message is the kind of the event. The fields are
 ///
 /// | field | meaning |
 /// |---|---|
-/// | `audit.seq`, `audit.time`, `audit.hash` | number, time and hash of the record |
+/// | `audit.seq`, `audit.time`, `audit.hash` | index, time and hash of the record |
 /// | `audit.type` | the kind of the event |
-/// | `audit.launch`, `audit.plugin`, `audit.method`, `audit.outcome`, `audit.verdict` | these members of the event, if it has them |
-/// | `audit.record` | the whole line: from these the log can be verified like from its file |
+/// | `audit.launch`, `audit.plugin`, `audit.method`, `audit.outcome`, `audit.verdict` | the members of the event, if it has them |
+/// | `audit.record` | the whole line, so the events can be verified like the log file |
 ///
-/// A record that no subscriber takes, because there is none or its filters leave it out, did not
-/// arrive.
+/// A record counts as undelivered if there is no subscriber or its filters drop the event.
 #[derive(Debug, Clone, Copy, Default)]
 #[non_exhaustive]
 pub struct TracingSink;
 
 impl TracingSink {
-    /// For the subscriber that the process has when a record is written.
+    /// Emits to the subscriber that is current when a record is written.
     pub fn new() -> Self {
         Self
     }
 }
 
-/// A copy of a record was taken by nobody.
+/// No subscriber takes the copies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no subscriber takes events of the target portcullis::audit at this level")]
 #[non_exhaustive]
 pub struct TracingSinkError;
 
-/// One event of `tracing`, whose level must be known when this is compiled.
+/// Emits one `tracing` event. A macro, because the level must be a constant.
 macro_rules! emit {
     ($level:expr, $record:expr, $outline:expr) => {{
         if !::tracing::event_enabled!(target: "portcullis::audit", $level) {
