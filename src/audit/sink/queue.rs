@@ -240,7 +240,10 @@ mod tests {
         counter.delivered();
         (0..3).for_each(|_| counter.add("three\n"));
         counter.delivered();
-        assert_eq!(counter.due("sink"), Some(DeliveryFailed { to: "sink".into(), count: 7, reason: r"three\n".into() }));
+        assert_eq!(
+            counter.due("sink"),
+            Some(DeliveryFailed { to: "sink".into(), count: 7, reason: r"three\n".into() })
+        );
         assert_eq!(count(&mut counter), None);
     }
 }

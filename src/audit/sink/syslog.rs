@@ -131,9 +131,7 @@ impl std::fmt::Debug for SyslogSink {
 #[non_exhaustive]
 pub enum SyslogSinkError {
     /// The program name is not valid.
-    #[error(
-        "a program name in syslog has 1 to {SYSLOG_TAG_BYTES} characters of a-z, A-Z, 0-9, '-', '_', '.' and '/'"
-    )]
+    #[error("a program name in syslog has 1 to {SYSLOG_TAG_BYTES} characters of a-z, A-Z, 0-9, '-', '_', '.' and '/'")]
     Tag,
     /// No daemon listens at the socket.
     #[error("cannot connect to the syslog daemon at {}", Escaped::path(socket))]

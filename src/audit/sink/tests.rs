@@ -107,7 +107,10 @@ fn failed_deliveries_count_with_their_reason() {
         sinks.offer(&line);
     }
     wait(&sinks);
-    assert_eq!(sinks.take_missed(), [DeliveryFailed { to: r"scripted\n".into(), count: 2, reason: "not today".into() }]);
+    assert_eq!(
+        sinks.take_missed(),
+        [DeliveryFailed { to: r"scripted\n".into(), count: 2, reason: "not today".into() }]
+    );
     assert_eq!(sinks.take_missed(), [], "each loss is recorded once");
     // A line that is not a record is not delivered.
     sinks.offer(b"{}\n");

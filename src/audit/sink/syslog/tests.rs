@@ -60,9 +60,7 @@ fn restarted_daemon_gets_the_next_record() {
     let record = application();
     let failed = sink.deliver(&record).unwrap_err();
     assert!(matches!(failed.downcast_ref(), Some(SyslogSinkError::Connect { .. })), "{failed:?}");
-    assert!(
-        Causes::of(&*failed).to_string().ends_with(": No such file or directory (os error 2)")
-    );
+    assert!(Causes::of(&*failed).to_string().ends_with(": No such file or directory (os error 2)"));
     for _ in 0..2 {
         let daemon = UnixDatagram::bind(&socket).unwrap();
         for _ in 0..2 {
