@@ -249,6 +249,15 @@ fn verifying_needs_no_runtime_and_no_tls() {
 }
 
 #[test]
+fn plugin_author_builds_no_verifier() {
+    let tree = tree(&["--package", "portcullis", "--no-default-features", "--features", "plugin"]);
+    assert!(has(&tree, "tonic"), "{tree}");
+    for name in ["minisign", "object", "semver", "toml"] {
+        assert!(!has(&tree, name), "{name} is in the tree of `plugin`");
+    }
+}
+
+#[test]
 fn plugin_verify_without_probe_needs_no_runtime() {
     let with = tree(&["--package", "plugin-verify"]);
     let without = tree(&["--package", "plugin-verify", "--no-default-features"]);
