@@ -1,10 +1,10 @@
-//! A secure plugin runtime. Plugins are separate processes, called over gRPC, with the wire protocol
-//! of HashiCorp's go-plugin.
+//! A secure plugin runtime. Plugins are separate processes, called over gRPC, with the wire
+//! protocol of HashiCorp's go-plugin.
 //!
-//! Three promises: **the bytes that were hashed are the bytes that run; the process that was launched
-//! is the process that answers; and nothing that a plugin sends, prints or refuses to do can harm its
-//! host.** No promise: that a verified plugin is harmless. This crate does not limit what a plugin
-//! does with the rights of its user.
+//! Three promises: **the bytes that were hashed are the bytes that run; the process that was
+//! launched is the process that answers; and nothing that a plugin sends, prints or refuses to do
+//! can harm its host.** No promise: that a verified plugin is harmless. This crate does not limit
+//! what a plugin does with the rights of its user.
 //!
 //! ```text
 //!  verify ──VerifiedPlugin──▶ launch ──Running──▶ handshake ──Agreed──▶ tls ──Pinned──▶ transport ──Http2Channel──▶ rpc ──▶ host::Plugin
@@ -12,9 +12,9 @@
 //!  lock, policy, image        child               negotiate             pin             listen                      controller
 //! ```
 //!
-//! Each stage takes the proof that the stage before it has made, so none can be skipped. Dropping any
-//! of these values kills the plugin and removes its directory. [`plugin`] is the other end of the
-//! handshake and of the stages after it.
+//! Each stage takes the proof that the stage before it has made, so none can be skipped. Dropping
+//! any of these values kills the plugin and removes its directory. [`plugin`] is the other end of
+//! the handshake and of the stages after it.
 //!
 //! | module | job |
 //! |---|---|
@@ -23,7 +23,7 @@
 //! | [`plugin`] | serves as a plugin |
 //! | [`event`], [`audit`] | what happened, as values; the tamper-evident log that records them |
 //! | [`authoring`] | what publishers and operators write: manifests, lock files, signatures |
-//! | [`inspect`] | what a file is |
+//! | [`inspect`] | describes a file without running it |
 //! | [`exec`] | replaces this process by a verified program |
 //! | [`machine`] | which guarantees this machine gives |
 //!
@@ -74,7 +74,8 @@
 //!
 //! Linux 5.11 and later. The launch report says which features of newer kernels were used.
 
-// Host and plugin share the stages between them. With only one of the two, the other half is unused.
+// Host and plugin share the stages between them. With only one of the two, the other half is
+// unused.
 #![cfg_attr(not(all(feature = "host", feature = "plugin")), allow(dead_code, unreachable_pub, unused_imports))]
 
 #[cfg(not(target_os = "linux"))]

@@ -1,11 +1,11 @@
-//! Every limit on a size or a count in this crate, one module per room. Durations are in `timing.rs`.
-//! Lengths that a format fixes stay beside the format.
+//! Every limit on a size or a count in this crate, one module per room. Durations are in
+//! `timing.rs`. Lengths that a format fixes stay beside the format.
 #![allow(dead_code, reason = "a feature that is switched off leaves the limits of its room unused")]
 
 /// `audit`
 pub(crate) mod audit {
-    /// The longest line of a log in bytes, without its line feed. A reader needs no more memory than
-    /// this for a line, whoever wrote the file.
+    /// The longest line of a log in bytes, without its line feed. A reader needs no more memory
+    /// than this for a line of any file.
     pub(crate) const RECORD_LINE_BYTES: usize = 64 * 1024;
 
     /// The longest signed note in bytes. A checkpoint takes about 200 bytes and 100 for each
@@ -320,11 +320,11 @@ pub(crate) mod transport {
     /// 16 KiB, and stays below the size at which allocators map each block separately.
     pub(crate) const FRAME_BYTES: u32 = 4 * 16 * 1024 - 9;
 
-    /// What the peer may send in one stream before it is read (RFC 9113, section 5.2).
+    /// How many bytes the peer may send in one stream before they are read (RFC 9113, section 5.2).
     pub(crate) const STREAM_WINDOW_BYTES: u32 = 2 * 1024 * 1024;
 
-    /// What the peer may send in all streams of a connection before it is read. More than two full
-    /// streams, so that one slow reader does not stop the others.
+    /// How many bytes the peer may send in all streams of a connection before they are read. More
+    /// than two full streams, so that one slow reader does not stop the others.
     pub(crate) const CONNECTION_WINDOW_BYTES: u32 = 5 * 1024 * 1024;
 
     /// The largest list of header fields that is received (RFC 9113, section 6.5.2).
@@ -420,7 +420,7 @@ pub(crate) mod sources {
     /// Characters of a foreign `format` that an error quotes.
     pub(crate) const FORMAT_CHARACTERS: usize = 64;
 
-    /// Weight of TOML punctuation that every document may have, whatever its size.
+    /// Weight of TOML punctuation that a document of any size may have.
     pub(crate) const TOML_FREE_WEIGHT: usize = 4096;
 }
 

@@ -10,7 +10,7 @@ pub(crate) struct Worker<T> {
     name: &'static str,
     serve: fn(&Receiver<T>),
     /// The queue, with the number of the process that the thread runs in. fork(2) copies only the
-    /// calling thread, so a forked host starts a thread of its own.
+    /// calling thread, so a forked host starts its own thread.
     queue: Mutex<Option<(u32, Sender<T>)>>,
 }
 

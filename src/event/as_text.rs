@@ -70,7 +70,7 @@ pub(super) mod list_as_text {
     }
 }
 
-/// The same for what has a name.
+/// The same for a map from names to values.
 pub(super) mod map_as_text {
     use std::collections::BTreeMap;
     use std::fmt::Display;

@@ -46,8 +46,8 @@ impl Payload for LogOpened {
     }
 }
 
-/// The incomplete end of a log whose writer was killed. It is in a file of its own. No caller had
-/// been informed that these bytes were recorded.
+/// The incomplete end of a log whose writer was killed. It is kept in a separate file. No caller
+/// had been informed that these bytes were recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TornTail {

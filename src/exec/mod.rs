@@ -144,7 +144,7 @@ impl Program {
         rustix::thread::set_no_new_privs(true)
             .map_err(|error| ExecError::step(ExecStep::NoNewPrivileges)(error.into()))?;
         sys::close_on_exec_from(3).map_err(ExecError::step(ExecStep::Descriptors))?;
-        // Restored on failure. Otherwise the caller, which goes on, could be killed by SIGPIPE.
+        // Restored on failure. Otherwise SIGPIPE could kill the caller after the error.
         let _default_signals = DefaultSignals::set().map_err(ExecError::step(ExecStep::Signals))?;
         let program = Executable::new(&image.file);
         let is_busy = |error: &io::Error| error.kind() == io::ErrorKind::ExecutableFileBusy;

@@ -28,7 +28,7 @@ pub enum RegularFileError {
     #[error("expected a regular file, found {kind}")]
     #[non_exhaustive]
     NotRegular {
-        /// What the path leads to, with its article: "a directory", "a FIFO", "a device".
+        /// The kind of file that was found, with its article: "a directory", "a FIFO", "a device".
         kind: &'static str,
     },
 }
@@ -55,8 +55,8 @@ pub(crate) fn open_regular_as(path: &Path, symlinks: Symlinks, access: OFlags) -
     };
     // Checked before the open, because open(2) itself has side effects on some devices.
     refuse_other_kinds(found.file_type())?;
-    // Another file can take its place until it is open. With these flags the open of a FIFO does not
-    // block and a terminal does not become the controlling terminal.
+    // Another file can take its place until it is open. With these flags the open of a FIFO does
+    // not block and a terminal does not become the controlling terminal.
     let flags = access | nofollow | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = File::from(rustix::fs::openat(CWD, path, flags, Mode::empty()).map_err(io::Error::from)?);
     refuse_other_kinds(file.metadata()?.file_type())?;

@@ -17,7 +17,7 @@ pub(crate) const HANDSHAKE_VERSION: u32 = 1;
 /// The longest path of a Unix socket: `sun_path` has 108 bytes with the NUL (unix(7)).
 const SOCKET_PATH_BYTES: usize = 107;
 
-/// What the host accepts.
+/// The versions and transports that the host accepts.
 #[derive(Debug)]
 pub(crate) struct Offer<'a> {
     pub(crate) versions: &'a BTreeSet<u32>,
@@ -28,7 +28,7 @@ pub(crate) struct Offer<'a> {
     pub(crate) certificate: &'a [u8],
 }
 
-/// What host and plugin agreed on.
+/// The result of the negotiation.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Agreed {
     /// The fields of the line, for reports.

@@ -67,7 +67,7 @@ impl Plugin {
         self.report.version
     }
 
-    /// What the launch proved and enforced.
+    /// The checks that the launch made and the restrictions that it enforced.
     pub fn report(&self) -> &LaunchReport {
         &self.report
     }

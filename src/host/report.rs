@@ -1,4 +1,5 @@
-//! What a launch proved and enforced: facts for logs and people, none of them secret.
+//! The report of a launch: the checks it made and the restrictions it enforced, for logs and
+//! people. Holds no secret.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -12,7 +13,7 @@ use crate::launch::{Hardening, PeerCheck};
 use crate::tls::KeyAlgorithm;
 use crate::verify::{Attestation, Digest, ExecMode};
 
-/// What is known of a plugin that was launched.
+/// The facts about a launched plugin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LaunchReport {
@@ -53,7 +54,7 @@ pub struct LaunchReport {
     pub plugin_key: KeyAlgorithm,
     /// The names of the variables in the plugin's environment. Never their values.
     pub environment: Vec<OsString>,
-    /// What was enforced on the plugin's process.
+    /// The restrictions on the plugin's process.
     pub hardening: Vec<Hardening>,
     /// How long the steps of the start took.
     pub timings: Timings,

@@ -1,5 +1,5 @@
-//! Which gRPC services a plugin has, for people who want to know: asked, within bounds. A plugin
-//! can say what it likes; nothing relies on it.
+//! Asks a plugin for its gRPC services, within bounds, to display them. The answer is untrusted and
+//! nothing relies on it.
 
 use std::fmt;
 use std::time::Duration;
@@ -28,11 +28,10 @@ pub enum Services {
         /// The service that listed them, which is among them.
         reflection: ReflectionVersion,
     },
-    /// It does not list them: it has no reflection. Nothing can be told of the application's
-    /// services then.
+    /// It does not list them because it has no reflection. The application's services are unknown.
     #[non_exhaustive]
     Unlisted {
-        /// What is known of those that every plugin may have.
+        /// The state of the services that every plugin may have.
         wire: Vec<WireService>,
     },
 }

@@ -1,5 +1,5 @@
-//! The launch as a list: each step takes the proof that the step before it made, so that none can be
-//! left out or moved.
+//! The launch as a list: each step takes the proof that the step before it made, so that none can
+//! be left out or moved.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -333,7 +333,7 @@ impl OfferedTerms {
     }
 }
 
-/// Waits until the one deadline of the launch, whatever is waited for.
+/// Waits for `what` until the deadline of the launch, which all phases share.
 async fn within<T>(deadline: Instant, waiting_for: StartPhase, what: impl Future<Output = T>) -> Result<T, StartFault> {
     timeout_at(deadline, what).await.map_err(|_| StartFault::Timeout { waiting_for })
 }

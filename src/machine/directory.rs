@@ -50,8 +50,8 @@ impl DirectoryFault {
     }
 }
 
-/// Checks what a launch requires of the parent of its private directory, and creates a directory
-/// there. Returns the resolved path.
+/// Checks the requirements of a launch on the parent of its private directory, and creates a
+/// directory there. Returns the resolved path.
 fn try_directory(directory: &Path) -> Result<PathBuf, DirectoryFault> {
     let parent = trusted_directory(directory).map_err(|fault| match fault {
         LocationError::WritableByOthers { directory, owner, mode } => DirectoryFault::Unsuitable(format!(

@@ -14,7 +14,7 @@
 //! }
 //! ```
 //!
-//! A plugin reads the host's certificate from its environment, generates one of its own, listens on
+//! A plugin reads the host's certificate from its environment, generates its own, listens on
 //! a private socket, writes the handshake line, and admits only the owner of the host's
 //! certificate. It exits when the host asks it to, on SIGTERM, and when the host has ended.
 #![forbid(unsafe_code)]

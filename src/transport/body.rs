@@ -51,7 +51,7 @@ impl BodySender {
 
     /// Sends the part of the body that is ready and fits, and spawns a task for the rest, if any.
     pub(super) fn start(mut self, runtime: &Handle) -> Option<SendTask> {
-        // No wake-up can be lost: the task polls everything again with a waker of its own.
+        // No wake-up can be lost: the task polls everything again with its own waker.
         match Pin::new(&mut self).poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(()) => None,
             Poll::Pending => Some(SendTask(runtime.spawn(self).abort_handle())),

@@ -38,7 +38,7 @@ pub(crate) struct SecureConnection {
     pub(crate) session: TlsSession,
 }
 
-/// What the two ends negotiated, as text for the launch report.
+/// The negotiated TLS parameters, as text for the launch report.
 #[derive(Debug, Clone)]
 pub(crate) struct TlsSession {
     /// The version of TLS.
@@ -76,7 +76,7 @@ impl CheckedConnection {
         Ok(Self { socket, check })
     }
 
-    /// A handle that ends the connection, whoever owns the stream by then.
+    /// A handle that ends the connection even after the stream has moved to another owner.
     pub(crate) fn disconnect_handle(&self) -> DisconnectHandle {
         DisconnectHandle(Arc::clone(self.socket.descriptor()))
     }

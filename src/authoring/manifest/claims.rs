@@ -15,7 +15,7 @@ use crate::verify::sources::toml_document::quoted;
 use crate::verify::{BundlePath, Interpreter, InterpreterProgram, Manifest, ManifestFile, SignedManifest, Version};
 use crate::verify::{Digest, Expiry, Platform, PluginName, SourceError};
 
-/// What the publisher of a plugin states about it, beside its files.
+/// The publisher's claims about a plugin, beside its files.
 #[derive(Debug, Clone)]
 pub struct Claims {
     name: PluginName,

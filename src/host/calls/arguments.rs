@@ -1,5 +1,5 @@
-//! What a call is about, in the application's words: names and values for the record of the call,
-//! where values appear as keyed hashes. Hashes nothing itself.
+//! The arguments of a call, as the application names them, for the record of the call. The record
+//! has keyed hashes of the values. Hashes nothing itself.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,9 +10,9 @@ use crate::Escaped;
 use crate::event::{KeyedHash, Recorder};
 use crate::limits::host::{ARGUMENT_NAME_BYTES, CALL_ARGUMENTS};
 
-/// What a call is about: the arguments that the application wants to find again in the log. It puts
-/// them among the extensions of a request, and the record of the call has their names and the keyed
-/// hashes of their values. Nothing of them is sent to the plugin.
+/// The arguments of a call that the application wants to find in the log later. Put them into the
+/// extensions of a request: the record of the call has their names and keyed hashes of their
+/// values. The plugin does not receive them.
 ///
 /// ```
 /// use portcullis::host::Arguments;

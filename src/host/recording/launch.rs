@@ -91,8 +91,8 @@ impl LaunchRecorder {
     }
 }
 
-/// Fails if the records are stored where the plugin is: a plugin directory may be writable for
-/// whoever installs plugins, and a bundle is hashed as a whole.
+/// Fails if the records are stored where the plugin is: the user who installs plugins may write
+/// to a plugin directory, and a bundle is hashed as a whole.
 fn refuse_among_plugins(recorder: &dyn Recorder, plugin: &VerifiedPlugin) -> Result<(), RecordError> {
     for directory in plugin.directory().into_iter().chain(plugin.bundle()) {
         recorder.refuse_inside(directory)?;

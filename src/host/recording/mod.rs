@@ -1,5 +1,5 @@
-//! What a host records: verifications, and launches from the intent to the end of the process.
-//! Decides one thing: an action whose record fails does not happen.
+//! Records verifications, and launches from the intent to the end of the process. Decides one
+//! thing: an action whose record fails does not happen.
 
 mod events;
 mod launch;

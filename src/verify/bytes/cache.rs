@@ -89,7 +89,7 @@ impl Images {
     fn settle(&mut self, digest: Digest, size: Option<u64>, budget: u64) {
         self.clock += 1;
         match (size, self.slots.get_mut(&digest)) {
-            // It would take everything else along and leave all the same.
+            // Larger than the budget: it would evict every other image and then itself.
             (Some(size), _) if size > budget => {
                 self.slots.remove(&digest);
             }

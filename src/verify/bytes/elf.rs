@@ -127,8 +127,8 @@ impl<'a> Headers<'a> {
         })
     }
 
-    /// Where in the file lies what will be at `address`. Nothing if that is nowhere, or if two
-    /// segments lay claim to the page.
+    /// The offset in the file of the byte that is mapped at `address`. `None` if no segment has
+    /// file bytes for it, or if two segments map the page.
     pub(crate) fn offset_of(&self, address: u64) -> Option<u64> {
         let mut claims = self.segments.iter().filter(|segment| {
             let end = segment.address.saturating_add(segment.memory_size.max(segment.file_size));

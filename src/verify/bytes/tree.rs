@@ -1,6 +1,6 @@
 //! A directory that plugins are taken from, held open: nothing outside it can be reached through
-//! it, and no link is followed on the way. With ownership rules, nobody else may write any step of
-//! the way either. Reads no file.
+//! it, and no link is followed on the way. With ownership rules, no other user may write to any
+//! directory of the path either. Reads no file.
 
 use std::ffi::OsStr;
 use std::fs::File;

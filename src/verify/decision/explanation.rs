@@ -1,6 +1,6 @@
-//! What a refusal or error says beside its text: a machine name, a hint, and the two values that
-//! did not match. Each type declares them in one exhaustive `match`, so that a new variant does not
-//! compile without them.
+//! The details of a refusal or error beside its text: a machine name, a hint, and the two values
+//! that did not match. Each type declares them in one exhaustive `match`, so that a new variant
+//! does not compile without them.
 
 /// The facts of one refusal or error, for programs and for the person who must act.
 #[derive(Debug)]

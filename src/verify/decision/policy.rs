@@ -1,6 +1,6 @@
-//! What the operator allows. A [`Policy`] is built in code or read from a file. Its answer about a
-//! plugin is a [`Decision`], which holds a [`VerifiedPlugin`] if the plugin may run. Reads files;
-//! executes nothing.
+//! The operator's policy: which plugins may run. A [`Policy`] is built in code or read from a file.
+//! Its answer about a plugin is a [`Decision`], which holds a [`VerifiedPlugin`] if the plugin may
+//! run. Reads files; executes nothing.
 
 mod read;
 

@@ -153,8 +153,8 @@ enum RawOwner {
 impl Policy {
     /// Reads the policy at `path`, and the lock file and the list of digests that it names.
     ///
-    /// None of them may be writable by anybody but root and this process's user, nor may anybody
-    /// else be able to put another file in its place: whoever can do that decides what runs.
+    /// Only root and this process's user may be able to write or replace these files, because their
+    /// contents decide which plugins run.
     ///
     /// # Errors
     ///
@@ -177,8 +177,8 @@ impl Policy {
         Ok(policy)
     }
 
-    /// Reads a policy from `bytes`, without the files that it names; `path` is what it is called
-    /// where something is wrong with it. For checking a policy before it is put into place.
+    /// Reads a policy from `bytes`, without the files that it names. Errors name the policy by
+    /// `path`. For checking a policy before it is put into place.
     ///
     /// # Errors
     ///
@@ -284,8 +284,8 @@ fn rule(form: RawLinkage) -> LinkageRule {
     }
 }
 
-/// Refuses a file that somebody else may write or replace. What is found under its path afterwards
-/// is the same file then, unless root or this process's user wants it otherwise.
+/// Refuses a file that another user may write or replace. After that, only root and this process's
+/// user can change which file the path names.
 fn refuse_writable(path: &Path) -> Result<(), SourceError> {
     let unreadable = |error| SourceError::new(path, None, SourceFault::Unreadable(error));
     let found = std::path::absolute(path).and_then(|path| resolve(&path)).map_err(unreadable)?;
