@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::as_text::{as_text, map_as_text, maybe_as_text};
+use super::serde_text::{as_text, map_as_text, maybe_as_text};
 use super::{KeyedHash, LaunchId, Payload, start_of};
 
 /// The messages of a call in one direction.

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::as_text::{as_text, list_as_text};
+use super::serde_text::{as_text, list_as_text};
 use super::{KeyedHash, Payload, VerifiedImage, start_of, texts_bytes};
 use crate::Digest;
 

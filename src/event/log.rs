@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::as_text::{as_text, list_as_text};
+use super::serde_text::{as_text, list_as_text};
 use super::{LaunchId, Payload};
 use crate::Digest;
 

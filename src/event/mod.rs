@@ -8,13 +8,13 @@
 //! ([`FORMAT`]) a member keeps its meaning, and members and events may be added: readers skip the
 //! events and the members that they do not know.
 
-mod as_text;
 mod call;
 mod keyed_hash;
 mod launch;
 mod log;
 mod recorder;
 mod recording;
+mod serde_text;
 mod verification;
 
 use std::collections::BTreeMap;

@@ -240,7 +240,9 @@ impl Future for Reserving {
         Poll::Ready(match (outcome, self.reservation.take()) {
             (Ok(()), reservation) => reservation.ok_or_else(lost),
             (Err(error), reservation) => {
-                reservation.map(Reservation::disarm);
+                if let Some(reservation) = reservation {
+                    reservation.disarm();
+                }
                 Err(error)
             }
         })

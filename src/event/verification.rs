@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::as_text::{as_text, maybe_as_text};
+use super::serde_text::{as_text, maybe_as_text};
 use super::{LaunchId, Payload, texts_bytes};
 use crate::Digest;
 

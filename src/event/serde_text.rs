@@ -1,6 +1,6 @@
-//! How values that have a text of their own stand in JSON: as that text.
+//! Serialises values as their text form (`Display` and `FromStr`), for serde attributes.
 
-/// Values that have a text of their own, as that text.
+/// A value as its text.
 pub(super) mod as_text {
     use std::fmt::Display;
     use std::str::FromStr;
