@@ -146,7 +146,7 @@ fn lock_file_accepts_its_plugin() {
 #[test]
 fn signed_manifest_accepts_its_plugin() {
     let key = PublicKey::read(fixture("publisher.pub")).unwrap();
-    let manifest = SignedManifest::read(fixture("true.manifest.toml"), &[key.clone()]).unwrap();
+    let manifest = SignedManifest::read(fixture("true.manifest.toml"), std::slice::from_ref(&key)).unwrap();
     let directory = copies(&["true"]);
     let policy = Policy::new().with_manifest(manifest).require(SourceKind::Manifest);
     assert_accepts(&policy, directory.path());
