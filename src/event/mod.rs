@@ -1,4 +1,4 @@
-//! What happened, as values: events, and the [`Recorder`] that a host hands them to. Stores
+//! Events as values, and the [`Recorder`] that a host hands them to. Stores
 //! nothing.
 //!
 //! Each event is declared once, in the list of [`Event`]; its payload says the rest beside the type
@@ -110,8 +110,8 @@ events! {
     Application(ApplicationEvent) = "application",
 }
 
-/// What an event says besides its kind. Implemented beside each payload, without defaults, so that
-/// no event is forgotten.
+/// The facts of an event besides its kind. Implemented beside each payload, without defaults, so
+/// that no event is forgotten.
 trait Payload {
     /// The launch that the event belongs to.
     fn launch(&self) -> Option<LaunchId>;
@@ -123,7 +123,7 @@ trait Payload {
     /// The event in one line.
     fn summary(&self) -> String;
 
-    /// Bytes of memory behind the value, roughly. Only what can be large counts.
+    /// Bytes of memory behind the value, roughly. Only values that can be large count.
     fn heap_bytes(&self) -> usize;
 }
 

@@ -1,4 +1,4 @@
-//! Where events go: [`Recorder`], what it returns, and the recorder that drops everything. Stores
+//! The [`Recorder`] of events, its errors, and the recorder that drops everything. Stores
 //! no event.
 
 use std::error::Error;
@@ -56,7 +56,7 @@ pub trait Recorder: fmt::Debug + Send + Sync {
         self.record(outcome)
     }
 
-    /// Does what [`redeem`](Self::redeem) does, for a caller that does not wait.
+    /// Redeems for a caller that does not wait.
     fn redeem_later(&self, outcome: Event) {
         drop(self.redeem(outcome));
     }

@@ -29,7 +29,6 @@
 //!
 //! ```no_run
 //! # #[cfg(feature = "audit")]
-//! # #[cfg(feature = "audit")]
 //! # async fn run(policy: portcullis::Policy) -> Result<(), Box<dyn std::error::Error>> {
 //! use std::sync::Arc;
 //!

@@ -6,7 +6,7 @@
 //!   └───end or failure──▶ Finishing ──durable──▶ Over
 //! ```
 //!
-//! A record that fails ends the response with an error, and the caller never gets what was held.
+//! A record that fails ends the response with an error, and the caller never gets the held messages.
 
 use std::collections::VecDeque;
 use std::pin::Pin;

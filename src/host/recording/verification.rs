@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::event::Recorder;
 use crate::verify::{Decision, PluginName, Policy, VerifiedPlugin};
 
-/// Does what [`Policy::verify`] does, and records the decision with its evidence before it returns.
+/// Verifies as [`Policy::verify`], and records the decision with its evidence before it returns.
 /// Blocks, as [`Policy::verify`] does.
 ///
 /// # Errors

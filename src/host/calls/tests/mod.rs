@@ -1,4 +1,4 @@
-//! What the caller, the plugin and the log know at each moment of a call.
+//! The knowledge of the caller, the plugin and the recorder at each moment of a call.
 
 pub(super) mod scripted;
 mod spans;
@@ -101,7 +101,7 @@ fn unrecordable_response_is_not_delivered() {
         call.await.unwrap().unwrap_err()
     });
     assert_eq!(status.code(), Code::Unknown);
-    assert!(status.message().starts_with("the plugin answered and the answer could not be recorded"), "{status:?}");
+    assert!(status.message().starts_with("the plugin answered, but the answer could not be recorded"), "{status:?}");
     assert_eq!(bench.kinds(), ["call"]);
 }
 
@@ -146,7 +146,7 @@ fn messages_recorded(bench: &Bench) -> u64 {
     bench.messages().iter().map(|messages| messages.response.messages).sum()
 }
 
-/// Waits until so many messages have records.
+/// Waits until this number of messages has records.
 async fn recorded(bench: &Bench, messages: u64) {
     while messages_recorded(bench) < messages {
         tokio::time::sleep(Duration::from_millis(1)).await;
@@ -347,7 +347,7 @@ fn partial_message_is_in_the_record() {
     let bench = Bench::new();
     let (plugin, says) = bench.talking();
     says.bytes(&[&framed("one")[..], &[0, 0, 0, 0, 9, b'x', b'y']].concat()).ok();
-    // What the caller makes of that is the caller's.
+    // How the caller handles an incomplete message is up to the caller.
     let (_, outcome) = outcome(&bench, &plugin);
     assert_eq!(outcome, "OK");
     let all = [&encoded("one")[..], b"xy"].concat();

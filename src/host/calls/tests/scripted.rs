@@ -1,4 +1,4 @@
-//! The plugin of these tests: a channel that says what it is told to, and a log to look into.
+//! The plugin of these tests, a channel with scripted responses; and a recorder in memory.
 
 use std::io;
 use std::pin::Pin;
@@ -29,11 +29,11 @@ type Piece = Result<Frame<Bytes>, Status>;
 /// The plugin's end.
 #[derive(Clone)]
 pub(super) struct Scripted {
-    /// What it answers with, once.
+    /// The response to the first call.
     response: Arc<Mutex<Option<io::Result<http::Response<Body>>>>>,
-    /// What it was asked, once it was.
+    /// The request, after the call.
     pub(super) asked: Arc<Mutex<Option<http::Request<Body>>>>,
-    /// What the log had when it was asked.
+    /// The recorded events at the moment of the call.
     pub(super) known: Arc<Mutex<Vec<Event>>>,
     bench: Arc<Bench>,
 }
@@ -96,7 +96,7 @@ impl http_body::Body for Flood {
     }
 }
 
-/// What the plugin says in an answer.
+/// Sends the pieces of a response.
 pub(super) struct Says(UnboundedSender<Piece>);
 
 impl Says {
