@@ -1,4 +1,4 @@
-//! What is written at once: the lines of what waits, as far as there is room for them, and what
+//! What is written at once: the batch of what waits, as far as there is room for them, and what
 //! holds when they are on the disk. Writes nothing.
 
 use std::collections::VecDeque;
@@ -8,102 +8,109 @@ use super::task::Done;
 use crate::audit::evidence::chain::Chain;
 use crate::event::{Event, RecordsLost};
 
-/// A fact that is not recorded yet.
-pub(super) struct Fact {
+/// A entry that is not recorded yet.
+pub(super) struct MandatoryEntry {
     pub(super) event: Event,
     /// Whether room is kept for it.
-    pub(super) pays: bool,
+    pub(super) redeems: bool,
 }
 
 /// Something that waits to be recorded.
 pub(super) enum Entry {
-    Record { event: Event, owes: bool, done: Option<Done<()>> },
-    Fact(Fact, Option<Done<()>>),
+    Record { event: Event, reserves: bool, done: Option<Done<()>> },
+    Mandatory(MandatoryEntry, Option<Done<()>>),
 }
 
 /// All that waits.
-pub(super) struct Waiting<'a> {
+pub(super) struct BatchInput<'a> {
     /// How many records are missing here.
     pub(super) lost: u64,
     /// What the log has to say of itself.
     pub(super) own: &'a [Event],
     /// What could not be recorded before.
-    pub(super) facts: &'a VecDeque<Fact>,
+    pub(super) backlog: &'a VecDeque<MandatoryEntry>,
     pub(super) entries: &'a [Entry],
 }
 
 /// How much of it is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Measure {
+pub(super) enum Admission {
     All,
     /// What cannot be refused any more.
-    Facts,
+    Mandatory,
     /// The outcomes for which room was kept.
     Outcomes,
 }
 
 /// What became of one event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum Disposition {
     Written,
     TooLarge,
-    Left,
+    Deferred,
 }
 
-/// Lines that are not written yet, and what holds when they are.
-pub(super) struct Lines {
+/// Batch that are not written yet, and what holds when they are.
+pub(super) struct Batch {
     pub(super) bytes: Vec<u8>,
     pub(super) chain: Chain,
     /// How many outcomes are to come for which room is kept.
-    pub(super) owed: u64,
+    pub(super) reservations: u64,
     /// Whether it is said what is missing, and what the log says of itself.
-    pub(super) has_own: bool,
-    /// What became of each fact, and of each entry.
-    pub(super) facts: Vec<Fate>,
-    pub(super) entries: Vec<Fate>,
+    pub(super) includes_own: bool,
+    /// What became of each entry, and of each entry.
+    pub(super) backlog: Vec<Disposition>,
+    pub(super) entries: Vec<Disposition>,
 }
 
-impl Lines {
-    pub(super) fn new(chain: &Chain, owed: u64) -> Self {
-        Self { bytes: Vec::new(), chain: chain.clone(), owed, has_own: false, facts: Vec::new(), entries: Vec::new() }
+impl Batch {
+    pub(super) fn new(chain: &Chain, reservations: u64) -> Self {
+        Self {
+            bytes: Vec::new(),
+            chain: chain.clone(),
+            reservations,
+            includes_own: false,
+            backlog: Vec::new(),
+            entries: Vec::new(),
+        }
     }
 
-    /// The lines of so much of what waits.
-    pub(super) fn of(chain: &Chain, owed: u64, waiting: &Waiting<'_>, measure: Measure) -> Self {
-        let (mut lines, now) = (Self::new(chain, owed), SystemTime::now());
-        if measure != Measure::Outcomes {
-            lines.has_own = true;
-            if waiting.lost > 0 {
-                lines.add(now, &Event::Lost(RecordsLost { records: waiting.lost }));
+    /// The batch of so much of what waits.
+    pub(super) fn build(chain: &Chain, reservations: u64, input: &BatchInput<'_>, admission: Admission) -> Self {
+        let (mut batch, now) = (Self::new(chain, reservations), SystemTime::now());
+        if admission != Admission::Outcomes {
+            batch.includes_own = true;
+            if input.lost > 0 {
+                batch.push(now, &Event::Lost(RecordsLost { records: input.lost }));
             }
-            for event in waiting.own {
-                lines.add(now, event);
+            for event in input.own {
+                batch.push(now, event);
             }
         }
-        lines.facts = waiting.facts.iter().map(|fact| lines.fact(now, fact, measure)).collect();
-        let entries = waiting.entries.iter().map(|entry| match entry {
-            Entry::Fact(fact, _) => lines.fact(now, fact, measure),
-            Entry::Record { .. } if measure != Measure::All => Fate::Left,
-            Entry::Record { event, owes, .. } => {
-                let fate = lines.add(now, event);
-                lines.owed += u64::from(*owes && fate == Fate::Written);
-                fate
+        batch.backlog = input.backlog.iter().map(|entry| batch.push_mandatory(now, entry, admission)).collect();
+        let entries = input.entries.iter().map(|entry| match entry {
+            Entry::Mandatory(entry, _) => batch.push_mandatory(now, entry, admission),
+            Entry::Record { .. } if admission != Admission::All => Disposition::Deferred,
+            Entry::Record { event, reserves, .. } => {
+                let disposition = batch.push(now, event);
+                batch.reservations += u64::from(*reserves && disposition == Disposition::Written);
+                disposition
             }
         });
-        lines.entries = entries.collect();
-        lines
+        batch.entries = entries.collect();
+        batch
     }
 
-    pub(super) fn add(&mut self, now: SystemTime, event: &Event) -> Fate {
-        if self.chain.write(&mut self.bytes, now, event) { Fate::Written } else { Fate::TooLarge }
+    pub(super) fn push(&mut self, now: SystemTime, event: &Event) -> Disposition {
+        if self.chain.write(&mut self.bytes, now, event) { Disposition::Written } else { Disposition::TooLarge }
     }
 
-    fn fact(&mut self, now: SystemTime, fact: &Fact, measure: Measure) -> Fate {
-        if measure == Measure::Outcomes && !fact.pays {
-            return Fate::Left;
+    fn push_mandatory(&mut self, now: SystemTime, entry: &MandatoryEntry, admission: Admission) -> Disposition {
+        if admission == Admission::Outcomes && !entry.redeems {
+            return Disposition::Deferred;
         }
         // Also one that is too large is over.
-        self.owed = self.owed.saturating_sub(u64::from(fact.pays));
-        self.add(now, &fact.event)
+        self.reservations = self.reservations.saturating_sub(u64::from(entry.redeems));
+        self.push(now, &entry.event)
     }
 }

@@ -12,24 +12,22 @@ use crate::audit::evidence::chain::Chain;
 use crate::audit::{Checkpoint, CheckpointError, LogKey};
 use crate::event::{CheckpointSigned, DeliveryFailed, Event, text};
 use crate::fs::{FileMode, RegularFileError, Symlinks, open_regular, replace_file};
-
-/// No checkpoint that a log of ours signs is longer, in bytes.
-const NOTE_LIMIT: u64 = 64 * 1024;
+use crate::limits::audit::CHECKPOINT_FILE_BYTES;
 
 /// A checkpoint that was signed and is not recorded yet.
-pub(super) struct Vouched {
+pub(super) struct SignedCheckpoint {
     checkpoint: Checkpoint,
     note: String,
 }
 
-impl Vouched {
+impl SignedCheckpoint {
     pub(super) fn event(&self) -> Event {
         Event::Checkpoint(CheckpointSigned { note: self.note.clone() })
     }
 }
 
 /// What is known of the checkpoints of a log.
-pub(super) struct Vouching {
+pub(super) struct CheckpointSchedule {
     records: u64,
     interval: Duration,
     file: Option<PathBuf>,
@@ -40,12 +38,12 @@ pub(super) struct Vouching {
     size: u64,
     /// Since when there are more.
     since: Option<Instant>,
-    last: Option<Vouched>,
+    last: Option<SignedCheckpoint>,
     missed: u64,
     reason: String,
 }
 
-impl Vouching {
+impl CheckpointSchedule {
     pub(super) fn new(records: u64, interval: Duration, file: Option<PathBuf>, hook: Option<Hook>, size: u64) -> Self {
         // Nothing is known of the records that are there already.
         let since = (size > 0).then(Instant::now);
@@ -73,37 +71,37 @@ impl Vouching {
     /// The last checkpoint, if nothing was recorded since.
     pub(super) fn latest(&self, chain: &Chain) -> Option<Checkpoint> {
         let last = self.last.as_ref().filter(|_| chain.next() == self.covered);
-        last.map(|vouched| vouched.checkpoint.clone())
+        last.map(|signed| signed.checkpoint.clone())
     }
 
     pub(super) fn note(&self) -> Option<String> {
-        self.last.as_ref().map(|vouched| vouched.note.clone())
+        self.last.as_ref().map(|signed| signed.note.clone())
     }
 
-    pub(super) fn sign(&self, chain: &Chain, key: &LogKey) -> Vouched {
+    pub(super) fn sign(&self, chain: &Chain, key: &LogKey) -> SignedCheckpoint {
         let checkpoint = Checkpoint::new(key.origin(), chain.next(), chain.tree().root());
         // The origin is the name of the key, which is more strictly limited than a line of a note.
         let note = checkpoint.sign(key.signer()).unwrap_or_default();
-        Vouched { checkpoint, note }
+        SignedCheckpoint { checkpoint, note }
     }
 
     /// Takes a checkpoint that was recorded to where it is wanted.
-    pub(super) fn deliver(&mut self, vouched: Vouched, chain: &Chain) -> Checkpoint {
+    pub(super) fn deliver(&mut self, signed: SignedCheckpoint, chain: &Chain) -> Checkpoint {
         (self.covered, self.size, self.since) = (chain.next(), chain.next(), None);
         if let Some(path) = &self.file
-            && let Err(error) = replace_file(path, FileMode::Exact(0o600), vouched.note.as_bytes())
+            && let Err(error) = replace_file(path, FileMode::Exact(0o600), signed.note.as_bytes())
         {
             tracing::error!(%error, "a checkpoint could not be written to its file");
             self.missed += 1;
             self.reason = error.to_string();
         }
         if let Some(hook) = &mut self.hook
-            && catch_unwind(AssertUnwindSafe(|| hook(&vouched.note))).is_err()
+            && catch_unwind(AssertUnwindSafe(|| hook(&signed.note))).is_err()
         {
             tracing::error!("what is given the checkpoints of the audit log panicked");
         }
-        let checkpoint = vouched.checkpoint.clone();
-        self.last = Some(vouched);
+        let checkpoint = signed.checkpoint.clone();
+        self.last = Some(signed);
         checkpoint
     }
 
@@ -116,13 +114,13 @@ impl Vouching {
 
 /// A checkpoint that was kept outside the log.
 #[derive(Debug)]
-pub(super) struct Kept {
+pub(super) struct SavedCheckpoint {
     pub(super) checkpoint: Checkpoint,
     pub(super) note: String,
 }
 
 /// The checkpoint in a file. `None` if there is no file.
-pub(super) fn kept(path: &Path, key: &LogKey) -> Result<Option<Kept>, LogOpenError> {
+pub(super) fn read_saved(path: &Path, key: &LogKey) -> Result<Option<SavedCheckpoint>, LogOpenError> {
     let failed = |source| LogOpenError::Io { path: path.to_path_buf(), source };
     let file = match open_regular(path, Symlinks::Follow) {
         Ok(file) => file,
@@ -133,11 +131,11 @@ pub(super) fn kept(path: &Path, key: &LogKey) -> Result<Option<Kept>, LogOpenErr
         }
     };
     let mut note = Vec::new();
-    file.take(NOTE_LIMIT).read_to_end(&mut note).map_err(failed)?;
+    file.take(CHECKPOINT_FILE_BYTES).read_to_end(&mut note).map_err(failed)?;
     let read = String::from_utf8(note).map_err(|_| CheckpointError::Form);
     let opened = read.and_then(|note| {
         let checkpoint = Checkpoint::open(&note, &[key.verifier().clone()], key.origin())?;
-        Ok(Kept { checkpoint, note })
+        Ok(SavedCheckpoint { checkpoint, note })
     });
     opened.map(Some).map_err(|source| LogOpenError::Checkpoint { path: path.to_path_buf(), source })
 }

@@ -12,9 +12,7 @@ use rustix::io::Errno;
 use super::error::LogOpenError;
 use crate::audit::evidence::segments::beside;
 use crate::fs::{Ownership, RegularFileError, Symlinks, open_regular_as, sync_directory_of};
-
-/// Room is reserved in pieces of this size.
-const STEP: u64 = 1024 * 1024;
+use crate::limits::audit::ALLOCATION_STEP_BYTES;
 
 /// A file of a log, to which records are added.
 #[derive(Debug)]
@@ -26,11 +24,11 @@ pub(super) struct LogFile {
     /// The length that is known to be on the disk.
     durable: u64,
     /// The length up to which it may grow without asking for room.
-    reserved: u64,
+    allocated: u64,
     /// Whether something may lie behind `length` that does not belong there.
-    untidy: bool,
+    has_tail: bool,
     /// Whether its name may not be on the disk yet.
-    unnamed: bool,
+    name_unsynced: bool,
     #[cfg(test)]
     pub(super) faults: std::sync::Arc<super::tests::Faults>,
 }
@@ -62,9 +60,9 @@ impl LogFile {
             path: path.to_path_buf(),
             length,
             durable: length,
-            reserved: length,
-            untidy: false,
-            unnamed: true,
+            allocated: length,
+            has_tail: false,
+            name_unsynced: true,
             #[cfg(test)]
             faults: std::sync::Arc::default(),
         }
@@ -81,22 +79,22 @@ impl LogFile {
 
     /// Makes sure that `room` bytes can be added without asking the disk for more. True if it is
     /// so; false if this file system cannot tell.
-    pub(super) fn reserve(&mut self, room: u64) -> io::Result<bool> {
-        let end = self.length.saturating_add(room);
-        if end <= self.reserved {
+    pub(super) fn preallocate(&mut self, bytes: u64) -> io::Result<bool> {
+        let end = self.length.saturating_add(bytes);
+        if end <= self.allocated {
             return Ok(true);
         }
-        let generous = end.next_multiple_of(STEP);
+        let rounded = end.next_multiple_of(ALLOCATION_STEP_BYTES);
         let flags = FallocateFlags::KEEP_SIZE;
-        for end in [generous, end] {
-            match self.allocate(flags, end) {
+        for end in [rounded, end] {
+            match self.fallocate(flags, end) {
                 Ok(()) => {
-                    self.reserved = end;
+                    self.allocated = end;
                     return Ok(true);
                 }
                 Err(Errno::OPNOTSUPP | Errno::NOSYS) => return Ok(false),
                 // There may be room for less.
-                Err(Errno::NOSPC | Errno::DQUOT | Errno::FBIG) if end == generous => {}
+                Err(Errno::NOSPC | Errno::DQUOT | Errno::FBIG) if end == rounded => {}
                 Err(error) => return Err(error.into()),
             }
         }
@@ -104,14 +102,14 @@ impl LogFile {
     }
 
     #[cfg(test)]
-    pub(super) fn forget_room(&mut self) {
-        self.reserved = self.length;
+    pub(super) fn forget_allocation(&mut self) {
+        self.allocated = self.length;
     }
 
-    fn allocate(&self, flags: FallocateFlags, end: u64) -> rustix::io::Result<()> {
+    fn fallocate(&self, flags: FallocateFlags, end: u64) -> rustix::io::Result<()> {
         #[cfg(test)]
         self.faults.reserve(end)?;
-        let from = self.reserved.max(self.length);
+        let from = self.allocated.max(self.length);
         rustix::io::retry_on_intr(|| rustix::fs::fallocate(&self.file, flags, from, end - from))
     }
 
@@ -120,19 +118,19 @@ impl LogFile {
     ///
     /// If the disk did not take what was added before either, that is cut off too:
     /// [`length`](Self::length) says where the records end.
-    pub(super) fn add(&mut self, bytes: &[u8], durably: bool) -> io::Result<()> {
+    pub(super) fn append(&mut self, bytes: &[u8], durably: bool) -> io::Result<()> {
         if bytes.is_empty() {
             return Ok(());
         }
-        self.tidy()?;
-        self.still_there()?;
-        self.untidy = true;
+        self.truncate_tail()?;
+        self.check_identity()?;
+        self.has_tail = true;
         if let Err(error) = self.write(bytes) {
             // Should this fail too, the next attempt begins with it.
-            let _ = self.tidy();
+            let _ = self.truncate_tail();
             return Err(error);
         }
-        self.untidy = false;
+        self.has_tail = false;
         self.length += bytes.len() as u64;
         if durably { self.sync() } else { Ok(()) }
     }
@@ -145,7 +143,7 @@ impl LogFile {
 
     /// Refuses to write where nobody would look for it, or behind what somebody else did to the
     /// file.
-    fn still_there(&self) -> io::Result<()> {
+    fn check_identity(&self) -> io::Result<()> {
         let (file, named) = (self.file.metadata()?, std::fs::symlink_metadata(&self.path)?);
         if (file.dev(), file.ino()) != (named.dev(), named.ino()) {
             return Err(io::Error::other("the file of the log was taken away, and another is in its place"));
@@ -166,8 +164,8 @@ impl LogFile {
             }
             Err(error) => {
                 self.length = self.durable;
-                self.untidy = true;
-                let _ = self.tidy();
+                self.has_tail = true;
+                let _ = self.truncate_tail();
                 Err(error)
             }
         }
@@ -177,9 +175,9 @@ impl LogFile {
         #[cfg(test)]
         self.faults.sync()?;
         self.file.sync_data()?;
-        if self.unnamed {
+        if self.name_unsynced {
             sync_directory_of(&self.path)?;
-            self.unnamed = false;
+            self.name_unsynced = false;
         }
         Ok(())
     }
@@ -187,35 +185,35 @@ impl LogFile {
     /// The file has this name now.
     pub(super) fn renamed(&mut self, path: &Path) {
         self.path = path.to_path_buf();
-        self.unnamed = true;
+        self.name_unsynced = true;
     }
 
     /// Gives back the room that was reserved and not needed.
-    pub(super) fn release(&self) {
+    pub(super) fn trim(&self) {
         // It is the system's to use, and costs nobody anything meanwhile.
-        if !self.untidy && self.reserved > self.length {
+        if !self.has_tail && self.allocated > self.length {
             let _ = self.file.set_len(self.length);
         }
     }
 
     /// Cuts off what lies behind the records.
-    fn tidy(&mut self) -> io::Result<()> {
-        if self.untidy {
+    fn truncate_tail(&mut self) -> io::Result<()> {
+        if self.has_tail {
             // Cutting gives the room back that was reserved.
             if self.file.metadata()?.len() > self.length {
-                self.cut(self.length)?;
+                self.truncate(self.length)?;
             }
-            self.untidy = false;
+            self.has_tail = false;
         }
         Ok(())
     }
 
     /// Cuts the file to `length`.
-    pub(super) fn cut(&mut self, length: u64) -> io::Result<()> {
+    pub(super) fn truncate(&mut self, length: u64) -> io::Result<()> {
         #[cfg(test)]
         self.faults.cut()?;
         self.file.set_len(length)?;
-        (self.length, self.durable, self.reserved) = (length, length.min(self.durable), length);
+        (self.length, self.durable, self.allocated) = (length, length.min(self.durable), length);
         Ok(())
     }
 }
@@ -244,13 +242,13 @@ pub(super) fn open(path: &Path, access: OFlags) -> Result<Option<File>, LogOpenE
 
 /// The right to write a log. Held until it is dropped, or the process ends.
 #[derive(Debug)]
-pub(super) struct Turn {
+pub(super) struct WriterLock {
     _lock: File,
 }
 
-impl Turn {
+impl WriterLock {
     /// Takes it, by locking the file `<log>.lock` (flock(2)), which stays.
-    pub(super) fn take(log: &Path) -> Result<Self, LogOpenError> {
+    pub(super) fn acquire(log: &Path) -> Result<Self, LogOpenError> {
         let path = beside(log, ".lock");
         let lock = match open(&path, OFlags::RDWR)? {
             Some(lock) => lock,

@@ -21,8 +21,8 @@ use std::thread::JoinHandle;
 pub use error::{LogError, LogOpenError};
 pub use settings::LogBuilder;
 
-use self::checkpoints::Vouching;
-use self::file::Turn;
+use self::checkpoints::CheckpointSchedule;
+use self::file::WriterLock;
 use self::task::{Mailbox, Task};
 use self::writer::Writer;
 use super::sink::Sinks;
@@ -79,15 +79,15 @@ struct Shared {
     mailbox: Mailbox,
     status: Mutex<LogStatus>,
     /// How many events were turned away because too many waited.
-    turned_away: AtomicU64,
+    rejected: AtomicU64,
 }
 
 impl Shared {
-    fn know(&self, change: impl FnOnce(&mut LogStatus)) {
+    fn update_status(&self, change: impl FnOnce(&mut LogStatus)) {
         change(&mut self.status.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    fn shown(&self) -> Escaped<'_> {
+    fn display_path(&self) -> Escaped<'_> {
         Escaped::path(&self.path)
     }
 }
@@ -95,9 +95,9 @@ impl Shared {
 /// A log that is open for writing. Cheap to clone; closed, and vouched for, when the last clone is
 /// dropped.
 #[derive(Clone)]
-pub struct Log(Arc<Open>);
+pub struct Log(Arc<Handle>);
 
-struct Open {
+struct Handle {
     shared: Arc<Shared>,
     writer: Mutex<Option<JoinHandle<()>>>,
 }
@@ -108,41 +108,45 @@ impl Log {
         LogBuilder::new(path.as_ref(), key)
     }
 
-    fn open(settings: LogBuilder) -> Result<Self, LogOpenError> {
-        let path = place(&settings.path)?;
-        for directory in &settings.outside {
+    fn open(builder: LogBuilder) -> Result<Self, LogOpenError> {
+        let path = resolve(&builder.path)?;
+        for directory in &builder.outside {
             refuse_inside(&path, directory)
                 .map_err(|directory| LogOpenError::InPluginDirectory { path: path.clone(), directory })?;
         }
-        let turn = Turn::take(&path)?;
-        let kept =
-            settings.checkpoint_file.as_deref().map(|file| checkpoints::kept(file, &settings.key)).transpose()?;
-        let mut recovered = recover::recover(&path, &settings.key, kept.flatten().as_ref())?;
-        let opened = opened(&settings, std::mem::take(&mut recovered.torn));
-        let LogBuilder { key, mode, rotate_at, records, interval, checkpoint_file, hook, sinks, .. } = settings;
-        let vouching = Vouching::new(records, interval, checkpoint_file, hook, recovered.chain.next());
+        let lock = WriterLock::acquire(&path)?;
+        let saved =
+            builder.checkpoint_file.as_deref().map(|file| checkpoints::read_saved(file, &builder.key)).transpose()?;
+        let mut recovered = recover::recover(&path, &builder.key, saved.flatten().as_ref())?;
+        let opened = opened(&builder, std::mem::take(&mut recovered.torn));
+        let LogBuilder { key, mode, rotate_at, records, interval, checkpoint_file, hook, sinks, .. } = builder;
+        let schedule = CheckpointSchedule::new(records, interval, checkpoint_file, hook, recovered.chain.next());
         let shared = Arc::new(Shared {
             path,
             mode,
             key,
             mailbox: Mailbox::default(),
             status: Mutex::default(),
-            turned_away: AtomicU64::new(0),
+            rejected: AtomicU64::new(0),
         });
         let first = |source| LogOpenError::First { path: shared.path.clone(), source };
         let sinks = Sinks::new(sinks).map_err(|error| first(error.into()))?;
-        let writer = Writer::new(Arc::clone(&shared), recovered, rotate_at, sinks, vouching);
+        let writer = Writer::new(Arc::clone(&shared), recovered, rotate_at, sinks, schedule);
         let run = move || {
             writer.run();
             // Over only now.
-            drop(turn);
+            drop(lock);
         };
         let thread = std::thread::Builder::new().name("portcullis-audit".into()).spawn(run);
         let thread = thread.map_err(|error| first(error.into()))?;
-        let log = Self(Arc::new(Open { shared: Arc::clone(&shared), writer: Mutex::new(Some(thread)) }));
-        let (heard, told) = mpsc::channel();
-        log.put(Task::Record { event: opened, owes: false, done: Some(Box::new(move |done| drop(heard.send(done)))) });
-        told.recv().unwrap_or(Err(LogError::Closed)).map_err(first)?;
+        let log = Self(Arc::new(Handle { shared: Arc::clone(&shared), writer: Mutex::new(Some(thread)) }));
+        let (sender, receiver) = mpsc::channel();
+        log.put(Task::Record {
+            event: opened,
+            reserves: false,
+            done: Some(Box::new(move |done| drop(sender.send(done)))),
+        });
+        receiver.recv().unwrap_or(Err(LogError::Closed)).map_err(first)?;
         Ok(log)
     }
 
@@ -153,9 +157,9 @@ impl Log {
     /// well.
     pub fn submit(&self, event: Event, done: impl FnOnce(Result<(), LogError>) + Send + 'static) {
         match self.mode() {
-            Mode::Required => self.put(Task::Record { event, owes: false, done: Some(Box::new(done)) }),
+            Mode::Required => self.put(Task::Record { event, reserves: false, done: Some(Box::new(done)) }),
             Mode::BestEffort => {
-                self.put(Task::Record { event, owes: false, done: None });
+                self.put(Task::Record { event, reserves: false, done: None });
                 done(Ok(()));
             }
         }
@@ -167,22 +171,22 @@ impl Log {
     ///
     /// When the event is not in the log and never will be.
     pub fn append(&self, event: Event) -> Result<(), LogError> {
-        let (heard, told) = mpsc::channel();
-        self.submit(event, move |outcome| drop(heard.send(outcome)));
-        told.recv().unwrap_or(Err(LogError::Closed))
+        let (sender, receiver) = mpsc::channel();
+        self.submit(event, move |outcome| drop(sender.send(outcome)));
+        receiver.recv().unwrap_or(Err(LogError::Closed))
     }
 
     /// Records something that has happened already. If it cannot be written now it is kept and
     /// written when it can be; if too much is kept it is lost, and that is recorded.
     pub fn note(&self, event: Event) {
-        self.put(Task::Fact { event, pays: false, done: None });
+        self.put(Task::Mandatory { event, redeems: false, done: None });
     }
 
     fn put(&self, task: Task) {
         let Some((task, error)) = self.0.shared.mailbox.put(task) else { return };
-        if let Task::Record { done: None, .. } | Task::Fact { .. } = task {
-            self.0.shared.turned_away.fetch_add(1, Ordering::Relaxed);
-            self.0.shared.know(|status| status.lost += 1);
+        if let Task::Record { done: None, .. } | Task::Mandatory { .. } = task {
+            self.0.shared.rejected.fetch_add(1, Ordering::Relaxed);
+            self.0.shared.update_status(|status| status.lost += 1);
         }
         task.refuse(&error);
     }
@@ -193,9 +197,9 @@ impl Log {
     ///
     /// When it could not be recorded.
     pub fn checkpoint(&self) -> Result<Checkpoint, LogError> {
-        let (heard, told) = mpsc::channel();
-        self.put(Task::Checkpoint(Box::new(move |outcome| drop(heard.send(outcome)))));
-        told.recv().unwrap_or(Err(LogError::Closed))
+        let (sender, receiver) = mpsc::channel();
+        self.put(Task::Checkpoint(Box::new(move |outcome| drop(sender.send(outcome)))));
+        receiver.recv().unwrap_or(Err(LogError::Closed))
     }
 
     /// Records what still waits, vouches for everything, and lets others write the log. Blocks, for
@@ -206,9 +210,9 @@ impl Log {
     ///
     /// When the end could not be recorded or vouched for, or the log was closed before.
     pub fn close(&self) -> Result<(), LogError> {
-        let (heard, told) = mpsc::channel();
-        self.put(Task::Close(Box::new(move |outcome| drop(heard.send(outcome)))));
-        let outcome = told.recv().unwrap_or(Err(LogError::Closed));
+        let (sender, receiver) = mpsc::channel();
+        self.put(Task::Close(Box::new(move |outcome| drop(sender.send(outcome)))));
+        let outcome = receiver.recv().unwrap_or(Err(LogError::Closed));
         self.0.join();
         outcome
     }
@@ -270,7 +274,7 @@ impl Log {
     }
 }
 
-impl Open {
+impl Handle {
     fn join(&self) {
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         // What the writer tells may own the last clone, and it cannot wait for itself.
@@ -280,7 +284,7 @@ impl Open {
     }
 }
 
-impl Drop for Open {
+impl Drop for Handle {
     fn drop(&mut self) {
         if self.shared.mailbox.put(Task::Close(Box::new(drop))).is_none() {
             self.join();
@@ -295,7 +299,7 @@ impl fmt::Debug for Log {
 }
 
 /// The full path of a log in a directory where nobody else can put something in its place.
-fn place(path: &Path) -> Result<PathBuf, LogOpenError> {
+fn resolve(path: &Path) -> Result<PathBuf, LogOpenError> {
     let failed = |source| LogOpenError::Io { path: path.to_path_buf(), source };
     let name = path.file_name().ok_or_else(|| failed(std::io::ErrorKind::InvalidInput.into()))?;
     match trusted_directory(directory_of(path)) {
@@ -317,14 +321,14 @@ fn refuse_inside(log: &Path, directory: &Path) -> Result<(), PathBuf> {
     }
 }
 
-fn opened(settings: &LogBuilder, torn: Vec<TornTail>) -> Event {
+fn opened(builder: &LogBuilder, torn: Vec<TornTail>) -> Event {
     Event::Opened(LogOpened {
         format: FORMAT.into(),
-        origin: settings.key.origin().into(),
-        key: settings.key.verifier().to_string(),
+        origin: builder.key.origin().into(),
+        key: builder.key.verifier().to_string(),
         writer: concat!("portcullis ", env!("CARGO_PKG_VERSION")).into(),
         pid: std::process::id(),
-        mode: settings.mode.to_string(),
+        mode: builder.mode.to_string(),
         torn,
     })
 }

@@ -17,19 +17,19 @@ impl From<LogError> for RecordError {
 
 impl Log {
     /// Records an event that others wait for. In best effort the result is known immediately.
-    fn recording(&self, event: Event, owes: bool) -> Recording {
+    fn recording(&self, event: Event, reserves: bool) -> Recording {
         if self.mode() == Mode::BestEffort {
-            self.put(Task::Record { event, owes: false, done: None });
+            self.put(Task::Record { event, reserves: false, done: None });
             return Recording::done(Ok(()));
         }
         let (acknowledgement, recording) = Recording::pending();
         let done = move |outcome: Result<(), LogError>| acknowledgement.report(outcome.map_err(Into::into));
-        self.put(Task::Record { event, owes, done: Some(Box::new(done)) });
+        self.put(Task::Record { event, reserves, done: Some(Box::new(done)) });
         recording
     }
 
     /// Whether the writer reserves space for outcomes.
-    fn reserves(&self) -> bool {
+    fn has_reservations(&self) -> bool {
         self.mode() == Mode::Required
     }
 }
@@ -49,23 +49,23 @@ impl Recorder for Log {
     }
 
     fn redeem(&self, outcome: Event) -> Recording {
-        if !self.reserves() {
+        if !self.has_reservations() {
             Log::note(self, outcome);
             return Recording::done(Ok(()));
         }
         let (acknowledgement, recording) = Recording::pending();
         let done = move |outcome: Result<(), LogError>| acknowledgement.report(outcome.map_err(Into::into));
-        self.put(Task::Fact { event: outcome, pays: true, done: Some(Box::new(done)) });
+        self.put(Task::Mandatory { event: outcome, redeems: true, done: Some(Box::new(done)) });
         recording
     }
 
     fn redeem_later(&self, outcome: Event) {
-        self.put(Task::Fact { event: outcome, pays: self.reserves(), done: None });
+        self.put(Task::Mandatory { event: outcome, redeems: self.has_reservations(), done: None });
     }
 
     fn release(&self) {
-        if self.reserves() {
-            self.put(Task::Forgive);
+        if self.has_reservations() {
+            self.put(Task::Release);
         }
     }
 

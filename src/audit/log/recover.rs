@@ -10,7 +10,7 @@ use std::time::SystemTime;
 
 use rustix::fs::OFlags;
 
-use super::checkpoints::Kept;
+use super::checkpoints::SavedCheckpoint;
 use super::error::LogOpenError;
 use super::file::{LogFile, open};
 use super::rotation;
@@ -24,7 +24,7 @@ use crate::audit::reader::verifier::{
 use crate::audit::{Checkpoint, LogKey};
 use crate::event::{TornTail, text};
 use crate::fs::{FileMode, create_file_with, directory_of, sync_directory_of};
-use crate::limits::audit::READ_BUFFER_BYTES;
+use crate::limits::audit::{READ_BUFFER_BYTES, REPORTED_TAILS};
 
 /// A log that can be added to.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ pub(super) struct Recovered {
     /// The number of the first record in the file.
     pub(super) first: u64,
     pub(super) chain: Chain,
-    /// What was put aside, and the log is to tell of.
+    /// What was put copy_path, and the log is to tell of.
     pub(super) torn: Vec<TornTail>,
 }
 
@@ -41,41 +41,41 @@ pub(super) struct Recovered {
 ///
 /// If a checkpoint of it was kept the log must begin with the records that it is over: as far as
 /// they are in the current file, and if all are in older ones, those must lead from there to it.
-pub(super) fn recover(path: &Path, key: &LogKey, kept: Option<&Kept>) -> Result<Recovered, LogOpenError> {
+pub(super) fn recover(path: &Path, key: &LogKey, saved: Option<&SavedCheckpoint>) -> Result<Recovered, LogOpenError> {
     let failed = |source| LogOpenError::Io { path: path.to_path_buf(), source };
-    let over = kept.map(|kept| &kept.checkpoint);
+    let over = saved.map(|saved| &saved.checkpoint);
     rotation::undo(path).map_err(failed)?;
     let older = segments::full_segments(path).map_err(failed)?;
     let Some(mut file) = LogFile::open(path)? else {
         if !older.is_empty() {
             return Err(LogOpenError::Missing { path: path.to_path_buf() });
         }
-        refuse_cut(path, 0, over)?;
+        refuse_truncated(path, 0, over)?;
         let file = LogFile::create(path)?;
         sync_directory_of(path).map_err(failed)?;
         return Ok(Recovered { file, first: 0, chain: Chain::start(), torn: Vec::new() });
     };
-    let read = examined(path, &file, key, kept)?;
+    let read = verify_current(path, &file, key, saved)?;
     if read.chain.is_none() && !older.is_empty() {
         return Err(LogOpenError::Damaged { path: path.to_path_buf(), line: 1, fault: LogFault::SegmentStart });
     }
-    refuse_cut(path, read.chain.as_ref().map_or(0, |(_, chain)| chain.next()), over)?;
+    refuse_truncated(path, read.chain.as_ref().map_or(0, |(_, chain)| chain.next()), over)?;
     let (first, chain) = read.chain.unwrap_or_else(|| (0, Chain::start()));
-    if let Some(kept) = kept.filter(|kept| (1..=first).contains(&kept.checkpoint.size)) {
-        refuse_disconnected(path, first, &older, kept, key)?;
+    if let Some(saved) = saved.filter(|saved| (1..=first).contains(&saved.checkpoint.size)) {
+        refuse_disconnected(path, first, &older, saved, key)?;
     }
     if read.whole < file.length() {
-        put_aside(path, &mut file, read.whole, chain.next()).map_err(failed)?;
+        quarantine(path, &mut file, read.whole, chain.next()).map_err(failed)?;
     }
-    let torn = untold(path, chain.next())?;
+    let torn = unreported_tails(path, chain.next())?;
     Ok(Recovered { file, first, chain, torn })
 }
 
 /// Refuses a log with fewer records than it had.
-fn refuse_cut(path: &Path, found: u64, kept: Option<&Checkpoint>) -> Result<(), LogOpenError> {
-    match kept {
-        Some(kept) if kept.size > found => {
-            Err(LogOpenError::Truncated { path: path.to_path_buf(), kept: kept.size, found })
+fn refuse_truncated(path: &Path, found: u64, saved: Option<&Checkpoint>) -> Result<(), LogOpenError> {
+    match saved {
+        Some(saved) if saved.size > found => {
+            Err(LogOpenError::Truncated { path: path.to_path_buf(), kept: saved.size, found })
         }
         _ => Ok(()),
     }
@@ -87,25 +87,25 @@ fn refuse_disconnected(
     path: &Path,
     first: u64,
     older: &[(u64, PathBuf)],
-    kept: &Kept,
+    saved: &SavedCheckpoint,
     key: &LogKey,
 ) -> Result<(), LogOpenError> {
-    let size = kept.checkpoint.size;
+    let size = saved.checkpoint.size;
     let disconnected = || LogOpenError::Disconnected { path: path.to_path_buf(), kept: size, first };
     let begin = older.iter().rposition(|(first, _)| *first < size).ok_or_else(disconnected)?;
-    let trust = trust(key, Some(kept));
+    let trust = trust(key, Some(saved));
     let mut verifier = LogVerifier::without_totals(&trust);
     for file in older[begin..].iter().map(|(_, file)| file.as_path()).chain([path]) {
         let examined = LogLines::open(file).and_then(|lines| verifier.segment(lines, &mut |_, _| ()));
         examined.map_err(|error| LogOpenError::Io { path: file.to_path_buf(), source: io::Error::other(error) })?;
     }
     let found = verifier.finish();
-    let agrees = found.damaged.is_none() && found.trusted_checkpoints.iter().all(|witness| witness.fault.is_none());
+    let agrees = found.damaged.is_none() && found.trusted_checkpoints.iter().all(|checked| checked.fault.is_none());
     if agrees { Ok(()) } else { Err(disconnected()) }
 }
 
 /// What was found in the current file.
-struct Found {
+struct CurrentSegment {
     /// The number of its first record, and the place after its last. `None` if there is no whole
     /// record.
     chain: Option<(u64, Chain)>,
@@ -117,9 +117,14 @@ struct Found {
 
 /// Reads the current file, and refuses it unless it is what its writer wrote: what was changed
 /// would be vouched for again otherwise.
-fn examined(path: &Path, file: &LogFile, key: &LogKey, kept: Option<&Kept>) -> Result<Found, LogOpenError> {
+fn verify_current(
+    path: &Path,
+    file: &LogFile,
+    key: &LogKey,
+    saved: Option<&SavedCheckpoint>,
+) -> Result<CurrentSegment, LogOpenError> {
     let failed = |source| LogOpenError::Io { path: path.to_path_buf(), source };
-    let trust = trust(key, kept);
+    let trust = trust(key, saved);
     let mut verifier = LogVerifier::without_totals(&trust);
     let mut reader = BufReader::with_capacity(READ_BUFFER_BYTES, file.file());
     reader.seek(SeekFrom::Start(0)).map_err(failed)?;
@@ -134,7 +139,7 @@ fn examined(path: &Path, file: &LogFile, key: &LogKey, kept: Option<&Kept>) -> R
         return Err(LogOpenError::Rewritten { path: path.to_path_buf(), kept: kept.size });
     }
     match damaged.map(|damaged| (damaged.line, damaged.fault)) {
-        None => Ok(Found { chain, whole: torn_tail.map_or(file.length(), |tail| tail.offset) }),
+        None => Ok(CurrentSegment { chain, whole: torn_tail.map_or(file.length(), |tail| tail.offset) }),
         Some((_, LogFault::OtherKey { found })) => {
             Err(LogOpenError::OtherKey { path: path.to_path_buf(), expected: key.verifier().to_string(), found })
         }
@@ -143,40 +148,37 @@ fn examined(path: &Path, file: &LogFile, key: &LogKey, kept: Option<&Kept>) -> R
 }
 
 /// Only our own checkpoints are true, and the one that was kept is.
-fn trust(key: &LogKey, kept: Option<&Kept>) -> TrustAnchors {
+fn trust(key: &LogKey, saved: Option<&SavedCheckpoint>) -> TrustAnchors {
     let trust = TrustAnchors::none().key(key.verifier().clone());
-    kept.map_or(trust.clone(), |kept| trust.checkpoint("kept", &*kept.note))
+    saved.map_or(trust.clone(), |saved| trust.checkpoint("kept", &*saved.note))
 }
-
-/// So many files are told of at once, the latest, so that what is told fits into a record.
-const TOLD: usize = 32;
 
 /// Moves what lies behind `whole` into a file of its own, which is whole and on the disk before the
 /// log is cut. `next` is the number of the record that should have been there.
-pub(super) fn put_aside(log: &Path, file: &mut LogFile, whole: u64, next: u64) -> io::Result<()> {
+pub(super) fn quarantine(log: &Path, file: &mut LogFile, whole: u64, next: u64) -> io::Result<()> {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let aside = beside(log, &format!(".torn-{next}-{}", since.as_micros()));
-    create_file_with(&aside, FileMode::Exact(0o600), |copy| {
+    let copy_path = beside(log, &format!(".torn-{next}-{}", since.as_micros()));
+    create_file_with(&copy_path, FileMode::Exact(0o600), |copy| {
         let mut tail = file.file();
         tail.seek(SeekFrom::Start(whole))?;
         io::copy(&mut tail, copy).map(drop)
     })?;
-    file.cut(whole)?;
+    file.truncate(whole)?;
     file.file().sync_all()
 }
 
-/// What was put aside in the place of record `next`, which is still to be written.
-pub(super) fn untold(log: &Path, next: u64) -> Result<Vec<TornTail>, LogOpenError> {
+/// What was put copy_path in the place of record `next`, which is still to be written.
+pub(super) fn unreported_tails(log: &Path, next: u64) -> Result<Vec<TornTail>, LogOpenError> {
     let failed = |source| LogOpenError::Io { path: log.to_path_buf(), source };
-    let mut files = files(log, next).map_err(failed)?;
+    let mut files = quarantined_files(log, next).map_err(failed)?;
     files.sort();
-    let from = files.len().saturating_sub(TOLD);
+    let from = files.len().saturating_sub(REPORTED_TAILS);
     let opened =
         files.drain(from..).filter_map(|path| open(&path, OFlags::RDONLY).transpose().map(|file| (path, file)));
-    opened.map(|(path, file)| file.and_then(|file| torn(&path, file).map_err(failed))).collect()
+    opened.map(|(path, file)| file.and_then(|file| torn_tail(&path, file).map_err(failed))).collect()
 }
 
-fn files(log: &Path, next: u64) -> io::Result<Vec<PathBuf>> {
+fn quarantined_files(log: &Path, next: u64) -> io::Result<Vec<PathBuf>> {
     let start = beside(log, &format!(".torn-{next}-"));
     let start = start.file_name().unwrap_or_default().as_bytes();
     let entries = std::fs::read_dir(directory_of(log))?;
@@ -185,7 +187,7 @@ fn files(log: &Path, next: u64) -> io::Result<Vec<PathBuf>> {
     found.map(|name| name.map(|name| log.with_file_name(name))).collect()
 }
 
-fn torn(path: &Path, mut file: File) -> io::Result<TornTail> {
+fn torn_tail(path: &Path, mut file: File) -> io::Result<TornTail> {
     let name = path.file_name().unwrap_or_default();
     Ok(TornTail { bytes: file.metadata()?.len(), sha256: Digest::read(&mut file)?, file: text(name.as_bytes()) })
 }

@@ -40,7 +40,7 @@ pub(super) fn rotate(
     let mut file = LogFile::create(&next)?;
     let (mut continued, mut line) = (chain.clone(), Vec::new());
     continued.write(&mut line, SystemTime::now(), &begin(chain, key));
-    file.reserve(line.len() as u64 + room).and_then(|_| file.add(&line, true)).map_err(failed)?;
+    file.preallocate(line.len() as u64 + room).and_then(|_| file.append(&line, true)).map_err(failed)?;
     let full = segments::segment_path(path, first);
     // A second name is never given over something, and at no time is the log without its own.
     std::fs::hard_link(path, &full).map_err(failed)?;

@@ -9,6 +9,8 @@ use super::error::LogOpenError;
 use super::{Log, Mode};
 use crate::audit::LogKey;
 use crate::audit::sink::Sink;
+use crate::limits::audit::{CHECKPOINT_RECORDS, SEGMENT_BYTES, SEGMENT_LEAST_BYTES};
+use crate::timing::audit::CHECKPOINT_INTERVAL;
 
 /// Is given each signed checkpoint.
 pub(super) type Hook = Box<dyn FnMut(&str) + Send>;
@@ -34,9 +36,9 @@ impl LogBuilder {
             path: path.to_path_buf(),
             key,
             mode: Mode::Required,
-            rotate_at: 64 * 1024 * 1024,
-            records: 1000,
-            interval: Duration::from_secs(60),
+            rotate_at: SEGMENT_BYTES,
+            records: CHECKPOINT_RECORDS,
+            interval: CHECKPOINT_INTERVAL,
             checkpoint_file: None,
             hook: None,
             outside: Vec::new(),
@@ -58,7 +60,7 @@ impl LogBuilder {
     /// Begins a new file when the current one has so many bytes, instead of 64 MiB; at least 4 KiB.
     /// The files stay beside each other, and it is for others to move the old ones away.
     pub fn rotate_at(mut self, bytes: u64) -> Self {
-        self.rotate_at = bytes.max(4096);
+        self.rotate_at = bytes.max(SEGMENT_LEAST_BYTES);
         self
     }
 

@@ -7,20 +7,13 @@ use std::time::Instant;
 use super::error::LogError;
 use crate::audit::Checkpoint;
 use crate::event::Event;
-
-/// More than this does not wait, and of what has happened already not more than so many more.
-pub(super) const WAITING: usize = 64 * 1024;
-pub(super) const FACTS: usize = 16 * 1024;
-
-/// The same in bytes of memory: events of a few hundred bytes are counted, large ones are weighed.
-pub(super) const WAITING_BYTES: usize = 64 * 1024 * 1024;
-pub(super) const FACTS_BYTES: usize = 16 * 1024 * 1024;
+use crate::limits::audit::{MANDATORY_BYTES, MANDATORY_ENTRIES, QUEUED_BYTES, QUEUED_TASKS};
 
 /// Is told what became of something.
 pub(super) type Done<T> = Box<dyn FnOnce(Result<T, LogError>) + Send>;
 
 /// Tells it. Whatever comes of that, the writer goes on.
-pub(super) fn tell<T>(done: Done<T>, outcome: Result<T, LogError>) {
+pub(super) fn answer<T>(done: Done<T>, outcome: Result<T, LogError>) {
     if catch_unwind(AssertUnwindSafe(|| done(outcome))).is_err() {
         tracing::error!("what waited for a record of the audit log panicked when it was told");
     }
@@ -29,11 +22,11 @@ pub(super) fn tell<T>(done: Done<T>, outcome: Result<T, LogError>) {
 /// Something that the writer shall do.
 pub(super) enum Task {
     /// Record an event, or refuse to.
-    Record { event: Event, owes: bool, done: Option<Done<()>> },
+    Record { event: Event, reserves: bool, done: Option<Done<()>> },
     /// Record an event that has happened, whatever it takes. It may be one for which there is room.
-    Fact { event: Event, pays: bool, done: Option<Done<()>> },
+    Mandatory { event: Event, redeems: bool, done: Option<Done<()>> },
     /// An outcome that was to come will not.
-    Forgive,
+    Release,
     /// Vouch for everything before.
     Checkpoint(Done<Checkpoint>),
     /// Come to an end.
@@ -43,19 +36,19 @@ pub(super) enum Task {
 /// Where tasks wait. Shared by those who bring them and the writer.
 #[derive(Default)]
 pub(super) struct Mailbox {
-    waiting: Mutex<Waiting>,
+    queue: Mutex<Queue>,
     arrived: Condvar,
 }
 
 #[derive(Default)]
-struct Waiting {
+struct Queue {
     tasks: Vec<Task>,
     /// How much memory their events take.
     bytes: usize,
     closed: bool,
 }
 
-impl Waiting {
+impl Queue {
     fn take(&mut self) -> Vec<Task> {
         self.bytes = 0;
         std::mem::take(&mut self.tasks)
@@ -66,51 +59,53 @@ impl Mailbox {
     /// Brings a task. It comes back if too many wait or the writer has ended.
     pub(super) fn put(&self, task: Task) -> Option<(Task, LogError)> {
         let weight = task.weight();
-        let mut waiting = self.lock();
-        if waiting.closed {
+        let mut queue = self.lock();
+        if queue.closed {
             return Some((task, LogError::Closed));
         }
         let (limit, bytes) = match task {
-            Task::Record { .. } | Task::Checkpoint(_) => (WAITING, WAITING_BYTES),
-            Task::Fact { pays: false, .. } => (WAITING + FACTS, WAITING_BYTES + FACTS_BYTES),
+            Task::Record { .. } | Task::Checkpoint(_) => (QUEUED_TASKS, QUEUED_BYTES),
+            Task::Mandatory { redeems: false, .. } => {
+                (QUEUED_TASKS + MANDATORY_ENTRIES, QUEUED_BYTES + MANDATORY_BYTES)
+            }
             // These make things better, and there are not more of them than there were records.
-            Task::Fact { pays: true, .. } | Task::Forgive | Task::Close(_) => (usize::MAX, usize::MAX),
+            Task::Mandatory { redeems: true, .. } | Task::Release | Task::Close(_) => (usize::MAX, usize::MAX),
         };
-        if waiting.tasks.len() >= limit || waiting.bytes + weight > bytes {
+        if queue.tasks.len() >= limit || queue.bytes + weight > bytes {
             return Some((task, LogError::Busy));
         }
-        waiting.bytes += weight;
-        waiting.tasks.push(task);
-        drop(waiting);
+        queue.bytes += weight;
+        queue.tasks.push(task);
+        drop(queue);
         self.arrived.notify_one();
         None
     }
 
     /// Takes all that waits; waits for it until `deadline`, if there is one.
     pub(super) fn take(&self, deadline: Option<Instant>) -> Vec<Task> {
-        let mut waiting = self.lock();
-        while waiting.tasks.is_empty() {
+        let mut queue = self.lock();
+        while queue.tasks.is_empty() {
             let Some(deadline) = deadline else {
-                waiting = self.arrived.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+                queue = self.arrived.wait(queue).unwrap_or_else(PoisonError::into_inner);
                 continue;
             };
             let Some(left) = deadline.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) else {
                 break;
             };
-            waiting = self.arrived.wait_timeout(waiting, left).unwrap_or_else(PoisonError::into_inner).0;
+            queue = self.arrived.wait_timeout(queue, left).unwrap_or_else(PoisonError::into_inner).0;
         }
-        waiting.take()
+        queue.take()
     }
 
     /// Takes no more tasks, and returns those that were still brought.
     pub(super) fn close(&self) -> Vec<Task> {
-        let mut waiting = self.lock();
-        waiting.closed = true;
-        waiting.take()
+        let mut queue = self.lock();
+        queue.closed = true;
+        queue.take()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -118,19 +113,19 @@ impl Task {
     /// How much memory its event takes.
     fn weight(&self) -> usize {
         match self {
-            Self::Record { event, .. } | Self::Fact { event, .. } => event.weight(),
-            Self::Forgive | Self::Checkpoint(_) | Self::Close(_) => 0,
+            Self::Record { event, .. } | Self::Mandatory { event, .. } => event.weight(),
+            Self::Release | Self::Checkpoint(_) | Self::Close(_) => 0,
         }
     }
 
     /// Tells whoever waits that nothing came of it.
     pub(super) fn refuse(self, error: &LogError) {
         match self {
-            Self::Record { done: Some(done), .. } | Self::Fact { done: Some(done), .. } | Self::Close(done) => {
-                tell(done, Err(error.clone()));
+            Self::Record { done: Some(done), .. } | Self::Mandatory { done: Some(done), .. } | Self::Close(done) => {
+                answer(done, Err(error.clone()));
             }
-            Self::Checkpoint(done) => tell(done, Err(error.clone())),
-            Self::Record { done: None, .. } | Self::Fact { done: None, .. } | Self::Forgive => {}
+            Self::Checkpoint(done) => answer(done, Err(error.clone())),
+            Self::Record { done: None, .. } | Self::Mandatory { done: None, .. } | Self::Release => {}
         }
     }
 }

@@ -22,13 +22,15 @@ use crate::audit::evidence::tree::CompactRange;
 use crate::audit::reader::verifier::LogFault;
 use crate::audit::{ChainFault, Checkpoint, Record};
 use crate::event::LogContinued;
+use crate::limits::audit::{MANDATORY_BYTES, MANDATORY_ENTRIES, QUEUED_BYTES, QUEUED_TASKS, RESERVATION_BYTES};
+use crate::timing::audit::RETRY_AFTER;
 
 /// A directory with a log in it, and the key of that log.
-struct Place {
+struct Fixture {
     directory: tempfile::TempDir,
 }
 
-impl Place {
+impl Fixture {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         LogKey::create(directory.path().join("key"), "example/log").unwrap();
@@ -109,30 +111,30 @@ fn event(name: &str) -> Event {
 }
 
 /// A log that is written by this test's own hand: its disk can fail.
-struct Hand {
-    place: Place,
+struct ManualWriter {
+    fixture: Fixture,
     writer: Writer,
     shared: Arc<Shared>,
 }
 
-impl Hand {
+impl ManualWriter {
     fn new(mode: Mode) -> Self {
-        let place = Place::new();
-        let recovered = recover::recover(&place.log(), &place.key(), None).unwrap();
+        let fixture = Fixture::new();
+        let recovered = recover::recover(&fixture.log(), &fixture.key(), None).unwrap();
         let shared = Arc::new(Shared {
-            path: place.log(),
+            path: fixture.log(),
             mode,
-            key: place.key(),
+            key: fixture.key(),
             mailbox: Mailbox::default(),
             status: Mutex::default(),
-            turned_away: AtomicU64::new(0),
+            rejected: AtomicU64::new(0),
         });
-        let vouching = Vouching::new(1000, Duration::from_secs(600), None, None, 0);
+        let schedule = CheckpointSchedule::new(1000, Duration::from_secs(600), None, None, 0);
         let mut writer =
-            Writer::new(Arc::clone(&shared), recovered, u64::MAX, Sinks::new(Vec::new()).unwrap(), vouching);
-        let opened = opened(&place.builder(), Vec::new());
-        assert!(writer.turn(vec![Task::Record { event: opened, owes: false, done: None }]).is_none());
-        Self { place, writer, shared }
+            Writer::new(Arc::clone(&shared), recovered, u64::MAX, Sinks::new(Vec::new()).unwrap(), schedule);
+        let opened = opened(&fixture.builder(), Vec::new());
+        assert!(writer.process(vec![Task::Record { event: opened, reserves: false, done: None }]).is_none());
+        Self { fixture, writer, shared }
     }
 
     fn fail(&self, change: impl FnOnce(&mut faults::Plan)) {
@@ -144,67 +146,67 @@ impl Hand {
     }
 
     /// One batch: what is refusable, then what is not. Answers in this order.
-    fn turn(&mut self, tasks: Vec<fn(task::Done<()>) -> Task>) -> Vec<Result<(), LogError>> {
-        let (heard, told) = mpsc::channel();
+    fn process(&mut self, tasks: Vec<fn(task::Done<()>) -> Task>) -> Vec<Result<(), LogError>> {
+        let (sender, receiver) = mpsc::channel();
         let tasks = tasks.into_iter().enumerate().map(|(number, task)| {
-            let heard = heard.clone();
-            task(Box::new(move |outcome| drop(heard.send((number, outcome)))))
+            let sender = sender.clone();
+            task(Box::new(move |outcome| drop(sender.send((number, outcome)))))
         });
-        assert!(self.writer.turn(tasks.collect()).is_none());
-        let mut outcomes: Vec<_> = told.try_iter().collect();
+        assert!(self.writer.process(tasks.collect()).is_none());
+        let mut outcomes: Vec<_> = receiver.try_iter().collect();
         outcomes.sort_by_key(|(number, _)| *number);
         outcomes.into_iter().map(|(_, outcome)| outcome).collect()
     }
 }
 
 fn plain(done: task::Done<()>) -> Task {
-    Task::Record { event: event("plain"), owes: false, done: Some(done) }
+    Task::Record { event: event("plain"), reserves: false, done: Some(done) }
 }
 
 fn intent(done: task::Done<()>) -> Task {
-    Task::Record { event: event("intent"), owes: true, done: Some(done) }
+    Task::Record { event: event("intent"), reserves: true, done: Some(done) }
 }
 
 fn outcome(done: task::Done<()>) -> Task {
-    Task::Fact { event: event("outcome"), pays: true, done: Some(done) }
+    Task::Mandatory { event: event("outcome"), redeems: true, done: Some(done) }
 }
 
 #[test]
 fn closed_log_is_durable_and_covered() {
-    let place = Place::new();
-    let log = place.open();
-    assert_eq!((log.path(), log.mode(), log.verifier()), (&*place.log(), Mode::Required, place.key().verifier()));
+    let fixture = Fixture::new();
+    let log = fixture.open();
+    assert_eq!((log.path(), log.mode(), log.verifier()), (&*fixture.log(), Mode::Required, fixture.key().verifier()));
     log.append(event("one")).unwrap();
-    assert_eq!(place.names(), ["one"], "it is there before the log is closed");
+    assert_eq!(fixture.names(), ["one"], "it is there before the log is closed");
     log.note(event("two"));
     log.close().unwrap();
     assert!(matches!(log.append(event("three")), Err(LogError::Closed)));
     assert!(matches!(log.close(), Err(LogError::Closed)));
-    assert_eq!(place.kinds(), ["opened", "application", "application", "closed", "checkpoint"]);
+    assert_eq!(fixture.kinds(), ["opened", "application", "application", "closed", "checkpoint"]);
     let status = log.status();
     assert_eq!((status.records, status.lost), (5, 0));
-    assert_eq!(fs::metadata(place.log()).unwrap().mode() & 0o7777, 0o600);
+    assert_eq!(fs::metadata(fixture.log()).unwrap().mode() & 0o7777, 0o600);
 }
 
 #[test]
 fn a_log_goes_on_where_it_ended() {
-    let place = Place::new();
+    let fixture = Fixture::new();
     for round in ["one", "two", "three"] {
-        let log = place.open();
+        let log = fixture.open();
         log.append(event(round)).unwrap();
     }
-    assert_eq!(place.names(), ["one", "two", "three"]);
-    let Some(Event::Opened(opened)) = place.records()[0].event() else { panic!("no beginning") };
+    assert_eq!(fixture.names(), ["one", "two", "three"]);
+    let Some(Event::Opened(opened)) = fixture.records()[0].event() else { panic!("no beginning") };
     assert_eq!((opened.format.as_str(), opened.mode.as_str(), opened.torn), (FORMAT, "required", Vec::new()));
-    assert_eq!((opened.pid, opened.key), (std::process::id(), place.key().verifier().to_string()));
+    assert_eq!((opened.pid, opened.key), (std::process::id(), fixture.key().verifier().to_string()));
 }
 
 #[test]
 fn concurrent_appends_share_one_sync() {
     const THREADS: usize = 32;
     const EACH: usize = 50;
-    let place = Place::new();
-    let log = place.open();
+    let fixture = Fixture::new();
+    let log = fixture.open();
     let barrier = Barrier::new(THREADS);
     std::thread::scope(|scope| {
         for thread in 0..THREADS {
@@ -217,7 +219,7 @@ fn concurrent_appends_share_one_sync() {
             });
         }
     });
-    let names = place.names();
+    let names = fixture.names();
     for thread in 0..THREADS {
         let own: Vec<_> = names.iter().filter(|name| name.starts_with(&format!("{thread} "))).collect();
         let expected: Vec<_> = (0..EACH).map(|number| format!("{thread} {number}")).collect();
@@ -227,17 +229,17 @@ fn concurrent_appends_share_one_sync() {
 
 #[test]
 fn full_file_is_rotated_and_continued() {
-    let place = Place::new();
-    let log = place.builder().rotate_at(4096).open().unwrap();
+    let fixture = Fixture::new();
+    let log = fixture.builder().rotate_at(4096).open().unwrap();
     (0..60).for_each(|number| log.append(event(&number.to_string())).unwrap());
     drop(log);
     // A second writer goes on in the newest file.
-    place.builder().rotate_at(4096).open().unwrap().append(event("60")).unwrap();
-    let parts = full_segments(&place.log()).unwrap();
+    fixture.builder().rotate_at(4096).open().unwrap().append(event("60")).unwrap();
+    let parts = full_segments(&fixture.log()).unwrap();
     assert!(parts.len() > 3, "{parts:?}");
     let mut chain = Chain::start();
     let mut names = Vec::new();
-    for (first, path) in parts.iter().cloned().chain([(u64::MAX, place.log())]) {
+    for (first, path) in parts.iter().cloned().chain([(u64::MAX, fixture.log())]) {
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o600);
         for (number, line) in fs::read_to_string(&path).unwrap().lines().enumerate() {
             let record = Record::parse(line.as_bytes()).unwrap();
@@ -250,36 +252,36 @@ fn full_file_is_rotated_and_continued() {
         }
     }
     assert_eq!(names, (0..=60).map(|number| number.to_string()).collect::<Vec<_>>());
-    assert!(!place.file("log.next").exists());
+    assert!(!fixture.file("log.next").exists());
 }
 
 #[test]
 fn checkpoints_reach_their_file_and_hook() {
-    let place = Place::new();
-    let (heard, told) = mpsc::channel();
-    let builder = place.builder().checkpoint_every(10, Duration::from_secs(600));
-    let hook = move |note: &str| drop(heard.send(note.to_owned()));
-    let log = builder.checkpoint_file(place.file("checkpoint")).on_checkpoint(hook).open().unwrap();
+    let fixture = Fixture::new();
+    let (sender, receiver) = mpsc::channel();
+    let builder = fixture.builder().checkpoint_every(10, Duration::from_secs(600));
+    let hook = move |note: &str| drop(sender.send(note.to_owned()));
+    let log = builder.checkpoint_file(fixture.file("checkpoint")).on_checkpoint(hook).open().unwrap();
     (0..25).for_each(|number| log.append(event(&number.to_string())).unwrap());
     let asked = log.checkpoint().unwrap();
     assert_eq!(log.checkpoint().unwrap(), asked, "nothing was recorded since");
-    let notes: Vec<_> = told.try_iter().collect();
+    let notes: Vec<_> = receiver.try_iter().collect();
     assert_eq!(notes.len(), 3);
-    assert_eq!(fs::read_to_string(place.file("checkpoint")).unwrap(), notes[2]);
+    assert_eq!(fs::read_to_string(fixture.file("checkpoint")).unwrap(), notes[2]);
     assert_eq!(log.status().checkpoint.as_ref(), Some(&notes[2]));
     let verifier = [log.verifier().clone()];
     assert_eq!(Checkpoint::open(&notes[2], &verifier, "example/log").unwrap(), asked);
-    assert_eq!(place.kinds().iter().filter(|kind| **kind == "checkpoint").count(), 3);
+    assert_eq!(fixture.kinds().iter().filter(|kind| **kind == "checkpoint").count(), 3);
 }
 
 #[test]
 fn log_reports_undelivered_records() {
-    let place = Place::new();
-    let builder = place.builder().checkpoint_file(place.file("missing/checkpoint"));
+    let fixture = Fixture::new();
+    let builder = fixture.builder().checkpoint_file(fixture.file("missing/checkpoint"));
     let log = builder.on_checkpoint(|_| panic!("a hook that panics")).open().unwrap();
     assert!(log.checkpoint().is_ok(), "the log itself is fine");
     log.append(event("next")).unwrap();
-    let told = place.records().iter().find_map(|record| match record.event() {
+    let told = fixture.records().iter().find_map(|record| match record.event() {
         Some(Event::Undelivered(undelivered)) => Some(undelivered),
         _ => None,
     });
@@ -305,16 +307,16 @@ mod waiting {
 
     #[test]
     fn intent_precedes_its_outcome() {
-        let place = Place::new();
-        let log = place.open();
+        let fixture = Fixture::new();
+        let log = fixture.open();
         block_on(async {
             log.record(event("before")).await.unwrap();
             let recorder: Arc<dyn Recorder> = Arc::new(log.clone());
             let reserve = |name| Reservation::new(&recorder, event(name), None);
             let reservation = reserve("intent").await.unwrap();
-            assert_eq!(place.names(), ["before", "intent"]);
+            assert_eq!(fixture.names(), ["before", "intent"]);
             reservation.redeem(event("outcome")).await.unwrap();
-            assert_eq!(place.names(), ["before", "intent", "outcome"]);
+            assert_eq!(fixture.names(), ["before", "intent", "outcome"]);
             reserve("intent").await.unwrap().redeem_later(event("later"));
             drop(reserve("given up").await.unwrap());
             let cancelled = reserve("cancelled");
@@ -324,6 +326,6 @@ mod waiting {
             assert!(is_closed(&log.record(event("late")).await.unwrap_err()));
         });
         let expected = ["before", "intent", "outcome", "intent", "later", "given up", "cancelled"];
-        assert_eq!(place.names(), expected);
+        assert_eq!(fixture.names(), expected);
     }
 }

@@ -3,79 +3,81 @@
 
 use std::time::Instant;
 
-use super::{PATIENCE, Writer};
-use crate::audit::log::batch::{Entry, Fact, Fate, Lines};
+use super::Writer;
+use crate::audit::log::batch::{Batch, Disposition, Entry, MandatoryEntry};
 use crate::audit::log::error::LogError;
-use crate::audit::log::task::{Done, FACTS, FACTS_BYTES, tell};
+use crate::audit::log::task::{Done, answer};
 use crate::event::Event;
+use crate::limits::audit::{MANDATORY_BYTES, MANDATORY_ENTRIES};
+use crate::timing::audit::RETRY_AFTER;
 
 impl Writer {
     /// Tells everybody what became of what they brought.
-    pub(super) fn written(&mut self, lines: Lines, own: Vec<Event>, entries: Vec<Entry>, refused: Option<LogError>) {
-        if lines.has_own {
+    pub(super) fn complete(&mut self, batch: Batch, own: Vec<Event>, entries: Vec<Entry>, refused: Option<LogError>) {
+        if batch.includes_own {
             self.lost = 0;
         } else {
-            own.into_iter().for_each(|event| self.keep(Fact { event, pays: false }));
+            own.into_iter().for_each(|event| self.defer(MandatoryEntry { event, redeems: false }));
         }
-        self.kept = 0;
-        for (fact, fate) in std::mem::take(&mut self.facts).into_iter().zip(lines.facts) {
-            self.over(fact, fate);
+        self.backlog_bytes = 0;
+        for (entry, disposition) in std::mem::take(&mut self.backlog).into_iter().zip(batch.backlog) {
+            self.finish(entry, disposition);
         }
-        self.fails(refused.as_ref());
-        for (entry, fate) in entries.into_iter().zip(lines.entries) {
-            let outcome = match fate {
-                Fate::Written => Ok(()),
-                Fate::TooLarge => Err(LogError::TooLarge),
-                Fate::Left => Err(refused.clone().unwrap_or(LogError::Busy)),
+        self.set_failing(refused.as_ref());
+        for (entry, disposition) in entries.into_iter().zip(batch.entries) {
+            let outcome = match disposition {
+                Disposition::Written => Ok(()),
+                Disposition::TooLarge => Err(LogError::TooLarge),
+                Disposition::Deferred => Err(refused.clone().unwrap_or(LogError::Busy)),
             };
             match entry {
-                Entry::Fact(fact, done) => {
-                    self.over(fact, fate);
-                    done.into_iter().for_each(|done| tell(done, outcome.clone()));
+                Entry::Mandatory(entry, done) => {
+                    self.finish(entry, disposition);
+                    done.into_iter().for_each(|done| answer(done, outcome.clone()));
                 }
-                Entry::Record { done, .. } => self.answer(done, outcome),
+                Entry::Record { done, .. } => self.answer_or_count(done, outcome),
             }
         }
-        let is_owing = self.lost > 0 || !self.facts.is_empty();
-        self.again = (refused.is_some() && is_owing).then(|| Instant::now() + PATIENCE);
+        let has_backlog = self.lost > 0 || !self.backlog.is_empty();
+        self.retry_at = (refused.is_some() && has_backlog).then(|| Instant::now() + RETRY_AFTER);
     }
 
-    /// What became of a fact.
-    fn over(&mut self, fact: Fact, fate: Fate) {
-        match fate {
-            Fate::Written => {}
-            Fate::TooLarge => self.lose(1),
-            Fate::Left => self.keep(fact),
+    /// What became of a entry.
+    fn finish(&mut self, entry: MandatoryEntry, disposition: Disposition) {
+        match disposition {
+            Disposition::Written => {}
+            Disposition::TooLarge => self.count_lost(1),
+            Disposition::Deferred => self.defer(entry),
         }
     }
 
     /// What nobody waits for is missed by nobody but the log.
-    fn answer(&mut self, done: Option<Done<()>>, outcome: Result<(), LogError>) {
+    fn answer_or_count(&mut self, done: Option<Done<()>>, outcome: Result<(), LogError>) {
         match done {
-            Some(done) => tell(done, outcome),
-            None => self.lose(u64::from(outcome.is_err())),
+            Some(done) => answer(done, outcome),
+            None => self.count_lost(u64::from(outcome.is_err())),
         }
     }
 
     /// Takes everything back. Facts are kept for another time.
-    pub(super) fn failed(&mut self, own: Vec<Event>, entries: Vec<Entry>, error: &LogError) {
-        self.fails(Some(error));
-        self.again = Some(Instant::now() + PATIENCE);
-        own.into_iter().for_each(|event| self.keep(Fact { event, pays: false }));
+    pub(super) fn abort(&mut self, own: Vec<Event>, entries: Vec<Entry>, error: &LogError) {
+        self.set_failing(Some(error));
+        self.retry_at = Some(Instant::now() + RETRY_AFTER);
+        own.into_iter().for_each(|event| self.defer(MandatoryEntry { event, redeems: false }));
         for entry in entries {
             match entry {
-                Entry::Record { done, .. } => self.answer(done, Err(error.clone())),
-                Entry::Fact(fact, done) => {
-                    self.keep(fact);
-                    done.into_iter().for_each(|done| tell(done, Err(error.clone())));
+                Entry::Record { done, .. } => self.answer_or_count(done, Err(error.clone())),
+                Entry::Mandatory(entry, done) => {
+                    self.defer(entry);
+                    done.into_iter().for_each(|done| answer(done, Err(error.clone())));
                 }
             }
         }
     }
 
     /// Says it once when it begins, and once when it is over.
-    pub(super) fn fails(&mut self, error: Option<&LogError>) {
-        let log = self.shared.shown();
+    pub(super) fn set_failing(&mut self, error: Option<&LogError>) {
+        let log = self.shared.display_path();
         match error {
             Some(error) if !self.is_failing => {
                 tracing::error!(%log, error = %crate::Chain::of(error), "the audit log could not be written");
@@ -86,13 +88,13 @@ impl Writer {
         self.is_failing = error.is_some();
     }
 
-    fn keep(&mut self, fact: Fact) {
-        let weight = fact.event.weight();
-        if fact.pays || (self.facts.len() < FACTS && self.kept + weight <= FACTS_BYTES) {
-            self.kept += weight;
-            self.facts.push_back(fact);
+    fn defer(&mut self, entry: MandatoryEntry) {
+        let weight = entry.event.weight();
+        if entry.redeems || (self.backlog.len() < MANDATORY_ENTRIES && self.backlog_bytes + weight <= MANDATORY_BYTES) {
+            self.backlog_bytes += weight;
+            self.backlog.push_back(entry);
         } else {
-            self.lose(1);
+            self.count_lost(1);
         }
     }
 }

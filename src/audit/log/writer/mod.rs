@@ -8,27 +8,20 @@ mod maintenance;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::batch::{Entry, Fact, Lines, Measure, Waiting};
-use super::checkpoints::Vouching;
+use super::batch::{Admission, Batch, BatchInput, Entry, MandatoryEntry};
+use super::checkpoints::CheckpointSchedule;
 use super::error::LogError;
 use super::file::LogFile;
 use super::recover::Recovered;
-use super::task::{Done, Mailbox, Task, tell};
+use super::task::{Done, Mailbox, Task, answer};
 use super::{Mode, Shared};
 use crate::audit::evidence::chain::Chain;
 use crate::audit::sink::Sinks;
 use crate::event::Event;
-
-/// There is always room for an outcome of this size, in bytes.
-pub(super) const OUTCOME: u64 = 4096;
-
-/// And for what the log says of itself.
-pub(super) const OWN: u64 = 16 * 1024;
-
-/// How long what failed is left alone.
-pub(super) const PATIENCE: Duration = Duration::from_secs(1);
+use crate::limits::audit::{OWN_EVENTS_BYTES, RESERVATION_BYTES};
+use crate::timing::audit::RETRY_AFTER;
 
 /// The writer of one log.
 pub(super) struct Writer {
@@ -39,16 +32,16 @@ pub(super) struct Writer {
     first: u64,
     chain: Chain,
     /// What has happened and could not be recorded yet.
-    facts: VecDeque<Fact>,
+    backlog: VecDeque<MandatoryEntry>,
     /// How much memory they take.
-    kept: usize,
+    backlog_bytes: usize,
     lost: u64,
     /// How many outcomes are to come for which there must be room.
-    owed: u64,
+    reservations: u64,
     sinks: Sinks,
-    vouching: Vouching,
+    schedule: CheckpointSchedule,
     /// When what failed is tried again.
-    again: Option<Instant>,
+    retry_at: Option<Instant>,
     /// What is not on the disk that was said to be recorded as well as possible.
     unsynced: Option<Unsynced>,
     /// Whether the last attempt to write failed.
@@ -69,7 +62,7 @@ impl Writer {
         Recovered { file, first, chain, .. }: Recovered,
         rotate_at: u64,
         sinks: Sinks,
-        vouching: Vouching,
+        schedule: CheckpointSchedule,
     ) -> Self {
         Self {
             shared,
@@ -77,13 +70,13 @@ impl Writer {
             file,
             first,
             chain,
-            facts: VecDeque::new(),
-            kept: 0,
+            backlog: VecDeque::new(),
+            backlog_bytes: 0,
             lost: 0,
-            owed: 0,
+            reservations: 0,
             sinks,
-            vouching,
-            again: None,
+            schedule,
+            retry_at: None,
             unsynced: None,
             is_failing: false,
         }
@@ -95,14 +88,14 @@ impl Writer {
     }
 
     #[cfg(test)]
-    pub(super) fn owed(&self) -> u64 {
-        self.owed
+    pub(super) fn reservations(&self) -> u64 {
+        self.reservations
     }
 
     /// As if no more room had been reserved than is used.
     #[cfg(test)]
-    pub(super) fn forget_room(&mut self) {
-        self.file.forget_room();
+    pub(super) fn forget_allocation(&mut self) {
+        self.file.forget_allocation();
     }
 
     /// Writes until the log is closed.
@@ -110,8 +103,8 @@ impl Writer {
         let _guard = Guard(Arc::clone(&self.shared));
         loop {
             let tasks = self.shared.mailbox.take(self.deadline());
-            if let Some(done) = self.turn(tasks) {
-                tell(done, self.close());
+            if let Some(done) = self.process(tasks) {
+                answer(done, self.close());
                 return;
             }
         }
@@ -119,93 +112,96 @@ impl Writer {
 
     /// When there is something to do although nothing arrives.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let sync = self.unsynced.as_ref().map(|unsynced| unsynced.since + PATIENCE);
-        let due = [sync, self.vouching.due_at()].into_iter().flatten().min();
+        let sync = self.unsynced.as_ref().map(|unsynced| unsynced.since + RETRY_AFTER);
+        let due = [sync, self.schedule.due_at()].into_iter().flatten().min();
         // While something fails everything else waits for it.
-        self.again.or(due)
+        self.retry_at.or(due)
     }
 
     /// Does what waits. Returns who is to be told of the end, if it has come.
-    pub(super) fn turn(&mut self, tasks: Vec<Task>) -> Option<Done<()>> {
+    pub(super) fn process(&mut self, tasks: Vec<Task>) -> Option<Done<()>> {
         let (mut entries, mut checkpoints, mut end) = (Vec::new(), Vec::new(), None);
-        self.again = self.again.filter(|again| *again > Instant::now());
+        self.retry_at = self.retry_at.filter(|again| *again > Instant::now());
         for task in tasks {
             match task {
-                Task::Record { event, owes, done } => entries.push(Entry::Record { event, owes, done }),
-                Task::Fact { event, pays, done } => entries.push(Entry::Fact(Fact { event, pays }, done)),
-                Task::Forgive => self.owed = self.owed.saturating_sub(1),
+                Task::Record { event, reserves, done } => entries.push(Entry::Record { event, reserves, done }),
+                Task::Mandatory { event, redeems, done } => {
+                    entries.push(Entry::Mandatory(MandatoryEntry { event, redeems }, done))
+                }
+                Task::Release => self.reservations = self.reservations.saturating_sub(1),
                 Task::Checkpoint(done) => checkpoints.push(done),
                 Task::Close(done) => end = Some(done),
             }
         }
         self.write(entries);
-        self.look_after_itself(checkpoints);
+        self.maintain(checkpoints);
         end
     }
 
     /// Writes what waits, all of it or nothing, and tells everybody. Where there is no room for all
     /// of it: what has happened, or at least the outcomes.
     fn write(&mut self, entries: Vec<Entry>) {
-        self.lost += self.shared.turned_away.swap(0, Ordering::Relaxed);
-        if entries.is_empty() && self.again.is_some() {
+        self.lost += self.shared.rejected.swap(0, Ordering::Relaxed);
+        if entries.is_empty() && self.retry_at.is_some() {
             return;
         }
         let own = self.own_events();
-        if entries.is_empty() && self.facts.is_empty() && own.is_empty() && self.lost == 0 {
+        if entries.is_empty() && self.backlog.is_empty() && own.is_empty() && self.lost == 0 {
             return;
         }
-        let (lines, refused) = self.fitting(&own, &entries);
-        match self.put_down(&lines, self.shared.mode == Mode::Required) {
-            Ok(()) => self.written(lines, own, entries, refused),
-            Err(error) => self.failed(own, entries, &error),
+        let (batch, refused) = self.admit(&own, &entries);
+        match self.append(&batch, self.shared.mode == Mode::Required) {
+            Ok(()) => self.complete(batch, own, entries, refused),
+            Err(error) => self.abort(own, entries, &error),
         }
     }
 
     /// The lines of as much as there is room for; and what the rest is told.
-    fn fitting(&mut self, own: &[Event], entries: &[Entry]) -> (Lines, Option<LogError>) {
+    fn admit(&mut self, own: &[Event], entries: &[Entry]) -> (Batch, Option<LogError>) {
         let mut refused = None;
-        for measure in [Measure::All, Measure::Facts] {
-            let lines = self.lines(own, entries, measure);
-            match self.make_room(&lines, OWN) {
-                Ok(()) => return (lines, refused),
+        for admission in [Admission::All, Admission::Mandatory] {
+            let batch = self.batch(own, entries, admission);
+            match self.preallocate(&batch, OWN_EVENTS_BYTES) {
+                Ok(()) => return (batch, refused),
                 Err(error) => refused = Some(error),
             }
         }
-        (self.lines(own, entries, Measure::Outcomes), refused)
+        (self.batch(own, entries, Admission::Outcomes), refused)
     }
 
-    fn lines(&self, own: &[Event], entries: &[Entry], measure: Measure) -> Lines {
-        let waiting = Waiting { lost: self.lost, own, facts: &self.facts, entries };
-        Lines::of(&self.chain, self.owed, &waiting, measure)
+    fn batch(&self, own: &[Event], entries: &[Entry], admission: Admission) -> Batch {
+        let input = BatchInput { lost: self.lost, own, backlog: &self.backlog, entries };
+        Batch::build(&self.chain, self.reservations, &input, admission)
     }
 
     /// Makes room for the lines, for what is owed then, and for `own` bytes more.
-    fn make_room(&mut self, lines: &Lines, own: u64) -> Result<(), LogError> {
+    fn preallocate(&mut self, batch: &Batch, own: u64) -> Result<(), LogError> {
         if self.shared.mode == Mode::Required {
-            let preallocates = self.file.reserve(lines.bytes.len() as u64 + lines.owed * OUTCOME + own)?;
-            self.shared.know(|status| status.preallocates = preallocates);
+            let preallocates =
+                self.file.preallocate(batch.bytes.len() as u64 + batch.reservations * RESERVATION_BYTES + own)?;
+            self.shared.update_status(|status| status.preallocates = preallocates);
         }
         Ok(())
     }
 
-    /// Writes the lines. The log ends with them then; or as before, or if the disk has lost more
+    /// Writes the batch. The log ends with them then; or as before, or if the disk has lost more
     /// than that, before that.
-    fn put_down(&mut self, lines: &Lines, durably: bool) -> Result<(), LogError> {
-        let (length, is_new) = (self.file.length(), self.chain.next() < lines.chain.next());
-        if let Err(error) = self.file.add(&lines.bytes, durably) {
-            self.fall_back();
+    fn append(&mut self, batch: &Batch, durably: bool) -> Result<(), LogError> {
+        let (length, is_new) = (self.file.length(), self.chain.next() < batch.chain.next());
+        if let Err(error) = self.file.append(&batch.bytes, durably) {
+            self.roll_back();
             return Err(error.into());
         }
-        self.sinks.offer(&lines.bytes);
-        let before = std::mem::replace(&mut self.chain, lines.chain.clone());
-        self.owed = lines.owed;
+        self.sinks.offer(&batch.bytes);
+        let before = std::mem::replace(&mut self.chain, batch.chain.clone());
+        self.reservations = batch.reservations;
         if durably {
             self.unsynced = None;
         } else if is_new {
             self.unsynced.get_or_insert_with(|| Unsynced { since: Instant::now(), before, length });
         }
-        self.vouching.added(self.chain.next());
-        self.shared.know(|status| {
+        self.schedule.added(self.chain.next());
+        self.shared.update_status(|status| {
             status.records = self.chain.next();
             status.batches += u64::from(is_new);
         });
@@ -213,19 +209,19 @@ impl Writer {
     }
 
     /// Ends the log where the file ends, if the disk has lost what was written before.
-    fn fall_back(&mut self) {
+    fn roll_back(&mut self) {
         let lost = |unsynced: &mut Unsynced| self.file.length() <= unsynced.length;
         if let Some(unsynced) = self.unsynced.take_if(lost) {
-            self.lose(self.chain.next() - unsynced.before.next());
+            self.count_lost(self.chain.next() - unsynced.before.next());
             self.chain = unsynced.before;
-            self.vouching.added(self.chain.next());
-            self.shared.know(|status| status.records = self.chain.next());
+            self.schedule.added(self.chain.next());
+            self.shared.update_status(|status| status.records = self.chain.next());
         }
     }
 
-    fn lose(&mut self, records: u64) {
+    fn count_lost(&mut self, records: u64) {
         self.lost += records;
-        self.shared.know(|status| status.lost += records);
+        self.shared.update_status(|status| status.lost += records);
     }
 }
 
