@@ -1,4 +1,5 @@
-//! What happened, provably: events as values, and a log of them that cannot be changed unseen.
+//! The audit log: a tamper-evident log of events, its verification, and proofs about it. Events are
+//! defined in [`event`](crate::event).
 
 mod evidence;
 mod log;

@@ -1,5 +1,5 @@
-//! Where the next record of a log goes: its number, the hash that it follows, the tree that it
-//! becomes a leaf of. Reads and writes no file.
+//! The end of a log: the index of the next record, the hash of the last one, and the Merkle tree
+//! over all records. Reads and writes no file.
 
 use std::time::SystemTime;
 
@@ -9,7 +9,7 @@ use super::tree::CompactRange;
 use crate::Digest;
 use crate::event::Event;
 
-/// The end of a log, to which records can be added.
+/// The end of a log. Records are appended to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Chain {
     last: Digest,
@@ -18,17 +18,17 @@ pub(crate) struct Chain {
 }
 
 impl Chain {
-    /// The beginning of a log.
+    /// The chain of an empty log.
     pub(crate) fn start() -> Self {
         Self::at(CompactRange::empty(), Digest::from([0; Digest::LENGTH]))
     }
 
-    /// The place after the records of `tree`, of which the last has the hash `last`.
+    /// The chain after the records of `tree`, the last of which has the hash `last`.
     pub(crate) fn at(tree: CompactRange, last: Digest) -> Self {
         Self { last, time: Time::default(), tree }
     }
 
-    /// The number of the next record, which is also how many there are.
+    /// The index of the next record, which is also the number of records.
     pub(crate) fn next(&self) -> u64 {
         self.tree.size()
     }
@@ -38,26 +38,26 @@ impl Chain {
         &self.tree
     }
 
-    /// Writes the next record and its line feed behind what is in `lines`. False if the event is
-    /// too large for a line; nothing has changed then.
+    /// Appends the next record and its line feed to `lines`. Returns false, and changes nothing, if
+    /// the event is too large for a line.
     pub(crate) fn write(&mut self, lines: &mut Vec<u8>, now: SystemTime, event: &Event) -> bool {
         let time = Time::of(now);
-        let head = Head { seq: self.next(), time, behind_us: self.time.ahead_of(time), prev: self.last };
+        let head = Head { index: self.next(), time, behind_us: self.time.ahead_of(time), prev: self.last };
         let Some(written) = record::write(lines, &head, event) else {
             return false;
         };
-        self.go_on(time, written.hash, written.leaf);
+        self.advance(time, written.hash, written.leaf);
         true
     }
 
-    /// Takes a record that was read for the next.
+    /// Checks that a record that was read is the next, and advances past it.
     pub(crate) fn follow(&mut self, record: &Record) -> Result<(), ChainFault> {
         self.admit(record)?;
-        self.go_on(record.written_at(), record.hash(), record.leaf_hash());
+        self.advance(record.written_at(), record.hash(), record.leaf_hash());
         Ok(())
     }
 
-    /// Whether a record can be the next.
+    /// Checks that a record can be the next.
     pub(crate) fn admit(&self, record: &Record) -> Result<(), ChainFault> {
         if record.index() != self.next() {
             return Err(ChainFault::Index { expected: self.next(), found: record.index() });
@@ -68,28 +68,28 @@ impl Chain {
         Ok(())
     }
 
-    fn go_on(&mut self, time: Time, hash: Digest, leaf: Digest) {
+    fn advance(&mut self, time: Time, hash: Digest, leaf: Digest) {
         self.time = time;
         self.last = hash;
         self.tree.append(leaf);
     }
 }
 
-/// Why a record cannot stand where it stands.
+/// Why a record cannot be the next in its log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ChainFault {
-    /// It has another number.
-    #[error("record {expected} should stand here, and record {found} does")]
+    /// The record has another index.
+    #[error("expected record {expected}, found record {found}")]
     #[non_exhaustive]
     Index {
-        /// The number of the record that is missing here.
+        /// The index of the missing record.
         expected: u64,
-        /// The number of the record that is here.
+        /// The index in the record.
         found: u64,
     },
-    /// It follows another record.
-    #[error("the record does not follow the one before it, whose hash is another than it says")]
+    /// The record follows another record.
+    #[error("the `prev` hash of the record does not match the record before it")]
     Previous,
 }
 

@@ -1,6 +1,5 @@
 //! Checkpoints (c2sp.org/tlog-checkpoint): the size of a log and the root over its records, signed.
-//! Whoever keeps one can tell later whether the log that they are shown still begins with the same
-//! records.
+//! A reader who keeps one can later verify that a log still begins with the same records.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -9,29 +8,29 @@ use super::note::{NoteError, NoteSigner, NoteVerifier, open_note};
 use crate::Digest;
 use crate::Escaped;
 
-/// What a log was at one time.
+/// The state of a log at one time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Checkpoint {
     /// The name of the log.
     pub origin: String,
-    /// How many records it had.
+    /// The number of its records.
     pub size: u64,
-    /// The root over them.
+    /// The Merkle root over them.
     pub root: Digest,
 }
 
 impl Checkpoint {
-    /// The log `origin` with `size` records under `root`.
+    /// A checkpoint of the log `origin` with `size` records under `root`.
     pub fn new(origin: impl Into<String>, size: u64, root: Digest) -> Self {
         Self { origin: origin.into(), size, root }
     }
 
-    /// The checkpoint as a signed note.
+    /// Signs the checkpoint as a note.
     ///
     /// # Errors
     ///
-    /// When the origin cannot be a line of a note.
+    /// When the origin is empty or not valid in a line of a note.
     pub fn sign(&self, signer: &NoteSigner) -> Result<String, NoteError> {
         let root = BASE64.encode(self.root.as_bytes());
         if self.origin.is_empty() || self.origin.contains('\n') {
@@ -40,13 +39,13 @@ impl Checkpoint {
         signer.sign(&format!("{}\n{}\n{root}\n", self.origin, self.size))
     }
 
-    /// Reads a checkpoint of the log `origin` that one of `verifiers` signed: each of them is
-    /// believed about that log. Lines that it has besides are passed over, as its definition asks
-    /// for; they are signed too.
+    /// Opens a checkpoint of the log `origin`, signed with at least one of `verifiers`. Each of
+    /// these keys is trusted for that log. Extension lines are ignored, as tlog-checkpoint
+    /// requires; the signature covers them too.
     ///
     /// # Errors
     ///
-    /// When it is not signed as it must be, is about another log, or is no checkpoint.
+    /// When the note is not validly signed, is not a checkpoint, or is of another log.
     pub fn open(note: &str, verifiers: &[NoteVerifier], origin: &str) -> Result<Self, CheckpointError> {
         let (text, _) = open_note(note, verifiers)?;
         let checkpoint = Self::read(text)?;
@@ -69,7 +68,7 @@ impl Checkpoint {
     }
 }
 
-/// A number as it must be written: digits, and no zero before others.
+/// Parses a decimal number without leading zeros, as tlog-checkpoint requires.
 fn size(text: &str) -> Option<u64> {
     let fine = text == "0" || (!text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit()));
     fine.then(|| text.parse().ok()).flatten()
@@ -79,24 +78,24 @@ fn root(text: &str) -> Option<Digest> {
     Some(<[u8; Digest::LENGTH]>::try_from(BASE64.decode(text).ok()?).ok()?.into())
 }
 
-/// A text is no checkpoint that can be believed.
+/// A checkpoint is not valid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckpointError {
-    /// It is not signed as it must be.
+    /// The note is not validly signed.
     #[error(transparent)]
     Note(#[from] NoteError),
-    /// It has another form.
-    #[error("it is no checkpoint: a name, a size and a root, each on a line, and no empty lines")]
+    /// The text is not a checkpoint.
+    #[error("expected a name, a size and a root, each on its own line, and no empty lines")]
     Form,
-    /// Its size is no number.
-    #[error("its size is no decimal number")]
+    /// The size is not a number.
+    #[error("the size is not a decimal number below 2^64 without leading zeros")]
     Size,
-    /// Its root is no hash.
-    #[error("its root is not the base64 of {} bytes", Digest::LENGTH)]
+    /// The root is not a hash.
+    #[error("the root is not the base64 of {} bytes", Digest::LENGTH)]
     Root,
-    /// It is about another log.
-    #[error("it is about the log {}, not {}", Escaped::new(found), Escaped::new(expected))]
+    /// The checkpoint is of another log.
+    #[error("expected a checkpoint of the log {}, found one of {}", Escaped::new(expected), Escaped::new(found))]
     #[non_exhaustive]
     Origin {
         /// The name of the log.

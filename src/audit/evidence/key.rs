@@ -1,5 +1,5 @@
-//! The secrets of one log: what its checkpoints are signed with, and what hides values in it. They
-//! lie in a file of their own, never in the log.
+//! The secrets of one log: the key that signs its checkpoints and the key that hashes values in it.
+//! They are stored in a separate file, never in the log.
 
 use std::fmt;
 use std::io::{self, Read as _};
@@ -19,14 +19,16 @@ use crate::fs::{
     FileMode, LocationError, Ownership, RegularFileError, Symlinks, create_file, directory_of, open_regular,
     trusted_directory,
 };
+use crate::limits::audit::KEY_FILE_BYTES;
 
 const FIRST_LINE: &str = "portcullis-audit-key/1";
 const SIGN: &str = "sign ";
 const HASH: &str = "hash ";
-const LENGTH: usize = 32;
-const FILE_LIMIT: u64 = 4096;
 
-/// A value that is hidden piece by piece.
+/// The length of the signing seed and of the HMAC key in bytes.
+const SECRET_LENGTH: usize = 32;
+
+/// Computes the keyed hash of a value that arrives in pieces.
 #[derive(Clone)]
 pub struct KeyedHasher(hmac::Context);
 
@@ -50,61 +52,61 @@ impl fmt::Debug for KeyedHasher {
 
 fn keyed_hash(tag: &hmac::Tag) -> KeyedHash {
     let mut bytes = [0; Digest::LENGTH];
-    // HMAC-SHA-256 has as many bytes; `zip` because the type does not say so.
+    // An HMAC-SHA-256 tag has exactly this length, but ring's type is a slice: `zip` cannot panic.
     bytes.iter_mut().zip(tag.as_ref()).for_each(|(to, from)| *to = *from);
     KeyedHash::from_hmac(bytes)
 }
 
-/// The secrets of one log. Never shown, and wiped when they are dropped; what ring holds of them is
-/// not.
+/// The secrets of one log. `Debug` does not print them and dropping wipes them, except for the
+/// copies inside ring.
 pub struct LogKey {
     signer: NoteSigner,
-    secret: Zeroizing<[u8; LENGTH]>,
+    secret: Zeroizing<[u8; SECRET_LENGTH]>,
     key: hmac::Key,
 }
 
 impl LogKey {
-    /// New secrets for the log `origin`: a name without blanks and `+` that no other log has, as
-    /// `example.com/secrets/host-7`.
+    /// Generates secrets for the log `origin`: a globally unique name without white space and `+`,
+    /// such as `example.com/secrets/host-7`.
     ///
     /// # Errors
     ///
-    /// When a log cannot have that name, or the system gives no random numbers.
+    /// When the name is not valid for a log, or the system's random number generator fails.
     pub fn generate(origin: &str) -> Result<Self, LogKeyError> {
-        let random = |mut bytes: Zeroizing<[u8; LENGTH]>| {
+        let random = |mut bytes: Zeroizing<[u8; SECRET_LENGTH]>| {
             SystemRandom::new().fill(&mut bytes[..]).map(|()| bytes).map_err(|_| LogKeyError::Random)
         };
         let signer = NoteSigner::new(origin, random(Zeroizing::default())?)?;
         Ok(Self::new(signer, random(Zeroizing::default())?))
     }
 
-    fn new(signer: NoteSigner, secret: Zeroizing<[u8; LENGTH]>) -> Self {
+    fn new(signer: NoteSigner, secret: Zeroizing<[u8; SECRET_LENGTH]>) -> Self {
         let key = hmac::Key::new(hmac::HMAC_SHA256, &secret[..]);
         Self { signer, secret, key }
     }
 
-    /// New secrets in a new file, which this user alone may read; they are on the disk when this
+    /// Generates secrets and writes them to a new file with mode 0600. They are on disk when this
     /// returns.
     ///
     /// # Errors
     ///
-    /// As [`generate`](Self::generate); and when there is something at `path` already, others could
-    /// replace what is there, or it cannot be written. Nothing is left there then.
+    /// As [`generate`](Self::generate); and when `path` exists, another user could replace the
+    /// file, or it cannot be written. `path` is left as it was.
     pub fn create(path: impl AsRef<Path>, origin: &str) -> Result<Self, LogKeyError> {
         let path = path.as_ref();
         let key = Self::generate(origin)?;
         let failed = |source| LogKeyError::Io { path: path.to_path_buf(), source };
-        refuse_open_place(directory_of(path)).map_err(failed)?;
-        // Whoever is killed meanwhile leaves nothing at `path`: half of the secrets would be in the
-        // way of a log for good.
+        refuse_writable_directory(directory_of(path)).map_err(failed)?;
+        // Atomic: a process that is killed here leaves no partial file at `path`, which would block
+        // every later attempt.
         create_file(path, FileMode::Exact(0o600), key.text().as_bytes()).map_err(failed)?;
         Ok(key)
     }
 
     fn text(&self) -> Zeroizing<String> {
         let hash = Zeroizing::new(BASE64.encode(&self.secret[..]));
-        // In one buffer that does not move, because what moves leaves a copy behind.
-        let mut text = Zeroizing::new(String::with_capacity(FILE_LIMIT as usize));
+        // The buffer never grows: a reallocation would leave an unwiped copy of the secrets.
+        let mut text = Zeroizing::new(String::with_capacity(KEY_FILE_BYTES as usize));
         for piece in [FIRST_LINE, "\n", SIGN, &self.signer.to_secret()[..], "\n", HASH, &hash[..], "\n"] {
             text.push_str(piece);
         }
@@ -115,8 +117,8 @@ impl LogKey {
     ///
     /// # Errors
     ///
-    /// When it cannot be read, is no such file, is not a regular file of this user or root, or
-    /// others may read or write it.
+    /// When the file cannot be read, is malformed, is not a regular file of this user or root, or
+    /// another user may read or write it.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, LogKeyError> {
         let path = path.as_ref();
         let failed = |source| LogKeyError::Io { path: path.to_path_buf(), source };
@@ -129,14 +131,14 @@ impl LogKey {
             let Ownership { owner, mode, .. } = found;
             return Err(LogKeyError::Exposed { path: path.to_path_buf(), owner, mode });
         }
-        // Read into one buffer that does not move, because what moves leaves a copy behind.
-        let mut text = Zeroizing::new(Vec::with_capacity(FILE_LIMIT as usize + 1));
-        file.take(FILE_LIMIT + 1).read_to_end(&mut text).map_err(failed)?;
+        // The buffer never grows: a reallocation would leave an unwiped copy of the secrets.
+        let mut text = Zeroizing::new(Vec::with_capacity(KEY_FILE_BYTES as usize + 1));
+        file.take(KEY_FILE_BYTES + 1).read_to_end(&mut text).map_err(failed)?;
         Self::parse(&text).ok_or_else(|| LogKeyError::Form { path: path.to_path_buf() })
     }
 
     fn parse(text: &[u8]) -> Option<Self> {
-        let text = str::from_utf8(text).ok().filter(|text| text.len() as u64 <= FILE_LIMIT)?;
+        let text = str::from_utf8(text).ok().filter(|text| text.len() as u64 <= KEY_FILE_BYTES)?;
         let mut lines = text.strip_suffix('\n')?.split('\n');
         let (first, sign, hash, rest) = (lines.next()?, lines.next()?, lines.next()?, lines.next());
         if first != FIRST_LINE || rest.is_some() {
@@ -152,22 +154,22 @@ impl LogKey {
         self.signer.verifier().name()
     }
 
-    /// What others verify its checkpoints with.
+    /// The public key that verifies the checkpoints of the log.
     pub fn verifier(&self) -> &NoteVerifier {
         self.signer.verifier()
     }
 
-    /// What signs its checkpoints.
+    /// The key that signs the checkpoints of the log.
     pub(crate) fn signer(&self) -> &NoteSigner {
         &self.signer
     }
 
-    /// A value as it appears in the log.
+    /// Hashes a value for the log with HMAC-SHA-256.
     pub fn keyed_hash(&self, value: &[u8]) -> KeyedHash {
         keyed_hash(&hmac::sign(&self.key, value))
     }
 
-    /// The same for a value that comes in pieces.
+    /// Hashes a value that arrives in pieces.
     pub fn keyed_hasher(&self) -> KeyedHasher {
         KeyedHasher(hmac::Context::with_key(&self.key))
     }
@@ -179,49 +181,49 @@ impl fmt::Debug for LogKey {
     }
 }
 
-/// Refuses a directory in which others could put another file under our name.
-fn refuse_open_place(directory: &Path) -> io::Result<()> {
+/// Refuses a directory in which another user could replace the key file.
+fn refuse_writable_directory(directory: &Path) -> io::Result<()> {
     match trusted_directory(directory) {
         Ok(_) => Ok(()),
         Err(LocationError::Io(error)) => Err(error),
         Err(LocationError::WritableByOthers { .. }) => Err(io::Error::new(
             io::ErrorKind::PermissionDenied,
-            "others may rename what is in its directory, or above it",
+            "another user can replace files in its directory or in a parent of it",
         )),
     }
 }
 
-/// The secrets of a log could not be made, kept or read.
+/// The secrets of a log could not be generated, stored or read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LogKeyError {
-    /// The system gives no random numbers.
-    #[error("the system gives no random numbers")]
+    /// The system's random number generator failed.
+    #[error("the system's random number generator failed")]
     Random,
-    /// A log cannot have that name.
+    /// The name or the key is not valid.
     #[error(transparent)]
     Key(#[from] NoteKeyError),
-    /// The file could not be made or read.
-    #[error("{}: the key of the log could not be used", Escaped::path(path))]
+    /// The file could not be written or read.
+    #[error("cannot read or write the log key {}", Escaped::path(path))]
     #[non_exhaustive]
     Io {
         /// The file.
         path: PathBuf,
-        /// The system's answer.
+        /// The error of the system.
         source: io::Error,
     },
-    /// The path leads to something else than a regular file.
-    #[error("{}: expected a regular file with the key of a log, found {kind}", Escaped::path(path))]
+    /// The file is not a regular file.
+    #[error("{} is {kind}, expected a regular file with a log key", Escaped::path(path))]
     #[non_exhaustive]
     NotRegular {
         /// The path.
         path: PathBuf,
-        /// What it leads to.
+        /// The kind of file that was found.
         kind: &'static str,
     },
     /// Another user owns the file, or its mode lets others read or write it.
     #[error(
-        "{}: a file of secrets must belong to this user or root and be open to its owner alone (chmod 600); user {owner} owns it and its mode is {mode:04o}",
+        "log key {} has owner {owner} and mode {mode:04o}, expected this user or root as owner and no access for others (chmod 600)",
         Escaped::path(path)
     )]
     #[non_exhaustive]
@@ -233,8 +235,8 @@ pub enum LogKeyError {
         /// Its permission bits.
         mode: u32,
     },
-    /// The file is something else.
-    #[error("{}: it is not the key of a log", Escaped::path(path))]
+    /// The file is malformed.
+    #[error("{} is not a valid log key file", Escaped::path(path))]
     #[non_exhaustive]
     Form {
         /// The file.

@@ -1,5 +1,5 @@
-//! What makes a log evidence: records, the chain and the tree over them, signed checkpoints, and
-//! the files they are stored in. Both the writer and the reader use it; it writes no log.
+//! The formats that make a log tamper-evident: records, the hash chain and Merkle tree over them,
+//! signed checkpoints, and the names of the files. The writer and the reader use it. Writes no log.
 
 pub(crate) mod chain;
 pub(crate) mod checkpoint;

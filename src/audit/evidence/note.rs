@@ -1,5 +1,4 @@
-//! Signed notes and the keys that sign them, as C2SP defines them (c2sp.org/signed-note): a text,
-//! and under it who signs it. Ed25519 only.
+//! Signed notes and their keys (c2sp.org/signed-note): a text followed by signatures. Ed25519 only.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,23 +10,18 @@ use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use crate::Escaped;
+use crate::limits::audit::{NOTE_BYTES, NOTE_KEY_NAME_BYTES, NOTE_SIGNATURES};
 
-/// The longest note that is read, in bytes, and as many signatures.
-const LIMIT: usize = 64 * 1024;
-const SIGNATURES: usize = 100;
-const NAME_LIMIT: usize = 255;
-
-/// The algorithm of a key, and what a key and a signature begin with.
+/// The signature type of Ed25519, which is the first byte of an encoded key.
 const ED25519_KEY: u8 = 1;
 const ID_LENGTH: usize = 4;
 const KEY_LENGTH: usize = 32;
 const SIGNATURE_LENGTH: usize = 64;
 
-/// What secret keys of notes begin with.
-const SECRET: &str = "PRIVATE+KEY+";
+/// The prefix of an encoded secret key.
+const SECRET_PREFIX: &str = "PRIVATE+KEY+";
 
-/// A public key that notes are verified with, and the name that it signs by. Written
-/// `<name>+<id>+<key>`.
+/// A public key that verifies notes, with its name. Its text is `<name>+<id>+<key>`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct NoteVerifier {
     name: String,
@@ -35,7 +29,7 @@ pub struct NoteVerifier {
 }
 
 impl NoteVerifier {
-    /// The name that it signs by.
+    /// The name of the key, which signature lines repeat.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -79,11 +73,11 @@ impl FromStr for NoteVerifier {
     }
 }
 
-/// Name, id, and a key that may be a secret.
-type Parts<'a> = (&'a str, [u8; ID_LENGTH], Zeroizing<[u8; KEY_LENGTH]>);
+/// The name, the id, and a key that may be secret.
+type KeyParts<'a> = (&'a str, [u8; ID_LENGTH], Zeroizing<[u8; KEY_LENGTH]>);
 
-/// Takes `<name>+<id>+<key>` apart.
-fn parts(text: &str) -> Result<Parts<'_>, NoteKeyError> {
+/// Splits `<name>+<id>+<key>`.
+fn parts(text: &str) -> Result<KeyParts<'_>, NoteKeyError> {
     let mut parts = text.splitn(3, '+');
     let (Some(name), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
         return Err(NoteKeyError::Form);
@@ -102,14 +96,14 @@ fn parts(text: &str) -> Result<Parts<'_>, NoteKeyError> {
     }
 }
 
-/// A name may not be taken for something else in a line of a note or in a key.
+/// Rejects names that are ambiguous in a signature line or in an encoded key.
 fn check_name(name: &str) -> Result<(), NoteKeyError> {
     let fine = |character: char| !character.is_whitespace() && !character.is_control() && character != '+';
-    if (1..=NAME_LIMIT).contains(&name.len()) && name.chars().all(fine) { Ok(()) } else { Err(NoteKeyError::Name) }
+    if (1..=NOTE_KEY_NAME_BYTES).contains(&name.len()) && name.chars().all(fine) { Ok(()) } else { Err(NoteKeyError::Name) }
 }
 
-/// A secret key that signs notes. Never shown, and wiped when it is dropped; what ring holds of it
-/// is not.
+/// A secret key that signs notes. `Debug` does not print it and dropping wipes it, except for the
+/// copy inside ring.
 pub struct NoteSigner {
     seed: Zeroizing<[u8; KEY_LENGTH]>,
     pair: Ed25519KeyPair,
@@ -117,12 +111,12 @@ pub struct NoteSigner {
 }
 
 impl NoteSigner {
-    /// The key that follows from `seed`, which must be random and secret.
+    /// Derives the key from `seed`, which must be random and secret.
     ///
     /// # Errors
     ///
-    /// [`NoteKeyError::Name`] when a key cannot have that name: it has 1 to 255 bytes, no blanks
-    /// and no `+`.
+    /// [`NoteKeyError::Name`] when the name is not valid: it has 1 to 255 bytes, no white space, no
+    /// control characters and no `+`.
     pub fn new(name: &str, seed: Zeroizing<[u8; KEY_LENGTH]>) -> Result<Self, NoteKeyError> {
         check_name(name)?;
         let pair = Ed25519KeyPair::from_seed_unchecked(&seed[..]).map_err(|_| NoteKeyError::Length)?;
@@ -134,9 +128,9 @@ impl NoteSigner {
     ///
     /// # Errors
     ///
-    /// When it is none, or its parts do not belong together.
+    /// When the text is malformed, or its id does not match its name and seed.
     pub fn from_secret(text: &str) -> Result<Self, NoteKeyError> {
-        let (name, id, seed) = parts(text.strip_prefix(SECRET).ok_or(NoteKeyError::Form)?)?;
+        let (name, id, seed) = parts(text.strip_prefix(SECRET_PREFIX).ok_or(NoteKeyError::Form)?)?;
         let signer = Self::new(name, seed)?;
         if signer.verifier.id() == id { Ok(signer) } else { Err(NoteKeyError::Id) }
     }
@@ -147,8 +141,8 @@ impl NoteSigner {
         key[1..].copy_from_slice(&self.seed[..]);
         let key = Zeroizing::new(BASE64.encode(&key[..]));
         let (name, id) = (&self.verifier.name, u32::from_be_bytes(self.verifier.id()));
-        let public = format!("{SECRET}{name}+{id:08x}+");
-        // In one buffer that does not move, because what moves leaves a copy behind.
+        let public = format!("{SECRET_PREFIX}{name}+{id:08x}+");
+        // The buffer never grows: a reallocation would leave an unwiped copy of the secret.
         let mut secret = Zeroizing::new(String::with_capacity(public.len() + key.len()));
         secret.push_str(&public);
         secret.push_str(&key);
@@ -160,12 +154,12 @@ impl NoteSigner {
         &self.verifier
     }
 
-    /// The note of `text`, signed.
+    /// Signs `text` and returns the note.
     ///
     /// # Errors
     ///
-    /// [`NoteError::Text`] when it cannot be the text of a note: it ends in a line feed and has no
-    /// other control characters.
+    /// [`NoteError::Text`] when `text` does not end with a line feed or has other control
+    /// characters.
     pub fn sign(&self, text: &str) -> Result<String, NoteError> {
         check_text(text)?;
         let signature = self.pair.sign(text.as_bytes());
@@ -180,28 +174,28 @@ impl fmt::Debug for NoteSigner {
     }
 }
 
-/// The text of a signed note, and which of `verifiers` signed it: at least one did. Signatures of
-/// others are passed over.
+/// Returns the text of a signed note and those of `verifiers` that signed it, at least one.
+/// Signatures of other keys are ignored.
 ///
 /// # Errors
 ///
-/// When it is no signed note, when a signature of one of `verifiers` is wrong, and when none of
-/// them signed it.
+/// When the note is malformed, when a signature of one of `verifiers` is invalid, and when none of
+/// them signed the note.
 pub fn open_note<'n, 'v>(
     note: &'n str,
     verifiers: &'v [NoteVerifier],
 ) -> Result<(&'n str, Vec<&'v NoteVerifier>), NoteError> {
-    if note.len() > LIMIT {
+    if note.len() > NOTE_BYTES {
         return Err(NoteError::TooLong);
     }
-    // The last empty line: the text may have others.
+    // The last empty line ends the text, because the text may contain empty lines.
     let end = note.rfind("\n\n").ok_or(NoteError::Form)?;
     let (text, signatures) = (&note[..=end], &note[end + 2..]);
     check_text(text)?;
     let signatures = signatures.strip_suffix('\n').ok_or(NoteError::Form)?;
     let mut signed = Vec::new();
     for (number, line) in signatures.split('\n').enumerate() {
-        if number >= SIGNATURES {
+        if number >= NOTE_SIGNATURES {
             return Err(NoteError::TooLong);
         }
         if let Some(verifier) = signed_by(line, text, verifiers)?
@@ -213,7 +207,7 @@ pub fn open_note<'n, 'v>(
     if signed.is_empty() { Err(NoteError::Unsigned) } else { Ok((text, signed)) }
 }
 
-/// Who signed, if it is one of `verifiers`.
+/// The verifier of a signature line, if it is one of `verifiers`.
 fn signed_by<'v>(line: &str, text: &str, verifiers: &'v [NoteVerifier]) -> Result<Option<&'v NoteVerifier>, NoteError> {
     let (name, signature) =
         line.strip_prefix("\u{2014} ").and_then(|line| line.split_once(' ')).ok_or(NoteError::Form)?;
@@ -235,49 +229,51 @@ fn check_text(text: &str) -> Result<(), NoteError> {
     if fine { Ok(()) } else { Err(NoteError::Text) }
 }
 
-/// A text is no key of signed notes.
+/// A note key is not valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NoteKeyError {
-    /// It has another form.
-    #[error("a key of signed notes is written <name>+<eight hexadecimal digits>+<base64>")]
+    /// The text is malformed.
+    #[error("malformed note key: expected <name>+<eight hexadecimal digits>+<base64>")]
     Form,
-    /// A key cannot have that name.
-    #[error("the name of a key has 1 to {NAME_LIMIT} bytes, no blanks and no '+'")]
+    /// The name is not valid.
+    #[error(
+        "the name of a note key must have 1 to {NOTE_KEY_NAME_BYTES} bytes, without white space, control characters and '+'"
+    )]
     Name,
-    /// It is of another algorithm.
-    #[error("the key is not of Ed25519")]
+    /// The key has another algorithm.
+    #[error("the key is not an Ed25519 key")]
     Algorithm,
     /// The key is too long or too short.
-    #[error("an Ed25519 key has {KEY_LENGTH} bytes")]
+    #[error("an Ed25519 key must have {KEY_LENGTH} bytes")]
     Length,
-    /// The id is another key's.
-    #[error("its id is that of another key, or another name")]
+    /// The id is of another key.
+    #[error("the id of the note key does not match its name and key")]
     Id,
 }
 
-/// A text is no note that is signed as it must be.
+/// A note is malformed or not validly signed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NoteError {
-    /// It is too long, or has too many signatures.
-    #[error("it is longer than {LIMIT} bytes or has more than {SIGNATURES} signatures")]
+    /// The note is too long, or has too many signatures.
+    #[error("the note is longer than {NOTE_BYTES} bytes (64 KiB) or has more than {NOTE_SIGNATURES} signatures")]
     TooLong,
-    /// It is no signed note.
-    #[error("it is no signed note: a text, an empty line, and lines of signatures")]
+    /// The text is not a signed note.
+    #[error("malformed note: expected a text, an empty line and signature lines")]
     Form,
-    /// It holds control characters, or does not end in a line feed.
-    #[error("the text of a note ends in a line feed and has no other control characters")]
+    /// The text has control characters, or does not end with a line feed.
+    #[error("the text of a note must end with a line feed and have no other control characters")]
     Text,
-    /// A signature is wrong.
-    #[error("the signature by {} is wrong", Escaped::new(name))]
+    /// A signature of a known key is invalid.
+    #[error("the signature by {} is invalid", Escaped::new(name))]
     #[non_exhaustive]
     Signature {
-        /// Who is said to have signed.
+        /// The name of the key in the signature line.
         name: String,
     },
-    /// Nobody signed it whose key is known.
-    #[error("nobody signed it whose key is known")]
+    /// No known key signed the note.
+    #[error("no known key signed the note")]
     Unsigned,
 }
 

@@ -1,11 +1,11 @@
-//! The time of a record: UTC, in microseconds, written in one way only (RFC 3339).
+//! The time of a record: UTC, in microseconds, in one canonical form of RFC 3339.
 
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use time::{Date, Month, OffsetDateTime, PrimitiveDateTime};
 
-/// Microseconds since 1970. Times from there to the end of the year 9999 can be written.
+/// Microseconds since 1970, up to the end of the year 9999.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(super) struct Time(u64);
 
@@ -25,12 +25,12 @@ impl Time {
         UNIX_EPOCH + Duration::from_micros(self.0)
     }
 
-    /// How much later it is than `other`, in microseconds: nothing, if it is not.
+    /// How many microseconds it is later than `other`. `None` if it is not later.
     pub(super) fn ahead_of(self, other: Self) -> Option<u64> {
         self.0.checked_sub(other.0).filter(|micros| *micros > 0)
     }
 
-    /// Reads exactly what is written.
+    /// Parses the canonical form only.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let number = |range: std::ops::Range<usize>| text.get(range)?.parse::<u32>().ok();
         let small = |range| u8::try_from(number(range)?).ok();
@@ -39,7 +39,7 @@ impl Time {
         let time = date.with_hms_micro(small(11..13)?, small(14..16)?, small(17..19)?, number(20..26)?).ok()?;
         let micros = PrimitiveDateTime::assume_utc(time).unix_timestamp_nanos() / 1000;
         let read = Self(u64::try_from(micros).ok()?);
-        // Signs, blanks and other marks between the numbers.
+        // Rejects signs, white space and other separators, which the parsing above accepts.
         (read.to_string() == text).then_some(read)
     }
 }
@@ -59,7 +59,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_is_read_as_it_is_written() {
+    fn time_text_round_trips() {
         for (micros, text) in [
             (0, "1970-01-01T00:00:00.000000Z"),
             (1_764_053_880_123_456, "2025-11-25T06:58:00.123456Z"),
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_else_is_a_time() {
+    fn noncanonical_time_is_rejected() {
         for text in [
             "",
             "1970-01-01T00:00:00.000000",

@@ -1,25 +1,25 @@
-//! The Merkle tree over the records of a log (RFC 6962, section 2.1): one hash that stands for all
-//! of them, and short proofs that a record is among them or that a longer log begins with a shorter
-//! one. Computes; reads no log.
+//! The Merkle tree over the records of a log (RFC 6962, section 2.1): its root, proofs that the log
+//! contains a record, and proofs that a longer log begins with a shorter one. Reads no log.
 
 use sha2::{Digest as _, Sha256};
 
 use crate::Digest;
 
-/// The hash of one leaf: of `0x00` and its bytes.
+/// The hash of a leaf: SHA-256 over `0x00` and its bytes. The prefix keeps a leaf from passing for
+/// an inner node.
 pub fn leaf_hash(leaf: &[u8]) -> Digest {
     let hash = Sha256::new().chain_update([0]).chain_update(leaf).finalize();
     Digest::from(<[u8; Digest::LENGTH]>::from(hash))
 }
 
-/// The hash of two neighbours: of `0x01` and both.
+/// The hash of an inner node: SHA-256 over `0x01` and the hashes of its children.
 fn node_hash(left: &Digest, right: &Digest) -> Digest {
     let hash = Sha256::new().chain_update([1]).chain_update(left.as_bytes()).chain_update(right.as_bytes()).finalize();
     Digest::from(<[u8; Digest::LENGTH]>::from(hash))
 }
 
-/// The right edge of a tree: all that is needed to add leaves and to know the root. It holds one
-/// hash for each bit that is set in the size.
+/// A compact range: the roots of the complete subtrees of a tree, one for each bit that is set in
+/// the size. This is enough to append leaves and to compute the root.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CompactRange {
     size: u64,
@@ -28,18 +28,18 @@ pub struct CompactRange {
 }
 
 impl CompactRange {
-    /// The tree without leaves.
+    /// The range over no leaves.
     pub fn empty() -> Self {
         Self::default()
     }
 
-    /// A frontier that was written down. `None` if a tree of `size` leaves has not that many
-    /// complete subtrees, or no more leaves can be counted.
+    /// Restores a stored range. `None` if the number of hashes does not match `size`, or `size` is
+    /// too large to append further leaves safely.
     pub fn restore(size: u64, hashes: Vec<Digest>) -> Option<Self> {
         (hashes.len() == size.count_ones() as usize && size < u64::MAX / 2).then_some(Self { size, hashes })
     }
 
-    /// How many leaves there are.
+    /// The number of leaves.
     pub fn size(&self) -> u64 {
         self.size
     }
@@ -52,7 +52,7 @@ impl CompactRange {
     /// Adds a leaf by its hash.
     pub fn append(&mut self, leaf: Digest) {
         let mut hash = leaf;
-        // Each bit that is carried is a pair of subtrees that has become one.
+        // Like a binary increment: each carry merges two complete subtrees of equal size.
         for _ in 0..self.size.trailing_ones() {
             match self.hashes.pop() {
                 Some(left) => hash = node_hash(&left, &hash),
@@ -63,7 +63,7 @@ impl CompactRange {
         self.size += 1;
     }
 
-    /// The root: the hash that stands for all leaves.
+    /// The Merkle root over all leaves.
     pub fn root(&self) -> Digest {
         fold(self.hashes.iter().copied())
     }
@@ -74,7 +74,7 @@ fn fold(hashes: impl DoubleEndedIterator<Item = Digest>) -> Digest {
     hashes.rev().reduce(|right, left| node_hash(&left, &right)).unwrap_or_else(|| Digest::of([]))
 }
 
-/// The hashes of the leaves of a whole tree, from which every proof can be made.
+/// All leaf hashes of a tree, for making proofs.
 #[derive(Debug, Clone, Default)]
 pub struct Tree {
     leaves: Vec<Digest>,
@@ -91,7 +91,7 @@ impl Tree {
         self.leaves.push(leaf);
     }
 
-    /// How many leaves there are.
+    /// The number of leaves.
     pub fn size(&self) -> u64 {
         self.leaves.len() as u64
     }
@@ -101,9 +101,9 @@ impl Tree {
         Some(subtree(self.first(size)?))
     }
 
-    /// The proof that leaf `index` is in the tree of the first `size` leaves: the hashes beside its
-    /// way to the root, from the leaf on. `None` if there are fewer leaves, or `index` is none of
-    /// them.
+    /// The proof that leaf `index` is in the tree of the first `size` leaves: the sibling hashes on
+    /// the path from the leaf to the root. `None` if there are fewer leaves or `index` is not below
+    /// `size`.
     pub fn inclusion(&self, index: u64, size: u64) -> Option<Vec<Digest>> {
         let leaves = self.first(size)?;
         let index = usize::try_from(index).ok().filter(|index| *index < leaves.len())?;
@@ -113,12 +113,12 @@ impl Tree {
     }
 
     /// The proof that the tree of the first `new` leaves begins with that of the first `old`.
-    /// `None` if `old` is none or more than `new`, or there are fewer leaves.
+    /// `None` if `old` is zero or more than `new`, or there are fewer leaves.
     pub fn consistency(&self, old: u64, new: u64) -> Option<Vec<Digest>> {
         let leaves = self.first(new)?;
         let old = usize::try_from(old).ok().filter(|old| (1..=leaves.len()).contains(old))?;
         let mut proof = Vec::new();
-        common(old, leaves, true, &mut proof);
+        subproof(old, leaves, true, &mut proof);
         Some(proof)
     }
 
@@ -128,17 +128,18 @@ impl Tree {
 }
 
 fn subtree(leaves: &[Digest]) -> Digest {
-    let mut frontier = CompactRange::empty();
-    leaves.iter().for_each(|leaf| frontier.append(*leaf));
-    frontier.root()
+    let mut range = CompactRange::empty();
+    leaves.iter().for_each(|leaf| range.append(*leaf));
+    range.root()
 }
 
-/// Where a tree of more than one leaf divides: the largest power of two below their number.
+/// The number of leaves in the left subtree of a tree with more than one leaf: the largest power of
+/// two below their number.
 fn split(leaves: usize) -> usize {
     1 << (leaves - 1).ilog2()
 }
 
-/// `PATH` of the RFC.
+/// `PATH` of RFC 6962, section 2.1.1.
 fn path(index: usize, leaves: &[Digest], proof: &mut Vec<Digest>) {
     if leaves.len() < 2 {
         return;
@@ -153,8 +154,8 @@ fn path(index: usize, leaves: &[Digest], proof: &mut Vec<Digest>) {
     }
 }
 
-/// `SUBPROOF` of the RFC.
-fn common(old: usize, leaves: &[Digest], is_whole: bool, proof: &mut Vec<Digest>) {
+/// `SUBPROOF` of RFC 6962, section 2.1.2.
+fn subproof(old: usize, leaves: &[Digest], is_whole: bool, proof: &mut Vec<Digest>) {
     if old == leaves.len() {
         if !is_whole {
             proof.push(subtree(leaves));
@@ -163,40 +164,41 @@ fn common(old: usize, leaves: &[Digest], is_whole: bool, proof: &mut Vec<Digest>
     }
     let (left, right) = leaves.split_at(split(leaves.len()));
     if old <= left.len() {
-        common(old, left, is_whole, proof);
+        subproof(old, left, is_whole, proof);
         proof.push(subtree(right));
     } else {
-        common(old - left.len(), right, false, proof);
+        subproof(old - left.len(), right, false, proof);
         proof.push(subtree(left));
     }
 }
 
-/// A proof does not prove what it should.
+/// A proof is not valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProofFault {
-    /// It is about a leaf or a tree that cannot be.
-    #[error("it is about a record or a log that cannot be: {part} of {size}")]
+    /// The proof is about an impossible leaf or tree.
+    #[error("impossible record or log size in the proof: {part} of {size}")]
     #[non_exhaustive]
     Sizes {
-        /// The number of the leaf, or the size of the smaller tree.
+        /// The index of the leaf, or the size of the smaller tree.
         part: u64,
-        /// The size of the tree.
+        /// The size of the larger tree.
         size: u64,
     },
-    /// It has too few hashes or too many.
-    #[error("it has not as many hashes as it takes")]
+    /// The proof has too few or too many hashes.
+    #[error("wrong number of hashes in the proof")]
     Length,
-    /// What follows from it is another root.
-    #[error("it leads to another root")]
+    /// The hashes yield another root.
+    #[error("the proof yields another root")]
     Root,
 }
 
-/// Holds a proof of inclusion against a root (RFC 9162, section 2.1.3.2).
+/// Verifies an inclusion proof against a root (RFC 9162, section 2.1.3.2).
 ///
 /// # Errors
 ///
-/// When it does not prove that `leaf` is number `index` of a tree of `size` leaves with that root.
+/// When the proof does not show that `leaf` has the index `index` in the tree of `size` leaves with
+/// that root.
 pub fn verify_inclusion(
     leaf: &Digest,
     index: u64,
@@ -214,8 +216,7 @@ pub fn verify_inclusion(
         }
         if node & 1 == 1 || node == last {
             hash = node_hash(sibling, &hash);
-            // Where a node at the right edge has no neighbour it stands for itself on the next
-            // level.
+            // A node at the right edge without a sibling moves up unchanged.
             while node & 1 == 0 && node != 0 {
                 node >>= 1;
                 last >>= 1;
@@ -233,11 +234,11 @@ pub fn verify_inclusion(
     }
 }
 
-/// Holds a proof of consistency against two roots (RFC 9162, section 2.1.4.2).
+/// Verifies a consistency proof against two roots (RFC 9162, section 2.1.4.2).
 ///
 /// # Errors
 ///
-/// When it does not prove that the tree of `new` leaves begins with that of `old`.
+/// When the proof does not show that the tree of `new` leaves begins with that of `old`.
 pub fn verify_consistency(
     (old, old_root): (u64, &Digest),
     (new, new_root): (u64, &Digest),
@@ -253,7 +254,7 @@ pub fn verify_consistency(
             _ => Err(ProofFault::Length),
         };
     }
-    // A complete subtree is its own beginning, and its root is known.
+    // If the old tree is one complete subtree, the proof omits its root, which is known.
     let implied = old.is_power_of_two().then_some(old_root);
     let mut hashes = implied.into_iter().chain(proof);
     let (mut node, mut last) = (old - 1, new - 1);

@@ -1,5 +1,5 @@
-//! A log as others read it: its lines, whether they are what the writer wrote, and proofs about
-//! them. Uses no part of the writer and changes no file.
+//! Reads a log, verifies it and makes proofs about it. Uses no part of the writer and changes no
+//! file.
 
 pub mod proof;
 pub mod read;

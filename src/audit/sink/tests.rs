@@ -115,7 +115,7 @@ fn failed_deliveries_count_with_their_reason() {
     // A line that is not a record is not delivered.
     sinks.offer(b"{}\n");
     wait(&sinks);
-    let reason = "the line does not have the form of a record".to_owned();
+    let reason = "malformed record".to_owned();
     order.send(Order::Take).unwrap();
     sinks.offer(&lines(1)[0]);
     wait(&sinks);

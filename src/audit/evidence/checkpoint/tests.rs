@@ -1,4 +1,4 @@
-//! Checkpoints: what is believed and what is not.
+//! Checkpoints: valid ones open, all others are rejected.
 
 use zeroize::Zeroizing;
 
@@ -19,7 +19,7 @@ fn signed(text: &str) -> String {
 }
 
 #[test]
-fn a_checkpoint_is_read_as_it_was_signed() {
+fn checkpoint_round_trips_through_signing() {
     for size in [0, 1, 1000, u64::MAX] {
         let checkpoint = Checkpoint::new(ORIGIN, size, Digest::of("root"));
         let note = checkpoint.sign(&signer(ORIGIN)).unwrap();
@@ -66,13 +66,13 @@ fn not_canonical(root: &str) -> String {
 }
 
 #[test]
-fn lines_of_its_own_are_passed_over() {
+fn extension_lines_are_ignored() {
     let root = BASE64.encode(Digest::of("root").as_bytes());
     assert_eq!(open(&signed(&format!("{ORIGIN}\n1\n{root}\nmore\n"))).unwrap().size, 1);
 }
 
 #[test]
-fn who_signs_decides() {
+fn only_the_log_key_signs_checkpoints() {
     let checkpoint = Checkpoint::new(ORIGIN, 1, Digest::of("root"));
     let (ours, stranger) = (signer(ORIGIN), signer("stranger"));
     let note = checkpoint.sign(&ours).unwrap();

@@ -1,4 +1,4 @@
-//! The secrets of a log: their file, and what openssl says of what they make.
+//! The secrets of a log: their file, and hashes and signatures that openssl accepts.
 
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 
@@ -15,7 +15,7 @@ fn log_key(secret: [u8; 32]) -> LogKey {
 
 #[test]
 fn published_vectors_agree() {
-    // RFC 4231, test cases 1 and 3: keys of 20 bytes, which HMAC fills up with zeros.
+    // RFC 4231, test cases 1 and 3: keys of 20 bytes, which HMAC pads with zeros.
     for (byte, value, expected) in [
         (0x0b, b"Hi There".to_vec(), "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7"),
         (0xaa, vec![0xdd; 50], "773ea91e36800e46854db8ebd09181a72959098b3ef8c122d9635514ced565fe"),
@@ -39,7 +39,7 @@ fn chunked_value_has_hash_of_the_whole() {
 }
 
 #[test]
-fn a_hash_is_read_as_it_is_written() {
+fn keyed_hash_text_round_trips() {
     let keyed_hash = log_key([3; 32]).keyed_hash(b"value");
     assert_eq!(keyed_hash.to_string().parse(), Ok(keyed_hash));
     for wrong in ["", "hmac-sha256:", "sha256:00", &keyed_hash.to_string()[1..], &format!("{keyed_hash}0")] {
@@ -89,7 +89,7 @@ fn exposed_or_replaceable_secrets_are_refused() {
 }
 
 #[test]
-fn another_text_holds_no_secrets() {
+fn malformed_key_file_is_rejected() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("key");
     LogKey::create(&path, "log").unwrap();
@@ -115,13 +115,13 @@ fn another_text_holds_no_secrets() {
 }
 
 #[test]
-fn secrets_are_not_shown() {
+fn debug_output_hides_secrets() {
     let key = log_key(*b"this must never be printed......");
     let shown = format!("{key:?} {:?}", key.keyed_hasher());
     assert!(shown.contains("example/log") && !shown.contains("never") && !shown.contains("116"), "{shown}");
 }
 
-/// Runs a program that other people wrote on files in a directory.
+/// Runs openssl in a directory, as an independent implementation.
 fn openssl(directory: &Path, arguments: &[&str]) -> Option<std::process::Output> {
     match std::process::Command::new("openssl").args(arguments).current_dir(directory).output() {
         Ok(output) => Some(output),

@@ -1,4 +1,4 @@
-//! Signed notes: what is believed and what is not.
+//! Signed notes: valid ones open, all others are rejected.
 
 use super::*;
 
@@ -65,7 +65,7 @@ fn only_well_formed_keys_are_read() {
 }
 
 #[test]
-fn a_secret_key_is_not_shown() {
+fn debug_output_hides_secret_key() {
     let signer = signer("a", 7);
     let secret = signer.to_secret();
     let shown = format!("{signer:?}");
@@ -91,7 +91,7 @@ fn note_needs_known_signature_and_no_wrong_one() {
     assert_eq!(open_note(&twice, &known).unwrap().1, [ours.verifier()]);
     let wrong = joint.replace("first", "First");
     assert_eq!(open_note(&wrong, &known), Err(NoteError::Signature { name: "ours".into() }));
-    // Somebody unknown may sign with whatever they like, of whatever length.
+    // The signature of an unknown key may have any content and length.
     let strange = format!("{note}\u{2014} strange {}\n", BASE64.encode([0; 5]));
     assert!(open_note(&strange, &known).is_ok());
     let short = format!("{note}\u{2014} ours {}\n", BASE64.encode(&ours.verifier().id()[..]));
@@ -112,12 +112,12 @@ fn every_changed_byte_of_a_note_is_noticed() {
 }
 
 #[test]
-fn what_has_another_form_is_no_note() {
+fn malformed_note_is_rejected() {
     let ours = signer("ours", 1);
     let known = [ours.verifier().clone()];
     let note = ours.sign("text\n").unwrap();
     let line = note.strip_prefix("text\n\n").unwrap();
-    let many = line.repeat(SIGNATURES + 1);
+    let many = line.repeat(NOTE_SIGNATURES + 1);
     for (text, error) in [
         (String::new(), NoteError::Form),
         ("text\n".into(), NoteError::Form),
@@ -132,7 +132,7 @@ fn what_has_another_form_is_no_note() {
         (format!("{note}more\n"), NoteError::Form),
         (format!("te\txt\n\n{line}"), NoteError::Text),
         (format!("text\n\n{many}"), NoteError::TooLong),
-        (format!("{}\n\n{line}", "x".repeat(LIMIT)), NoteError::TooLong),
+        (format!("{}\n\n{line}", "x".repeat(NOTE_BYTES)), NoteError::TooLong),
     ] {
         assert_eq!(open_note(&text, &known), Err(error), "{text}");
     }

@@ -1,4 +1,4 @@
-//! Records as lines: one way to write them, and no other that is read.
+//! Records as lines: the canonical form is written, and no other form is accepted.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -8,12 +8,12 @@ use crate::event::Event;
 fn line(behind_us: Option<u64>, event: &Event) -> Vec<u8> {
     let time = Time::of(UNIX_EPOCH + Duration::from_micros(1_764_053_880_123_456));
     let mut lines = Vec::new();
-    write(&mut lines, &Head { seq: 41, time, behind_us, prev: Digest::of("before") }, event).unwrap();
+    write(&mut lines, &Head { index: 41, time, behind_us, prev: Digest::of("before") }, event).unwrap();
     assert_eq!(lines.pop(), Some(b'\n'));
     lines
 }
 
-/// With a hash that is right.
+/// A line with the correct hash of `body`.
 fn with_own_hash(body: &str) -> String {
     format!("{body}{HASH}{}{END}", Digest::of(body))
 }
@@ -65,7 +65,7 @@ fn noncanonical_record_is_rejected_despite_correct_hash() {
     };
     let time = "2025-11-25T06:58:00.123456Z";
     let fine = body("1", time, &zeros, r#"{"type":"x"}"#);
-    assert!(Record::parse(with_own_hash(&fine).as_bytes()).unwrap().event().is_none(), "an event of another day");
+    assert!(Record::parse(with_own_hash(&fine).as_bytes()).unwrap().event().is_none(), "an unknown kind of event");
     let blanks = body("1", time, &zeros, r#"{"type":"in \" strings","\\":" "}"#);
     assert!(Record::parse(with_own_hash(&blanks).as_bytes()).is_ok());
     for wrong in [
@@ -94,8 +94,8 @@ fn noncanonical_record_is_rejected_despite_correct_hash() {
     }
     let changed = with_own_hash(&fine).replace("\"x\"", "\"y\"");
     assert_eq!(Record::parse(changed.as_bytes()), Err(RecordFault::OwnHash));
-    assert_eq!(Record::parse(&[b'x'; LINE_LIMIT + 1]), Err(RecordFault::TooLong));
-    for wrong in [&b""[..], b"\xff", b"{}", b"\n", &[b'x'; LINE_LIMIT]] {
+    assert_eq!(Record::parse(&[b'x'; RECORD_LINE_BYTES + 1]), Err(RecordFault::TooLong));
+    for wrong in [&b""[..], b"\xff", b"{}", b"\n", &[b'x'; RECORD_LINE_BYTES]] {
         assert_eq!(Record::parse(wrong), Err(RecordFault::Form));
     }
 }
@@ -103,20 +103,20 @@ fn noncanonical_record_is_rejected_despite_correct_hash() {
 #[test]
 fn line_limit_is_inclusive_for_read_and_write() {
     let facts = |length: usize| {
-        // As many as an event may have; the last takes up what is left of the line.
+        // The maximum number of facts; the last fills the line.
         let mut facts: Vec<_> = (0..31).map(|number| (format!("{number:02}"), "v".repeat(1000))).collect();
         facts.push(("last".into(), "v".repeat(length)));
         Event::application("a", facts)
     };
     let short = line(None, &facts(0)).len();
-    assert!(short < LINE_LIMIT);
+    assert!(short < RECORD_LINE_BYTES);
     let Event::Application(mut application) = facts(0) else { panic!("another event") };
-    application.facts.insert("last".into(), "v".repeat(LINE_LIMIT - short));
+    application.facts.insert("last".into(), "v".repeat(RECORD_LINE_BYTES - short));
     let longest = line(None, &Event::Application(application.clone()));
-    assert_eq!(longest.len(), LINE_LIMIT);
+    assert_eq!(longest.len(), RECORD_LINE_BYTES);
     assert!(Record::parse(&longest).is_ok());
-    application.facts.insert("last".into(), "v".repeat(LINE_LIMIT - short + 1));
+    application.facts.insert("last".into(), "v".repeat(RECORD_LINE_BYTES - short + 1));
     let mut lines = Vec::new();
-    let head = Head { seq: 41, time: Time::default(), behind_us: None, prev: Digest::of("") };
+    let head = Head { index: 41, time: Time::default(), behind_us: None, prev: Digest::of("") };
     assert!(write(&mut lines, &head, &Event::Application(application)).is_none() && lines.is_empty());
 }

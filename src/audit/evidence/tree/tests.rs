@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// The inputs of the test vectors that Certificate Transparency was published with.
+/// The inputs of the test vectors of Certificate Transparency.
 const INPUTS: [&[u8]; 8] = [
     b"",
     b"\x00",
@@ -58,10 +58,10 @@ fn defined(leaves: &[Digest]) -> Digest {
 fn published_roots_agree() {
     let tree = published();
     assert_eq!(tree.root_at(0), Some(digest("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")));
-    let mut frontier = CompactRange::empty();
+    let mut range = CompactRange::empty();
     for (size, root) in ROOTS.into_iter().enumerate() {
-        frontier.append(leaf_hash(INPUTS[size]));
-        assert_eq!(frontier.root(), digest(root));
+        range.append(leaf_hash(INPUTS[size]));
+        assert_eq!(range.root(), digest(root));
         assert_eq!(tree.root_at(size as u64 + 1), Some(digest(root)));
     }
 }
@@ -108,15 +108,15 @@ fn published_proofs_agree() {
 #[test]
 fn every_root_and_range_matches_the_definition() {
     let tree = numbered(70);
-    let mut frontier = CompactRange::empty();
+    let mut range = CompactRange::empty();
     for size in 0..=70 {
         let root = defined(&tree.leaves[..size as usize]);
-        assert_eq!((frontier.root(), frontier.size()), (root, size));
-        assert_eq!(CompactRange::restore(size, frontier.hashes().to_vec()).as_ref(), Some(&frontier));
-        let longer = [frontier.hashes(), &[root]].concat();
+        assert_eq!((range.root(), range.size()), (root, size));
+        assert_eq!(CompactRange::restore(size, range.hashes().to_vec()).as_ref(), Some(&range));
+        let longer = [range.hashes(), &[root]].concat();
         assert_eq!(CompactRange::restore(size, longer), None);
         if let Some(leaf) = tree.leaves.get(size as usize) {
-            frontier.append(*leaf);
+            range.append(*leaf);
         }
     }
     assert_eq!((tree.root_at(71), tree.size()), (None, 70));
@@ -194,7 +194,7 @@ fn maximal_sizes_do_not_overflow() {
 }
 
 #[test]
-fn a_tree_that_no_log_has_is_none() {
+fn impossible_range_is_rejected() {
     let hashes = |size: u64| vec![Digest::of(""); size.count_ones() as usize];
     assert_eq!(CompactRange::restore(u64::MAX, hashes(u64::MAX)), None);
     assert_eq!(CompactRange::restore(6, hashes(7)), None);

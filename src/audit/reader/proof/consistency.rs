@@ -24,7 +24,7 @@ const FIRST: &str = "portcullis-consistency/1";
 const OLD: &str = "old ";
 const NEW: &str = "new ";
 
-/// That the log of one checkpoint begins with that of another.
+/// The proof that the log of one checkpoint begins with the log of another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConsistencyProof {
     old: String,
@@ -32,13 +32,13 @@ pub struct ConsistencyProof {
     hashes: Vec<Digest>,
 }
 
-/// What a proof has proven.
+/// The result of a valid consistency proof.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Consistent {
     /// The older checkpoint.
     pub old: Checkpoint,
-    /// The newer one.
+    /// The newer checkpoint.
     pub new: Checkpoint,
 }
 
@@ -47,11 +47,11 @@ impl ConsistencyProof {
         Self { old, new, hashes }
     }
 
-    /// Holds the proof against the key of the log `origin`.
+    /// Verifies the proof with the keys of the log `origin`.
     ///
     /// # Errors
     ///
-    /// When it does not prove that the log only grew.
+    /// When the proof does not show that the log only grew.
     pub fn check(&self, keys: &[NoteVerifier], origin: &str) -> Result<Consistent, ProofError> {
         let open = |note| Checkpoint::open(note, keys, origin).map_err(ProofError::Checkpoint);
         let (old, new) = (open(&self.old)?, open(&self.new)?);

@@ -17,7 +17,7 @@ const FIRST: &str = "c2sp.org/tlog-proof@v1";
 const EXTRA: &str = "extra ";
 const INDEX: &str = "index ";
 
-/// That a record is in the log that a checkpoint was signed over.
+/// The proof that the log of a checkpoint contains a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InclusionProof {
     line: Option<Vec<u8>>,
@@ -26,13 +26,13 @@ pub struct InclusionProof {
     note: String,
 }
 
-/// What a proof has proven.
+/// The result of a valid inclusion proof.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Included {
     /// The record.
     pub record: Record,
-    /// The checkpoint that was signed when the record was in the log.
+    /// The checkpoint that covers the record.
     pub checkpoint: Checkpoint,
 }
 
@@ -41,12 +41,12 @@ impl InclusionProof {
         Self { line: Some(line), index, hashes, note }
     }
 
-    /// Holds the proof against the key of the log `origin`. The record is the one that comes with
-    /// it, unless `line` is given: a line of a log, without its line feed.
+    /// Verifies the proof with the keys of the log `origin`. `line` is the line of the record
+    /// without its line feed; without it, the record in the proof is used.
     ///
     /// # Errors
     ///
-    /// When it does not prove that the record is in the log.
+    /// When the proof does not show that the log contains the record.
     pub fn check(&self, keys: &[NoteVerifier], origin: &str, line: Option<&[u8]>) -> Result<Included, ProofError> {
         let line = line.or(self.line.as_deref()).ok_or(ProofError::NoRecord)?;
         let checkpoint = Checkpoint::open(&self.note, keys, origin).map_err(ProofError::Checkpoint)?;

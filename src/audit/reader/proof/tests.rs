@@ -1,4 +1,4 @@
-//! Proofs of a real log: what they prove, and that nothing else passes for one.
+//! Proofs of a real log: valid ones verify, all others are rejected.
 
 use std::path::PathBuf;
 
@@ -9,14 +9,14 @@ use crate::event::Event;
 
 const ORIGIN: &str = "example/log";
 
-/// A log of a few files, and checkpoints that were taken meanwhile.
-struct Place {
+/// A log of a few segments, and checkpoints from between its records.
+struct LogFixture {
     directory: tempfile::TempDir,
     key: NoteVerifier,
     notes: Vec<String>,
 }
 
-impl Place {
+impl LogFixture {
     fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let key = LogKey::generate(ORIGIN).unwrap();
@@ -48,8 +48,8 @@ impl Place {
 }
 
 #[test]
-fn every_record_that_a_checkpoint_covers_is_proven() {
-    let place = Place::new();
+fn every_covered_record_is_proven() {
+    let place = LogFixture::new();
     let evidence = place.evidence();
     assert!(evidence.report().is_intact());
     let size = evidence.report().next;
@@ -72,7 +72,7 @@ fn every_record_that_a_checkpoint_covers_is_proven() {
 
 #[test]
 fn consistency_is_provable_between_all_checkpoints() {
-    let place = Place::new();
+    let place = LogFixture::new();
     let evidence = place.evidence();
     for (number, old) in place.notes.iter().enumerate() {
         for new in place.notes[number..].iter().map(Some).chain([None]) {
@@ -85,13 +85,13 @@ fn consistency_is_provable_between_all_checkpoints() {
     }
     let backwards = evidence.consistency(&place.notes[1], Some(&place.notes[0]));
     assert!(matches!(backwards, Err(ProverError::Order { .. })));
-    let other = Place::new();
+    let other = LogFixture::new();
     assert!(matches!(evidence.consistency(&other.notes[0], None), Err(ProverError::Checkpoint(_))));
 }
 
 #[test]
 fn every_changed_byte_of_a_proof_is_noticed() {
-    let place = Place::new();
+    let place = LogFixture::new();
     let evidence = place.evidence();
     let inclusion = evidence.inclusion(7, None).unwrap().to_string();
     let consistency = evidence.consistency(&place.notes[0], None).unwrap().to_string();
@@ -117,9 +117,9 @@ fn every_changed_byte_of_a_proof_is_noticed() {
 
 #[test]
 fn proof_needs_key_and_origin_of_log() {
-    let place = Place::new();
+    let place = LogFixture::new();
     let proof = place.evidence().inclusion(7, None).unwrap();
-    let other = Place::new();
+    let other = LogFixture::new();
     assert!(matches!(proof.check(&other.keys(), ORIGIN, None), Err(ProofError::Checkpoint(_))));
     assert!(matches!(proof.check(&[], ORIGIN, None), Err(ProofError::Checkpoint(_))));
     assert!(matches!(proof.check(&place.keys(), "example/other", None), Err(ProofError::Checkpoint(_))));
@@ -132,7 +132,7 @@ fn proof_needs_key_and_origin_of_log() {
 }
 
 #[test]
-fn what_has_another_form_is_no_proof() {
+fn malformed_proof_is_rejected() {
     let hash = hash_line(&Digest::of(""));
     let many = hash.repeat(PROOF_HASHES + 1);
     for text in [
@@ -167,7 +167,7 @@ fn what_has_another_form_is_no_proof() {
 
 #[test]
 fn damage_before_a_record_prevents_its_proof() {
-    let place = Place::new();
+    let place = LogFixture::new();
     let log = place.log();
     let first = crate::audit::reader::read::files(&log).unwrap()[0].clone();
     let text = std::fs::read_to_string(&first).unwrap();

@@ -20,7 +20,7 @@ use crate::audit::evidence::record::{Record, RecordFault};
 use crate::audit::evidence::tree::CompactRange;
 use crate::event::{Event, FORMAT};
 
-/// What the caller trusts about a log before verifying it.
+/// The caller's trust anchors for a log: keys, and checkpoints that were kept outside the log.
 #[derive(Debug, Clone, Default)]
 pub struct TrustAnchors {
     keys: Vec<NoteVerifier>,

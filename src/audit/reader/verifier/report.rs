@@ -98,7 +98,7 @@ pub struct Damaged {
     /// The number of earlier records that a checkpoint in the log covers: they are unchanged since
     /// it was signed.
     pub covered: Option<u64>,
-    /// What is wrong.
+    /// The fault of the record.
     pub fault: LogFault,
 }
 

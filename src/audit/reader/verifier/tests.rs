@@ -1,4 +1,4 @@
-//! A log of 1,000 records in three files, and everything that can be done to one of them.
+//! Verification of a log of 1,000 records in three segments, intact and damaged in many ways.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -13,7 +13,7 @@ const ORIGIN: &str = "example/log";
 const RECORDS: u64 = 1000;
 /// Where the second and the third file begin.
 const FILES: [u64; 2] = [400, 750];
-/// A checkpoint is every so many records.
+/// The number of records between checkpoints.
 const EVERY: u64 = 100;
 
 fn signer(seed: u8) -> NoteSigner {
@@ -47,14 +47,14 @@ fn note(key: &NoteSigner, chain: &Chain) -> String {
 
 /// A log: its lines, with their line feeds, and a checkpoint that was kept after each of them.
 #[derive(Clone)]
-struct Written {
+struct TestLog {
     lines: Vec<Vec<u8>>,
     notes: Vec<String>,
 }
 
-/// Writes a log; `change` says what event `number` is instead.
-fn write(records: u64, key: &NoteSigner, change: impl Fn(u64) -> Option<Event>) -> Written {
-    let (mut chain, mut written) = (Chain::start(), Written { lines: Vec::new(), notes: Vec::new() });
+/// Writes a log; `change` may replace the event of record `number`.
+fn write(records: u64, key: &NoteSigner, change: impl Fn(u64) -> Option<Event>) -> TestLog {
+    let (mut chain, mut written) = (Chain::start(), TestLog { lines: Vec::new(), notes: Vec::new() });
     for number in 0..records {
         let event = match number {
             0 => opened(key),
@@ -75,10 +75,10 @@ fn trust() -> TrustAnchors {
     TrustAnchors::none().key(signer(1).verifier().clone())
 }
 
-/// A line, the file that it lies in, and whether it is the first there.
+/// A line, its file, and whether it is the first line of the file.
 type Placed = (PathBuf, Line, bool);
 
-/// Puts lines into files, of which the second and so on begin at `files`.
+/// Splits lines into files; the second and later files begin at `files`.
 fn placed(lines: &[Vec<u8>], files: &[usize]) -> Vec<Placed> {
     let (mut placed, mut start) = (Vec::new(), 0);
     for end in files.iter().copied().chain([lines.len()]) {
@@ -106,15 +106,15 @@ fn files() -> [usize; 2] {
     FILES.map(|first| first as usize)
 }
 
-/// What is damaged in a log: the record that should stand there, the line and its place, and why.
+/// The damage in a log that must not be intact.
 fn damaged(lines: &[Vec<u8>], files: &[usize]) -> Damaged {
     let found = verify_files(lines, files, &trust());
     assert!(!found.is_intact());
     found.damaged.unwrap()
 }
 
-/// A log and its examination, as it stands before each of its lines: what is changed behind one
-/// need not be examined from the beginning.
+/// A log and the state of its verification before each line, so that a test that changes a line
+/// need not verify the log from the beginning.
 struct Walk<'t> {
     lines: Vec<Vec<u8>>,
     placed: Vec<Placed>,
@@ -122,7 +122,7 @@ struct Walk<'t> {
 }
 
 impl<'t> Walk<'t> {
-    fn through(written: &Written, trust: &'t TrustAnchors) -> Self {
+    fn through(written: &TestLog, trust: &'t TrustAnchors) -> Self {
         let placed = placed(&written.lines, &files());
         let mut stops = vec![LogVerifier::new(trust)];
         for (file, line, is_first) in &placed {
@@ -133,7 +133,7 @@ impl<'t> Walk<'t> {
         Self { lines: written.lines.clone(), placed, stops }
     }
 
-    /// What is damaged in other lines, of which those before `same` are the same.
+    /// The damage in changed lines; the lines before `same` are unchanged.
     fn damaged(&self, same: usize, lines: &[Vec<u8>], files: &[usize]) -> Damaged {
         let changed = placed(lines, files);
         assert!(changed[..same] == self.placed[..same]);
@@ -144,7 +144,7 @@ impl<'t> Walk<'t> {
                 return damaged;
             }
         }
-        panic!("nothing was found")
+        panic!("no damage was found")
     }
 }
 
@@ -183,7 +183,7 @@ fn changed_byte_names_its_record() {
         let files: Vec<_> = files().into_iter().filter(|first| *first <= at).collect();
         let place = at * 31 % (lines[at].len() - 1);
         lines[at][place] ^= 1;
-        // A line feed in the middle of a line makes two of it; the first of them is the one.
+        // A line feed in the middle splits the line; the first half is the damaged one.
         assert_named(&walk.damaged(at, &lines, &files), at, at, &files);
     }
     for at in [0, 1, 99, 400, 750, 999] {
@@ -249,14 +249,14 @@ fn inserted_record_is_named() {
     let mut chain = Chain::start();
     for at in 0..walk.lines.len() {
         let files = files().map(|first| if first > at { first + 1 } else { first });
-        // One of another log with this number, and one of this log from elsewhere.
+        // A record of another log with this index, and a record of this log from another place.
         for forged in [&others.lines[at], &walk.lines[(at + 500) % walk.lines.len()]] {
             let mut lines = walk.lines.clone();
             lines.insert(at, forged.clone());
             assert_named(&walk.damaged(at, &lines, &files), at, at, &files);
         }
-        // One that was made for this place follows what is before it: the record that stood there
-        // does not follow it.
+        // A record that is forged for this place follows the record before it, but the next record
+        // does not follow the forged one.
         let mut forged = Vec::new();
         chain.clone().write(&mut forged, UNIX_EPOCH, &Event::Closed(LogClosed { pid: 1 }));
         let mut lines = walk.lines.clone();
@@ -273,7 +273,7 @@ fn next_checkpoint_reveals_rewritten_log() {
     let key = signer(1);
     let written = write(RECORDS, &key, |_| None);
     for at in (1..RECORDS).step_by(131) {
-        // Whoever changes the record has no key: the checkpoints stay what they were.
+        // The attacker has no key, so the checkpoints stay unchanged.
         let original = |number: u64| {
             let line = &written.lines[number as usize];
             Record::parse(&line[..line.len() - 1]).unwrap().event()
@@ -290,7 +290,7 @@ fn next_checkpoint_reveals_rewritten_log() {
         assert_named(&found, next, next, &files());
         assert_eq!(found.fault, LogFault::CheckpointRoot);
         let before = (0..at).rev().find(|number| number % EVERY == EVERY - 1 && !FILES.contains(number));
-        assert_eq!(found.covered, before, "what lies between the two checkpoints is what cannot be trusted");
+        assert_eq!(found.covered, before, "records after the last good checkpoint are not covered");
     }
 }
 
@@ -299,8 +299,8 @@ fn trusted_key_reveals_log_rewritten_with_another() {
     let theirs = write(RECORDS, &signer(2), |_| None);
     let other = LogFault::OtherKey { found: signer(2).verifier().to_string() };
     assert_eq!(damaged(&theirs.lines, &files()).fault, other);
-    assert!(verify_files(&theirs.lines, &files(), &TrustAnchors::none()).is_intact(), "it agrees with itself");
-    // From a record on.
+    assert!(verify_files(&theirs.lines, &files(), &TrustAnchors::none()).is_intact(), "it is consistent with itself");
+    // Another key from some record on.
     let key = signer(2);
     let changed = write(RECORDS, &signer(1), |number| {
         (number == 199).then(|| {
@@ -331,11 +331,11 @@ fn kept_checkpoint_reveals_truncated_log() {
     }
     assert!(walk.stops[written.lines.len()].clone().finish().is_intact());
     let half = &written.lines[..500];
-    assert!(verify_files(half, &[400], &trust()).is_intact(), "without one nothing is known of what followed");
+    assert!(verify_files(half, &[400], &trust()).is_intact(), "without a checkpoint the truncation is unknown");
     assert!(verify_files(half, &[400], &kept(500)).is_intact());
     let anew = write(RECORDS, &signer(1), |number| (number == 5).then(|| Event::application("changed", [("a", "b")])));
     let found = verify_files(&anew.lines, &files(), &kept(50));
-    assert_eq!(found.trusted_checkpoints[0].fault, Some(CheckpointMismatch::Root), "even by who has the key");
+    assert_eq!(found.trusted_checkpoints[0].fault, Some(CheckpointMismatch::Root), "even with the key of the log");
     let theirs = trust().checkpoint("theirs", note(&signer(2), &Chain::start()));
     let found = verify_files(&written.lines, &files(), &theirs);
     assert!(matches!(found.trusted_checkpoints[0].fault, Some(CheckpointMismatch::Invalid(_))));
@@ -357,7 +357,7 @@ fn log_without_older_files_verifies_from_its_start() {
     assert_eq!((found.first, found.next), (400, RECORDS));
     let early = verify_files(lines, &[350], &trust().checkpoint("kept", &written.notes[99]));
     assert_eq!(early.trusted_checkpoints[0].fault, Some(CheckpointMismatch::BeforeFirstRecord { first: 400 }));
-    // What it says of the records before it is signed with the next checkpoint.
+    // The next checkpoint signs the tree hashes that `continued` states.
     let mut forged = Vec::new();
     let mut tree = CompactRange::empty();
     (0..400_u64).for_each(|leaf| tree.append(Digest::of(leaf.to_be_bytes())));
@@ -377,11 +377,11 @@ fn log_without_older_files_verifies_from_its_start() {
 fn only_the_last_segment_may_be_incomplete() {
     let written = write(RECORDS, &signer(1), |_| None);
     assert_eq!(damaged(&written.lines[1..], &[]).fault, LogFault::SegmentStart);
-    assert_eq!(damaged(&written.lines, &[]).fault, LogFault::SegmentStart, "a continuation in the middle of a file");
+    assert_eq!(damaged(&written.lines, &[]).fault, LogFault::SegmentStart, "`continued` in the middle of a segment");
     assert_eq!(
         damaged(&written.lines, &[300, 400, 750]).fault,
         LogFault::SegmentStart,
-        "a file that begins with any record"
+        "a segment that begins with another record"
     );
     let stated = write(RECORDS, &signer(1), |number| (number == 400).then(|| continued(&signer(1), &Chain::start())));
     assert_eq!(damaged(&stated.lines, &files()).fault, LogFault::Tree);
@@ -422,7 +422,7 @@ fn only_verified_records_are_displayed_as_good() {
     let place = tempfile::tempdir().unwrap();
     let log = place.path().join("log");
     let mut written = write(20, &signer(1), |_| None);
-    // Its own hash is right, and it stands where another should.
+    // The next record has a correct hash of its own, but it is in the wrong place.
     written.lines.remove(7);
     std::fs::write(&log, written.lines.concat()).unwrap();
     let mut seen = Vec::new();
@@ -434,7 +434,7 @@ fn only_verified_records_are_displayed_as_good() {
 }
 
 #[test]
-fn records_that_nobody_vouches_for_are_counted() {
+fn uncovered_records_are_counted() {
     let written = write(RECORDS, &signer(1), |_| None);
     let uncovered = |lines: &[Vec<u8>], trust: &TrustAnchors| {
         let found = verify_files(lines, &[], trust);
@@ -447,11 +447,11 @@ fn records_that_nobody_vouches_for_are_counted() {
     let kept = trust().checkpoint("kept", &written.notes[149]).checkpoint("older", &written.notes[19]);
     assert_eq!((uncovered(&written.lines[..180], &kept), uncovered(&written.lines[..200], &kept)), (30, 0));
     assert_eq!(uncovered(&written.lines[..150], &kept), 0);
-    // Somebody without the key writes a whole log that names it.
+    // An attacker without the key writes a whole log that names the key.
     let forged = write(RECORDS, &signer(1), |number| (number > 0).then(|| Event::application("forged", [("a", "b")])));
     assert_eq!(uncovered(&forged.lines, &trust()), RECORDS);
     let found = verify_files(&written.lines[400..450], &[], &trust());
-    assert_eq!((found.first, found.uncovered()), (400, 50), "also what such a file says of those before it");
+    assert_eq!((found.first, found.uncovered()), (400, 50), "the first segments are missing");
     assert_eq!(verify_files(&[], &[], &trust()).uncovered(), 0);
 }
 
@@ -467,7 +467,7 @@ fn empty_file_among_others_is_damage() {
 }
 
 #[test]
-fn names_as_long_as_lines_are_not_kept() {
+fn long_method_names_are_cut() {
     let mut totals = LogTotals::default();
     let call = |number: u64, method: String| {
         let request = crate::event::MessageTally::default();
@@ -505,7 +505,7 @@ fn log_rotated_during_reading_is_read_consistently() {
     }
     let found = verifier.finish();
     assert!(found.is_intact() && found.next == third as u64, "{found:?}");
-    // A writer that is killed between its two names leaves a file with both, and nothing wrong.
+    // A writer that is killed during a rotation leaves one file with both names, which is valid.
     std::fs::hard_link(&log, full(third)).unwrap();
     let found = verify(&log, &trust).unwrap();
     assert!(found.is_intact() && found.next == RECORDS, "{found:?}");
