@@ -99,7 +99,11 @@ fn parts(text: &str) -> Result<KeyParts<'_>, NoteKeyError> {
 /// Rejects names that are ambiguous in a signature line or in an encoded key.
 fn check_name(name: &str) -> Result<(), NoteKeyError> {
     let fine = |character: char| !character.is_whitespace() && !character.is_control() && character != '+';
-    if (1..=NOTE_KEY_NAME_BYTES).contains(&name.len()) && name.chars().all(fine) { Ok(()) } else { Err(NoteKeyError::Name) }
+    if (1..=NOTE_KEY_NAME_BYTES).contains(&name.len()) && name.chars().all(fine) {
+        Ok(())
+    } else {
+        Err(NoteKeyError::Name)
+    }
 }
 
 /// A secret key that signs notes. `Debug` does not print it and dropping wipes it, except for the
