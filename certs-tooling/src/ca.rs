@@ -172,6 +172,24 @@ pub enum CaError {
     OtherKey,
 }
 
+impl CaError {
+    /// The machine-readable name. Stable across versions.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Source(error) => error.code(),
+            Self::Certificate(error) => error.code(),
+            Self::Several { .. } => "several-certificates",
+            Self::NotCa => "not-a-ca",
+            Self::Refuted => "signature-mismatch",
+            Self::NoKeyIdentifier => "no-key-identifier",
+            Self::MayNotSign => "may-not-sign",
+            Self::NotNow { .. } => "not-valid-now",
+            Self::Key(error) => error.code(),
+            Self::OtherKey => "key-mismatch",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

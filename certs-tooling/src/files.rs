@@ -96,6 +96,16 @@ pub enum FileError {
 }
 
 impl FileError {
+    /// The machine-readable name. Stable across versions.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Exists { .. } => "exists",
+            Self::Unwritable { .. } => "not-written",
+        }
+    }
+}
+
+impl FileError {
     fn of(path: &Path, error: io::Error) -> Self {
         let path = path.to_path_buf();
         match error.kind() {

@@ -77,6 +77,19 @@ pub enum IssueError {
     Unverified,
 }
 
+impl IssueError {
+    /// The machine-readable name. Stable across versions.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Key(error) => error.code(),
+            Self::Build(_) => "not-issued",
+            Self::OutlivesIssuer { .. } => "outlives-issuer",
+            Self::IssuerName => "issuer-name",
+            Self::Unverified => "unverified",
+        }
+    }
+}
+
 impl From<rcgen::Error> for IssueError {
     fn from(error: rcgen::Error) -> Self {
         Self::Build(error)

@@ -189,6 +189,17 @@ pub enum KeyError {
     Unsupported,
 }
 
+impl KeyError {
+    /// The machine-readable name. Stable across versions.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NoRandomness => "no-randomness",
+            Self::Pem(_) => "not-pem",
+            Self::Unsupported => "unsupported-key",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -137,6 +137,18 @@ pub enum NameError {
     NotDns,
 }
 
+impl NameError {
+    /// The machine-readable name. Stable across versions.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::TooLong { .. } => "too-long",
+            Self::NotPrintable => "not-printable",
+            Self::NotDns => "not-a-host-name",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

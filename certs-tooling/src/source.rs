@@ -174,6 +174,20 @@ pub enum SourceError {
 }
 
 impl SourceError {
+    /// The machine-readable name. Stable across versions.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unreadable { .. } => "unreadable",
+            Self::NotRegular { .. } => "not-regular",
+            Self::Exposed { .. } => "exposed-key",
+            Self::TooLarge { .. } => "too-large",
+            Self::Malformed { .. } => "malformed",
+            Self::Nothing { .. } => "no-certificate",
+        }
+    }
+}
+
+impl SourceError {
     /// Adds the file to the error.
     fn at(self, file: &Path) -> Self {
         let path = Some(file.to_path_buf());

@@ -84,8 +84,8 @@ impl Problem {
         self.members(exit).into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
-    /// The members of a JSON object that describe the problem. The text is `reason` for a refusal and
-    /// `error` for a failure; `code`, `expected`, `actual` and `hint` are always there.
+    /// The members of a JSON object that describe the problem. The text is `reason` for a refusal
+    /// and `error` for a failure; `code`, `expected`, `actual` and `hint` are always there.
     pub fn members(&self, exit: Exit) -> Vec<(&'static str, Value)> {
         let text = if exit == Exit::Refused { "reason" } else { "error" };
         let Explanation { code, hint, expected, actual } = self.explanation.clone();
@@ -106,8 +106,8 @@ impl fmt::Display for Problem {
 }
 
 impl Explanation {
-    /// The explanation by the outermost error of the chain that has one, or else the kind of its I/O
-    /// error.
+    /// The explanation by the outermost error of the chain that has one, or else the kind of its
+    /// I/O error.
     fn of(error: &(dyn Error + 'static)) -> Self {
         let chain = std::iter::successors(Some(error), |&error| error.source());
         chain
@@ -130,7 +130,16 @@ impl Explanation {
                 })+
             };
         }
-        first_of!(VerifyError, Refusal, SourceError, CandidateError, LockRefusal, LockWriteError, ManifestError);
+        first_of!(
+            portcullis::Error,
+            VerifyError,
+            Refusal,
+            SourceError,
+            CandidateError,
+            LockRefusal,
+            LockWriteError,
+            ManifestError
+        );
         None
     }
 

@@ -186,6 +186,17 @@ pub enum InspectError {
     },
 }
 
+impl InspectError {
+    /// The machine-readable name. Stable across versions.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::TooLarge { .. } => "too-large",
+            Self::Malformed => "malformed",
+            Self::Trailing { .. } => "trailing-bytes",
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,20 +10,22 @@ use portcullis::audit::{LogKey, LogKeyError};
 
 use crate::OUTPUT;
 
-/// Make the secrets of a new log
+/// Create the secrets of a new log
 ///
-/// Writes a file for this user alone, which must not exist: the key that the log's checkpoints are
-/// signed with, and the one that hides values in it. Prints the public key, which whoever examines
-/// the log needs, and should have from you rather than from the log.
+/// Writes a new file that only this user can read. It holds the signing key of the log's
+/// checkpoints, and the key of the hashes that stand for values in the log. Prints the public key;
+/// give it to the people who verify the log by a channel other than the log.
 ///
-/// Exit status: 0 made, 2 not made.
+/// Example: plugin-verify audit keygen --origin example.com/secrets/host-7 log.key
+///
+/// Exit status: 0 created, 2 not created.
 #[derive(Debug, clap::Args)]
 pub(crate) struct GenerateArguments {
-    /// The name of the log, which no other log has: example.com/secrets/host-7
+    /// Unique name of the log, such as example.com/secrets/host-7
     #[arg(long, value_name = "NAME")]
     origin: String,
 
-    /// The file to write
+    /// The file to create
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
@@ -33,10 +35,12 @@ pub(crate) struct GenerateArguments {
 
 /// Print the public key of a log
 ///
+/// Example: plugin-verify audit key log.key
+///
 /// Exit status: 0 printed, 2 the secrets could not be read.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ShowArguments {
-    /// The file with the secrets of the log
+    /// File with the secrets of the log
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
@@ -46,14 +50,19 @@ pub(crate) struct ShowArguments {
 
 pub(crate) fn generate(arguments: &GenerateArguments) -> Exit {
     let made = LogKey::create(&arguments.file, &arguments.origin);
-    told("audit keygen", &arguments.file, arguments.format, made)
+    print_public("audit keygen", &arguments.file, arguments.format, made)
 }
 
 pub(crate) fn show(arguments: &ShowArguments) -> Exit {
-    told("audit key", &arguments.file, arguments.format, LogKey::read(&arguments.file))
+    print_public("audit key", &arguments.file, arguments.format, LogKey::read(&arguments.file))
 }
 
-fn told(verb: &'static str, file: &std::path::Path, format: OutputFormat, key: Result<LogKey, LogKeyError>) -> Exit {
+fn print_public(
+    verb: &'static str,
+    file: &std::path::Path,
+    format: OutputFormat,
+    key: Result<LogKey, LogKeyError>,
+) -> Exit {
     let key = match key {
         Ok(key) => key,
         Err(error) => return OUTPUT.failed(verb, format, &Problem::of(&error)),
@@ -71,19 +80,21 @@ fn told(verb: &'static str, file: &std::path::Path, format: OutputFormat, key: R
     OUTPUT.print(format!("{}\n", Escaped::new(&public)), Exit::Success)
 }
 
-/// Print the keyed hash that a value has in a log
+/// Print the keyed hash of a value, as it appears in a log
 ///
-/// Values appear in a log as HMAC-SHA-256 under a key of that log: who has the key can look for a
-/// value, and nobody else can tell which it was.
+/// A log stores values as HMAC-SHA-256 under a secret key of the log. The owner of the key can
+/// search for a value; other readers of the log cannot tell which value it was.
+///
+/// Example: plugin-verify audit hash --key log.key my-secret-name
 ///
 /// Exit status: 0 printed, 2 the secrets or the value could not be read.
 #[derive(Debug, clap::Args)]
 pub(crate) struct HashArguments {
-    /// The file with the secrets of the log
+    /// File with the secrets of the log
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
 
-    /// The value; - reads it from standard input, where other users cannot see it
+    /// The value; - reads it from standard input, hidden from other users
     #[arg(value_name = "VALUE")]
     value: String,
 
@@ -96,14 +107,14 @@ pub(crate) fn hash(arguments: &HashArguments) -> Exit {
         Ok(key) => key,
         Err(error) => return OUTPUT.failed("audit hash", arguments.format, &Problem::of(&error)),
     };
-    let mut blinding = key.keyed_hasher();
+    let mut hasher = key.keyed_hasher();
     if arguments.value == "-" {
         let mut piece = vec![0; 64 * 1024];
         let mut stdin = std::io::stdin().lock();
         loop {
             match stdin.read(&mut piece) {
                 Ok(0) => break,
-                Ok(length) => blinding.update(&piece[..length]),
+                Ok(length) => hasher.update(&piece[..length]),
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 Err(error) => {
                     let problem = Problem::of(&error).within("standard input");
@@ -112,9 +123,9 @@ pub(crate) fn hash(arguments: &HashArguments) -> Exit {
             }
         }
     } else {
-        blinding.update(arguments.value.as_bytes());
+        hasher.update(arguments.value.as_bytes());
     }
-    let hash = blinding.finish().to_string();
+    let hash = hasher.finish().to_string();
     if arguments.format.json {
         return OUTPUT.json("audit hash", Exit::Success, [("hash", hash.into())]);
     }

@@ -1,5 +1,5 @@
-//! `plugin-verify audit`: the verbs on the log of a host, and what they have in common. What is
-//! true of a log is found out in the library.
+//! `plugin-verify audit`: the verbs on the audit log of a host, and their common options. The
+//! library verifies.
 
 mod key;
 mod proof;
@@ -21,12 +21,14 @@ use crate::limits::AUDIT_TEXT_BYTES;
 #[cfg(feature = "report")]
 use crate::report;
 
-/// Examine the audit log of a host, and prove what is in it
+/// Verify the audit log of a host, and prove what is in it
 ///
-/// A log says what a host ran and what was asked of it. Each record carries the hash of the one
-/// before it, and checkpoints, which the host signs, stand for all records before them: what was
-/// changed, dropped, put in or moved is found, and the first record that is not as it was is named.
-/// What was cut off at the end is found by a checkpoint that was kept elsewhere.
+/// A log records which plugins a host ran and which calls it made. Each record holds the hash of
+/// the record before it, and the host signs checkpoints over all records so far. Verification finds
+/// records that were changed, removed, inserted or moved, and names the first of them. Only a
+/// checkpoint kept elsewhere reveals that records were cut off at the end.
+///
+/// Example: plugin-verify audit verify --key "$LOG_KEY" /var/lib/myapp/audit/log
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -60,24 +62,28 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
     }
 }
 
-/// A log, and what is known of it from elsewhere.
+/// A log, and the trusted facts about it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct LogArguments {
-    /// The current file of the log; the full ones beside it belong to it
+    /// Current file of the log; its full segments are found beside it
     #[arg(value_name = "LOG")]
     pub(crate) log: PathBuf,
 
-    /// The key that its checkpoints must be signed with: NAME+ID+KEY. Can be given several times
+    /// Trusted public key of the log's checkpoints: NAME+ID+KEY. May be repeated
     #[arg(long, value_name = "KEY")]
     pub(crate) key: Vec<NoteVerifier>,
 
-    /// A checkpoint of the log that was kept elsewhere. Can be given several times
+    /// Trusted checkpoint, kept outside the log. May be repeated
     #[arg(long, value_name = "FILE")]
     pub(crate) checkpoint: Vec<PathBuf>,
 }
 
 impl LogArguments {
-    /// What is known, or what could not be read.
+    /// The trusted facts.
+    ///
+    /// # Errors
+    ///
+    /// The checkpoint that cannot be read.
     pub(crate) fn trust(&self) -> Result<TrustAnchors, Problem> {
         let mut trust = self.key.iter().cloned().fold(TrustAnchors::none(), TrustAnchors::key);
         for path in &self.checkpoint {
@@ -87,7 +93,7 @@ impl LogArguments {
     }
 }
 
-/// A text that somebody else wrote, of at most a megabyte; `-` is standard input.
+/// The text of a file of at most [`AUDIT_TEXT_BYTES`]; `-` is standard input. Untrusted.
 pub(crate) fn small_text(path: &Path) -> Result<String, Problem> {
     let name = Escaped::path(path);
     let failed = |error: io::Error| Problem::of(&error).within(name);

@@ -15,32 +15,33 @@ use crate::OUTPUT;
 
 /// Prove that a record is in a log, or that a log only grew
 ///
-/// With --seq it prints the proof that this record is in the log, with the record itself, in the
-/// form of c2sp.org/tlog-proof. With --from it prints the proof that the log has only grown since
-/// that checkpoint. `audit check-proof` checks both with nothing but the public key of the log.
+/// With --seq, prints an inclusion proof of the record, with the record, in the format of
+/// c2sp.org/tlog-proof. With --from, prints a consistency proof: the log has only grown since that
+/// checkpoint. `audit check-proof` checks both with nothing but the public key of the log.
 ///
-/// Exit status: 0 printed, 1 that is not so, 2 could not be found out.
+/// Example: plugin-verify audit prove --seq 42 log
+///
+/// Exit status: 0 printed, 1 it cannot be proven, 2 something could not be read.
 #[derive(Debug, clap::Args)]
 #[command(group(clap::ArgGroup::new("what").required(true).args(["seq", "from"])))]
 pub(crate) struct ProveArguments {
-    /// The current file of the log; the full ones beside it belong to it
+    /// Current file of the log; its full segments are found beside it
     #[arg(value_name = "LOG")]
     log: PathBuf,
 
-    /// The number of the record
+    /// Index of the record
     #[arg(long, value_name = "N")]
     seq: Option<u64>,
 
-    /// The older checkpoint
+    /// Older checkpoint to start from
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
 
-    /// The checkpoint to prove it by, or up to which the log has grown, instead of the last one in
-    /// the log
+    /// Checkpoint to prove against, instead of the last one in the log
     #[arg(long, value_name = "FILE")]
     to: Option<PathBuf>,
 
-    /// The key that its checkpoints must be signed with: NAME+ID+KEY
+    /// Trusted public key of the log's checkpoints: NAME+ID+KEY
     #[arg(long, value_name = "KEY")]
     key: Option<NoteVerifier>,
 
@@ -64,7 +65,8 @@ pub(crate) fn run_prove(arguments: &ProveArguments) -> Exit {
         Ok(proof) => OUTPUT.print(proof, Exit::Success),
         Err(error) => {
             let trouble = verify::trouble(prover.report());
-            let reason = trouble.map_or_else(|| error.to_string(), |trouble| format!("{error}; the log: {trouble}"));
+            let reason = trouble
+                .map_or_else(|| error.to_string(), |trouble| format!("{error}; the log is not intact: {trouble}"));
             OUTPUT.refused("audit prove", *format, &Problem::new("not-provable", reason))
         }
     }
@@ -78,31 +80,33 @@ fn prove(prover: &Prover, seq: Option<u64>, from: Option<&str>, to: Option<&str>
     match (seq, from) {
         (Some(seq), _) => Ok(prover.inclusion(seq, to)?.to_string()),
         (None, Some(from)) => Ok(prover.consistency(from, to)?.to_string()),
-        // The command line asks for one of them.
+        // clap requires one of the two.
         (None, None) => Err(ProverError::NoRecord),
     }
 }
 
-/// Check a proof of `audit prove`
+/// Check a proof from `audit prove`
 ///
-/// Needs the public key of the log and nothing else, and believes nothing else.
+/// Needs only the public key of the log, and trusts nothing else.
 ///
-/// Exit status: 0 proven, 1 not proven, 2 could not be read.
+/// Example: plugin-verify audit check-proof --key "$LOG_KEY" record-42.proof
+///
+/// Exit status: 0 proven, 1 not proven, 2 something could not be read.
 #[derive(Debug, clap::Args)]
 pub(crate) struct CheckArguments {
     /// The proof; - reads it from standard input
     #[arg(value_name = "FILE")]
     proof: PathBuf,
 
-    /// The public key of the log: NAME+ID+KEY
+    /// Public key of the log: NAME+ID+KEY
     #[arg(long, value_name = "KEY")]
     key: NoteVerifier,
 
-    /// The name of the log, if it is another than the key's
+    /// Name of the log, if it differs from the key's
     #[arg(long, value_name = "NAME")]
     origin: Option<String>,
 
-    /// The record, if it is not in the proof: a file with its line
+    /// File with the line of the record, if the proof does not contain it
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
 
@@ -121,13 +125,13 @@ pub(crate) fn run_check(arguments: &CheckArguments) -> Exit {
         Ok((_, facts)) if format.json => OUTPUT.json("audit check-proof", Exit::Success, [("proven", facts)]),
         Ok((words, _)) => OUTPUT.print(words, Exit::Success),
         Err(error) => {
-            let reason = format!("{}: it proves nothing: {error}", Escaped::path(&arguments.proof));
+            let reason = format!("{}: invalid proof: {error}", Escaped::path(&arguments.proof));
             OUTPUT.refused("audit check-proof", *format, &Problem::new("not-proven", reason))
         }
     }
 }
 
-/// What was proven, for people and for programs.
+/// The proven statement, for people and for programs.
 fn check(arguments: &CheckArguments, proof: &str, record: Option<&str>) -> Result<(String, Value), ProofError> {
     let keys = std::slice::from_ref(&arguments.key);
     let origin = arguments.origin.as_deref().unwrap_or_else(|| arguments.key.name());
@@ -136,18 +140,18 @@ fn check(arguments: &CheckArguments, proof: &str, record: Option<&str>) -> Resul
         let proven = proof.parse::<ConsistencyProof>()?.check(keys, origin)?;
         let (old, new) = (proven.old.size, proven.new.size);
         let words =
-            format!("PROVEN: the log {shown} of {new} records begins with the {old} records that it had before\n");
+            format!("PROVEN: the log {shown} of {new} records starts with the {old} records that it had before\n");
         return Ok((words, json!({"origin": shown.to_string(), "old": old, "new": new})));
     }
     let record = record.map(|record| record.trim_end_matches('\n').as_bytes());
     let proven = proof.parse::<InclusionProof>()?.check(keys, origin, record)?;
     let (record, size) = (&proven.record, proven.checkpoint.size);
     let words = format!(
-        "PROVEN: this is record {} of the log {shown}, which had {size} records when it was vouched for\n{}\n",
+        "PROVEN: this is record {} of the log {shown}, by a checkpoint over {size} records\n{}\n",
         record.index(),
         text::line(record)
     );
     let facts =
-        json!({"origin": shown.to_string(), "size": size, "seq": record.index(), "record": text::value(record)});
+        json!({"origin": shown.to_string(), "size": size, "index": record.index(), "record": text::value(record)});
     Ok((words, facts))
 }

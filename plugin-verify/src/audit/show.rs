@@ -1,5 +1,5 @@
-//! `plugin-verify audit show`: the records of a log, those that are asked for. Says when the log is
-//! not intact; shows it all the same.
+//! `plugin-verify audit show`: the matching records of a log. Warns if the log is not intact, and
+//! prints them anyway.
 
 use std::collections::VecDeque;
 use std::io::{self, BufWriter, Write as _};
@@ -17,45 +17,49 @@ use crate::limits::{KEPT_RECORD_BYTES, KEPT_RECORDS};
 
 /// Print the records of a log
 ///
-/// One line for each record: number, time, kind, launch, what matters of the rest. With --json the
-/// records stand in the document as they stand in the log, at most 100,000 of them and 64 MiB; so
-/// many can be asked for with --last. Of several conditions all must hold.
+/// Prints one line for each record: index, time, kind, launch and the main values. If several
+/// filters are given, a record must match all of them.
 ///
-/// Exit status: 0 printed, 1 printed and the log is not intact, 2 could not be read.
+/// With --json, the document holds the last 100,000 matching records, or the last 64 MiB of them;
+/// --last accepts no more.
+///
+/// Example: plugin-verify audit show --type call --since 2026-11-25 log
+///
+/// Exit status: 0 printed, 1 printed but the log is not intact, 2 the log could not be read.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     subject: LogArguments,
 
-    /// Only records of this kind, as `call` or `verification`. Can be given several times
+    /// Print only records of this kind, such as `call` or `verification`. May be repeated
     #[arg(long = "type", value_name = "KIND")]
     kinds: Vec<String>,
 
-    /// Only records of this launch: its number, or how it begins
+    /// Print only records of this launch: its ID, or a prefix of it
     #[arg(long, value_name = "ID", value_parser = launch)]
     launch: Option<String>,
 
-    /// Only calls of methods that have this in their names
+    /// Print only calls of methods whose name contains TEXT
     #[arg(long, value_name = "TEXT")]
     method: Option<String>,
 
-    /// Only calls that ended so, as `OK` or `NOT_FOUND`
+    /// Print only returns with this status, such as `OK` or `NOT_FOUND`
     #[arg(long, value_name = "CODE")]
     outcome: Option<String>,
 
-    /// Only records from this time on, as 2026-11-25T06:58 (UTC); less of it says less
+    /// Print only records from this UTC time on, such as 2026-11-25T06:58, or a prefix of a time
     #[arg(long, value_name = "TIME", value_parser = time)]
     since: Option<String>,
 
-    /// Only records until the end of this time
+    /// Print only records up to the end of this UTC time, or prefix of a time
     #[arg(long, value_name = "TIME", value_parser = time)]
     until: Option<String>,
 
-    /// Only records with these numbers: N, or N..M with both of them
+    /// Print only records with this index, or in this range, inclusive
     #[arg(long, value_name = "N..M", value_parser = range)]
     seq: Option<RangeInclusive<u64>>,
 
-    /// Only the last of them
+    /// Print only the last N matching records
     #[arg(long, value_name = "N")]
     last: Option<usize>,
 
@@ -65,17 +69,17 @@ pub(crate) struct Arguments {
 
 fn launch(text: &str) -> Result<String, String> {
     let digits = (1..=16).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    if digits { Ok(text.to_owned()) } else { Err("a launch is named by up to 16 lower-case hexadecimal digits".into()) }
+    if digits { Ok(text.to_owned()) } else { Err("expected up to 16 lower-case hexadecimal digits".into()) }
 }
 
-/// A time or how one begins: compared as text, because times in a log are written in one way.
+/// A time, or a prefix of one. Times in a log have a fixed format, so they are compared as text.
 fn time(text: &str) -> Result<String, String> {
     const FORM: &[u8] = b"dddd-dd-ddTdd:dd:dd.ddddddZ";
     let fits = |(byte, form): (u8, &u8)| if *form == b'd' { byte.is_ascii_digit() } else { byte == *form };
     if text.len() >= 4 && text.len() <= FORM.len() && text.bytes().zip(FORM).all(fits) {
         Ok(text.to_owned())
     } else {
-        Err("a time is written 2026-11-25T06:58:00.123456Z, or as far as it matters".into())
+        Err("expected a time such as 2026-11-25T06:58:00.123456Z, or a prefix of one".into())
     }
 }
 
@@ -94,16 +98,16 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
         Err(problem) => return OUTPUT.failed("audit show", *format, &problem),
     };
     let mut shown = Shown::new(format.json, arguments.last);
-    let examined = verify_lines(&subject.log, &trust, |_, record| {
+    let verified = verify_lines(&subject.log, &trust, |_, record| {
         if let Some(record) = record.filter(|record| arguments.wants(record)) {
             shown.take(record);
         }
     });
-    let examination = match examined {
-        Ok(examination) => examination,
+    let report = match verified {
+        Ok(report) => report,
         Err(error) => return OUTPUT.failed("audit show", *format, &Problem::of(&error)),
     };
-    let (exit, trouble) = (verify::exit(&examination), verify::trouble(&examination));
+    let (exit, trouble) = (verify::exit(&report), verify::trouble(&report));
     let (records, is_cut, written) = shown.finish();
     if format.json {
         return OUTPUT.json(
@@ -114,7 +118,7 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
     }
     let exit = OUTPUT.finish(exit, written);
     if is_cut {
-        OUTPUT.warn("more records were asked for with --last than are kept in memory");
+        OUTPUT.warn("--last exceeds the records that are kept in memory; the oldest are missing");
     }
     if let Some(trouble) = trouble {
         OUTPUT.warn(format_args!("the log is not intact: {trouble}"));
@@ -152,14 +156,15 @@ impl Arguments {
     }
 }
 
-/// What was asked for: printed at once, unless it is not known yet whether it is among the last.
+/// The matching records: printed immediately, unless it is not yet known whether they are among the
+/// last.
 struct Shown {
     json: bool,
     last: Option<usize>,
     kept: VecDeque<Record>,
-    /// How many bytes their lines have.
+    /// The bytes of their lines.
     bytes: usize,
-    /// Whether there are fewer than were asked for.
+    /// Whether fewer records are kept than were requested.
     is_cut: bool,
     out: BufWriter<io::Stdout>,
     written: io::Result<()>,

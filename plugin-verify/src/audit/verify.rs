@@ -1,5 +1,5 @@
-//! `plugin-verify audit verify`: whether a log is what its writer wrote. Says what the library
-//! found, and decides nothing.
+//! `plugin-verify audit verify`: whether a log is as its host wrote it. Prints the result of the
+//! library and decides nothing.
 
 use std::fmt::{self, Write as _};
 
@@ -11,34 +11,34 @@ use serde_json::{Map, Value, json};
 use super::LogArguments;
 use crate::OUTPUT;
 
-/// Examine a log: every record, every checkpoint, nothing missing that a checkpoint knows of
+/// Verify every record and checkpoint of a log
 ///
-/// Names the first record that is not as it was written. Without --key the log is held against the
-/// key that it names itself: then it may have been written anew from the beginning by somebody
-/// else. Without a checkpoint that was kept elsewhere nobody can tell whether records were cut off
-/// at the end.
+/// Names the first record that is not as it was written. Without --key, the log is verified against
+/// the key that it names itself, so an attacker could have rewritten all of it with another key.
+/// Without --checkpoint, records could have been cut off at the end.
 ///
-/// Records at the end that no checkpoint is over are refused too: whoever may write to the log may
-/// have written them. There are some while a host writes the log, and when it was killed; the next
-/// one that opens the log vouches for them.
+/// Records after the last checkpoint are refused, because anyone who can write to the file could
+/// have added them. A log has such records while its host writes it, and after the host was killed;
+/// the next host that opens the log covers them with a checkpoint.
 ///
-/// Exit status: 0 intact, 1 not intact, 2 could not be read.
+/// Example: plugin-verify audit verify --key "$LOG_KEY" --checkpoint log.checkpoint log
+///
+/// Exit status: 0 intact, 1 not intact, 2 the log could not be read.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     subject: LogArguments,
 
-    /// Take records at the end that nobody vouches for as they are: the log is being written, or
-    /// its host was killed
+    /// Accept records after the last checkpoint: the log is being written, or its host was killed
     #[arg(long)]
-    allow_unvouched: bool,
+    allow_uncovered: bool,
 
     #[command(flatten)]
     format: OutputFormat,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Exit {
-    let Arguments { subject, allow_unvouched, format } = arguments;
+    let Arguments { subject, allow_uncovered, format } = arguments;
     let trust = match subject.trust() {
         Ok(trust) => trust,
         Err(problem) => return OUTPUT.failed("audit verify", *format, &problem),
@@ -47,15 +47,15 @@ pub(crate) fn run(arguments: &Arguments) -> Exit {
         Ok(found) => found,
         Err(error) => return OUTPUT.failed("audit verify", *format, &Problem::of(&error)),
     };
-    let is_vouched = *allow_unvouched || found.uncovered() == 0;
-    let exit = if is_vouched { exit(&found) } else { Exit::Refused };
+    let is_covered = *allow_uncovered || found.uncovered() == 0;
+    let exit = if is_covered { exit(&found) } else { Exit::Refused };
     if format.json {
         let log = Escaped::path(&subject.log).to_string();
-        return OUTPUT.json("audit verify", exit, [("log", Value::from(log)), ("examination", facts(&found).into())]);
+        return OUTPUT.json("audit verify", exit, [("log", Value::from(log)), ("verification", facts(&found).into())]);
     }
-    let verdict = match (found.is_intact(), is_vouched) {
+    let verdict = match (found.is_intact(), is_covered) {
         (true, true) => "INTACT",
-        (true, false) => "NOT VOUCHED FOR TO ITS END",
+        (true, false) => "NOT COVERED TO ITS END",
         (false, _) => "NOT INTACT",
     };
     OUTPUT.print(format!("{}: {verdict}\n{}", Escaped::path(&subject.log), Found(&found)), exit)
@@ -65,7 +65,7 @@ pub(crate) fn exit(found: &VerificationReport) -> Exit {
     if found.is_intact() { Exit::Success } else { Exit::Refused }
 }
 
-/// What was found, for people: a line for each fact below the verdict.
+/// The result for people: a line for each fact, below the verdict.
 pub(crate) struct Found<'a>(pub(crate) &'a VerificationReport);
 
 impl fmt::Display for Found<'_> {
@@ -73,24 +73,23 @@ impl fmt::Display for Found<'_> {
         let found = self.0;
         writeln!(f, "  records    {}", Records(found))?;
         if let (Some(origin), Some(key)) = (&found.origin, &found.key) {
-            let whose =
-                if found.is_key_trusted { "the key that was asked for" } else { "the key that the log names itself" };
+            let whose = if found.is_key_trusted { "the trusted key" } else { "the key that the log names itself" };
             writeln!(f, "  log        {}", Escaped::new(origin))?;
             writeln!(f, "  signed by  {whose}: {}", Escaped::new(&key.to_string()))?;
         }
         match found.good.covered {
             Some(size) => writeln!(
                 f,
-                "  vouched    the first {size} records, by the last of {} checkpoints",
+                "  covered    the first {size} records, by the last of {} checkpoints",
                 found.totals.checkpoints
             )?,
-            None => writeln!(f, "  vouched    none: there is no checkpoint")?,
+            None => writeln!(f, "  covered    none: there is no checkpoint")?,
         }
         let uncovered = found.uncovered();
         if uncovered > 0 {
             writeln!(
                 f,
-                "  UNVOUCHED  the last {uncovered} records: whoever may write to the log may have written them"
+                "  UNCOVERED  the last {uncovered} records: anyone who can write to the file could have added them"
             )?;
         }
         writeln!(f, "  root       {}", found.root)?;
@@ -101,7 +100,7 @@ impl fmt::Display for Found<'_> {
             let sure = damaged.covered.unwrap_or(0);
             writeln!(
                 f,
-                "             the first {sure} records are vouched for; nothing is known from record {} on",
+                "             the first {sure} records are covered by a checkpoint; nothing is known from record {} on",
                 damaged.index
             )?;
         }
@@ -109,11 +108,11 @@ impl fmt::Display for Found<'_> {
             let file = Escaped::path(&unfinished.file);
             writeln!(
                 f,
-                "  UNFINISHED the last line of {file}, line {}: its writer was killed, or writes now",
+                "  UNFINISHED the last line of {file}, line {}: its writer was killed, or is writing now",
                 unfinished.line
             )?;
         }
-        found.trusted_checkpoints.iter().try_for_each(|witness| writeln!(f, "  {}", Told(witness)))?;
+        found.trusted_checkpoints.iter().try_for_each(|checkpoint| writeln!(f, "  {}", CheckpointLine(checkpoint)))?;
         self.account(f)
     }
 }
@@ -121,14 +120,14 @@ impl fmt::Display for Found<'_> {
 impl Found<'_> {
     fn account(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let account = &self.0.totals;
-        let told = [
-            (account.torn, "times a killed writer left something unfinished, which was put aside"),
-            (account.lost, "records were lost, because nobody waited for them"),
-            (account.undelivered, "copies or checkpoints did not arrive elsewhere"),
-            (account.open_calls().count() as u64, "calls have no outcome in the log"),
-            (account.open_launches().count() as u64, "launches have no end in the log"),
+        let notes = [
+            (account.torn, "times a killed writer left a torn record, which was quarantined"),
+            (account.lost, "records could not be written and were lost"),
+            (account.undelivered, "copies or checkpoints were not delivered"),
+            (account.open_calls().count() as u64, "calls have no recorded outcome"),
+            (account.open_launches().count() as u64, "launches have no recorded end"),
         ];
-        for (count, what) in told.into_iter().filter(|(count, _)| *count > 0) {
+        for (count, what) in notes.into_iter().filter(|(count, _)| *count > 0) {
             writeln!(f, "  note       {count} {what}")?;
         }
         Ok(())
@@ -148,15 +147,15 @@ impl fmt::Display for Records<'_> {
             write!(f, ", {first} to {last}")?;
         }
         if found.first > 0 {
-            write!(f, "; those before were moved away")?;
+            write!(f, "; earlier segments are not in this directory")?;
         }
         Ok(())
     }
 }
 
-struct Told<'a>(&'a TrustedCheckpoint);
+struct CheckpointLine<'a>(&'a TrustedCheckpoint);
 
-impl fmt::Display for Told<'_> {
+impl fmt::Display for CheckpointLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let TrustedCheckpoint { name, checkpoint, fault, .. } = self.0;
         f.write_str(if fault.is_some() { "DISAGREES  " } else { "agrees     " })?;
@@ -168,12 +167,12 @@ impl fmt::Display for Told<'_> {
     }
 }
 
-/// The same for programs.
+/// The result for programs.
 pub(crate) fn facts(found: &VerificationReport) -> Map<String, Value> {
     let damaged = found.damaged.as_ref().map(|damaged| {
         json!({
             "file": Escaped::path(&damaged.file).to_string(), "line": damaged.line, "offset": damaged.offset,
-            "seq": damaged.index, "vouched": damaged.covered, "fault": damaged.fault.to_string(),
+            "index": damaged.index, "covered": damaged.covered, "fault": damaged.fault.to_string(),
         })
     });
     let unfinished = found.torn_tail.as_ref().map(|unfinished| {
@@ -181,39 +180,39 @@ pub(crate) fn facts(found: &VerificationReport) -> Map<String, Value> {
             "file": Escaped::path(&unfinished.file).to_string(), "line": unfinished.line, "offset": unfinished.offset,
         })
     });
-    let witnesses: Vec<_> = found.trusted_checkpoints.iter().map(witness).collect();
+    let checkpoints: Vec<_> = found.trusted_checkpoints.iter().map(trusted_checkpoint).collect();
     let account = &found.totals;
     let facts = json!({
         "intact": found.is_intact(), "first": found.first, "next": found.next, "root": found.root.to_string(),
         "origin": found.origin.as_deref().map(|origin| Escaped::new(origin).to_string()),
-        "key": found.key.as_ref().map(|key| Escaped::new(&key.to_string()).to_string()), "key_was_asked_for": found.is_key_trusted,
-        "vouched": found.good.covered, "uncovered": found.uncovered(), "first_time": found.good.first_time, "last_time": found.good.last_time,
-        "damaged": damaged, "unfinished": unfinished, "checkpoints": witnesses, "kinds": account.kinds,
+        "key": found.key.as_ref().map(|key| Escaped::new(&key.to_string()).to_string()), "key_is_trusted": found.is_key_trusted,
+        "covered": found.good.covered, "uncovered": found.uncovered(), "first_time": found.good.first_time, "last_time": found.good.last_time,
+        "damaged": damaged, "unfinished": unfinished, "checkpoints": checkpoints, "kinds": account.kinds,
         "openings": account.openings, "torn": account.torn, "lost": account.lost, "undelivered": account.undelivered,
         "calls_without_outcome": account.open_calls().count(), "launches_without_end": account.open_launches().count(),
     });
     facts.as_object().cloned().unwrap_or_default()
 }
 
-fn witness(witness: &TrustedCheckpoint) -> Value {
+fn trusted_checkpoint(trusted: &TrustedCheckpoint) -> Value {
     json!({
-        "name": witness.name, "size": witness.checkpoint.as_ref().map(|checkpoint| checkpoint.size),
-        "agrees": witness.fault.is_none(), "fault": witness.fault.as_ref().map(ToString::to_string),
+        "name": trusted.name, "size": trusted.checkpoint.as_ref().map(|checkpoint| checkpoint.size),
+        "agrees": trusted.fault.is_none(), "fault": trusted.fault.as_ref().map(ToString::to_string),
     })
 }
 
-/// What makes a log not intact, on one line, if it is not.
+/// Why a log is not intact, on one line.
 pub(crate) fn trouble(found: &VerificationReport) -> Option<String> {
     let mut text = String::new();
     if let Some(damaged) = &found.damaged {
-        // Writing to a string does not fail.
+        // Writing to a String cannot fail.
         let _ = write!(text, "damaged at record {}: {}", damaged.index, damaged.fault);
     } else if let Some(unfinished) = &found.torn_tail {
         let _ = write!(text, "line {} of {} is unfinished", unfinished.line, Escaped::path(&unfinished.file));
-    } else if let Some(disagrees) = found.trusted_checkpoints.iter().find(|witness| witness.fault.is_some()) {
-        let _ = write!(text, "{}", Told(disagrees));
+    } else if let Some(disagrees) = found.trusted_checkpoints.iter().find(|trusted| trusted.fault.is_some()) {
+        let _ = write!(text, "{}", CheckpointLine(disagrees));
     } else if found.origin.is_none() {
-        text.push_str("it has no records");
+        text.push_str("the log has no records");
     }
     (!text.is_empty()).then_some(text)
 }

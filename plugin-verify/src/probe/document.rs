@@ -1,4 +1,5 @@
-//! The observations of a probe as one JSON document. Foreign text is escaped, as in the text output.
+//! The observations of a probe as one JSON document. Foreign text is escaped, as in the text
+//! output.
 
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
@@ -105,7 +106,7 @@ fn exit(exit: ProcessExit) -> Value {
 fn error(fault: &ProbeError) -> Value {
     let problem = match fault {
         ProbeError::Source(error) => Problem::of(error),
-        ProbeError::Launch(error @ Error::Verify(_)) => Problem::of(error),
+        ProbeError::Launch(error) => Problem::of(error),
         ProbeError::Environment(error) => Problem::of(error).with_code(error.code()),
         other => Problem::new(stage(other), other),
     };

@@ -1,9 +1,9 @@
-//! Collections that do not grow with the log: the latest of many, and the first so many that
-//! differ. Say how much they left out.
+//! Collections that do not grow with the log: a ring of the latest items, and the first N different
+//! keys. Both report what they leave out.
 
 use std::collections::{BTreeMap, VecDeque};
 
-/// The latest things of a kind, and how many there were.
+/// The latest items of a kind, and how many there were.
 #[derive(Debug)]
 pub(super) struct RingLog<T, const KEPT: usize> {
     kept: VecDeque<T>,
@@ -17,15 +17,15 @@ impl<T, const KEPT: usize> Default for RingLog<T, KEPT> {
 }
 
 impl<T, const KEPT: usize> RingLog<T, KEPT> {
-    pub(super) fn push(&mut self, thing: T) {
+    pub(super) fn push(&mut self, item: T) {
         self.total += 1;
-        self.kept.push_back(thing);
+        self.kept.push_back(item);
         if self.kept.len() > KEPT {
             self.kept.pop_front();
         }
     }
 
-    /// Those that are kept, the oldest first.
+    /// The kept items, the oldest first.
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
         self.kept.iter()
     }
@@ -34,14 +34,13 @@ impl<T, const KEPT: usize> RingLog<T, KEPT> {
         self.total
     }
 
-    /// How many are not kept.
+    /// How many items were dropped.
     pub(super) fn left_out(&self) -> u64 {
         self.total - self.kept.len() as u64
     }
 }
 
-/// Things that differ in what they are called, as many as fit. What does not fit is added up under
-/// no name.
+/// Values by key, for as many different keys as fit. The values of other keys are added up.
 #[derive(Debug, Clone)]
 pub(super) struct TopN<K, V, const KEPT: usize> {
     kept: BTreeMap<K, V>,
@@ -68,20 +67,20 @@ impl<K: Ord, V: Default, const KEPT: usize> TopN<K, V, KEPT> {
         self.kept.is_empty()
     }
 
-    /// How many differ, or at least that many.
+    /// The number of different keys, or a lower bound once keys were left out.
     pub(super) fn len(&self) -> usize {
         self.kept.len() + usize::from(self.is_full)
     }
 
-    /// Everything that was counted, the rest included.
+    /// All values, the sum of the other keys included.
     pub(super) fn values(&self) -> impl Iterator<Item = &V> {
         self.kept.values().chain(self.is_full.then_some(&self.rest))
     }
 
-    /// The `shown` things with the largest `weight`, those first.
+    /// The `shown` entries with the largest `weight`, in descending order.
     pub(super) fn top(&self, shown: usize, weight: impl Fn(&V) -> u64) -> Ranking<'_, K, V> {
         let mut rows: Vec<_> = self.kept.iter().collect();
-        // Stable: what weighs the same stays in the order of its names.
+        // A stable sort: entries of equal weight stay in the order of their keys.
         rows.sort_by_key(|(_, value)| std::cmp::Reverse(weight(value)));
         let left_out = rows.len().saturating_sub(shown);
         rows.truncate(shown);
@@ -89,12 +88,12 @@ impl<K: Ord, V: Default, const KEPT: usize> TopN<K, V, KEPT> {
     }
 }
 
-/// A part of [`TopN`].
+/// The first entries of a [`TopN`].
 pub(super) struct Ranking<'a, K, V> {
     pub(super) rows: Vec<(&'a K, &'a V)>,
-    /// How many more there are.
+    /// The number of further entries.
     pub(super) left_out: usize,
-    /// Whether there are even more than that, which nobody counted.
+    /// Whether there are even more, which were not counted by key.
     pub(super) is_more: bool,
 }
 
@@ -103,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_latest_are_kept_and_all_are_counted() {
+    fn ring_keeps_latest_and_counts_all() {
         let mut latest = RingLog::<_, 3>::default();
         (0..10).for_each(|number| latest.push(number));
         assert_eq!(

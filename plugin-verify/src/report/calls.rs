@@ -1,4 +1,5 @@
-//! What was called, how often, and how it went. Bounded in methods and in outcomes.
+//! Calls by method: how many, their outcomes, bytes and durations. Memory is bounded in methods,
+//! outcomes and duration classes.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +13,7 @@ use crate::limits::report::{COUNTED_METHODS, COUNTED_OUTCOMES, WORD_CHARACTERS};
 pub(super) struct Calls {
     pub(super) methods: TopN<UntrustedText, MethodCalls, COUNTED_METHODS>,
     pub(super) begun: u64,
-    /// Those with another outcome than `OK`.
+    /// Calls with an outcome other than `OK`.
     pub(super) failed: u64,
 }
 
@@ -21,8 +22,9 @@ pub(super) struct MethodCalls {
     pub(super) begun: u64,
     pub(super) outcomes: TopN<UntrustedText, u64, COUNTED_OUTCOMES>,
     pub(super) took: DurationHistogram,
-    /// Bytes that the host sent, and that the plugin did.
+    /// Bytes that the host sent.
     pub(super) request: u64,
+    /// Bytes that the plugin sent.
     pub(super) response: u64,
 }
 
@@ -42,9 +44,10 @@ impl Calls {
     }
 }
 
-/// Each doubling is divided into so many classes.
+/// Each power of two is divided into 2^PARTS classes, for a relative error of at most 1/32.
 const PARTS: u32 = 5;
 
+/// Counts of durations in logarithmic classes.
 #[derive(Debug, Default)]
 pub(super) struct DurationHistogram {
     classes: BTreeMap<u16, u64>,
@@ -57,7 +60,7 @@ impl DurationHistogram {
         self.count += 1;
     }
 
-    /// The duration in microseconds that `percent` of a hundred do not exceed.
+    /// The duration in microseconds that `percent` of a hundred durations do not exceed.
     pub(super) fn percentile(&self, percent: u64) -> Option<u64> {
         let rank = (u128::from(self.count) * u128::from(percent)).div_ceil(100).max(1);
         let mut before = 0;
@@ -68,12 +71,12 @@ impl DurationHistogram {
     }
 }
 
-/// Small durations have classes of their own; of others the first bits are kept, and how many
-/// follow.
+/// The class of a duration. Small durations have exact classes; of others the leading bits and the
+/// number of dropped bits.
 fn class(micros: u64) -> u16 {
     let bits = u64::BITS - micros.leading_zeros();
     let dropped = bits.saturating_sub(PARTS + 1);
-    // At most 59 times 32 and 63 more.
+    // At most 58 * 32 + 63: it always fits.
     u16::try_from(u64::from(dropped << PARTS) + (micros >> dropped)).unwrap_or(u16::MAX)
 }
 
@@ -98,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn half_and_nearly_all() {
+    fn percentiles_follow_the_counts() {
         let mut durations = DurationHistogram::default();
         assert_eq!(durations.percentile(50), None);
         (1..=50).for_each(|micros| durations.add(micros));

@@ -1,12 +1,12 @@
-//! The timeline as a picture: bars of calls, and under them a lane for each thing that is marked.
-//! Inline SVG, styled by the page.
+//! The timeline as inline SVG: bars of calls, and a lane of marks for each other kind of event.
+//! Styled by the page.
 
 use maud::{Markup, html};
 
 use super::numbers::{count, duration, of, tick};
 use super::timeline::{Lane, Slot, Timeline};
 
-/// Measures in the units of the picture.
+/// Dimensions in SVG units.
 const WIDTH: f64 = 960.0;
 const LEFT: f64 = 96.0;
 const RIGHT: f64 = 12.0;
@@ -47,7 +47,7 @@ impl Lane {
         }
     }
 
-    /// A shape of its own around the origin, of size one.
+    /// A distinct shape of size one around the origin, so that color is not the only difference.
     fn shape(self) -> &'static str {
         match self {
             Self::Launches => "M-.9 1 1.1 0-.9-1z",
@@ -59,7 +59,7 @@ impl Lane {
     }
 }
 
-/// The picture under its title, if there is something in it.
+/// The chart under its title, unless it is empty.
 pub(super) fn part(timeline: &Timeline) -> Markup {
     let totals = totals(timeline);
     if totals == Slot::default() {
@@ -105,14 +105,14 @@ fn totals(timeline: &Timeline) -> Slot {
     })
 }
 
-/// The picture for those who do not see it.
+/// The text alternative of the chart.
 fn described(totals: &Slot, lanes: &[Lane]) -> String {
     let marks = lanes.iter().map(|lane| of(totals.marks[*lane as usize], lane.one(), lane.name()));
     let all: Vec<_> = [of(totals.calls, "call", "calls")].into_iter().chain(marks).collect();
     format!("Over time: {}", all.join(", "))
 }
 
-/// Where slots are.
+/// The horizontal positions of slots.
 struct Scale {
     first: u64,
     length: u64,
@@ -162,7 +162,7 @@ fn calls(scale: &Scale, timeline: &Timeline, highest: u64, base: f64) -> Markup 
     let width = (scale.width * 0.8).clamp(1.0, WIDEST);
     html! {
         @for (number, slot) in timeline.slots().filter(|(_, slot)| slot.calls > 0) {
-            // What is there is seen.
+            // A slot with calls is always visible.
             @let height = (slot.calls as f64 / highest as f64 * BARS).max(1.5);
             rect .bar x=(one(scale.middle(number) - width / 2.0)) y=(one(base - height)) width=(one(width)) height=(one(height)) {
                 title { (scale.label(number)) ": " (of(slot.calls, "call", "calls")) }

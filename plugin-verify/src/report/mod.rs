@@ -1,5 +1,5 @@
-//! `plugin-verify audit report`: a log on one page that a person can read. Shows what the library
-//! found, and what the good records say; judges nothing.
+//! `plugin-verify audit report`: an HTML page about a log, for people. Prints the result of the
+//! library and the verified records; decides nothing.
 
 mod bounded;
 mod calls;
@@ -29,27 +29,28 @@ use crate::audit::{LogArguments, verify};
 
 const VERB: &str = "audit report";
 
-/// What every page begins with, and nothing else that is replaced.
+/// The first bytes of every report. Only a file that starts with them is replaced.
 const BEGINNING: &str = "<!DOCTYPE html>";
 
-/// Write a page about a log that a person can read
+/// Write an HTML report about a log
 ///
-/// The page says first whether the log is intact, as `audit verify` does, and then what its good
-/// records say: which plugins ran and who vouched for them, what was refused and why, how calls
-/// went, and what is missing. Of what there is much of it shows a part and says so.
+/// The report states first whether the log is intact, as `audit verify` does. Then it summarizes
+/// the verified records: which plugins ran and which attestations allowed them, what was refused
+/// and why, how calls ended, and what is missing. Long lists are cut, and say so.
 ///
-/// It is one file of HTML that loads nothing and runs nothing. It proves nothing either: the log
-/// does.
+/// It is one HTML file that loads and runs nothing. It proves nothing: only the log does.
 ///
-/// Exit status: 0 intact, 1 not intact (the page is written and says so), 2 could not be read or
-/// written.
+/// Example: plugin-verify audit report --key "$LOG_KEY" -o report.html log
+///
+/// Exit status: 0 intact, 1 not intact (the report is written and says so), 2 the log could not be
+/// read or the report not written.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     subject: LogArguments,
 
-    /// Write the page to FILE, for this user alone, instead of to standard output. A page that is
-    /// there is replaced, and nothing else is
+    /// Write the report to FILE, mode 0600, instead of to standard output; an existing report is
+    /// replaced, any other file is not
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 
@@ -91,7 +92,7 @@ fn document(arguments: &Arguments, found: &VerificationReport, page: String, exi
         ("log", shown(&arguments.subject.log)),
         ("file", target.map(shown).into()),
         ("page", target.is_none().then_some(page).into()),
-        ("examination", verify::facts(found).into()),
+        ("verification", verify::facts(found).into()),
     ];
     OUTPUT.json(VERB, exit, body)
 }
@@ -110,8 +111,8 @@ fn write(page: &str, target: &Path) -> Result<(), Problem> {
     .map_err(|error| Problem::of(&error).within(format_args!("cannot write {name}")))
 }
 
-/// Whether nothing is lost when a page takes this place: a log, its key or a device must not be
-/// overwritten by a slip of the hand.
+/// Whether the target is missing or a report. A log, its key or a device must not be overwritten by
+/// a mistyped name.
 fn is_replaceable(target: &Path) -> io::Result<bool> {
     match open_regular(target, Symlinks::Refuse) {
         Ok(file) => {

@@ -1,10 +1,10 @@
-//! Numbers, sizes, durations and moments as people read them.
+//! Counts, sizes, durations and times in the notation of the page.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use time::OffsetDateTime;
 
-/// With a narrow space between thousands.
+/// A count, with narrow spaces between thousands.
 pub(super) fn count(number: u64) -> String {
     let digits = number.to_string();
     let mut shown = String::new();
@@ -17,7 +17,7 @@ pub(super) fn count(number: u64) -> String {
     shown
 }
 
-/// A count with what is counted.
+/// A count with its noun.
 pub(super) fn of(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", count(number), if number == 1 { one } else { many })
 }
@@ -30,8 +30,8 @@ pub(super) fn duration(micros: u64) -> String {
     in_units(micros as f64, &[(1000.0, "µs"), (1000.0, "ms"), (60.0, "s"), (60.0, "min"), (24.0, "h"), (f64::MAX, "d")])
 }
 
-/// In the largest of these units, of which each says how many of it the next has, with three
-/// digits.
+/// A number in the largest fitting unit, with three digits. Each unit comes with the factor to the
+/// next.
 fn in_units(mut number: f64, units: &[(f64, &str)]) -> String {
     let (last, before) = units.split_last().unwrap_or((&(f64::MAX, ""), &[]));
     let mut unit = last.1;
@@ -50,13 +50,13 @@ fn in_units(mut number: f64, units: &[(f64, &str)]) -> String {
     format!("{number:.digits$}\u{202f}{unit}")
 }
 
-/// `2026-11-25 06:58:00`, out of the time of a record.
+/// `2026-11-25 06:58:00`, from the time of a record.
 pub(super) fn moment(time: &str) -> String {
     time.get(..19).unwrap_or(time).replace('T', " ")
 }
 
-/// A moment beside others that are `step` apart, all in microseconds: no more of it than tells them
-/// apart.
+/// The label of a moment on an axis whose ticks are `step` microseconds apart: only the parts that
+/// differ.
 pub(super) fn tick(micros: u64, step: u64) -> String {
     const SECOND: u64 = 1_000_000;
     let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1000);
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn moments_say_what_tells_them_apart() {
+    fn tick_labels_show_only_differing_parts() {
         assert_eq!(moment("2026-11-25T06:58:00.123456Z"), "2026-11-25 06:58:00");
         let at = 1_795_589_880_123_000;
         let steps = [1000, 1_000_000, 60_000_000, 86_400_000_000, 28 * 86_400_000_000];

@@ -1,5 +1,4 @@
-//! The page: its frame, its head, and the order of its parts. One file, which loads nothing and
-//! runs nothing.
+//! The page: head, header, the order of its sections, footer. One file that loads and runs nothing.
 
 use std::path::Path;
 
@@ -41,8 +40,7 @@ pub(super) fn page(log: &Path, found: &VerificationReport, summary: &LogSummary)
 }
 
 fn head(name: &UntrustedText, verdict: &str) -> Markup {
-    // Not even a style that somebody smuggled in would be applied: this one alone is allowed, by
-    // its hash.
+    // The policy allows this one style, by its hash: not even an injected style would apply.
     let style = BASE64.encode(Digest::of(STYLE).as_bytes());
     let policy = format!("default-src 'none'; style-src 'sha256-{style}'; base-uri 'none'; form-action 'none'");
     html! {
@@ -64,7 +62,7 @@ fn period(found: &VerificationReport) -> Option<String> {
     Some(format!("{} to {} UTC", moment(first), moment(last)))
 }
 
-/// The numbers that say where to look.
+/// The key figures.
 fn glance(found: &VerificationReport, summary: &LogSummary) -> Markup {
     let open = found.totals.open_calls().count() as u64;
     let weakened = summary.weakened.values().map(|weakening| weakening.count).sum();
@@ -74,10 +72,10 @@ fn glance(found: &VerificationReport, summary: &LogSummary) -> Markup {
         (summary.launches.total(), "launch", "launches"),
         (summary.calls.begun, "call", "calls"),
     ];
-    let grave = [
+    let alerts = [
         (summary.calls.failed, "failed call", "failed calls"),
         (open, "call without outcome", "calls without outcome"),
-        (summary.refusals.total(), "refused or failed to start", "refused or failed to start"),
+        (summary.refusals.total(), "refused or failed start", "refused or failed starts"),
         (weakened, "guarantee weakened", "guarantees weakened"),
         (limits, "limit reached", "limits reached"),
     ];
@@ -87,7 +85,7 @@ fn glance(found: &VerificationReport, summary: &LogSummary) -> Markup {
             h2 #glance .unseen { "At a glance" }
             ul .glance {
                 @for what in plain { li { (tile(what)) } }
-                @for what in grave { li .none[what.0 == 0] { (tile(what)) } }
+                @for what in alerts { li .none[what.0 == 0] { (tile(what)) } }
             }
         }
     }
@@ -115,10 +113,10 @@ fn footer(found: &VerificationReport) -> Markup {
     html! {
         footer {
             p {
-                "This page proves nothing: the log does."
+                "This page proves nothing; the log does."
                 @if found.origin.is_some() {
-                    " " code { "plugin-verify audit verify" } " examines it, and " code { "plugin-verify audit prove" }
-                    " takes single records out of it that others can check. Times are those of the writer's clock, in UTC; durations are exact to 3 %."
+                    " " code { "plugin-verify audit verify" } " verifies it, and " code { "plugin-verify audit prove" }
+                    " proves single records to others. Times are from the writer's clock, in UTC; durations are exact to 3 %."
                 }
             }
         }

@@ -1,5 +1,5 @@
-//! Plugins and their launches, each from its beginning to its end. Follows the latest launches
-//! only, and says so.
+//! Plugins and the histories of their processes, from launch to exit. Follows only the latest
+//! launches, and reports how many it dropped.
 
 use std::collections::BTreeMap;
 
@@ -9,34 +9,34 @@ use super::bounded::TopN;
 use super::untrusted::UntrustedText;
 use crate::limits::report::{COUNTED_PLUGINS, FOLLOWED_LAUNCHES, LISTED_ATTESTATIONS, NAME_CHARACTERS};
 
-/// A plugin as it was named, and the digest of what ran.
+/// A plugin by its name and the digest of its image.
 pub(super) type PluginKey = (UntrustedText, String);
 
 #[derive(Debug, Default)]
 pub(super) struct Launches {
     plugins: TopN<PluginKey, Plugin, COUNTED_PLUGINS>,
-    /// By the number of their record.
+    /// By the index of the launch record.
     histories: BTreeMap<u64, ProcessHistory>,
-    /// Which record the launch was begun in that has this name now.
+    /// The index of the latest launch record with this ID.
     names: BTreeMap<LaunchId, u64>,
     total: u64,
 }
 
-/// Bytes that ran or may run.
+/// A plugin image and the outcomes of its launches.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Plugin {
     pub(super) size: u64,
     pub(super) mode: UntrustedText,
     pub(super) manifest: Option<String>,
-    pub(super) vouchers: Vec<UntrustedText>,
+    pub(super) attestations: Vec<UntrustedText>,
     pub(super) launches: u64,
     pub(super) failed: u64,
     pub(super) ended: u64,
-    /// Launches that have no end in the log, or were not followed to it.
+    /// Launches without a recorded end, or dropped before it.
     pub(super) open: u64,
 }
 
-/// One launch.
+/// The history of one launch.
 #[derive(Debug)]
 pub(super) struct ProcessHistory {
     pub(super) id: LaunchId,
@@ -44,16 +44,16 @@ pub(super) struct ProcessHistory {
     pub(super) plugin: PluginKey,
     pub(super) is_ready: bool,
     pub(super) calls: u64,
-    /// Why it came to nothing, and whether it was refused.
+    /// Whether the launch was refused, and why it failed.
     pub(super) failure: Option<(bool, UntrustedText)>,
-    /// How its process ended.
+    /// The exit of the process.
     pub(super) exit: Option<UntrustedText>,
-    /// What it took to end it.
+    /// The shutdown step that ended it.
     pub(super) ending: Option<UntrustedText>,
 }
 
 impl Launches {
-    pub(super) fn take(&mut self, seq: u64, time: &str, event: &Event) {
+    pub(super) fn take(&mut self, index: u64, time: &str, event: &Event) {
         match event {
             Event::Verification(it) => {
                 if let Some(image) = &it.image {
@@ -63,17 +63,17 @@ impl Launches {
             Event::Launch(it) => {
                 let plugin = self.plugin(&it.plugin, &it.image);
                 self.total += 1;
-                self.names.insert(it.launch, seq);
-                self.histories.insert(seq, ProcessHistory::new(it.launch, time, plugin));
+                self.names.insert(it.launch, index);
+                self.histories.insert(index, ProcessHistory::new(it.launch, time, plugin));
                 self.forget();
             }
-            _ => self.go_on(event),
+            _ => self.continue_history(event),
         }
     }
 
-    fn go_on(&mut self, event: &Event) {
+    fn continue_history(&mut self, event: &Event) {
         let Some(history) =
-            event.launch().and_then(|id| self.names.get(&id)).and_then(|seq| self.histories.get_mut(seq))
+            event.launch().and_then(|id| self.names.get(&id)).and_then(|index| self.histories.get_mut(index))
         else {
             return;
         };
@@ -96,18 +96,22 @@ impl Launches {
         plugin.size = image.size;
         plugin.mode = UntrustedText::cut(&image.mode, NAME_CHARACTERS);
         plugin.manifest = image.manifest.map(|digest| digest.to_string());
-        plugin.vouchers =
-            image.attestations.iter().take(LISTED_ATTESTATIONS).map(|voucher| UntrustedText::new(voucher)).collect();
+        plugin.attestations = image
+            .attestations
+            .iter()
+            .take(LISTED_ATTESTATIONS)
+            .map(|attestation| UntrustedText::new(attestation))
+            .collect();
         key
     }
 
-    /// Lets go of the oldest launch, if there are too many.
+    /// Drops the oldest launch if there are too many. Its outcome so far is counted.
     fn forget(&mut self) {
         if self.histories.len() <= FOLLOWED_LAUNCHES {
             return;
         }
-        if let Some((seq, history)) = self.histories.pop_first() {
-            if self.names.get(&history.id) == Some(&seq) {
+        if let Some((index, history)) = self.histories.pop_first() {
+            if self.names.get(&history.id) == Some(&index) {
                 self.names.remove(&history.id);
             }
             history.count(self.plugins.entry(history.plugin.clone()));
@@ -118,9 +122,9 @@ impl Launches {
         self.total
     }
 
-    /// The plugin of a launch that is followed.
+    /// The plugin of a launch that is still followed.
     pub(super) fn plugin_of(&self, id: LaunchId) -> Option<&UntrustedText> {
-        let history = self.names.get(&id).and_then(|seq| self.histories.get(seq));
+        let history = self.names.get(&id).and_then(|index| self.histories.get(index));
         history.map(|history| &history.plugin.0)
     }
 
@@ -129,7 +133,7 @@ impl Launches {
         self.histories.values().skip(self.histories.len().saturating_sub(shown))
     }
 
-    /// The plugins, with what became of their launches.
+    /// The plugins, with the outcomes of their launches.
     pub(super) fn plugins(&self) -> TopN<PluginKey, Plugin, COUNTED_PLUGINS> {
         let mut plugins = self.plugins.clone();
         for history in self.histories.values() {
@@ -176,11 +180,11 @@ mod tests {
     }
 
     #[test]
-    fn a_launch_is_followed_to_its_end() {
+    fn launch_is_followed_to_its_end() {
         let mut launches = Launches::default();
         let failed = event(r#"{"type":"launch_failed","launch":"0000000000000001","refused":true,"reason":"why"}"#);
-        for (seq, event) in [launch(0), launch(1), launch(2), exit(0), failed, exit(9)].iter().enumerate() {
-            launches.take(seq as u64, "now", event);
+        for (index, event) in [launch(0), launch(1), launch(2), exit(0), failed, exit(9)].iter().enumerate() {
+            launches.take(index as u64, "now", event);
         }
         let plugins = launches.plugins();
         let plugin = plugins.values().next().unwrap();

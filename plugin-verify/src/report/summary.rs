@@ -1,5 +1,5 @@
-//! What the good records of a log say, gathered in one pass and in memory that does not grow with
-//! the log. Draws no page.
+//! A summary of the verified records of a log, gathered in one pass. Memory does not grow with the
+//! log. Renders nothing.
 
 use portcullis::audit::Record;
 use portcullis::event::{Event, GuaranteeWeakened, LimitReached, LogOpened, PluginVerification, VerificationVerdict};
@@ -20,7 +20,7 @@ pub(super) struct LogSummary {
     pub(super) writers: RingLog<Writer, KEPT_WRITERS>,
     pub(super) missing: RingLog<MissingRecords, KEPT_LOSSES>,
     pub(super) refusals: RingLog<FailedStart, KEPT_FAILED_STARTS>,
-    /// By the method that was used, and what on.
+    /// By the switch that was used, and its object.
     pub(super) weakened: TopN<(UntrustedText, UntrustedText), Weakening, COUNTED_NAMES>,
     pub(super) limits: TopN<UntrustedText, LimitHits, COUNTED_NAMES>,
     pub(super) launches: Launches,
@@ -30,44 +30,44 @@ pub(super) struct LogSummary {
     pub(super) last: RingLog<RecordRow, KEPT_RECORDS>,
 }
 
-/// A writer that opened the log.
+/// A process that opened the log.
 #[derive(Debug)]
 pub(super) struct Writer {
     pub(super) time: String,
     pub(super) program: UntrustedText,
     pub(super) pid: u32,
     pub(super) mode: UntrustedText,
-    /// How many bytes of a record that was never finished were put aside, and where.
+    /// The torn tails that were quarantined: bytes and file.
     pub(super) torn: Vec<(u64, UntrustedText)>,
 }
 
-/// Something that is not where it should be.
+/// Records or copies that are missing.
 #[derive(Debug)]
 pub(super) struct MissingRecords {
-    pub(super) seq: u64,
+    pub(super) index: u64,
     pub(super) time: String,
     pub(super) what: String,
     pub(super) why: UntrustedText,
 }
 
-/// A plugin that did not come to run.
+/// A plugin that was refused or failed to start.
 #[derive(Debug)]
 pub(super) struct FailedStart {
-    pub(super) seq: u64,
+    pub(super) index: u64,
     pub(super) time: String,
     pub(super) what: &'static str,
     pub(super) plugin: Option<UntrustedText>,
     pub(super) reason: UntrustedText,
 }
 
-/// How often a guarantee was given up, and for which plugin the last time.
+/// How often a guarantee was weakened, and the last plugin for which it was.
 #[derive(Debug, Default)]
 pub(super) struct Weakening {
     pub(super) count: u64,
     pub(super) plugin: Option<UntrustedText>,
 }
 
-/// How often a limit was reached, and by how much.
+/// How often a limit was reached, and the largest value.
 #[derive(Debug, Default)]
 pub(super) struct LimitHits {
     pub(super) count: u64,
@@ -76,14 +76,14 @@ pub(super) struct LimitHits {
     pub(super) last: String,
 }
 
-/// A record as it stands in a table.
+/// A record as a row of a table.
 #[derive(Debug)]
 pub(super) struct RecordRow {
-    pub(super) seq: u64,
+    pub(super) index: u64,
     pub(super) time: String,
     pub(super) kind: &'static str,
     pub(super) text: UntrustedText,
-    /// Whether somebody should look at it.
+    /// Whether a person should look at it.
     pub(super) is_alert: bool,
 }
 
@@ -93,7 +93,7 @@ impl LogSummary {
         self.timeline.take(numbers::micros(record.written()), event.as_ref());
         let known = event.as_ref();
         self.last.push(RecordRow {
-            seq: record.index(),
+            index: record.index(),
             time: time.clone(),
             kind: known.map_or("unknown", Event::kind),
             text: known
@@ -102,26 +102,26 @@ impl LogSummary {
         });
         if let Some(event) = event {
             self.launches.take(record.index(), &time, &event);
-            self.tell(record.index(), time, event);
+            self.count(record.index(), time, event);
         }
     }
 
-    fn tell(&mut self, seq: u64, time: String, event: Event) {
+    fn count(&mut self, index: u64, time: String, event: Event) {
         match event {
             Event::Opened(it) => self.opened(time, &it),
             Event::Lost(it) => {
                 let what = format!("{} lost", numbers::of(it.records, "record", "records"));
-                self.missing(seq, time, what, "they could not be written, and nobody waited for them");
+                self.missing(index, time, what, "they could not be written");
             }
             Event::Undelivered(it) => {
                 let what = format!("{} undelivered", numbers::of(it.count, "copy", "copies"));
-                self.missing(seq, time, what, &format!("{}: {}", it.to, it.reason));
+                self.missing(index, time, what, &format!("{}: {}", it.to, it.reason));
             }
-            Event::Verification(it) => self.verified(seq, time, &it),
+            Event::Verification(it) => self.verified(index, time, &it),
             Event::LaunchFailed(it) => {
                 let what = if it.refused { "launch refused" } else { "launch failed" };
                 let plugin = self.launches.plugin_of(it.launch).cloned();
-                self.refusals.push(FailedStart { seq, time, what, plugin, reason: UntrustedText::new(&it.reason) });
+                self.refusals.push(FailedStart { index, time, what, plugin, reason: UntrustedText::new(&it.reason) });
             }
             Event::Weakened(it) => self.weakened(&it),
             Event::Limit(it) => self.limit(time, &it),
@@ -132,8 +132,8 @@ impl LogSummary {
         }
     }
 
-    fn missing(&mut self, seq: u64, time: String, what: String, why: &str) {
-        self.missing.push(MissingRecords { seq, time, what, why: UntrustedText::new(why) });
+    fn missing(&mut self, index: u64, time: String, what: String, why: &str) {
+        self.missing.push(MissingRecords { index, time, what, why: UntrustedText::new(why) });
     }
 
     fn weakened(&mut self, it: &GuaranteeWeakened) {
@@ -159,14 +159,14 @@ impl LogSummary {
         self.writers.push(Writer { time, program, pid: it.pid, mode, torn });
     }
 
-    fn verified(&mut self, seq: u64, time: String, it: &PluginVerification) {
+    fn verified(&mut self, index: u64, time: String, it: &PluginVerification) {
         let what = match it.verdict {
             VerificationVerdict::Allowed => return,
             VerificationVerdict::Unchecked => "not checked",
             _ => "refused",
         };
         let plugin = Some(UntrustedText::new(&it.plugin));
-        let reason = UntrustedText::new(it.reason.as_deref().unwrap_or("no reason is recorded"));
-        self.refusals.push(FailedStart { seq, time, what, plugin, reason });
+        let reason = UntrustedText::new(it.reason.as_deref().unwrap_or("no reason recorded"));
+        self.refusals.push(FailedStart { index, time, what, plugin, reason });
     }
 }

@@ -1,5 +1,4 @@
-//! The parts of the page that are lists: each says what it leaves out, and is not there if there is
-//! nothing to say.
+//! The lists of the page. Each reports what it leaves out, and is absent when empty.
 
 use maud::{Markup, html};
 use portcullis::audit::verifier::LogTotals;
@@ -12,7 +11,7 @@ use super::summary::{LogSummary, RecordRow};
 use super::untrusted::UntrustedText;
 use crate::limits::report::{LAUNCH_ROWS, OUTCOME_ROWS, PLUGIN_ROWS, ROWS};
 
-/// The name of a column, and what its cells look like.
+/// The name of a column, and the class of its cells.
 type Column = (&'static str, &'static str);
 
 fn part(id: &str, title: &str, said: &str, content: &Markup) -> Markup {
@@ -25,8 +24,7 @@ fn part(id: &str, title: &str, said: &str, content: &Markup) -> Markup {
     }
 }
 
-/// A table, whose cells repeat their column's name for screens on which there is no room for
-/// columns.
+/// A table whose cells repeat the name of their column, for screens too narrow for columns.
 fn table(columns: &[Column], rows: impl IntoIterator<Item = Vec<Markup>>) -> Markup {
     html! {
         table {
@@ -70,7 +68,7 @@ fn maybe(text: Option<&UntrustedText>) -> Markup {
     html! { @match text { Some(text) => { (text) } None => { "–" } } }
 }
 
-/// The time of a record: the day in a softer severity.
+/// The time of a record, with the day in a softer tone.
 fn time(time: &str) -> Markup {
     let moment = moment(time);
     html! {
@@ -89,9 +87,9 @@ pub(super) fn refusals(summary: &LogSummary) -> Markup {
     let columns = [("Record", "number"), ("Time", "time"), ("What", "word"), ("Plugin", "name"), ("Reason", "text")];
     let rows = refusals.iter().map(|it| {
         let what = html! { span .tag { (it.what) } };
-        vec![plain(count(it.seq)), time(&it.time), what, maybe(it.plugin.as_ref()), foreign(&it.reason)]
+        vec![plain(count(it.index)), time(&it.time), what, maybe(it.plugin.as_ref()), foreign(&it.reason)]
     });
-    let content = html! { (table(&columns, rows)) (more(refusals.left_out(), false, "before them")) };
+    let content = html! { (table(&columns, rows)) (more(refusals.left_out(), false, "earlier ones")) };
     part("refusals", "Refusals and failed launches", "", &content)
 }
 
@@ -100,13 +98,13 @@ pub(super) fn weakened(summary: &LogSummary) -> Markup {
         return Markup::default();
     }
     let top = summary.weakened.top(ROWS, |weakening| weakening.count);
-    let columns = [("Asked for with", "code"), ("On", "name"), ("Last plugin", "name"), ("Times", "number")];
+    let columns = [("Switch", "code"), ("On", "name"), ("Last plugin", "name"), ("Times", "number")];
     let rows = top.rows.iter().map(|((switch, on), weakening)| {
         let on = Some(on).filter(|on| !on.as_str().is_empty());
         vec![code(switch), maybe(on), maybe(weakening.plugin.as_ref()), plain(count(weakening.count))]
     });
     let content = html! { (table(&columns, rows)) (more_of(&top, "of them")) };
-    part("weakened", "Weakened guarantees", "What the host gave up, because it was asked to.", &content)
+    part("weakened", "Weakened guarantees", "Guarantees that the host was configured to give up.", &content)
 }
 
 pub(super) fn limits(summary: &LogSummary) -> Markup {
@@ -143,7 +141,7 @@ pub(super) fn without_outcome(account: &LogTotals) -> Markup {
     });
     let left_out = calls.len().saturating_sub(ROWS) as u64;
     let content = html! { (table(&columns, rows)) (more(left_out, account.is_cut, "calls")) };
-    let said = "They may have reached the plugin, and what came of them is not in the log.";
+    let said = "They may have reached the plugin; the log does not hold their outcome.";
     part("open", "Calls without outcome", said, &content)
 }
 
@@ -153,8 +151,8 @@ pub(super) fn missing(summary: &LogSummary) -> Markup {
         return Markup::default();
     }
     let columns = [("Record", "number"), ("Time", "time"), ("What", "word"), ("Why", "text")];
-    let rows = missing.iter().map(|it| vec![plain(count(it.seq)), time(&it.time), plain(&it.what), foreign(&it.why)]);
-    let content = html! { (table(&columns, rows)) (more(missing.left_out(), false, "before them")) };
+    let rows = missing.iter().map(|it| vec![plain(count(it.index)), time(&it.time), plain(&it.what), foreign(&it.why)]);
+    let content = html! { (table(&columns, rows)) (more(missing.left_out(), false, "earlier ones")) };
     part("missing", "Lost and undelivered", "", &content)
 }
 
@@ -179,23 +177,22 @@ fn card((name, digest): &PluginKey, plugin: &Plugin) -> Markup {
                 dt { "SHA-256" } dd { code { (digest) } }
                 @if let Some(manifest) = &plugin.manifest { dt { "Manifest" } dd { code { (manifest) } } }
                 dt { "Size" } dd { (size(plugin.size)) ", " (plugin.mode) }
-                dt { "Vouchers" }
+                dt { "Attestations" }
                 dd {
-                    @if plugin.vouchers.is_empty() { "none is recorded" }
-                    @for (at, voucher) in plugin.vouchers.iter().enumerate() { @if at > 0 { "; " } (voucher) }
+                    @if plugin.attestations.is_empty() { "none recorded" }
+                    @for (at, attestation) in plugin.attestations.iter().enumerate() { @if at > 0 { "; " } (attestation) }
                 }
-                dt { "Launches" } dd { (became(plugin)) }
+                dt { "Launches" } dd { (outcomes_of(plugin)) }
             }
         }
     }
 }
 
-fn became(plugin: &Plugin) -> String {
+fn outcomes_of(plugin: &Plugin) -> String {
     if plugin.launches == 0 {
-        return "none: it was verified only".into();
+        return "none: it was only verified".into();
     }
-    let parts =
-        [(plugin.ended, "ended"), (plugin.failed, "came to nothing"), (plugin.open, "without an end in the log")];
+    let parts = [(plugin.ended, "ended"), (plugin.failed, "failed"), (plugin.open, "without recorded end")];
     let parts = parts.into_iter().filter(|(number, _)| *number > 0);
     parts.map(|(number, what)| format!("{} {what}", count(number))).collect::<Vec<_>>().join(", ")
 }
@@ -211,7 +208,7 @@ pub(super) fn launches(summary: &LogSummary) -> Markup {
         vec![time(&history.time), id, foreign(&history.plugin.0), plain(count(history.calls)), end(history)]
     });
     let left_out = total.saturating_sub(LAUNCH_ROWS as u64);
-    let content = html! { (table(&columns, rows)) (more(left_out, false, "before them")) };
+    let content = html! { (table(&columns, rows)) (more(left_out, false, "earlier ones")) };
     part("launches", "Launches", "", &content)
 }
 
@@ -226,9 +223,9 @@ fn end(history: &ProcessHistory) -> Markup {
         } @else if let Some(ending) = &history.ending {
             (ending)
         } @else if history.is_ready {
-            span .aside { "ready, and no end in the log" }
+            span .aside { "ready, no recorded end" }
         } @else {
-            span .aside { "neither ready nor ended in the log" }
+            span .aside { "not ready, no recorded end" }
         }
     }
 }
@@ -243,8 +240,8 @@ pub(super) fn methods(summary: &LogSummary) -> Markup {
         ("Method", "code"),
         ("Calls", "number"),
         ("Outcomes", "text"),
-        ("Half within", "number"),
-        ("99 % within", "number"),
+        ("Median", "number"),
+        ("99th percentile", "number"),
         ("Sent", "number"),
         ("Received", "number"),
     ];
@@ -297,18 +294,18 @@ pub(super) fn writers(summary: &LogSummary) -> Markup {
         return Markup::default();
     }
     let columns =
-        [("Opened", "time"), ("Program", "name"), ("Process", "number"), ("Mode", "word"), ("Left behind", "text")];
+        [("Opened", "time"), ("Program", "name"), ("Process", "number"), ("Mode", "word"), ("Torn tail", "text")];
     let rows = writers.iter().map(|it| {
         let torn = html! {
             @if it.torn.is_empty() { "–" }
             @for (bytes, file) in &it.torn {
-                p { "the writer before was cut off: " (of(*bytes, "byte", "bytes")) " put aside in " code { (file) } }
+                p { "the previous writer was killed: " (of(*bytes, "byte", "bytes")) " quarantined in " code { (file) } }
             }
         };
         vec![time(&it.time), foreign(&it.program), plain(it.pid.to_string()), foreign(&it.mode), torn]
     });
-    let content = html! { (table(&columns, rows)) (more(writers.left_out(), false, "before them")) };
-    part("writers", "Writers", "Processes that wrote this log, one after the other.", &content)
+    let content = html! { (table(&columns, rows)) (more(writers.left_out(), false, "earlier ones")) };
+    part("writers", "Writers", "The processes that wrote this log, in order.", &content)
 }
 
 pub(super) fn kinds(account: &LogTotals) -> Markup {
@@ -327,12 +324,16 @@ pub(super) fn last(summary: &LogSummary) -> Markup {
     let left_out = last.left_out();
     let said = match left_out {
         0 => "All of them.".to_owned(),
-        _ => format!("The last {}; {} before them.", count(last.total() - left_out), of(left_out, "is", "are")),
+        _ => format!(
+            "The last {}; {} earlier.",
+            count(last.total() - left_out),
+            of(left_out, "record is", "records are")
+        ),
     };
     part("last", "Records", &said, &table(&columns, rows))
 }
 
 fn row(it: &RecordRow) -> Vec<Markup> {
     let kind = html! { @if it.is_alert { span .tag { (it.kind) } } @else { (it.kind) } };
-    vec![plain(count(it.seq)), time(&it.time), kind, foreign(&it.text)]
+    vec![plain(count(it.index)), time(&it.time), kind, foreign(&it.text)]
 }

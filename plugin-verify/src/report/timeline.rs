@@ -1,5 +1,5 @@
-//! When things happened, counted in slots of time: few enough to be drawn, however long the log is.
-//! Draws nothing.
+//! Events over time, counted in at most [`TIMELINE_SLOTS`] slots, however long the log is. Renders
+//! nothing.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use portcullis::event::{Event, VerificationVerdict};
 
 use crate::limits::report::TIMELINE_SLOTS;
 
-/// How long a slot can be, in microseconds. Each length goes into the next.
+/// The possible slot lengths in microseconds. Each divides the next, so that slots can be merged.
 const MILLISECOND: u64 = 1000;
 const SECOND: u64 = 1000 * MILLISECOND;
 const MINUTE: u64 = 60 * SECOND;
@@ -40,7 +40,7 @@ const LENGTHS: [u64; 24] = [
     36_400 * DAY,
 ];
 
-/// What is counted beside calls, each in a lane of its own.
+/// The events that are marked below the calls, each in its own lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lane {
     Launches,
@@ -66,7 +66,7 @@ impl Lane {
     }
 }
 
-/// What happened in one slot.
+/// The events of one slot.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Slot {
     pub(super) calls: u64,
@@ -77,12 +77,12 @@ pub(super) struct Slot {
 #[derive(Debug, Default)]
 pub(super) struct Timeline {
     slots: BTreeMap<u64, Slot>,
-    /// Which of the lengths they have.
+    /// The index of the slot length in [`LENGTHS`].
     length: usize,
 }
 
 impl Timeline {
-    /// Counts what happened at `micros`, in microseconds since 1970.
+    /// Counts an event at `micros`, in microseconds since 1970.
     pub(super) fn take(&mut self, micros: u64, event: Option<&Event>) {
         let slot = self.slots.entry(micros / LENGTHS[self.length]).or_default();
         if let Some(event) = event {
@@ -106,7 +106,7 @@ impl Timeline {
         }
     }
 
-    /// How many slots there are from the first to the last.
+    /// The number of slots from the first to the last.
     pub(super) fn span(&self) -> u64 {
         let last = self.slots.last_key_value().map_or(0, |(last, _)| last + 1);
         last - self.first()
@@ -117,17 +117,17 @@ impl Timeline {
         self.slots.first_key_value().map_or(0, |(first, _)| *first)
     }
 
-    /// How long a slot is, in microseconds.
+    /// The length of a slot in microseconds.
     pub(super) fn length(&self) -> u64 {
         LENGTHS[self.length]
     }
 
-    /// The slots in which there was a record.
+    /// The slots that contain a record.
     pub(super) fn slots(&self) -> impl Iterator<Item = (u64, &Slot)> {
         self.slots.iter().map(|(number, slot)| (*number, slot))
     }
 
-    /// Of the lengths that a slot can have the shortest that goes at most `times` into the whole.
+    /// The shortest slot length that fits at most `times` times into the whole.
     pub(super) fn step(&self, times: u64) -> u64 {
         let whole = self.span() * self.length();
         let fitting = LENGTHS.into_iter().filter(|length| *length >= self.length());
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn slots_are_as_short_as_they_can_be() {
+    fn slots_are_as_short_as_possible() {
         let timeline = counted(&[DAY, DAY + 90 * MINUTE]);
         assert_eq!((timeline.length(), timeline.span(), timeline.step(8)), (MINUTE, 91, 15 * MINUTE));
         let apart = [counted(&[DAY - 1]), counted(&[DAY - 1, DAY])].map(|timeline| timeline.span());

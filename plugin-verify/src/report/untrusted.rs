@@ -1,5 +1,5 @@
-//! Text of a log as it stands on a page: cut, without control characters, isolated from the
-//! direction of what is around it. The only way from a log onto a page.
+//! Text from a log, made safe for a page: cut, escaped, and isolated in its direction. The only way
+//! from a log onto a page.
 
 use std::fmt;
 use std::path::Path;
@@ -9,7 +9,7 @@ use portcullis::Escaped;
 
 use crate::limits::report::TEXT_CHARACTERS;
 
-/// UntrustedText text that can be shown.
+/// Text from a log that is safe to show.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct UntrustedText(String);
 
@@ -18,12 +18,12 @@ impl UntrustedText {
         Self::cut(text, TEXT_CHARACTERS)
     }
 
-    /// No more than `length` characters of it.
+    /// At most `length` characters of the text.
     pub(super) fn cut(text: &str, length: usize) -> Self {
         let end = text.char_indices().nth(length).map(|(end, _)| end);
         let mut shown = String::new();
-        // Who wrote the log has escaped its texts: their backslashes stand for what was there, and
-        // must not be doubled.
+        // The writer of the log has already escaped its texts, so their backslashes must not be
+        // escaped again.
         for (number, piece) in text[..end.unwrap_or(text.len())].split('\\').enumerate() {
             shown.extend((number > 0).then_some('\\'));
             shown.push_str(&Escaped::new(piece).to_string());
@@ -36,7 +36,7 @@ impl UntrustedText {
         Self::new(&Escaped::path(path).to_string())
     }
 
-    /// The text alone, for where no element can stand.
+    /// The bare text, where no element is allowed.
     pub(super) fn as_str(&self) -> &str {
         &self.0
     }
@@ -49,11 +49,11 @@ impl fmt::Display for UntrustedText {
 }
 
 impl Render for UntrustedText {
-    /// In `bdi`: letters that are written from right to left are no control characters, and would
-    /// order what stands beside them otherwise.
+    /// In `bdi`: right-to-left letters are not control characters, but would reorder the text
+    /// beside them.
     fn render_to(&self, page: &mut String) {
         page.push_str("<bdi>");
-        // Writing to a string does not fail.
+        // Writing to a String cannot fail.
         let _ = fmt::Write::write_str(&mut Escaper::new(page), &self.0);
         page.push_str("</bdi>");
     }
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_could_be_mistaken_is_escaped_once() {
+    fn markup_and_controls_are_escaped_once() {
         for (text, shown) in [
             ("plain 'text'", "<bdi>plain 'text'</bdi>"),
             ("<script>&\"", "<bdi>&lt;script&gt;&amp;&quot;</bdi>"),
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_text_is_cut_between_characters() {
+    fn long_text_is_cut_between_characters() {
         assert_eq!(UntrustedText::cut("ääää", 3).as_str(), "äää…");
         assert_eq!(UntrustedText::cut("äää", 3).as_str(), "äää");
         assert_eq!(UntrustedText::new(&"x".repeat(1 << 16)).as_str().chars().count(), TEXT_CHARACTERS + 1);

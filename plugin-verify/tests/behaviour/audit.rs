@@ -66,13 +66,13 @@ fn unchanged_log_is_intact() {
     let output = kept.run("verify log --key KEY --checkpoint early --checkpoint latest");
     assert_eq!(output.status.code(), Some(0), "{}{}", stdout(&output), stderr(&output));
     let text = stdout(&output);
-    assert!(text.starts_with("log: INTACT\n") && text.contains("the key that was asked for"), "{text}");
+    assert!(text.starts_with("log: INTACT\n") && text.contains("the trusted key"), "{text}");
     assert_eq!(text.matches("agrees").count(), 2);
     let own = kept.run("verify log");
     assert!(own.status.success() && stdout(&own).contains("the key that the log names itself"));
-    let examined = &kept.json("verify log --key KEY --checkpoint early")["examination"];
-    assert_eq!((&examined["intact"], &examined["key_was_asked_for"]), (&true.into(), &true.into()));
-    assert_eq!(examined["checkpoints"][0]["agrees"], true);
+    let verified = &kept.json("verify log --key KEY --checkpoint early")["verification"];
+    assert_eq!((&verified["intact"], &verified["key_is_trusted"]), (&true.into(), &true.into()));
+    assert_eq!(verified["checkpoints"][0]["agrees"], true);
 }
 
 #[test]
@@ -85,9 +85,9 @@ fn changed_record_is_named() {
     assert!(text.starts_with("log: NOT INTACT\n"), "{text}");
     assert!(text.contains("DAMAGED    at record 4: log.00000000000000000000:5, byte "), "{text}");
     let document = kept.json("verify log --key KEY");
-    assert_eq!((&document["outcome"], &document["examination"]["damaged"]["seq"]), (&"refused".into(), &4.into()));
+    assert_eq!((&document["outcome"], &document["verification"]["damaged"]["index"]), (&"refused".into(), &4.into()));
     let shown = kept.run("show log --seq 3..5");
-    assert_eq!((shown.status.code(), stdout(&shown).lines().count()), (Some(1), 2), "what is no record is not shown");
+    assert_eq!((shown.status.code(), stdout(&shown).lines().count()), (Some(1), 2), "a damaged line is not shown");
     assert!(stderr(&shown).contains("the log is not intact: damaged at record 4"), "{}", stderr(&shown));
 }
 
@@ -118,7 +118,7 @@ fn checkpoint_reveals_truncated_log() {
 }
 
 #[test]
-fn records_that_nobody_vouches_for_are_refused() {
+fn uncovered_records_are_refused() {
     let kept = Kept::new();
     let text = fs::read_to_string(kept.file("log")).unwrap();
     let lines: Vec<_> = text.split_inclusive('\n').collect();
@@ -126,17 +126,17 @@ fn records_that_nobody_vouches_for_are_refused() {
     let output = kept.run("verify log --key KEY");
     assert_eq!(output.status.code(), Some(1));
     let shown = stdout(&output);
-    assert!(shown.starts_with("log: NOT VOUCHED FOR TO ITS END\n"), "{shown}");
-    let uncovered = kept.json("verify log --key KEY")["examination"]["uncovered"].as_u64().unwrap();
-    assert!(uncovered > 0 && shown.contains(&format!("  UNVOUCHED  the last {uncovered} records")), "{shown}");
+    assert!(shown.starts_with("log: NOT COVERED TO ITS END\n"), "{shown}");
+    let uncovered = kept.json("verify log --key KEY")["verification"]["uncovered"].as_u64().unwrap();
+    assert!(uncovered > 0 && shown.contains(&format!("  UNCOVERED  the last {uncovered} records")), "{shown}");
     let output = kept.run("verify log --key KEY --allow-uncovered");
     assert!(output.status.success() && stdout(&output).starts_with("log: INTACT\n"), "{}", stdout(&output));
-    // Everything, written by somebody who has the public key.
+    // A whole log, forged with the public key alone.
     let forged = directory();
     let opened = fs::read_to_string(kept.file("log.00000000000000000000")).unwrap();
     fs::write(forged.path().join("log"), opened.split_inclusive('\n').next().unwrap()).unwrap();
     let output = run(&forged, &format!("verify log --key {}", kept.key));
-    assert!(output.status.code() == Some(1) && stdout(&output).contains("UNVOUCHED  the last 1 "), "{output:?}");
+    assert!(output.status.code() == Some(1) && stdout(&output).contains("UNCOVERED  the last 1 "), "{output:?}");
 }
 
 #[test]

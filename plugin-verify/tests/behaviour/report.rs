@@ -64,21 +64,21 @@ fn page_shows_events_and_verification_result() {
     let page = stdout(&output);
     for said in [
         "<title>Intact – example.org/build-host/audit – audit report</title>",
-        "signed by the key that was asked for",
+        "signed by the trusted key",
         "Agrees: the checkpoint <code><bdi>kept</bdi></code>",
         "2026-11-25 06:00:00 to 2026-11-25 09:13:52 UTC",
         "<bdi>the plugin ended before it wrote its handshake line; it said: cannot open database</bdi>",
         "<bdi>signal 9</bdi><span class=\"aside\"> · <bdi>killed</bdi></span>",
-        "1 ended, 1 came to nothing",
-        "ready, and no end in the log",
+        "1 ended, 1 failed",
+        "ready, no recorded end",
         "<bdi>the lock file, which names its digest</bdi>",
         "<bdi>dangerous_set</bdi>",
         "9\u{202f}120\u{202f}331",
         "3 records lost",
-        "211 bytes put aside in",
+        "211 bytes quarantined in",
         "<b>3</b> calls without outcome",
         "<bdi>NOT_FOUND</bdi>",
-        "The last 200; 1\u{202f}758 are before them.",
+        "The last 200; 1\u{202f}758 records are earlier.",
     ] {
         assert_says(page, said);
     }
@@ -90,14 +90,14 @@ fn self_consistent_log_alone_is_not_intact() {
     let place = Place::new();
     let (page, code) = place.page(place.morning().text());
     assert_eq!(code, Some(0));
-    assert_says(&page, "<title>Agrees with itself – ");
-    assert_says(&page, "it agrees with itself, and no more is known.");
-    assert_says(&page, "whether records were cut off at the end cannot be told");
+    assert_says(&page, "<title>Consistent with its own key – ");
+    assert_says(&page, "it is consistent, and nothing more is known.");
+    assert_says(&page, "records could have been cut off at the end");
     let mut unsigned = place.trail();
     unsigned.opened("required", "portcullis 0.1.0", None);
     fs::write(place.file("log"), unsigned.text()).unwrap();
     let output = place.report(&format!("log --key {}", unsigned.key()));
-    assert_says(stdout(&output), "<title>In order, and signed by nobody yet – ");
+    assert_says(stdout(&output), "<title>Consistent, but not signed yet – ");
     fs::write(place.file("kept"), unsigned.note()).unwrap();
     let output = place.report(&format!("log --key {} --checkpoint kept", unsigned.key()));
     assert_says(stdout(&output), "<title>Intact – ");
@@ -265,7 +265,7 @@ fn json_document_holds_page_or_its_path() {
         (&written["log"], &written["file"], &written["page"]),
         (&"log".into(), &"page.html".into(), &Value::Null)
     );
-    assert_eq!(written["examination"]["intact"], true);
+    assert_eq!(written["verification"]["intact"], true);
     let carried = document("log --json");
     assert_eq!(carried["page"], fs::read_to_string(place.file("page.html")).unwrap());
     fs::write(place.file("log"), "junk\n").unwrap();

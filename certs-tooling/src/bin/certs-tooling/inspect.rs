@@ -5,11 +5,11 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use certs_tooling::{Authority, Certificate, FILE_LIMIT, Inspection};
-use cli_support::{Exit, OutputFormat};
-use portcullis::{Chain, Escaped};
+use cli_support::{Exit, OutputFormat, Problem};
+use portcullis::Escaped;
 use serde_json::{Value, json};
 
-use crate::OUTPUT;
+use crate::{OUTPUT, problem};
 
 /// Show the contents of certificates
 ///
@@ -83,7 +83,7 @@ fn each(
                 }
                 Err(error) => {
                     OUTPUT.warn(&error);
-                    document.push(("error", error.into()));
+                    document.extend(error.members(Exit::Failed));
                     exit = Exit::Failed;
                 }
             }
@@ -96,8 +96,8 @@ fn each(
     OUTPUT.print(lines, exit)
 }
 
-/// The certificates of a file, each with its label, or why there are none.
-fn inspect(path: &Path) -> Vec<(String, Result<Inspection, String>)> {
+/// The certificates of a file, each with its label, or the problem.
+fn inspect(path: &Path) -> Vec<(String, Result<Inspection, Problem>)> {
     let name = Escaped::path(path).to_string();
     let certificates = match read(path) {
         Ok(certificates) => certificates,
@@ -106,22 +106,22 @@ fn inspect(path: &Path) -> Vec<(String, Result<Inspection, String>)> {
     let count = certificates.len();
     let look = |(index, certificate): (usize, &Certificate)| {
         let place = if count == 1 { name.clone() } else { format!("{name}, certificate {} of {count}", index + 1) };
-        let seen = Inspection::of(certificate).map_err(|error| format!("{place}: {}", Chain::of(&error)));
+        let seen = Inspection::of(certificate).map_err(|error| problem(&error).within(&place));
         (place, seen)
     };
     certificates.iter().enumerate().map(look).collect()
 }
 
-/// The certificates of a file; or why there are none, with the name of the file.
-fn read(path: &Path) -> Result<Vec<Certificate>, String> {
+/// The certificates of a file. A problem names the file.
+fn read(path: &Path) -> Result<Vec<Certificate>, Problem> {
     if path != Path::new("-") {
-        return certs_tooling::read(path).map_err(|error| Chain::of(&error).to_string());
+        return certs_tooling::read(path).map_err(|error| problem(&error));
     }
     let mut bytes = Vec::new();
     // One byte above the limit, so that the library refuses a longer input.
     let read = io::stdin().lock().take(FILE_LIMIT + 1).read_to_end(&mut bytes);
-    read.map_err(|error| format!("standard input: {error}"))?;
-    certs_tooling::parse(&bytes).map_err(|error| format!("standard input: {}", Chain::of(&error)))
+    read.map_err(|error| problem(&error).within("standard input"))?;
+    certs_tooling::parse(&bytes).map_err(|error| problem(&error).within("standard input"))
 }
 
 fn fingerprints(seen: &Inspection) -> Vec<(&'static str, Value)> {
