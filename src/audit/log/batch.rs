@@ -1,5 +1,5 @@
-//! What is written at once: the batch of what waits, as far as there is room for them, and what
-//! holds when they are on the disk. Writes nothing.
+//! The content of one write: the lines of a batch, and the state of the log after it. Writes
+//! nothing to the disk.
 
 use std::collections::VecDeque;
 use std::time::SystemTime;
@@ -8,65 +8,72 @@ use super::task::Done;
 use crate::audit::evidence::chain::Chain;
 use crate::event::{Event, RecordsLost};
 
-/// A entry that is not recorded yet.
+/// An event that has happened already, so the writer tries again until it is recorded.
 pub(super) struct MandatoryEntry {
     pub(super) event: Event,
-    /// Whether room is kept for it.
+    /// Whether it is the outcome of a reservation.
     pub(super) redeems: bool,
 }
 
-/// Something that waits to be recorded.
+/// A queued event.
 pub(super) enum Entry {
     Record { event: Event, reserves: bool, done: Option<Done<()>> },
     Mandatory(MandatoryEntry, Option<Done<()>>),
 }
 
-/// All that waits.
+/// The events that wait for a batch.
 pub(super) struct BatchInput<'a> {
-    /// How many records are missing here.
+    /// How many records were lost since the last batch.
     pub(super) lost: u64,
-    /// What the log has to say of itself.
+    /// Events of the log itself.
     pub(super) own: &'a [Event],
-    /// What could not be recorded before.
+    /// Mandatory entries of earlier batches.
     pub(super) backlog: &'a VecDeque<MandatoryEntry>,
     pub(super) entries: &'a [Entry],
 }
 
-/// How much of it is written.
+/// Which events a batch admits. Each level needs less disk space than the one before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Admission {
+    /// Every event.
     All,
-    /// What cannot be refused any more.
+    /// No records that can still be refused.
     Mandatory,
-    /// The outcomes for which room was kept.
+    /// Only outcomes with a reservation: their disk space is allocated.
     Outcomes,
 }
 
-/// What became of one event.
+/// The disposition of one event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Disposition {
+    /// It has a line in the batch.
     Written,
+    /// It would be longer than a line may be.
     TooLarge,
+    /// It was not admitted.
     Deferred,
 }
 
-/// Batch that are not written yet, and what holds when they are.
+/// Lines to write, and the state of the log once they are written.
 pub(super) struct Batch {
     pub(super) bytes: Vec<u8>,
     pub(super) chain: Chain,
-    /// How many outcomes are to come for which room is kept.
+    /// How many reservations are open after the batch.
     pub(super) reservations: u64,
-    /// Whether it is said what is missing, and what the log says of itself.
+    /// Whether the loss and the events of the log itself are included.
     pub(super) includes_own: bool,
-    /// What became of each entry, and of each entry.
+    /// One for each entry of the backlog, in its order.
     pub(super) backlog: Vec<Disposition>,
+    /// One for each queued entry, in their order.
     pub(super) entries: Vec<Disposition>,
 }
 
 impl Batch {
+    /// A batch without lines.
     pub(super) fn new(chain: &Chain, reservations: u64) -> Self {
         Self {
             bytes: Vec::new(),
+            // A copy, which the writer adopts once the batch is written.
             chain: chain.clone(),
             reservations,
             includes_own: false,
@@ -75,9 +82,11 @@ impl Batch {
         }
     }
 
-    /// The batch of so much of what waits.
+    /// Builds the batch of the events that `admission` lets in.
     pub(super) fn build(chain: &Chain, reservations: u64, input: &BatchInput<'_>, admission: Admission) -> Self {
         let (mut batch, now) = (Self::new(chain, reservations), SystemTime::now());
+        // First the loss, where the lost records would have been; then the backlog, which is older
+        // than the queued entries.
         if admission != Admission::Outcomes {
             batch.includes_own = true;
             if input.lost > 0 {
@@ -93,6 +102,7 @@ impl Batch {
             Entry::Record { .. } if admission != Admission::All => Disposition::Deferred,
             Entry::Record { event, reserves, .. } => {
                 let disposition = batch.push(now, event);
+                // An intent without a line gets an error, so no outcome follows.
                 batch.reservations += u64::from(*reserves && disposition == Disposition::Written);
                 disposition
             }
@@ -101,6 +111,7 @@ impl Batch {
         batch
     }
 
+    /// Adds the line of `event`.
     pub(super) fn push(&mut self, now: SystemTime, event: &Event) -> Disposition {
         if self.chain.write(&mut self.bytes, now, event) { Disposition::Written } else { Disposition::TooLarge }
     }
@@ -109,7 +120,8 @@ impl Batch {
         if admission == Admission::Outcomes && !entry.redeems {
             return Disposition::Deferred;
         }
-        // Also one that is too large is over.
+        // An outcome that is too large for a line ends its reservation too: it is never tried
+        // again.
         self.reservations = self.reservations.saturating_sub(u64::from(entry.redeems));
         self.push(now, &entry.event)
     }

@@ -115,8 +115,8 @@ pub enum LogOpenError {
         /// What is wrong with it.
         source: CheckpointError,
     },
-    /// The log has fewer records than its checkpoint file covers: it was truncated or replaced by an
-    /// older copy.
+    /// The log has fewer records than its checkpoint file covers: it was truncated or replaced by
+    /// an older copy.
     #[error("{}: the log has {found} records, but its checkpoint file covers {kept}", Escaped::path(path))]
     #[non_exhaustive]
     Truncated {

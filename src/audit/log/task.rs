@@ -1,4 +1,5 @@
-//! What waits to be recorded, and the bounded place where it waits. Writes nothing.
+//! The tasks of the writer and the bounded queue between the callers and its thread. Writes nothing
+//! to the disk.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -9,33 +10,37 @@ use crate::audit::Checkpoint;
 use crate::event::Event;
 use crate::limits::audit::{MANDATORY_BYTES, MANDATORY_ENTRIES, QUEUED_BYTES, QUEUED_TASKS};
 
-/// Is told what became of something.
+/// Receives the outcome of a task, on the writer's thread.
 pub(super) type Done<T> = Box<dyn FnOnce(Result<T, LogError>) + Send>;
 
-/// Tells it. Whatever comes of that, the writer goes on.
+/// Calls `done` with the outcome. A panic in it does not end the writer.
 pub(super) fn answer<T>(done: Done<T>, outcome: Result<T, LogError>) {
     if catch_unwind(AssertUnwindSafe(|| done(outcome))).is_err() {
-        tracing::error!("what waited for a record of the audit log panicked when it was told");
+        tracing::error!("a callback of the audit log panicked");
     }
 }
 
-/// Something that the writer shall do.
+/// Work for the writer.
 pub(super) enum Task {
-    /// Record an event, or refuse to.
+    /// Record an event, or refuse it. With `reserves`, it is an intent that reserves disk space for
+    /// its outcome.
     Record { event: Event, reserves: bool, done: Option<Done<()>> },
-    /// Record an event that has happened, whatever it takes. It may be one for which there is room.
+    /// Record an event that has happened: a failure is tried again. With `redeems`, it is the
+    /// outcome of a reservation.
     Mandatory { event: Event, redeems: bool, done: Option<Done<()>> },
-    /// An outcome that was to come will not.
+    /// Give a reservation back: its outcome will not be recorded.
     Release,
-    /// Vouch for everything before.
+    /// Sign and record a checkpoint over all records.
     Checkpoint(Done<Checkpoint>),
-    /// Come to an end.
+    /// Finish the queued tasks and end the thread.
     Close(Done<()>),
 }
 
-/// Where tasks wait. Shared by those who bring them and the writer.
+/// The queue of tasks, shared by the callers and the writer.
 #[derive(Default)]
 pub(super) struct Mailbox {
+    // Held for a push or a swap, never during disk access or a callback: callers do not wait for
+    // the disk here.
     queue: Mutex<Queue>,
     arrived: Condvar,
 }
@@ -43,7 +48,7 @@ pub(super) struct Mailbox {
 #[derive(Default)]
 struct Queue {
     tasks: Vec<Task>,
-    /// How much memory their events take.
+    /// How many bytes of memory their events take.
     bytes: usize,
     closed: bool,
 }
@@ -56,7 +61,7 @@ impl Queue {
 }
 
 impl Mailbox {
-    /// Brings a task. It comes back if too many wait or the writer has ended.
+    /// Queues a task. Returns it with the reason if the queue is full or closed.
     pub(super) fn put(&self, task: Task) -> Option<(Task, LogError)> {
         let weight = task.weight();
         let mut queue = self.lock();
@@ -68,7 +73,8 @@ impl Mailbox {
             Task::Mandatory { redeems: false, .. } => {
                 (QUEUED_TASKS + MANDATORY_ENTRIES, QUEUED_BYTES + MANDATORY_BYTES)
             }
-            // These make things better, and there are not more of them than there were records.
+            // Never refused: they free reservations or end the writer, and the open reservations
+            // bound their number.
             Task::Mandatory { redeems: true, .. } | Task::Release | Task::Close(_) => (usize::MAX, usize::MAX),
         };
         if queue.tasks.len() >= limit || queue.bytes + weight > bytes {
@@ -77,13 +83,16 @@ impl Mailbox {
         queue.bytes += weight;
         queue.tasks.push(task);
         drop(queue);
+        // After the unlock, so that the writer does not wake up into a held lock.
         self.arrived.notify_one();
         None
     }
 
-    /// Takes all that waits; waits for it until `deadline`, if there is one.
+    /// Takes all queued tasks. Waits for the first one, until `deadline` if there is one; after
+    /// that the result may be empty.
     pub(super) fn take(&self, deadline: Option<Instant>) -> Vec<Task> {
         let mut queue = self.lock();
+        // A condition variable can wake up without a notification, so the loop checks again.
         while queue.tasks.is_empty() {
             let Some(deadline) = deadline else {
                 queue = self.arrived.wait(queue).unwrap_or_else(PoisonError::into_inner);
@@ -97,7 +106,8 @@ impl Mailbox {
         queue.take()
     }
 
-    /// Takes no more tasks, and returns those that were still brought.
+    /// Closes the queue and returns the remaining tasks. One lock covers both: no task can slip in
+    /// between and stay unanswered.
     pub(super) fn close(&self) -> Vec<Task> {
         let mut queue = self.lock();
         queue.closed = true;
@@ -110,7 +120,7 @@ impl Mailbox {
 }
 
 impl Task {
-    /// How much memory its event takes.
+    /// How many bytes of memory its event takes.
     fn weight(&self) -> usize {
         match self {
             Self::Record { event, .. } | Self::Mandatory { event, .. } => event.weight(),
@@ -118,7 +128,7 @@ impl Task {
         }
     }
 
-    /// Tells whoever waits that nothing came of it.
+    /// Answers the caller with `error`.
     pub(super) fn refuse(self, error: &LogError) {
         match self {
             Self::Record { done: Some(done), .. } | Self::Mandatory { done: Some(done), .. } | Self::Close(done) => {

@@ -1,5 +1,5 @@
-//! What the writer tells those who brought something, and what it keeps of what it could not write.
-//! Writes nothing.
+//! The end of a batch: answers to the callers, and the backlog of mandatory entries that the writer
+//! tries again. Writes nothing to the disk.
 
 use std::time::Instant;
 
@@ -12,9 +12,13 @@ use crate::limits::audit::{MANDATORY_BYTES, MANDATORY_ENTRIES};
 use crate::timing::audit::RETRY_AFTER;
 
 impl Writer {
-    /// Tells everybody what became of what they brought.
+    /// Ends a batch that was appended: answers each caller and defers the mandatory entries that
+    /// were not admitted. `refused` is the reason if the batch is not complete.
     pub(super) fn complete(&mut self, batch: Batch, own: Vec<Event>, entries: Vec<Entry>, refused: Option<LogError>) {
+        // In a required log the batch is synced by now, so every `Ok` below is a durable record.
+        // The backlog goes first: deferred entries keep their order, ahead of the new ones.
         if batch.includes_own {
+            // The batch has the `lost` record, so the count starts again.
             self.lost = 0;
         } else {
             own.into_iter().for_each(|event| self.defer(MandatoryEntry { event, redeems: false }));
@@ -38,11 +42,12 @@ impl Writer {
                 Entry::Record { done, .. } => self.answer_or_count(done, outcome),
             }
         }
+        // A refused record was answered; only the backlog and an unrecorded loss need another try.
         let has_backlog = self.lost > 0 || !self.backlog.is_empty();
         self.retry_at = (refused.is_some() && has_backlog).then(|| Instant::now() + RETRY_AFTER);
     }
 
-    /// What became of a entry.
+    /// Ends the writer's work on a mandatory entry, or defers it.
     fn finish(&mut self, entry: MandatoryEntry, disposition: Disposition) {
         match disposition {
             Disposition::Written => {}
@@ -51,7 +56,7 @@ impl Writer {
         }
     }
 
-    /// What nobody waits for is missed by nobody but the log.
+    /// Answers the caller. Without one, a record that is not written counts as lost.
     fn answer_or_count(&mut self, done: Option<Done<()>>, outcome: Result<(), LogError>) {
         match done {
             Some(done) => answer(done, outcome),
@@ -59,8 +64,11 @@ impl Writer {
         }
     }
 
-    /// Takes everything back. Facts are kept for another time.
+    /// Ends a batch that could not be appended: refuses the records and defers the mandatory
+    /// entries.
     pub(super) fn abort(&mut self, own: Vec<Event>, entries: Vec<Entry>, error: &LogError) {
+        // `append` left file, chain and reservations without the batch. `self.lost` and the backlog
+        // still hold what the batch would have recorded.
         self.set_failing(Some(error));
         self.retry_at = Some(Instant::now() + RETRY_AFTER);
         own.into_iter().for_each(|event| self.defer(MandatoryEntry { event, redeems: false }));
@@ -68,6 +76,7 @@ impl Writer {
             match entry {
                 Entry::Record { done, .. } => self.answer_or_count(done, Err(error.clone())),
                 Entry::Mandatory(entry, done) => {
+                    // For a mandatory entry the error means "not yet".
                     self.defer(entry);
                     done.into_iter().for_each(|done| answer(done, Err(error.clone())));
                 }
@@ -75,12 +84,12 @@ impl Writer {
         }
     }
 
-    /// Says it once when it begins, and once when it is over.
+    /// Logs the change from working to failing and back, once each.
     pub(super) fn set_failing(&mut self, error: Option<&LogError>) {
         let log = self.shared.display_path();
         match error {
             Some(error) if !self.is_failing => {
-                tracing::error!(%log, error = %crate::Chain::of(error), "the audit log could not be written");
+                tracing::error!(%log, error = %crate::Chain::of(error), "cannot write the audit log");
             }
             None if self.is_failing => tracing::info!(%log, "the audit log can be written again"),
             _ => {}
@@ -88,6 +97,8 @@ impl Writer {
         self.is_failing = error.is_some();
     }
 
+    /// Keeps a mandatory entry for the next batch. A full backlog loses it, unless it redeems a
+    /// reservation: those are bounded by the intents on disk.
     fn defer(&mut self, entry: MandatoryEntry) {
         let weight = entry.event.weight();
         if entry.redeems || (self.backlog.len() < MANDATORY_ENTRIES && self.backlog_bytes + weight <= MANDATORY_BYTES) {

@@ -1,6 +1,6 @@
-//! The thread that writes a log. It takes all that waits, writes it at once, waits for the disk
-//! once, and tells everybody. What could not be written is taken back whole: the file, the chain,
-//! and what others were going to be told.
+//! The thread that writes a log, by group commit: it takes all queued tasks, appends them as one
+//! batch, syncs once and answers the callers. A batch that fails leaves file, chain and
+//! reservations as they were. Knows no file formats.
 
 mod completion;
 mod maintenance;
@@ -23,26 +23,41 @@ use crate::event::Event;
 use crate::limits::audit::{OWN_EVENTS_BYTES, RESERVATION_BYTES};
 use crate::timing::audit::RETRY_AFTER;
 
+// The order within a round, and what a crash leaves after each step:
+//
+// 1. Admit. Lines are built in memory, disk space is allocated. Nothing to repair.
+// 2. Write. A crash leaves whole lines and perhaps a torn one. Opening keeps the whole lines and
+//    quarantines the rest (`recover`). No caller of a required log was answered yet.
+// 3. Sync (fdatasync(2); a best-effort log delays it). The batch survives a crash.
+// 4. Answer the callers. A required log answers `Ok` only now: no record, no action.
+// 5. Checkpoint, if one is due: signed, recorded and synced as a batch of its own, then written to
+//    the checkpoint file. A crash in between leaves an older checkpoint file, which still covers a
+//    prefix of the log.
+//
+// This thread alone has the file, the chain and the backlog, so none of them has a lock. Callers
+// share the task queue and the status, each behind a mutex that is not held during disk access.
+
 /// The writer of one log.
 pub(super) struct Writer {
     shared: Arc<Shared>,
     rotate_at: u64,
     file: LogFile,
-    /// The number of the first record in the file.
+    /// The index of the first record in the file.
     first: u64,
     chain: Chain,
-    /// What has happened and could not be recorded yet.
+    /// Mandatory entries that could not be written yet, oldest first.
     backlog: VecDeque<MandatoryEntry>,
-    /// How much memory they take.
+    /// How many bytes of memory they take.
     backlog_bytes: usize,
+    /// How many records were lost since the last `lost` record.
     lost: u64,
-    /// How many outcomes are to come for which there must be room.
+    /// How many outcomes have a reservation and are not recorded yet.
     reservations: u64,
     sinks: Sinks,
     schedule: CheckpointSchedule,
-    /// When what failed is tried again.
+    /// When the writer tries again after a failure.
     retry_at: Option<Instant>,
-    /// What is not on the disk that was said to be recorded as well as possible.
+    /// The records of a best-effort log that are written and not synced.
     unsynced: Option<Unsynced>,
     /// Whether the last attempt to write failed.
     is_failing: bool,
@@ -51,8 +66,9 @@ pub(super) struct Writer {
 /// Records that may not be on the disk yet.
 struct Unsynced {
     since: Instant,
-    /// The end of the log before the first of them.
+    /// The chain before the first of them.
     before: Chain,
+    /// The length of the file before the first of them.
     length: u64,
 }
 
@@ -92,7 +108,7 @@ impl Writer {
         self.reservations
     }
 
-    /// As if no more room had been reserved than is used.
+    /// Makes the next batch allocate disk space again.
     #[cfg(test)]
     pub(super) fn forget_allocation(&mut self) {
         self.file.forget_allocation();
@@ -110,20 +126,23 @@ impl Writer {
         }
     }
 
-    /// When there is something to do although nothing arrives.
+    /// The time of the next work if no task arrives.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let sync = self.unsynced.as_ref().map(|unsynced| unsynced.since + RETRY_AFTER);
         let due = [sync, self.schedule.due_at()].into_iter().flatten().min();
-        // While something fails everything else waits for it.
+        // After a failure, due work waits for the retry; otherwise a failing disk would be tried in
+        // a busy loop.
         self.retry_at.or(due)
     }
 
-    /// Does what waits. Returns who is to be told of the end, if it has come.
+    /// Runs one round: a batch, then maintenance. Returns the caller of `close`, if it is among the
+    /// tasks.
     pub(super) fn process(&mut self, tasks: Vec<Task>) -> Option<Done<()>> {
         let (mut entries, mut checkpoints, mut end) = (Vec::new(), Vec::new(), None);
         self.retry_at = self.retry_at.filter(|again| *again > Instant::now());
         for task in tasks {
             match task {
+                // Tasks keep their order: an outcome never precedes its intent.
                 Task::Record { event, reserves, done } => entries.push(Entry::Record { event, reserves, done }),
                 Task::Mandatory { event, redeems, done } => {
                     entries.push(Entry::Mandatory(MandatoryEntry { event, redeems }, done))
@@ -138,13 +157,14 @@ impl Writer {
         end
     }
 
-    /// Writes what waits, all of it or nothing, and tells everybody. Where there is no room for all
-    /// of it: what has happened, or at least the outcomes.
+    /// Appends one batch and answers its callers. The batch is written whole or not at all. If disk
+    /// space is short, it has the mandatory entries only, or just the outcomes with a reservation.
     fn write(&mut self, entries: Vec<Entry>) {
         self.lost += self.shared.rejected.swap(0, Ordering::Relaxed);
         if entries.is_empty() && self.retry_at.is_some() {
             return;
         }
+        // Taken out of the sinks' counters here; `complete` and `abort` defer what is not written.
         let own = self.own_events();
         if entries.is_empty() && self.backlog.is_empty() && own.is_empty() && self.lost == 0 {
             return;
@@ -156,7 +176,7 @@ impl Writer {
         }
     }
 
-    /// The lines of as much as there is room for; and what the rest is told.
+    /// Builds the largest batch that has disk space, and the error for the entries it leaves out.
     fn admit(&mut self, own: &[Event], entries: &[Entry]) -> (Batch, Option<LogError>) {
         let mut refused = None;
         for admission in [Admission::All, Admission::Mandatory] {
@@ -166,6 +186,7 @@ impl Writer {
                 Err(error) => refused = Some(error),
             }
         }
+        // Redeeming outcomes use space that is allocated already: no need to ask for more.
         (self.batch(own, entries, Admission::Outcomes), refused)
     }
 
@@ -174,7 +195,8 @@ impl Writer {
         Batch::build(&self.chain, self.reservations, &input, admission)
     }
 
-    /// Makes room for the lines, for what is owed then, and for `own` bytes more.
+    /// Allocates disk space for the batch, the reservations after it, and `own` bytes more. A
+    /// best-effort log allocates nothing.
     fn preallocate(&mut self, batch: &Batch, own: u64) -> Result<(), LogError> {
         if self.shared.mode == Mode::Required {
             let preallocates =
@@ -184,14 +206,16 @@ impl Writer {
         Ok(())
     }
 
-    /// Writes the batch. The log ends with them then; or as before, or if the disk has lost more
-    /// than that, before that.
+    /// Appends the batch to the file. On failure the log ends where it ended before; or earlier, if
+    /// the disk also lost records that were written and not synced.
     fn append(&mut self, batch: &Batch, durably: bool) -> Result<(), LogError> {
         let (length, is_new) = (self.file.length(), self.chain.next() < batch.chain.next());
         if let Err(error) = self.file.append(&batch.bytes, durably) {
             self.roll_back();
             return Err(error.into());
         }
+        // From here on the batch is part of the log. The chain moves only after the write: a failed
+        // one leaves no gap in the indexes.
         self.sinks.offer(&batch.bytes);
         let before = std::mem::replace(&mut self.chain, batch.chain.clone());
         self.reservations = batch.reservations;
@@ -208,9 +232,11 @@ impl Writer {
         Ok(())
     }
 
-    /// Ends the log where the file ends, if the disk has lost what was written before.
+    /// Moves the chain back to the end of the file, if the file lost its unsynced records.
     fn roll_back(&mut self) {
         let lost = |unsynced: &mut Unsynced| self.file.length() <= unsynced.length;
+        // A failed sync truncates the file to its last synced length (see `LogFile::sync`). A
+        // failed write does not, and the unsynced records stay.
         if let Some(unsynced) = self.unsynced.take_if(lost) {
             self.count_lost(self.chain.next() - unsynced.before.next());
             self.chain = unsynced.before;
@@ -219,13 +245,15 @@ impl Writer {
         }
     }
 
+    /// Counts records for the next `lost` record and for the status.
     fn count_lost(&mut self, records: u64) {
         self.lost += records;
         self.shared.update_status(|status| status.lost += records);
     }
 }
 
-/// However the writer ends, nobody waits for it afterwards.
+/// Refuses the queued tasks when the thread ends, also by a panic: no caller waits for an answer
+/// that cannot come.
 struct Guard(Arc<Shared>);
 
 impl Drop for Guard {
