@@ -1,5 +1,5 @@
-//! When a log is vouched for, and where its checkpoints go besides the log: to a file, and to
-//! whoever asked for them.
+//! When a checkpoint is due, and its delivery outside the log: to the checkpoint file and the hook.
+//! Records nothing.
 
 use std::io::{self, Read as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -14,7 +14,7 @@ use crate::event::{CheckpointSigned, DeliveryFailed, Event, text};
 use crate::fs::{FileMode, RegularFileError, Symlinks, open_regular, replace_file};
 use crate::limits::audit::CHECKPOINT_FILE_BYTES;
 
-/// A checkpoint that was signed and is not recorded yet.
+/// A signed checkpoint, with its note.
 pub(super) struct SignedCheckpoint {
     checkpoint: Checkpoint,
     note: String,
@@ -26,17 +26,18 @@ impl SignedCheckpoint {
     }
 }
 
-/// What is known of the checkpoints of a log.
+/// The schedule of checkpoints, their destinations, and the last one.
 pub(super) struct CheckpointSchedule {
     records: u64,
     interval: Duration,
     file: Option<PathBuf>,
     hook: Option<Hook>,
-    /// How many records there were after the last checkpoint had become one of them.
+    /// How many records the log had right after the last checkpoint record. That record does not
+    /// need another checkpoint, or an idle log would sign one after the other.
     covered: u64,
-    /// How many there are.
+    /// How many records the log has.
     size: u64,
-    /// Since when there are more.
+    /// When the first uncovered record was added.
     since: Option<Instant>,
     last: Option<SignedCheckpoint>,
     missed: u64,
@@ -45,13 +46,13 @@ pub(super) struct CheckpointSchedule {
 
 impl CheckpointSchedule {
     pub(super) fn new(records: u64, interval: Duration, file: Option<PathBuf>, hook: Option<Hook>, size: u64) -> Self {
-        // Nothing is known of the records that are there already.
+        // Records of an earlier writer may be uncovered, so a checkpoint becomes due.
         let since = (size > 0).then(Instant::now);
         Self { records, interval, file, hook, covered: 0, size, since, last: None, missed: 0, reason: String::new() }
     }
 
-    /// The log has so many records now. They may be fewer than before, but all that are vouched for
-    /// are among them.
+    /// Takes the new number of records. It can be smaller than before, after a failed sync, but
+    /// never smaller than the covered part, which is on disk.
     pub(super) fn added(&mut self, size: u64) {
         self.size = size;
         if size > self.covered {
@@ -59,7 +60,7 @@ impl CheckpointSchedule {
         }
     }
 
-    /// When the records that are there are to be vouched for, if no more come.
+    /// When a checkpoint is due if no more records arrive.
     pub(super) fn due_at(&self) -> Option<Instant> {
         self.since.and_then(|since| since.checked_add(self.interval))
     }
@@ -68,7 +69,7 @@ impl CheckpointSchedule {
         self.size.saturating_sub(self.covered) >= self.records || self.due_at().is_some_and(|due| now >= due)
     }
 
-    /// The last checkpoint, if nothing was recorded since.
+    /// The last checkpoint, if no record was added since.
     pub(super) fn latest(&self, chain: &Chain) -> Option<Checkpoint> {
         let last = self.last.as_ref().filter(|_| chain.next() == self.covered);
         last.map(|signed| signed.checkpoint.clone())
@@ -80,46 +81,49 @@ impl CheckpointSchedule {
 
     pub(super) fn sign(&self, chain: &Chain, key: &LogKey) -> SignedCheckpoint {
         let checkpoint = Checkpoint::new(key.origin(), chain.next(), chain.tree().root());
-        // The origin is the name of the key, which is more strictly limited than a line of a note.
+        // Signing cannot fail: the origin is the name of the key, and the rules for key names are
+        // stricter than those for lines of a note.
         let note = checkpoint.sign(key.signer()).unwrap_or_default();
         SignedCheckpoint { checkpoint, note }
     }
 
-    /// Takes a checkpoint that was recorded to where it is wanted.
+    /// Delivers a checkpoint that the log has recorded. The order matters: a checkpoint file ahead
+    /// of the log would make the log look truncated after a crash.
     pub(super) fn deliver(&mut self, signed: SignedCheckpoint, chain: &Chain) -> Checkpoint {
         (self.covered, self.size, self.since) = (chain.next(), chain.next(), None);
         if let Some(path) = &self.file
             && let Err(error) = replace_file(path, FileMode::Exact(0o600), signed.note.as_bytes())
         {
-            tracing::error!(%error, "a checkpoint could not be written to its file");
+            tracing::error!(%error, "cannot write the checkpoint file");
             self.missed += 1;
             self.reason = error.to_string();
         }
+        // A panic in the hook does not end the writer.
         if let Some(hook) = &mut self.hook
             && catch_unwind(AssertUnwindSafe(|| hook(&signed.note))).is_err()
         {
-            tracing::error!("what is given the checkpoints of the audit log panicked");
+            tracing::error!("the checkpoint hook of the audit log panicked");
         }
         let checkpoint = signed.checkpoint.clone();
         self.last = Some(signed);
         checkpoint
     }
 
-    /// What did not arrive, to be recorded.
+    /// Takes the failed deliveries, to be recorded.
     pub(super) fn take_missed(&mut self) -> Option<DeliveryFailed> {
         let count = std::mem::take(&mut self.missed);
         (count > 0).then(|| DeliveryFailed { to: "checkpoint file".into(), count, reason: text(&self.reason) })
     }
 }
 
-/// A checkpoint that was kept outside the log.
+/// A checkpoint from the checkpoint file.
 #[derive(Debug)]
 pub(super) struct SavedCheckpoint {
     pub(super) checkpoint: Checkpoint,
     pub(super) note: String,
 }
 
-/// The checkpoint in a file. `None` if there is no file.
+/// Reads and verifies the checkpoint file. `None` if there is none.
 pub(super) fn read_saved(path: &Path, key: &LogKey) -> Result<Option<SavedCheckpoint>, LogOpenError> {
     let failed = |source| LogOpenError::Io { path: path.to_path_buf(), source };
     let file = match open_regular(path, Symlinks::Follow) {

@@ -1,5 +1,5 @@
-//! A file of a log as its writer holds it: opened by rules that leave it to this user alone, added
-//! to at its end, cut back to what is whole. Knows no records.
+//! A file of a log: opened only if this user alone can access it, appended to, truncated after a
+//! failure; and the writer lock. Knows no records.
 
 use std::fs::{File, Permissions};
 use std::io;
@@ -14,38 +14,44 @@ use crate::audit::evidence::segments::beside;
 use crate::fs::{Ownership, RegularFileError, Symlinks, open_regular_as, sync_directory_of};
 use crate::limits::audit::ALLOCATION_STEP_BYTES;
 
-/// A file of a log, to which records are added.
+// Three lengths describe the file.
+//
+// Bytes up to `durable` survive a crash. Bytes up to `length` are whole lines. Behind `length`, up
+// to `allocated`, is space that KEEP_SIZE leaves out of the file size, or the rest of a failed
+// write (`has_tail`), which goes before the next write.
+
+/// A file of a log, open for appending.
 #[derive(Debug)]
 pub(super) struct LogFile {
     file: File,
     path: PathBuf,
-    /// The length up to which there are records.
+    /// The length in bytes of the records.
     length: u64,
-    /// The length that is known to be on the disk.
+    /// The length that was synced.
     durable: u64,
-    /// The length up to which it may grow without asking for room.
+    /// The length up to which disk space is allocated.
     allocated: u64,
-    /// Whether something may lie behind `length` that does not belong there.
+    /// Whether a failed write may have left bytes behind `length`.
     has_tail: bool,
-    /// Whether its name may not be on the disk yet.
+    /// Whether the directory entry may not be on disk yet.
     name_unsynced: bool,
     #[cfg(test)]
     pub(super) faults: std::sync::Arc<super::tests::Faults>,
 }
 
 impl LogFile {
-    /// Makes a new file. There must be nothing at `path`.
+    /// Creates the file with mode 0600. Fails if `path` exists.
     pub(super) fn create(path: &Path) -> Result<Self, LogOpenError> {
         let failed = |source: io::Error| LogOpenError::Io { path: path.to_path_buf(), source };
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file =
             File::from(rustix::fs::openat(CWD, path, flags, Mode::RUSR | Mode::WUSR).map_err(|e| failed(e.into()))?);
-        // Whatever the umask was.
+        // The umask may have removed bits from the mode of openat(2).
         file.set_permissions(Permissions::from_mode(0o600)).map_err(failed)?;
         Ok(Self::new(file, path, 0))
     }
 
-    /// Opens a file that is there. `None` if nothing is.
+    /// Opens an existing file. `None` if there is none.
     pub(super) fn open(path: &Path) -> Result<Option<Self>, LogOpenError> {
         let Some(file) = open(path, OFlags::RDWR)? else {
             return Ok(None);
@@ -72,13 +78,13 @@ impl LogFile {
         &self.file
     }
 
-    /// The length up to which there are records.
+    /// The length in bytes of the records.
     pub(super) fn length(&self) -> u64 {
         self.length
     }
 
-    /// Makes sure that `room` bytes can be added without asking the disk for more. True if it is
-    /// so; false if this file system cannot tell.
+    /// Allocates disk space for `bytes` more bytes (fallocate(2)). False if the file system does
+    /// not support that.
     pub(super) fn preallocate(&mut self, bytes: u64) -> io::Result<bool> {
         let end = self.length.saturating_add(bytes);
         if end <= self.allocated {
@@ -93,7 +99,7 @@ impl LogFile {
                     return Ok(true);
                 }
                 Err(Errno::OPNOTSUPP | Errno::NOSYS) => return Ok(false),
-                // There may be room for less.
+                // There may be space for the exact length, without the rounding.
                 Err(Errno::NOSPC | Errno::DQUOT | Errno::FBIG) if end == rounded => {}
                 Err(error) => return Err(error.into()),
             }
@@ -113,20 +119,21 @@ impl LogFile {
         rustix::io::retry_on_intr(|| rustix::fs::fallocate(&self.file, flags, from, end - from))
     }
 
-    /// Adds `bytes`, all of them or none, on the disk when this returns if `durably`. What could
-    /// not be written is cut off, now or before the next attempt.
+    /// Appends all of `bytes` or nothing. With `durably`, they are on disk when this returns. The
+    /// rest of a failed write is truncated, now or before the next write.
     ///
-    /// If the disk did not take what was added before either, that is cut off too:
-    /// [`length`](Self::length) says where the records end.
+    /// A failed sync also truncates earlier bytes that were not synced: [`length`](Self::length) is
+    /// the end of the records.
     pub(super) fn append(&mut self, bytes: &[u8], durably: bool) -> io::Result<()> {
         if bytes.is_empty() {
             return Ok(());
         }
         self.truncate_tail()?;
         self.check_identity()?;
+        // Set before the write: a partial one leaves bytes behind `length`.
         self.has_tail = true;
         if let Err(error) = self.write(bytes) {
-            // Should this fail too, the next attempt begins with it.
+            // If this fails too, the next append starts with it.
             let _ = self.truncate_tail();
             return Err(error);
         }
@@ -141,21 +148,21 @@ impl LogFile {
         self.file.write_all_at(bytes, self.length)
     }
 
-    /// Refuses to write where nobody would look for it, or behind what somebody else did to the
-    /// file.
+    /// Fails if the path no longer leads to this file, or if another process changed its length.
+    /// Records would otherwise go to a deleted file, or follow foreign bytes.
     fn check_identity(&self) -> io::Result<()> {
         let (file, named) = (self.file.metadata()?, std::fs::symlink_metadata(&self.path)?);
         if (file.dev(), file.ino()) != (named.dev(), named.ino()) {
-            return Err(io::Error::other("the file of the log was taken away, and another is in its place"));
+            return Err(io::Error::other("the log file was replaced by another file"));
         }
         if file.len() != self.length {
-            return Err(io::Error::other("the file of the log was written to or cut by somebody else"));
+            return Err(io::Error::other("another process changed the length of the log file"));
         }
         Ok(())
     }
 
-    /// Waits until what was added is on the disk. If this fails what was added since the last time
-    /// is cut off: the system may have dropped it already (fsync(2)), and would not say so twice.
+    /// Syncs the file. On failure, truncates it to the last synced length: the kernel may have
+    /// dropped the dirty pages, and the next fsync(2) would succeed without them.
     pub(super) fn sync(&mut self) -> io::Result<()> {
         match self.try_sync() {
             Ok(()) => {
@@ -175,6 +182,7 @@ impl LogFile {
         #[cfg(test)]
         self.faults.sync()?;
         self.file.sync_data()?;
+        // After the content: a name that survives a crash leads to a file with its first record.
         if self.name_unsynced {
             sync_directory_of(&self.path)?;
             self.name_unsynced = false;
@@ -182,24 +190,24 @@ impl LogFile {
         Ok(())
     }
 
-    /// The file has this name now.
+    /// Notes the new path after a rename. The next sync includes its directory.
     pub(super) fn renamed(&mut self, path: &Path) {
         self.path = path.to_path_buf();
         self.name_unsynced = true;
     }
 
-    /// Gives back the room that was reserved and not needed.
+    /// Frees disk space that was allocated and not used.
     pub(super) fn trim(&self) {
-        // It is the system's to use, and costs nobody anything meanwhile.
+        // Best effort: on failure the file only takes more space than it needs.
         if !self.has_tail && self.allocated > self.length {
             let _ = self.file.set_len(self.length);
         }
     }
 
-    /// Cuts off what lies behind the records.
+    /// Removes the rest of a failed write.
     fn truncate_tail(&mut self) -> io::Result<()> {
         if self.has_tail {
-            // Cutting gives the room back that was reserved.
+            // Only if needed: truncating also frees the allocated space.
             if self.file.metadata()?.len() > self.length {
                 self.truncate(self.length)?;
             }
@@ -208,7 +216,7 @@ impl LogFile {
         Ok(())
     }
 
-    /// Cuts the file to `length`.
+    /// Truncates the file to `length` bytes.
     pub(super) fn truncate(&mut self, length: u64) -> io::Result<()> {
         #[cfg(test)]
         self.faults.cut()?;
@@ -218,8 +226,8 @@ impl LogFile {
     }
 }
 
-/// Opens a file that must be a log's: regular, of this user alone, never executable, with one name.
-/// `None` if nothing is there.
+/// Opens a file of a log: regular, owned by this user, mode 0600 or less, one hard link. `None` if
+/// there is none.
 pub(super) fn open(path: &Path, access: OFlags) -> Result<Option<File>, LogOpenError> {
     let failed = |source: io::Error| LogOpenError::Io { path: path.to_path_buf(), source };
     let file = match open_regular_as(path, Symlinks::Refuse, access) {
@@ -233,28 +241,29 @@ pub(super) fn open(path: &Path, access: OFlags) -> Result<Option<File>, LogOpenE
     let status = file.metadata().map_err(failed)?;
     let (found, links) = (Ownership::of(&status), status.nlink());
     let Ownership { owner, mode, .. } = found;
-    // Not root's either: this process must be able to add records, and only this user may.
+    // Not even a file of root passes: the user that writes the log owns it.
     if !found.is_own() || mode & !0o600 != 0 || links != 1 {
         return Err(LogOpenError::Exposed { path: path.to_path_buf(), owner, mode, links });
     }
     Ok(Some(file))
 }
 
-/// The right to write a log. Held until it is dropped, or the process ends.
+/// The exclusive right to write a log, until it is dropped or the process ends.
 #[derive(Debug)]
 pub(super) struct WriterLock {
     _lock: File,
 }
 
 impl WriterLock {
-    /// Takes it, by locking the file `<log>.lock` (flock(2)), which stays.
+    /// Locks the file `<log>.lock` (flock(2)). The file stays: removing it would let two writers
+    /// lock two different files. The log itself is not locked, because rotation renames it.
     pub(super) fn acquire(log: &Path) -> Result<Self, LogOpenError> {
         let path = beside(log, ".lock");
         let lock = match open(&path, OFlags::RDWR)? {
             Some(lock) => lock,
             None => match LogFile::create(&path) {
                 Ok(made) => made.file,
-                // Somebody else was faster.
+                // Another process created it first.
                 Err(error) => open(&path, OFlags::RDWR)?.ok_or(error)?,
             },
         };

@@ -1,5 +1,5 @@
-//! A log that this process writes: [`Log`] takes events, a thread writes them. Reads back only what
-//! it takes to go on.
+//! A log that this process writes: [`Log`] takes events, and one thread writes them. Reads only to
+//! find the end of an existing log.
 
 mod batch;
 mod checkpoints;
@@ -32,13 +32,13 @@ use crate::event::KeyedHash;
 use crate::event::{Event, FORMAT, LogOpened, TornTail};
 use crate::fs::{LocationError, directory_of, trusted_directory};
 
-/// Whether things may happen that cannot be recorded.
+/// Whether an action needs its record first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Mode {
-    /// They may not: whoever wants to do something is told to go on when the record is on the disk.
+    /// It does: the caller gets a success only when the record is on disk.
     Required,
-    /// They may: records that cannot be written are lost, and how many is recorded.
+    /// It does not: records that cannot be written are lost, and the log records their number.
     BestEffort,
 }
 
@@ -51,34 +51,35 @@ impl fmt::Display for Mode {
     }
 }
 
-/// How a log is doing.
+/// The state of a log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LogStatus {
-    /// How many records it has.
+    /// How many records the log has.
     pub records: u64,
-    /// In how many batches they were written since it was opened. Where a log is required, the disk
-    /// was waited for once for each.
+    /// How many batches were written since it was opened. A required log syncs once for each.
     pub batches: u64,
-    /// How many were lost since it was opened.
+    /// How many records were lost since it was opened.
     pub lost: u64,
-    /// How often something did not arrive at a sink or in the checkpoint file since it was opened.
+    /// How many `undelivered` events occurred since it was opened: a sink or the checkpoint file
+    /// missed something.
     pub undelivered: u64,
     /// The last checkpoint since it was opened: a signed note.
     pub checkpoint: Option<String>,
-    /// Whether the file system keeps room for outcomes. Where it cannot, a disk that fills up while
-    /// a plugin works keeps the answer from being recorded, and so from being given.
+    /// Whether the file system reserves disk space for outcomes. If it cannot, a disk that fills up
+    /// during a call keeps the outcome from being recorded, and the answer from being returned.
     pub preallocates: bool,
 }
 
-/// What the writer and those who bring it events share.
+/// The state that the writer and the clones of [`Log`] share.
 struct Shared {
     path: PathBuf,
     mode: Mode,
     key: LogKey,
     mailbox: Mailbox,
     status: Mutex<LogStatus>,
-    /// How many events were turned away because too many waited.
+    /// How many events without a caller the full or closed queue rejected. The writer takes the
+    /// count with its next batch.
     rejected: AtomicU64,
 }
 
@@ -92,8 +93,8 @@ impl Shared {
     }
 }
 
-/// A log that is open for writing. Cheap to clone; closed, and vouched for, when the last clone is
-/// dropped.
+/// A log that is open for writing. Cheap to clone. Dropping the last clone closes it, with a final
+/// checkpoint.
 #[derive(Clone)]
 pub struct Log(Arc<Handle>);
 
@@ -103,7 +104,7 @@ struct Handle {
 }
 
 impl Log {
-    /// Begins to open the log at `path`, whose secrets are `key`.
+    /// Returns the options for the log at `path`, which is written with `key`.
     pub fn builder(path: impl AsRef<Path>, key: LogKey) -> LogBuilder {
         LogBuilder::new(path.as_ref(), key)
     }
@@ -134,7 +135,7 @@ impl Log {
         let writer = Writer::new(Arc::clone(&shared), recovered, rotate_at, sinks, schedule);
         let run = move || {
             writer.run();
-            // Over only now.
+            // After the file is closed: the next writer must not find a half-finished end.
             drop(lock);
         };
         let thread = std::thread::Builder::new().name("portcullis-audit".into()).spawn(run);
@@ -150,11 +151,11 @@ impl Log {
         Ok(log)
     }
 
-    /// Records `event`, and says to `done` when it is on the disk, or why it never will be. Returns
-    /// at once; `done` runs on the writer's thread, so it must not wait for anything.
+    /// Queues `event` and returns. `done` gets a success when the record is on disk, or an error if
+    /// it is not in the log and never will be. It runs on the writer's thread, so it must not
+    /// block.
     ///
-    /// In best effort nobody waits: `done` runs before this returns, and is always told that all is
-    /// well.
+    /// In best effort, `done` runs before this returns and always gets a success.
     pub fn submit(&self, event: Event, done: impl FnOnce(Result<(), LogError>) + Send + 'static) {
         match self.mode() {
             Mode::Required => self.put(Task::Record { event, reserves: false, done: Some(Box::new(done)) }),
@@ -165,7 +166,7 @@ impl Log {
         }
     }
 
-    /// Records `event`, and returns when it is on the disk. Blocks; in best effort it does not.
+    /// Records `event`, and blocks until it is on disk. In best effort it does not block.
     ///
     /// # Errors
     ///
@@ -176,8 +177,8 @@ impl Log {
         receiver.recv().unwrap_or(Err(LogError::Closed))
     }
 
-    /// Records something that has happened already. If it cannot be written now it is kept and
-    /// written when it can be; if too much is kept it is lost, and that is recorded.
+    /// Records something that has happened already. If it cannot be written now, the writer tries
+    /// again. If too many events wait, it is lost, and the log records the loss.
     pub fn note(&self, event: Event) {
         self.put(Task::Mandatory { event, redeems: false, done: None });
     }
@@ -191,24 +192,24 @@ impl Log {
         task.refuse(&error);
     }
 
-    /// Signs a checkpoint over everything that is recorded, records it, and returns it. Blocks.
+    /// Signs a checkpoint over all records, records it, and returns it. Blocks.
     ///
     /// # Errors
     ///
-    /// When it could not be recorded.
+    /// When it cannot be recorded.
     pub fn checkpoint(&self) -> Result<Checkpoint, LogError> {
         let (sender, receiver) = mpsc::channel();
         self.put(Task::Checkpoint(Box::new(move |outcome| drop(sender.send(outcome)))));
         receiver.recv().unwrap_or(Err(LogError::Closed))
     }
 
-    /// Records what still waits, vouches for everything, and lets others write the log. Blocks, for
-    /// some seconds more if a sink does not take what it is given. Nothing can be recorded
-    /// afterwards, through no clone.
+    /// Records the queued events and the end, signs a final checkpoint, and releases the log for
+    /// other writers. Blocks, some seconds longer if a sink is slow. Afterwards every clone refuses
+    /// to record.
     ///
     /// # Errors
     ///
-    /// When the end could not be recorded or vouched for, or the log was closed before.
+    /// When the end or the checkpoint cannot be recorded, or the log was closed before.
     pub fn close(&self) -> Result<(), LogError> {
         let (sender, receiver) = mpsc::channel();
         self.put(Task::Close(Box::new(move |outcome| drop(sender.send(outcome)))));
@@ -217,42 +218,41 @@ impl Log {
         outcome
     }
 
-    /// A value as it appears in this log.
+    /// The keyed hash of a value, as it appears in this log.
     pub fn keyed_hash(&self, value: &[u8]) -> KeyedHash {
         self.0.shared.key.keyed_hash(value)
     }
 
-    /// The same for a value that comes in pieces.
+    /// Computes the keyed hash of a value that arrives in pieces.
     pub fn keyed_hasher(&self) -> KeyedHasher {
         self.0.shared.key.keyed_hasher()
     }
 
-    /// The log: an absolute path without symbolic links.
+    /// The absolute path of the log, without symbolic links.
     pub fn path(&self) -> &Path {
         &self.0.shared.path
     }
 
-    /// Whether things may happen that cannot be recorded.
+    /// Whether an action needs its record first.
     pub fn mode(&self) -> Mode {
         self.0.shared.mode
     }
 
-    /// What others verify its checkpoints with.
+    /// The public key that verifies the log's checkpoints.
     pub fn verifier(&self) -> &NoteVerifier {
         self.0.shared.key.verifier()
     }
 
-    /// How it is doing.
+    /// A snapshot of the log's state.
     pub fn status(&self) -> LogStatus {
         self.0.shared.status.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Makes sure that the log does not lie in `directory`, in which a plugin lies. Below it it
-    /// may.
+    /// Fails if the log is directly in `directory`, which contains a plugin. Below it, it may be.
     ///
     /// # Errors
     ///
-    /// [`LogError::InPluginDirectory`]; also when it cannot be found out.
+    /// [`LogError::InPluginDirectory`]; also when `directory` cannot be resolved.
     pub fn refuse_beside(&self, directory: &Path) -> Result<(), LogError> {
         let directory = match directory.canonicalize() {
             Ok(found) if self.path().parent() != Some(&found) => return Ok(()),
@@ -263,11 +263,11 @@ impl Log {
         Err(LogError::InPluginDirectory { path: self.path().to_path_buf(), directory })
     }
 
-    /// Makes sure that the log does not lie in or below `directory`, in which plugins lie.
+    /// Fails if the log is in or below `directory`, which contains plugins.
     ///
     /// # Errors
     ///
-    /// [`LogError::InPluginDirectory`]; also when it cannot be found out.
+    /// [`LogError::InPluginDirectory`]; also when `directory` cannot be resolved.
     pub fn refuse_inside(&self, directory: &Path) -> Result<(), LogError> {
         refuse_inside(self.path(), directory)
             .map_err(|directory| LogError::InPluginDirectory { path: self.path().to_path_buf(), directory })
@@ -277,7 +277,8 @@ impl Log {
 impl Handle {
     fn join(&self) {
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // What the writer tells may own the last clone, and it cannot wait for itself.
+        // A callback may own the last clone and drop it on the writer's thread, which cannot join
+        // itself.
         if let Some(writer) = writer.filter(|writer| writer.thread().id() != std::thread::current().id()) {
             let _ = writer.join();
         }
@@ -298,7 +299,7 @@ impl fmt::Debug for Log {
     }
 }
 
-/// The full path of a log in a directory where nobody else can put something in its place.
+/// Resolves the path of a log. Fails if another user can rename files in its directory.
 fn resolve(path: &Path) -> Result<PathBuf, LogOpenError> {
     let failed = |source| LogOpenError::Io { path: path.to_path_buf(), source };
     let name = path.file_name().ok_or_else(|| failed(std::io::ErrorKind::InvalidInput.into()))?;
@@ -311,7 +312,7 @@ fn resolve(path: &Path) -> Result<PathBuf, LogOpenError> {
     }
 }
 
-/// The directory, if the log lies in it or that cannot be found out.
+/// Fails with the directory if the log is in or below it, or if it cannot be resolved.
 fn refuse_inside(log: &Path, directory: &Path) -> Result<(), PathBuf> {
     match directory.canonicalize() {
         Ok(directory) if !log.starts_with(&directory) => Ok(()),

@@ -1,6 +1,5 @@
-//! From what lies on the disk to the place where a log goes on: nothing yet, a whole log, or one
-//! whose writer was killed. What such a writer left unfinished is put aside; anything else that is
-//! wrong is for a person to look at.
+//! Opening: verifies the files of a log and finds the end where its writer continues. Repairs what
+//! a killed writer leaves; any other damage is an error for an operator to look at.
 
 use std::fs::File;
 use std::io::{self, BufReader, Seek as _, SeekFrom};
@@ -26,21 +25,32 @@ use crate::event::{TornTail, text};
 use crate::fs::{FileMode, create_file_with, directory_of, sync_directory_of};
 use crate::limits::audit::{READ_BUFFER_BYTES, REPORTED_TAILS};
 
-/// A log that can be added to.
+// What a killed writer or a power failure leaves, and its repair:
+//
+// - A torn line at the end, or zeros where the file had grown: `quarantine` copies them to a file
+//   beside the log, then truncates the log.
+// - A quarantined tail that no record mentions, from a crash between the quarantine and the
+//   `opened` record: `unreported_tails` finds it by the index in its name.
+// - Half a rotation: `rotation::undo` restores the full file as the current one.
+//
+// Every step is safe to repeat, so a crash during recovery needs no repair of its own. The caller
+// holds the writer lock.
+
+/// A log that is ready for appending.
 #[derive(Debug)]
 pub(super) struct Recovered {
     pub(super) file: LogFile,
-    /// The number of the first record in the file.
+    /// The index of the first record in the file.
     pub(super) first: u64,
     pub(super) chain: Chain,
-    /// What was put copy_path, and the log is to tell of.
+    /// The quarantined tails that no record mentions yet.
     pub(super) torn: Vec<TornTail>,
 }
 
-/// Finds the end of the log at `path`, or makes its first file.
+/// Finds the end of the log at `path`, or creates its first file.
 ///
-/// If a checkpoint of it was kept the log must begin with the records that it is over: as far as
-/// they are in the current file, and if all are in older ones, those must lead from there to it.
+/// The log must start with the records that the `saved` checkpoint covers. If all of them are in
+/// full segments, those segments must lead from the checkpoint to the current file.
 pub(super) fn recover(path: &Path, key: &LogKey, saved: Option<&SavedCheckpoint>) -> Result<Recovered, LogOpenError> {
     let failed = |source| LogOpenError::Io { path: path.to_path_buf(), source };
     let over = saved.map(|saved| &saved.checkpoint);
@@ -71,7 +81,7 @@ pub(super) fn recover(path: &Path, key: &LogKey, saved: Option<&SavedCheckpoint>
     Ok(Recovered { file, first, chain, torn })
 }
 
-/// Refuses a log with fewer records than it had.
+/// Refuses a log with fewer records than the checkpoint covers.
 fn refuse_truncated(path: &Path, found: u64, saved: Option<&Checkpoint>) -> Result<(), LogOpenError> {
     match saved {
         Some(saved) if saved.size > found => {
@@ -81,8 +91,8 @@ fn refuse_truncated(path: &Path, found: u64, saved: Option<&Checkpoint>) -> Resu
     }
 }
 
-/// Refuses a log whose current file, which says itself what was before it, cannot be held against
-/// the checkpoint without the files between.
+/// Refuses a log whose segments do not lead from the checkpoint to the current file. The current
+/// file alone proves nothing here: it states itself which records came before it.
 fn refuse_disconnected(
     path: &Path,
     first: u64,
@@ -104,19 +114,17 @@ fn refuse_disconnected(
     if agrees { Ok(()) } else { Err(disconnected()) }
 }
 
-/// What was found in the current file.
+/// The verified content of the current file.
 struct CurrentSegment {
-    /// The number of its first record, and the place after its last. `None` if there is no whole
+    /// The index of its first record and the chain after its last. `None` if there is no whole
     /// record.
     chain: Option<(u64, Chain)>,
-    /// How many bytes the whole records take up. The writer ends each with a line feed, and tells
-    /// nobody of one before all of it is on the disk; a file that had grown when the power went may
-    /// end in bytes that were never written.
+    /// The length in bytes of its whole records. Each ends with a line feed. The bytes behind them
+    /// were never acknowledged in a required log: a caller gets its answer only after the sync.
     whole: u64,
 }
 
-/// Reads the current file, and refuses it unless it is what its writer wrote: what was changed
-/// would be vouched for again otherwise.
+/// Verifies the current file. A changed record is an error: the next checkpoint would cover it.
 fn verify_current(
     path: &Path,
     file: &LogFile,
@@ -131,8 +139,8 @@ fn verify_current(
     verifier.segment(LogLines::new(path, reader), &mut |_, _| ()).map_err(|error| failed(io::Error::other(error)))?;
     let chain = verifier.chain();
     let VerificationReport { damaged, torn_tail, trusted_checkpoints, .. } = verifier.finish();
-    // What another log has is no more than another log; a checkpoint is held against what is there
-    // before anything is said of what follows.
+    // The mismatch comes first: a log that does not match the checkpoint is another log, and damage
+    // in that one is not the news.
     if let Some(TrustedCheckpoint { checkpoint: Some(kept), fault: Some(CheckpointMismatch::Root), .. }) =
         trusted_checkpoints.first()
     {
@@ -147,14 +155,14 @@ fn verify_current(
     }
 }
 
-/// Only our own checkpoints are true, and the one that was kept is.
+/// Trusts the log's own key and the saved checkpoint.
 fn trust(key: &LogKey, saved: Option<&SavedCheckpoint>) -> TrustAnchors {
     let trust = TrustAnchors::none().key(key.verifier().clone());
     saved.map_or(trust.clone(), |saved| trust.checkpoint("kept", &*saved.note))
 }
 
-/// Moves what lies behind `whole` into a file of its own, which is whole and on the disk before the
-/// log is cut. `next` is the number of the record that should have been there.
+/// Moves the bytes behind `whole` into a file beside the log. `next` is the index of the record
+/// that they would have been.
 pub(super) fn quarantine(log: &Path, file: &mut LogFile, whole: u64, next: u64) -> io::Result<()> {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let copy_path = beside(log, &format!(".torn-{next}-{}", since.as_micros()));
@@ -163,6 +171,8 @@ pub(super) fn quarantine(log: &Path, file: &mut LogFile, whole: u64, next: u64) 
         tail.seek(SeekFrom::Start(whole))?;
         io::copy(&mut tail, copy).map(drop)
     })?;
+    // The copy is on disk with its name by now. A crash before the truncation leaves two copies;
+    // the other order could leave none.
     file.truncate(whole)?;
     file.file().sync_all()
 }

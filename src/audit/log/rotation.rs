@@ -1,5 +1,4 @@
-//! From a full file of a log to a new one: the new one is there and says where it goes on before
-//! the full one gets its other name.
+//! Rotation: creates the next file of a log, and renames the full one. Does not decide when.
 
 use std::io;
 use std::os::unix::fs::MetadataExt as _;
@@ -14,15 +13,14 @@ use crate::audit::evidence::segments::{self, beside};
 use crate::event::{Event, FORMAT, LogContinued};
 use crate::fs::sync_directory_of;
 
-/// What the next file is called until it takes its place.
+/// The suffix of the next file until it becomes the current one.
 const NEXT: &str = ".next";
 
-/// Makes the next file, which begins with the record that `chain` comes to, and gives the full one,
-/// whose first record has the number `first`, its name.
+/// Creates the next file with a `continued` record that follows `chain`, and renames the full file,
+/// whose first record has the index `first`.
 ///
-/// There is room for `room` bytes in it, as far as the file system can tell. Returns it and the
-/// line of that record. If this fails the full file is still the current one, and `chain` is as it
-/// was.
+/// Allocates `room` bytes in the next file where the file system supports that. Returns the file
+/// and the line of its record. On failure the full file stays current and `chain` unchanged.
 pub(super) fn rotate(
     path: &Path,
     first: u64,
@@ -32,7 +30,7 @@ pub(super) fn rotate(
 ) -> Result<(LogFile, Vec<u8>), LogOpenError> {
     let failed = |source| LogOpenError::Io { path: path.to_path_buf(), source };
     let next = beside(path, NEXT);
-    // What an attempt left that failed.
+    // A failed attempt may have left one.
     match std::fs::remove_file(&next) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed(error)),
         _ => {}
@@ -42,21 +40,22 @@ pub(super) fn rotate(
     continued.write(&mut line, SystemTime::now(), &begin(chain, key));
     file.preallocate(line.len() as u64 + room).and_then(|_| file.append(&line, true)).map_err(failed)?;
     let full = segments::segment_path(path, first);
-    // A second name is never given over something, and at no time is the log without its own.
+    // link(2) does not replace an existing file, and the log keeps its name all the time. A crash
+    // from here until the rename leaves a file with two names, which `undo` repairs.
     std::fs::hard_link(path, &full).map_err(failed)?;
-    // On the disk before the other: a file system may keep the later of two changes of names and
-    // forget the earlier.
+    // Sync the link before the rename: a file system may persist the later of two directory changes
+    // without the earlier one.
     if let Err(error) = sync_directory_of(path) {
         let _ = std::fs::remove_file(&full);
         return Err(failed(error));
     }
     if let Err(error) = std::fs::rename(&next, path) {
-        // While it has two names nobody can open it.
+        // A log with two names does not open.
         let _ = std::fs::remove_file(&full);
         return Err(failed(error));
     }
-    // From here on it is the log, also if the disk does not have its name yet: nothing in it is
-    // told to be recorded before.
+    // The file is the log from here on. Its name may not be on disk yet: the next sync includes the
+    // directory, before any record in it is acknowledged.
     file.renamed(path);
     *chain = continued;
     Ok((file, line))
@@ -71,8 +70,8 @@ fn begin(chain: &Chain, key: &LogKey) -> Event {
     })
 }
 
-/// Takes back a rotation that a killed writer began: until the next file has taken its place, the
-/// full one is the current one, and has two names.
+/// Undoes a rotation that a crash interrupted. Until the rename, the full file is the current one
+/// and has two names.
 pub(super) fn undo(path: &Path) -> io::Result<()> {
     let Ok(current) = std::fs::symlink_metadata(path) else { return Ok(()) };
     for (_, part) in segments::full_segments(path)? {

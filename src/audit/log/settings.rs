@@ -1,5 +1,4 @@
-//! How a log is kept: what may be chosen, and what holds when nothing is. Opens nothing before
-//! [`LogBuilder::open`].
+//! The options of a log and their defaults. Opens nothing before [`LogBuilder::open`].
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -12,10 +11,10 @@ use crate::audit::sink::Sink;
 use crate::limits::audit::{CHECKPOINT_RECORDS, SEGMENT_BYTES, SEGMENT_LEAST_BYTES};
 use crate::timing::audit::CHECKPOINT_INTERVAL;
 
-/// Is given each signed checkpoint.
+/// Receives each signed checkpoint.
 pub(super) type Hook = Box<dyn FnMut(&str) + Send>;
 
-/// The way to a log that is written. Everything has a default, which is the strict one.
+/// The options of a log that this process writes. Every default is the strict choice.
 #[must_use = "nothing is opened before `open`"]
 pub struct LogBuilder {
     pub(super) path: PathBuf,
@@ -46,67 +45,68 @@ impl LogBuilder {
         }
     }
 
-    /// Lets things happen that could not be recorded. How many were lost is recorded when the log
-    /// can be written again.
+    /// Reports success without waiting for the disk. Records that cannot be written are lost; the
+    /// log records their number when it can be written again.
     ///
     /// # Security
     ///
-    /// Whoever can fill the disk can act unseen. The log itself says that it was kept so.
+    /// An attacker who fills the disk can act without a record. The log states this mode in its
+    /// `opened` record.
     pub fn best_effort(mut self) -> Self {
         self.mode = Mode::BestEffort;
         self
     }
 
-    /// Begins a new file when the current one has so many bytes, instead of 64 MiB; at least 4 KiB.
-    /// The files stay beside each other, and it is for others to move the old ones away.
+    /// Starts a new segment when the current file has `bytes` bytes, instead of 64 MiB; at least 4
+    /// KiB. Full segments stay in the directory of the log; nothing here removes them.
     pub fn rotate_at(mut self, bytes: u64) -> Self {
         self.rotate_at = bytes.max(SEGMENT_LEAST_BYTES);
         self
     }
 
-    /// Signs a checkpoint after so many records, and so long after one that is not covered yet,
-    /// instead of 1,000 records and a minute.
+    /// Signs a checkpoint after `records` uncovered records (default: 1,000), or when the oldest
+    /// uncovered record is `interval` old (default: one minute).
     pub fn checkpoint_every(mut self, records: u64, interval: Duration) -> Self {
         self.records = records.max(1);
         self.interval = interval;
         self
     }
 
-    /// Keeps the latest checkpoint in this file too. It should be where whoever may change the log
-    /// may not: that is what shows that a log was cut short. A log that has not the records any
-    /// more that the checkpoint in it is over is not opened.
+    /// Also writes the latest checkpoint to this file. Store it where an attacker who can change
+    /// the log cannot write: it proves that a log was truncated. Opening fails if the log no longer
+    /// has every record that the checkpoint covers.
     pub fn checkpoint_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.checkpoint_file = Some(path.into());
         self
     }
 
-    /// Gives each signed checkpoint to `hook`, which can carry it elsewhere. It runs on the
-    /// writer's thread, so it must not wait for anything.
+    /// Calls `hook` with each signed checkpoint, for example to store it on another machine. It
+    /// runs on the writer's thread, so it must not block.
     pub fn on_checkpoint(mut self, hook: impl FnMut(&str) + Send + 'static) -> Self {
         self.hook = Some(Box::new(hook));
         self
     }
 
-    /// Refuses to keep the log in or below this directory, in which plugins lie. Can be said of
-    /// several.
+    /// Makes opening fail if the log is in or below this directory, which contains plugins. Can be
+    /// called several times.
     pub fn outside(mut self, directory: impl Into<PathBuf>) -> Self {
         self.outside.push(directory.into());
         self
     }
 
-    /// Gives a copy of each record to `sink`, when the log has it.
+    /// Sends a copy of each record to `sink`, after it is written to the log.
     pub fn with_sink(mut self, sink: impl Sink + 'static) -> Self {
         self.sinks.push(Box::new(sink));
         self
     }
 
-    /// Opens the log, or makes it, and records that this process writes it. What a killed writer
-    /// left unfinished is put aside before.
+    /// Opens the log or creates it, and records that this process writes it. A torn record at its
+    /// end, from a writer that was killed, is quarantined first.
     ///
     /// # Errors
     ///
-    /// When the log cannot be opened, was changed, belongs to another key, or another writer has it
-    /// open; when others could put something else in its place.
+    /// When the log cannot be opened, was changed, belongs to another key, or is open in another
+    /// writer; when another user can rename files in its directory.
     pub fn open(self) -> Result<Log, LogOpenError> {
         Log::open(self)
     }
