@@ -112,7 +112,7 @@ fn shasum_digests_of_other_modes_are_rejected() {
         let list = directory.path().join("SUMS");
         fs::write(&list, output.stdout).unwrap();
         let error = Checksums::read(&list).unwrap_err().to_string();
-        assert!(error.contains("of shasum, and so is not of the bytes of the file"), "{error}");
+        assert!(error.contains("of shasum does not hash the bytes of the file"), "{error}");
     }
 }
 

@@ -131,7 +131,7 @@ pub fn launch_is_recorded_from_verification_to_exit() {
     let image = verification.image.as_ref().unwrap();
     assert_eq!((verification.verdict, image.sha256), (VerificationVerdict::Allowed, *OWN_DIGEST));
     assert_eq!(verification.plugin, OWN_PATH.to_str().unwrap());
-    assert!(verification.findings.iter().any(|finding| finding.starts_with("vouched")), "{verification:?}");
+    assert!(verification.findings.iter().any(|finding| finding.starts_with("accepted")), "{verification:?}");
     assert_eq!((&begun.image, &begun.plugin), (image, &verification.plugin));
     assert_eq!((&begun.versions[..], begun.timeout_ms), (&[1][..], 30_000));
     assert_eq!(begun.arguments, [audited.key.of(b"fixture:serve")]);

@@ -71,9 +71,7 @@ fn file_writable_by_others_gets_a_warning() {
         assert_eq!(names(&inspection).contains(&"writable"), exposed.is_some());
         assert_eq!(inspection.exposure.as_ref().map(|exposure| &exposure.path), exposed, "{file:o} {directory:o}");
         let mode = if directory == 0o777 { directory } else { file };
-        assert!(
-            inspection.exposure.is_none_or(|exposure| exposure.to_string().ends_with(&format!("mode is {mode:04o}")))
-        );
+        assert!(inspection.exposure.is_none_or(|exposure| exposure.to_string().ends_with(&format!("mode {mode:04o}"))));
     }
 }
 

@@ -146,7 +146,7 @@ fn build_before_go_1_18_is_reported() {
         let mut old = information("go1.24.1", b"");
         old[15] = flags;
         let damage = told(&old).unwrap_err();
-        assert_eq!(damage, ["its Go build information is that of a Go before 1.18, which is not read"]);
+        assert_eq!(damage, ["its Go build information is from Go before 1.18, which this version does not read"]);
     }
 }
 

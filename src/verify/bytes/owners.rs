@@ -41,7 +41,7 @@ impl Owners {
         let mode = mode & PERMISSION_BITS;
         match self.users.contains(&owner) && mode & !self.mode == 0 {
             true => Ok(()),
-            false => Err(Refusal::UnsafeOwner { path: path.to_path_buf(), owner, mode }.into()),
+            false => Err(Refusal::UntrustedOwner { path: path.to_path_buf(), owner, mode }.into()),
         }
     }
 }

@@ -314,13 +314,13 @@ mod tests {
             set_mode(&path, mode);
             let refusal = fixture.find("kv").unwrap_err();
             assert!(
-                matches!(refusal, Refusal::UnsafeOwner { mode: found, .. } if found == mode),
+                matches!(refusal, Refusal::UntrustedOwner { mode: found, .. } if found == mode),
                 "{step}: {refusal:?}"
             );
             fs::set_permissions(&path, before).unwrap();
         }
         set_mode(&fixture.directory.join("sub"), 0o770);
-        assert!(matches!(fixture.find("sub/kv"), Err(Refusal::UnsafeOwner { mode: 0o770, .. })));
+        assert!(matches!(fixture.find("sub/kv"), Err(Refusal::UntrustedOwner { mode: 0o770, .. })));
         assert_eq!(fixture.text("kv"), "kv");
     }
 
@@ -340,7 +340,7 @@ mod tests {
             return;
         }
         let refusal = fixture.find("kv").unwrap_err();
-        assert!(matches!(refusal, Refusal::UnsafeOwner { owner: 12345, .. }), "{refusal:?}");
+        assert!(matches!(refusal, Refusal::UntrustedOwner { owner: 12345, .. }), "{refusal:?}");
         let tree = DirectoryTree::open(&fixture.directory, &Owners::only([0, somebody])).unwrap();
         assert!(tree.file(Path::new("kv")).is_ok());
         assert!(matches!(

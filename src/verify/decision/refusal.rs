@@ -91,7 +91,7 @@ pub enum Refusal {
     },
     /// Other users could replace the private copy.
     #[error(
-        "{} is unsafe for private copies: others can rename files in it (owner {owner}, mode {mode:04o})",
+        "{} is not safe for private copies: others can rename files in it (owner {owner}, mode {mode:04o})",
         Escaped::path(directory)
     )]
     OpenDirectory {
@@ -272,7 +272,7 @@ pub enum Refusal {
     },
     /// A user whom the policy does not trust owns a component of its path or may write it.
     #[error("{} has the owner {owner} and the mode {mode:04o}, which the policy does not allow", Escaped::path(path))]
-    UnsafeOwner {
+    UntrustedOwner {
         /// The file or directory.
         path: PathBuf,
         /// Its owner's user id.
@@ -365,8 +365,8 @@ impl Refusal {
                 of("outside-directory").hint(hints::ABSOLUTE_DIRECTORY).expected(Escaped::path(directory))
             }
             Self::Symlink { .. } => of("symlink").hint(hints::SYMLINK),
-            Self::UnsafeOwner { owner, mode, .. } => {
-                of("unsafe-owner").hint(hints::RESTRICT_WRITING).actual(ownership(*owner, *mode))
+            Self::UntrustedOwner { owner, mode, .. } => {
+                of("untrusted-owner").hint(hints::RESTRICT_WRITING).actual(ownership(*owner, *mode))
             }
             Self::WritableByOthers { owner, mode } => {
                 of("writable-by-others").hint(hints::RESTRICT_WRITING).actual(ownership(*owner, *mode))

@@ -10,7 +10,7 @@ fn location_is_checked_for_cached_plugins_too() {
     assert!(policy.verify("kv").unwrap().was_cached());
     assert_eq!(policy.verify("kv").unwrap().directory(), Some(fixture.directory().as_path()));
     set_mode(&fixture.plugin(), 0o777);
-    assert!(matches!(refusal(policy.verify("kv")), Refusal::UnsafeOwner { mode: 0o777, .. }));
+    assert!(matches!(refusal(policy.verify("kv")), Refusal::UntrustedOwner { mode: 0o777, .. }));
     fs::rename(fixture.plugin(), fixture.directory().join("aside")).unwrap();
     symlink("aside", fixture.plugin()).unwrap();
     assert_eq!(refusal(policy.verify(fixture.plugin())), Refusal::Symlink { path: fixture.plugin() });
@@ -23,7 +23,7 @@ fn policy_decides_who_may_own_plugins() {
     let policy = Policy::new().allow(fixture.digest).with_directory(fixture.directory());
     assert!(policy.verify("kv").is_ok());
     let nobody = policy.with_owners(Owners::only([]));
-    assert!(matches!(refusal(nobody.verify("kv")), Refusal::UnsafeOwner { .. }));
+    assert!(matches!(refusal(nobody.verify("kv")), Refusal::UntrustedOwner { .. }));
 }
 
 #[test]
@@ -36,7 +36,7 @@ fn manifest_in_plugin_directory_follows_same_rules() {
     set_mode(&fixture.manifest_path(), 0o666);
     let refused = refusal(policy.verify("kv"));
     let Refusal::Document { path, reason } = refused else { panic!("{refused:?}") };
-    assert!(path.ends_with("kv.manifest.toml") && matches!(*reason, Refusal::UnsafeOwner { mode: 0o666, .. }));
+    assert!(path.ends_with("kv.manifest.toml") && matches!(*reason, Refusal::UntrustedOwner { mode: 0o666, .. }));
 }
 
 #[test]
