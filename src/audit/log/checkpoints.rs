@@ -135,6 +135,7 @@ pub(super) fn read_saved(path: &Path, key: &LogKey) -> Result<Option<SavedCheckp
         }
     };
     let mut note = Vec::new();
+    // Bounds the memory. A longer file is truncated here and fails as a note.
     file.take(CHECKPOINT_FILE_BYTES).read_to_end(&mut note).map_err(failed)?;
     let read = String::from_utf8(note).map_err(|_| CheckpointError::Form);
     let opened = read.and_then(|note| {

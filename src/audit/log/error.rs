@@ -87,7 +87,7 @@ pub enum LogOpenError {
         path: PathBuf,
         /// The line, counted from one.
         line: u64,
-        /// What is wrong there.
+        /// The damage.
         fault: LogFault,
     },
     /// The log was written with another key.
@@ -112,34 +112,34 @@ pub enum LogOpenError {
     Checkpoint {
         /// The checkpoint file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The reason.
         source: CheckpointError,
     },
     /// The log has fewer records than its checkpoint file covers: it was truncated or replaced by
     /// an older copy.
-    #[error("{}: the log has {found} records, but its checkpoint file covers {kept}", Escaped::path(path))]
+    #[error("{}: the log has {found} records, but its checkpoint file covers {covered}", Escaped::path(path))]
     #[non_exhaustive]
     Truncated {
         /// The log.
         path: PathBuf,
         /// How many records the checkpoint file covers.
-        kept: u64,
+        covered: u64,
         /// How many records the log has.
         found: u64,
     },
     /// The log has other records than its checkpoint file covers.
-    #[error("{}: the first {kept} records are not the ones that the checkpoint file covers", Escaped::path(path))]
+    #[error("{}: the first {covered} records are not the ones that the checkpoint file covers", Escaped::path(path))]
     #[non_exhaustive]
     Rewritten {
         /// The log.
         path: PathBuf,
         /// How many records the checkpoint file covers.
-        kept: u64,
+        covered: u64,
     },
     /// The checkpoint file covers records of an earlier segment, and the segments since then are
     /// missing or changed.
     #[error(
-        "{}: the checkpoint file covers {kept} records, the current file starts at record {first}, and the files in between are missing or changed",
+        "{}: the checkpoint file covers {covered} records, the current file starts at record {first}, and the files in between are missing or changed",
         Escaped::path(path)
     )]
     #[non_exhaustive]
@@ -147,7 +147,7 @@ pub enum LogOpenError {
         /// The log.
         path: PathBuf,
         /// How many records the checkpoint file covers.
-        kept: u64,
+        covered: u64,
         /// The index of the first record in the current segment.
         first: u64,
     },

@@ -25,7 +25,7 @@ use crate::event::{TornTail, text};
 use crate::fs::{FileMode, create_file_with, directory_of, sync_directory_of};
 use crate::limits::audit::{READ_BUFFER_BYTES, REPORTED_TAILS};
 
-// What a killed writer or a power failure leaves, and its repair:
+// The traces of a killed writer or a power failure, and their repair:
 //
 // - A torn line at the end, or zeros where the file had grown: `quarantine` copies them to a file
 //   beside the log, then truncates the log.
@@ -85,7 +85,7 @@ pub(super) fn recover(path: &Path, key: &LogKey, saved: Option<&SavedCheckpoint>
 fn refuse_truncated(path: &Path, found: u64, saved: Option<&Checkpoint>) -> Result<(), LogOpenError> {
     match saved {
         Some(saved) if saved.size > found => {
-            Err(LogOpenError::Truncated { path: path.to_path_buf(), kept: saved.size, found })
+            Err(LogOpenError::Truncated { path: path.to_path_buf(), covered: saved.size, found })
         }
         _ => Ok(()),
     }
@@ -101,7 +101,7 @@ fn refuse_disconnected(
     key: &LogKey,
 ) -> Result<(), LogOpenError> {
     let size = saved.checkpoint.size;
-    let disconnected = || LogOpenError::Disconnected { path: path.to_path_buf(), kept: size, first };
+    let disconnected = || LogOpenError::Disconnected { path: path.to_path_buf(), covered: size, first };
     let begin = older.iter().rposition(|(first, _)| *first < size).ok_or_else(disconnected)?;
     let trust = trust(key, Some(saved));
     let mut verifier = LogVerifier::without_totals(&trust);
@@ -141,10 +141,10 @@ fn verify_current(
     let VerificationReport { damaged, torn_tail, trusted_checkpoints, .. } = verifier.finish();
     // The mismatch comes first: a log that does not match the checkpoint is another log, and damage
     // in that one is not the news.
-    if let Some(TrustedCheckpoint { checkpoint: Some(kept), fault: Some(CheckpointMismatch::Root), .. }) =
+    if let Some(TrustedCheckpoint { checkpoint: Some(covered), fault: Some(CheckpointMismatch::Root), .. }) =
         trusted_checkpoints.first()
     {
-        return Err(LogOpenError::Rewritten { path: path.to_path_buf(), kept: kept.size });
+        return Err(LogOpenError::Rewritten { path: path.to_path_buf(), covered: covered.size });
     }
     match damaged.map(|damaged| (damaged.line, damaged.fault)) {
         None => Ok(CurrentSegment { chain, whole: torn_tail.map_or(file.length(), |tail| tail.offset) }),
@@ -177,7 +177,8 @@ pub(super) fn quarantine(log: &Path, file: &mut LogFile, whole: u64, next: u64) 
     file.file().sync_all()
 }
 
-/// What was put copy_path in the place of record `next`, which is still to be written.
+/// Lists the tails that were quarantined in place of record `next`. That record is not written yet,
+/// so no record mentions them.
 pub(super) fn unreported_tails(log: &Path, next: u64) -> Result<Vec<TornTail>, LogOpenError> {
     let failed = |source| LogOpenError::Io { path: log.to_path_buf(), source };
     let mut files = quarantined_files(log, next).map_err(failed)?;

@@ -1,9 +1,9 @@
-//! What is written together: all of it or nothing, on a disk that is well, full or failing.
+//! Batches: written whole or not at all, on a working, full or failing disk.
 
 use super::*;
 
 #[test]
-fn what_waits_together_costs_the_disk_once() {
+fn one_batch_needs_one_sync() {
     let mut manual = ManualWriter::new(Mode::Required);
     let before = manual.writer.faults().syncs.load(Ordering::Relaxed);
     let outcomes = manual.process(vec![plain; 100]);
@@ -25,10 +25,10 @@ fn failing_disk_rejects_and_truncates_then_recovers() {
         manual.fail(fail);
         let outcomes = manual.process(vec![plain, intent, plain]);
         assert!(outcomes.iter().all(|outcome| matches!(outcome, Err(LogError::Write(_)))), "{outcomes:?}");
-        assert_eq!(manual.writer.reservations(), 0, "what was refused owes nothing");
+        assert_eq!(manual.writer.reservations(), 0, "a refused intent holds no reservation");
         manual.heal();
         assert!(manual.process(vec![plain]).iter().all(Result::is_ok));
-        assert_eq!(manual.fixture.names(), ["plain", "plain"], "nothing of what was refused is there");
+        assert_eq!(manual.fixture.names(), ["plain", "plain"], "refused records are not in the log");
         assert_eq!(manual.shared.status.lock().unwrap().lost, 0);
     }
 }
@@ -39,9 +39,9 @@ fn past_events_are_recorded_after_disk_recovery() {
     manual.fail(|plan| plan.sync = Some(Errno::IO));
     let mandatory: fn(task::Done<()>) -> Task =
         |_| Task::Mandatory { event: event("mandatory"), redeems: false, done: None };
-    assert!(matches!(manual.process(vec![outcome])[..], [Err(LogError::Write(_))]), "who waits is told at once");
+    assert!(matches!(manual.process(vec![outcome])[..], [Err(LogError::Write(_))]), "the caller gets the error");
     assert!(manual.process(vec![mandatory]).is_empty());
-    assert!(manual.writer.deadline().is_some(), "it is tried again although nothing arrives");
+    assert!(manual.writer.deadline().is_some(), "the writer retries without a new task");
     manual.heal();
     assert!(manual.process(vec![plain])[0].is_ok());
     assert_eq!(manual.fixture.names(), ["outcome", "mandatory", "plain"]);
@@ -52,7 +52,7 @@ fn full_disk_rejects_starts_and_records_outcomes() {
     let mut manual = ManualWriter::new(Mode::Required);
     assert!(manual.process(vec![intent, intent]).iter().all(Result::is_ok));
     assert_eq!(manual.writer.reservations(), 2);
-    // From here on nobody gives the log any more room than it has.
+    // From here on the disk has no more space.
     let room = fs::metadata(manual.fixture.log()).unwrap().len() + 2 * RESERVATION_BYTES;
     manual.fail(|plan| plan.room = Some(room));
     manual.writer.forget_allocation();
@@ -62,7 +62,7 @@ fn full_disk_rejects_starts_and_records_outcomes() {
     assert_eq!(manual.writer.reservations(), 0);
     assert_eq!(manual.fixture.names(), ["intent", "intent", "outcome", "outcome"]);
     manual.heal();
-    assert!(manual.process(vec![intent])[0].is_ok(), "it goes on when there is room again");
+    assert!(manual.process(vec![intent])[0].is_ok(), "records are accepted when there is space again");
 }
 
 #[test]
@@ -92,10 +92,10 @@ fn best_effort_never_waits_and_counts_losses() {
     assert_eq!((lost, manual.shared.status.lock().unwrap().lost), (Some(3), 3));
     let fixture = Fixture::new();
     let log = fixture.builder().best_effort().open().unwrap();
-    let told = Arc::new(AtomicBool::new(false));
-    let tell = Arc::clone(&told);
-    log.submit(event("x"), move |outcome| tell.store(outcome.is_ok(), Ordering::Relaxed));
-    assert!(told.load(Ordering::Relaxed), "before it is written");
+    let acknowledged = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&acknowledged);
+    log.submit(event("x"), move |outcome| flag.store(outcome.is_ok(), Ordering::Relaxed));
+    assert!(acknowledged.load(Ordering::Relaxed), "acknowledged before the write");
     drop(log);
     assert_eq!(fixture.names(), ["x"]);
 }
@@ -113,7 +113,7 @@ fn only_the_oversized_event_is_refused() {
 }
 
 #[test]
-fn too_much_that_waits_is_refused_at_once() {
+fn full_queue_refuses_records() {
     let mailbox = Mailbox::default();
     let task = || Task::Record { event: event("x"), reserves: false, done: None };
     for _ in 0..QUEUED_TASKS {

@@ -1,23 +1,23 @@
-//! A disk that is full, loses what it was given, or has another file where the log was: what then
-//! may be told to be recorded, and what is kept.
+//! A disk that is full, drops bytes, or has another file at the path of the log: the answers that
+//! callers get, and the records that stay.
 
 use std::os::unix::fs::FileExt as _;
 
 use super::*;
 use crate::event::RecordsLost;
 
-/// A fact that somebody waits for.
+/// A mandatory entry with a caller.
 fn mandatory(done: task::Done<()>) -> Task {
     Task::Mandatory { event: event("mandatory"), redeems: false, done: Some(done) }
 }
 
-/// An event that nobody waits for.
+/// A record without a caller.
 fn unanswered(_: task::Done<()>) -> Task {
     Task::Record { event: event("unanswered"), reserves: false, done: None }
 }
 
 impl ManualWriter {
-    /// Gives the log no more room than it has and `bytes` more.
+    /// Limits the disk to the current length and `bytes` more.
     fn fill(&mut self, bytes: u64) {
         let room = fs::metadata(self.fixture.log()).unwrap().len() + bytes;
         self.fail(|plan| plan.room = Some(room));
@@ -39,10 +39,13 @@ fn entries_leave_space_reserved_for_outcomes() {
     assert!(manual.process(vec![intent; 8]).iter().all(Result::is_ok));
     manual.fill(8 * RESERVATION_BYTES);
     let outcomes = manual.process(vec![mandatory; 200]);
-    assert!(outcomes.iter().all(|outcome| matches!(outcome, Err(LogError::Write(_)))), "they are told that they wait");
+    assert!(
+        outcomes.iter().all(|outcome| matches!(outcome, Err(LogError::Write(_)))),
+        "callers learn that their entries wait"
+    );
     assert!(manual.process(vec![outcome; 8]).iter().all(Result::is_ok));
     assert_eq!(manual.fixture.names(), [["intent"; 8], ["outcome"; 8]].concat());
-    assert!(manual.writer.deadline().is_some(), "the facts are tried again although nothing arrives");
+    assert!(manual.writer.deadline().is_some(), "the writer retries without a new task");
     manual.heal();
     assert!(manual.process(vec![plain])[0].is_ok());
     assert_eq!(manual.fixture.names()[16..], [["mandatory"; 200].as_slice(), &["plain"]].concat());
@@ -87,7 +90,7 @@ fn best_effort_writes_nothing_after_dropped_bytes() {
             std::thread::sleep(manual.writer.deadline().unwrap().saturating_duration_since(std::time::Instant::now()));
             assert!(manual.process(Vec::new()).is_empty());
         }
-        assert!(manual.fixture.records().is_empty(), "the disk was never known to have any of it");
+        assert!(manual.fixture.records().is_empty(), "none of the records was synced");
         assert_eq!(manual.shared.status.lock().unwrap().lost, size);
         manual.heal();
         assert!(manual.process(vec![unanswered]).is_empty());
@@ -104,13 +107,13 @@ fn best_effort_full_disk_keeps_written_records() {
     manual.fail(|plan| plan.write = Some((10, Errno::NOSPC)));
     assert!(manual.process(vec![unanswered; 2]).is_empty());
     assert_eq!(manual.fixture.names(), ["unanswered"; 3]);
-    // Also when it is long since time to wait for the disk.
+    // Also after the time for a sync has passed.
     std::thread::sleep(RETRY_AFTER);
     assert!(manual.process(vec![unanswered]).is_empty());
     let deadline = manual.writer.deadline().unwrap();
-    assert!(deadline > std::time::Instant::now(), "it is left alone for a while, and so is the processor");
+    assert!(deadline > std::time::Instant::now(), "no busy loop");
     assert!(manual.process(Vec::new()).is_empty());
-    assert_eq!(manual.writer.deadline(), Some(deadline), "a turn for nothing tries nothing");
+    assert_eq!(manual.writer.deadline(), Some(deadline), "an empty round tries nothing");
     manual.heal();
     assert!(manual.process(vec![unanswered]).is_empty());
     assert_eq!((manual.fixture.names(), manual.lost()), (vec!["unanswered".to_owned(); 4], vec![3]));
@@ -137,7 +140,7 @@ fn externally_changed_log_is_not_continued() {
         assert!(matches!(log.append(event("three")), Err(LogError::Write(_))));
         assert!(log.close().is_err());
         let after = fs::read(fixture.log()).ok().map(|bytes| bytes.len());
-        assert!(after <= before.map(|bytes| bytes.len()), "nothing is added");
+        assert!(after <= before.map(|bytes| bytes.len()), "no byte is added");
     }
 }
 
@@ -145,13 +148,13 @@ fn externally_changed_log_is_not_continued() {
 fn failed_rotation_continues_in_current_file() {
     let fixture = Fixture::new();
     let log = fixture.builder().rotate_at(4096).open().unwrap();
-    // Nobody can put the next file there.
+    // A directory blocks the path of the next file.
     fs::create_dir_all(fixture.file("log.next/full")).unwrap();
     (0..40).for_each(|number| log.append(event(&number.to_string())).unwrap());
     assert!(full_segments(&fixture.log()).unwrap().is_empty());
     log.close().unwrap();
     assert_eq!(fixture.names().len(), 40);
-    // Nor is it given a name that something else has.
+    // A file at the path of the full segment is not replaced.
     let fixture = Fixture::new();
     let log = fixture.builder().rotate_at(4096).open().unwrap();
     fs::write(segments::segment_path(&fixture.log(), 0), "theirs").unwrap();
@@ -171,17 +174,17 @@ fn full_file_releases_unused_reservation() {
     log.close().unwrap();
     for path in full_segments(&fixture.log()).unwrap().into_iter().map(|(_, path)| path).chain([fixture.log()]) {
         let status = fs::metadata(&path).unwrap();
-        // A block for what is written, and some for how the file system finds it.
+        // The content, and some blocks for the file system's own data.
         assert!(status.blocks() * 512 <= status.len() + 64 * 1024, "{}: {status:?}", path.display());
     }
 }
 
 #[test]
-fn whoever_panics_when_told_stops_nobody() {
+fn panicking_callback_does_not_stop_the_log() {
     let fixture = Fixture::new();
     let log = fixture.open();
     let (sender, receiver) = mpsc::channel();
-    log.submit(event("one"), |_| panic!("as told"));
+    log.submit(event("one"), |_| panic!("a callback that panics"));
     log.submit(event("two"), move |outcome| drop(sender.send(outcome)));
     receiver.recv().unwrap().unwrap();
     log.append(event("three")).unwrap();
@@ -189,7 +192,7 @@ fn whoever_panics_when_told_stops_nobody() {
     assert_eq!(fixture.names(), ["one", "two", "three"]);
 }
 
-/// An event that takes about as much memory as one can that becomes a record.
+/// An event about as large as a record can be.
 fn large() -> Event {
     Event::application("large", (0..30).map(|number| (format!("{number}{}", "n".repeat(2000)), "v".repeat(2000))))
 }
@@ -203,11 +206,11 @@ fn waiting_large_events_use_bounded_memory() {
     assert!(weight > 30 * 2000, "{weight}");
     let taken = (0..3000).take_while(|_| mailbox.put(record()).is_none()).count();
     assert_eq!(taken, QUEUED_BYTES / weight);
-    let facts = (0..3000).take_while(|_| mailbox.put(mandatory(large(), false)).is_none()).count();
-    assert_eq!(taken + facts, (QUEUED_BYTES + MANDATORY_BYTES) / weight);
-    assert!(mailbox.put(mandatory(large(), true)).is_none(), "an outcome has its place");
-    assert_eq!(mailbox.take(None).len(), taken + facts + 1);
-    assert!(mailbox.put(record()).is_none(), "what was taken does not wait");
+    let entries = (0..3000).take_while(|_| mailbox.put(mandatory(large(), false)).is_none()).count();
+    assert_eq!(taken + entries, (QUEUED_BYTES + MANDATORY_BYTES) / weight);
+    assert!(mailbox.put(mandatory(large(), true)).is_none(), "a redeeming outcome is always queued");
+    assert_eq!(mailbox.take(None).len(), taken + entries + 1);
+    assert!(mailbox.put(record()).is_none(), "taken tasks free their memory");
 }
 
 #[test]
@@ -215,8 +218,8 @@ fn unwritable_large_entries_use_bounded_memory() {
     let mut manual = ManualWriter::new(Mode::Required);
     manual.fail(|plan| plan.sync = Some(Errno::IO));
     let most = (MANDATORY_BYTES / large().weight()) as u64;
-    let facts = (0..most + 5).map(|_| Task::Mandatory { event: large(), redeems: false, done: None });
-    assert!(manual.writer.process(facts.collect()).is_none());
+    let entries = (0..most + 5).map(|_| Task::Mandatory { event: large(), redeems: false, done: None });
+    assert!(manual.writer.process(entries.collect()).is_none());
     assert_eq!(manual.shared.status.lock().unwrap().lost, 5);
     manual.heal();
     assert!(manual.process(vec![plain])[0].is_ok());
@@ -224,11 +227,11 @@ fn unwritable_large_entries_use_bounded_memory() {
     assert_eq!((large_ones, manual.lost()), (most, vec![5]));
     manual.fail(|plan| plan.sync = Some(Errno::IO));
     assert!(manual.writer.process(vec![Task::Mandatory { event: large(), redeems: false, done: None }]).is_none());
-    assert_eq!(manual.shared.status.lock().unwrap().lost, 5, "what was written is not kept");
+    assert_eq!(manual.shared.status.lock().unwrap().lost, 5, "written entries leave the backlog");
 }
 
 #[test]
-fn an_outcome_finds_its_place_however_much_waits() {
+fn full_queue_still_accepts_redeeming_outcomes() {
     let mailbox = Mailbox::default();
     let mandatory = |redeems| Task::Mandatory { event: event("x"), redeems, done: None };
     for _ in 0..QUEUED_TASKS + MANDATORY_ENTRIES {

@@ -1,4 +1,4 @@
-//! A disk that fails when it is told to, under a log that does not know.
+//! Injected disk failures.
 
 use std::fs::File;
 use std::io;
@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::io::Errno;
 
-/// What goes wrong with a file, until it is told otherwise; and how often it was asked.
+/// The failures of a file, and how often it was synced.
 #[derive(Debug, Default)]
 pub(in crate::audit::log) struct Faults {
     pub(in crate::audit::log) plan: Mutex<Plan>,
@@ -17,13 +17,13 @@ pub(in crate::audit::log) struct Faults {
 
 #[derive(Debug, Default, Clone, Copy)]
 pub(in crate::audit::log) struct Plan {
-    /// What a write fails with, after so many bytes.
+    /// The error of a write, after this many bytes.
     pub(in crate::audit::log) write: Option<(usize, Errno)>,
     pub(in crate::audit::log) sync: Option<Errno>,
     pub(in crate::audit::log) cut: Option<Errno>,
-    /// The length to which files can grow at all.
+    /// The longest file in bytes that the disk has space for.
     pub(in crate::audit::log) room: Option<u64>,
-    /// What reserving room fails with.
+    /// The error of an allocation.
     pub(in crate::audit::log) reserve: Option<Errno>,
 }
 

@@ -1,4 +1,4 @@
-//! A log on a real disk, and on one that fails.
+//! Tests of a log on a real disk and on a failing one.
 
 mod batches;
 mod disk;
@@ -25,7 +25,7 @@ use crate::event::LogContinued;
 use crate::limits::audit::{MANDATORY_BYTES, MANDATORY_ENTRIES, QUEUED_BYTES, QUEUED_TASKS, RESERVATION_BYTES};
 use crate::timing::audit::RETRY_AFTER;
 
-/// A directory with a log in it, and the key of that log.
+/// A directory with a log and its key.
 struct Fixture {
     directory: tempfile::TempDir,
 }
@@ -65,7 +65,7 @@ impl Fixture {
         fs::read_to_string(self.log()).unwrap()
     }
 
-    /// The records of the current file, which follow each other and are vouched for rightly.
+    /// The records of the current file. Asserts that they form a chain with correct checkpoints.
     fn records(&self) -> Vec<Record> {
         let mut chain: Option<Chain> = None;
         let mut records = Vec::new();
@@ -110,7 +110,7 @@ fn event(name: &str) -> Event {
     Event::application(name, [("a", "b")])
 }
 
-/// A log that is written by this test's own hand: its disk can fail.
+/// A log whose writer runs on the test's thread, on a disk that can fail.
 struct ManualWriter {
     fixture: Fixture,
     writer: Writer,
@@ -145,7 +145,7 @@ impl ManualWriter {
         self.fail(|plan| *plan = faults::Plan::default());
     }
 
-    /// One batch: what is refusable, then what is not. Answers in this order.
+    /// Runs one round and returns the answers in the order of the tasks.
     fn process(&mut self, tasks: Vec<fn(task::Done<()>) -> Task>) -> Vec<Result<(), LogError>> {
         let (sender, receiver) = mpsc::channel();
         let tasks = tasks.into_iter().enumerate().map(|(number, task)| {
@@ -177,7 +177,7 @@ fn closed_log_is_durable_and_covered() {
     let log = fixture.open();
     assert_eq!((log.path(), log.mode(), log.verifier()), (&*fixture.log(), Mode::Required, fixture.key().verifier()));
     log.append(event("one")).unwrap();
-    assert_eq!(fixture.names(), ["one"], "it is there before the log is closed");
+    assert_eq!(fixture.names(), ["one"], "durable before the log is closed");
     log.note(event("two"));
     log.close().unwrap();
     assert!(matches!(log.append(event("three")), Err(LogError::Closed)));
@@ -189,14 +189,14 @@ fn closed_log_is_durable_and_covered() {
 }
 
 #[test]
-fn a_log_goes_on_where_it_ended() {
+fn reopened_log_continues() {
     let fixture = Fixture::new();
     for round in ["one", "two", "three"] {
         let log = fixture.open();
         log.append(event(round)).unwrap();
     }
     assert_eq!(fixture.names(), ["one", "two", "three"]);
-    let Some(Event::Opened(opened)) = fixture.records()[0].event() else { panic!("no beginning") };
+    let Some(Event::Opened(opened)) = fixture.records()[0].event() else { panic!("no opened record") };
     assert_eq!((opened.format.as_str(), opened.mode.as_str(), opened.torn), (FORMAT, "required", Vec::new()));
     assert_eq!((opened.pid, opened.key), (std::process::id(), fixture.key().verifier().to_string()));
 }
@@ -223,7 +223,7 @@ fn concurrent_appends_share_one_sync() {
     for thread in 0..THREADS {
         let own: Vec<_> = names.iter().filter(|name| name.starts_with(&format!("{thread} "))).collect();
         let expected: Vec<_> = (0..EACH).map(|number| format!("{thread} {number}")).collect();
-        assert_eq!(own, expected.iter().collect::<Vec<_>>(), "each once, and in the order in which it was brought");
+        assert_eq!(own, expected.iter().collect::<Vec<_>>(), "each record once, in order");
     }
 }
 
@@ -233,7 +233,7 @@ fn full_file_is_rotated_and_continued() {
     let log = fixture.builder().rotate_at(4096).open().unwrap();
     (0..60).for_each(|number| log.append(event(&number.to_string())).unwrap());
     drop(log);
-    // A second writer goes on in the newest file.
+    // A second writer continues in the newest file.
     fixture.builder().rotate_at(4096).open().unwrap().append(event("60")).unwrap();
     let parts = full_segments(&fixture.log()).unwrap();
     assert!(parts.len() > 3, "{parts:?}");
@@ -264,7 +264,7 @@ fn checkpoints_reach_their_file_and_hook() {
     let log = builder.checkpoint_file(fixture.file("checkpoint")).on_checkpoint(hook).open().unwrap();
     (0..25).for_each(|number| log.append(event(&number.to_string())).unwrap());
     let asked = log.checkpoint().unwrap();
-    assert_eq!(log.checkpoint().unwrap(), asked, "nothing was recorded since");
+    assert_eq!(log.checkpoint().unwrap(), asked, "no record was added since");
     let notes: Vec<_> = receiver.try_iter().collect();
     assert_eq!(notes.len(), 3);
     assert_eq!(fs::read_to_string(fixture.file("checkpoint")).unwrap(), notes[2]);
@@ -279,14 +279,14 @@ fn log_reports_undelivered_records() {
     let fixture = Fixture::new();
     let builder = fixture.builder().checkpoint_file(fixture.file("missing/checkpoint"));
     let log = builder.on_checkpoint(|_| panic!("a hook that panics")).open().unwrap();
-    assert!(log.checkpoint().is_ok(), "the log itself is fine");
+    assert!(log.checkpoint().is_ok(), "the log has the checkpoint");
     log.append(event("next")).unwrap();
-    let told = fixture.records().iter().find_map(|record| match record.event() {
+    let undelivered = fixture.records().iter().find_map(|record| match record.event() {
         Some(Event::Undelivered(undelivered)) => Some(undelivered),
         _ => None,
     });
-    let told = told.unwrap();
-    assert_eq!((told.to.as_str(), told.count), ("checkpoint file", 1));
+    let undelivered = undelivered.unwrap();
+    assert_eq!((undelivered.to.as_str(), undelivered.count), ("checkpoint file", 1));
     assert_eq!(log.status().undelivered, 1);
 }
 

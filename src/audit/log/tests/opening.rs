@@ -1,5 +1,4 @@
-//! Which files are opened as a log, what of a killed writer is put in order, and what is left
-//! alone.
+//! Opening: files that are refused, repairs after a killed writer, and damage that stays untouched.
 
 use super::*;
 
@@ -62,7 +61,7 @@ fn log_directory_is_private_and_holds_no_plugins() {
 }
 
 #[test]
-fn a_log_of_another_key_is_left_alone() {
+fn log_of_another_key_is_unchanged() {
     let fixture = Fixture::new();
     drop(fixture.open());
     let before = fixture.text();
@@ -86,7 +85,7 @@ fn torn_record_is_quarantined_at_any_cut() {
             Some(Event::Opened(opened)) => Some(opened.torn),
             _ => None,
         });
-        let [torn] = &torn.unwrap()[..] else { panic!("there is one") };
+        let [torn] = &torn.unwrap()[..] else { panic!("expected one torn tail") };
         assert_eq!((torn.bytes, torn.sha256), (cut as u64, crate::Digest::of(&last[..cut])));
         let copy = fixture.file(&torn.file);
         assert_eq!(fs::read_to_string(&copy).unwrap(), last[..cut]);
@@ -99,7 +98,7 @@ fn torn_record_is_quarantined_at_any_cut() {
         drop(fixture.open());
         assert_eq!(fixture.names(), ["whole"]);
     }
-    // Killed before the first record was whole.
+    // A writer killed within its first record.
     fs::write(fixture.log(), &lines[0][..10]).unwrap();
     drop(fixture.open());
     assert_eq!(fixture.kinds(), ["opened", "closed", "checkpoint"]);
@@ -118,8 +117,8 @@ fn changed_log_is_not_continued_and_line_named() {
     let lines: Vec<_> = text.split_inclusive('\n').collect();
     let damaged = |changed: String| {
         fs::write(fixture.log(), &changed).unwrap();
-        let LogOpenError::Damaged { line, fault, .. } = fixture.refusal() else { panic!("another refusal") };
-        assert_eq!(fixture.text(), changed, "nothing is written");
+        let LogOpenError::Damaged { line, fault, .. } = fixture.refusal() else { panic!("expected damage") };
+        assert_eq!(fixture.text(), changed, "the file is unchanged");
         (line, fault)
     };
     for number in 1..lines.len() {
@@ -146,7 +145,7 @@ fn changed_log_is_not_continued_and_line_named() {
 fn interrupted_rotation_is_undone() {
     let fixture = Fixture::new();
     fixture.open().append(event("one")).unwrap();
-    // The full file has both names, and the next one is there.
+    // The full file has both names, and the next file exists.
     fs::hard_link(fixture.log(), segments::segment_path(&fixture.log(), 0)).unwrap();
     fs::copy(fixture.log(), fixture.file("log.next")).unwrap();
     fixture.open().append(event("two")).unwrap();

@@ -1,10 +1,9 @@
-//! Logs whose writer was killed, or whose machine lost its power, at every place where that can
-//! happen.
+//! Logs after a killed writer or a power failure, at every possible byte.
 
 use super::*;
 use crate::Digest;
 
-/// A log with some records, as text. In memory, because it is opened very often.
+/// A log with some records, and its text. In memory, because the tests open it often.
 fn written() -> (Fixture, String) {
     let fixture = Fixture::in_memory();
     let log = fixture.open();
@@ -30,7 +29,7 @@ fn truncated_log_ends_at_last_whole_record() {
     let ends: Vec<_> = (1..=text.len()).filter(|end| text[end - 1] == b'\n').collect();
     for cut in ends[ends.len() - 4]..=text.len() {
         let whole = *ends.iter().rev().find(|end| **end <= cut).unwrap();
-        // A kill leaves what was written; a lost power also what was not.
+        // A kill leaves part of a line; a power failure can also leave zeros behind it.
         for zeros in [0, text.len() - cut + 1] {
             let tail = [&text[whole..cut], &vec![0; zeros]].concat();
             fs::write(fixture.log(), [&text[..whole], &tail].concat()).unwrap();
@@ -39,7 +38,7 @@ fn truncated_log_ends_at_last_whole_record() {
             assert_eq!((recovered.file.length(), fixture.text().len()), (whole as u64, whole));
             match &recovered.torn[..] {
                 [] => assert!(tail.is_empty(), "{cut}"),
-                [_, _, ..] => panic!("one was put aside"),
+                [_, _, ..] => panic!("expected one tail"),
                 [torn] => {
                     assert_eq!((torn.bytes, torn.sha256), (tail.len() as u64, Digest::of(&tail)));
                     let copy = fixture.file(&torn.file);
@@ -52,15 +51,15 @@ fn truncated_log_ends_at_last_whole_record() {
 }
 
 #[test]
-fn quarantine_is_durable_before_the_log_is_truncated() {
+fn quarantine_is_durable_before_truncation() {
     let (fixture, text) = written();
     fs::write(fixture.log(), &text[..text.len() - 1]).unwrap();
-    let Ok(Some(file)) = file::LogFile::open(&fixture.log()) else { panic!("it is there") };
+    let Ok(Some(file)) = file::LogFile::open(&fixture.log()) else { panic!("no log file") };
     file.faults.plan.lock().unwrap().cut = Some(Errno::IO);
     let whole = text[..text.len() - 1].rfind('\n').unwrap() as u64 + 1;
     let mut file = file;
     assert!(recover::quarantine(&fixture.log(), &mut file, whole, 3).is_err());
-    assert_eq!(fixture.text(), text[..text.len() - 1], "the log still has it");
+    assert_eq!(fixture.text(), text[..text.len() - 1], "the log is not truncated");
     let copy = fs::read_dir(fixture.directory.path()).unwrap().map(|entry| entry.unwrap().path());
     let copy: Vec<_> = copy.filter(|path| path.to_string_lossy().contains("torn")).collect();
     assert_eq!(fs::read_to_string(&copy[0]).unwrap(), text[whole as usize..text.len() - 1]);
@@ -82,19 +81,19 @@ fn log_contradicting_kept_checkpoint_does_not_open() {
     let (late, note) = (fixture.text(), fs::read_to_string(fixture.file("checkpoint")).unwrap());
     // opened, one, checkpoint, two, closed.
     fs::write(fixture.log(), &early).unwrap();
-    assert!(matches!(open(), Err(LogOpenError::Truncated { kept: 5, found: 3, .. })));
-    assert_eq!(fixture.text(), early, "nothing is written");
+    assert!(matches!(open(), Err(LogOpenError::Truncated { covered: 5, found: 3, .. })));
+    assert_eq!(fixture.text(), early, "the file is unchanged");
     fs::remove_file(fixture.log()).unwrap();
-    assert!(matches!(open(), Err(LogOpenError::Truncated { kept: 5, found: 0, .. })));
-    // Somebody with the key, but without the checkpoint file.
+    assert!(matches!(open(), Err(LogOpenError::Truncated { covered: 5, found: 0, .. })));
+    // An attacker with the key, but without the checkpoint file.
     let other = fixture.builder().open().unwrap();
     (0..9).for_each(|_| other.append(event("another")).unwrap());
     other.close().unwrap();
-    assert!(matches!(open(), Err(LogOpenError::Rewritten { kept: 5, .. })));
+    assert!(matches!(open(), Err(LogOpenError::Rewritten { covered: 5, .. })));
     fs::write(fixture.log(), &late).unwrap();
     for (text, form) in [("", true), ("nothing of the kind", true), (&*note.replace("\n5\n", "\n4\n"), false)] {
         fs::write(fixture.file("checkpoint"), text).unwrap();
-        let Err(LogOpenError::Checkpoint { source, .. }) = open() else { panic!("{text} is believed") };
+        let Err(LogOpenError::Checkpoint { source, .. }) = open() else { panic!("{text} is accepted") };
         let is_form = matches!(source, crate::audit::CheckpointError::Note(crate::audit::NoteError::Form));
         assert_eq!(is_form, form, "{source}");
     }
@@ -113,11 +112,12 @@ fn self_declared_predecessor_is_not_trusted() {
     let log = builder().open().unwrap();
     (0..40).for_each(|number| log.append(event(&number.to_string())).unwrap());
     log.close().unwrap();
-    let kept = fs::read_to_string(fixture.file("checkpoint")).unwrap().lines().nth(1).unwrap().parse::<u64>().unwrap();
-    // Whoever may write to the log, and not to the checkpoint file: other records before, which
-    // nobody can look at, and others after.
+    let covered =
+        fs::read_to_string(fixture.file("checkpoint")).unwrap().lines().nth(1).unwrap().parse::<u64>().unwrap();
+    // An attacker who can write the log but not the checkpoint file invents earlier records, which
+    // are not there to check, and later ones.
     let mut tree = CompactRange::empty();
-    (0..kept + 10).for_each(|number| tree.append(crate::Digest::of(number.to_be_bytes())));
+    (0..covered + 10).for_each(|number| tree.append(crate::Digest::of(number.to_be_bytes())));
     let mut chain = Chain::at(tree, crate::Digest::of("before"));
     let continued = LogContinued {
         format: FORMAT.into(),
@@ -131,14 +131,14 @@ fn self_declared_predecessor_is_not_trusted() {
     }
     let genuine = fixture.text();
     fs::write(fixture.log(), &forged).unwrap();
-    let refused = || matches!(builder().open(), Err(LogOpenError::Disconnected { kept: size, first, .. }) if (size, first) == (kept, kept + 10));
+    let refused = || matches!(builder().open(), Err(LogOpenError::Disconnected { covered: size, first, .. }) if (size, first) == (covered, covered + 10));
     assert!(refused(), "with the older files");
     let older: Vec<_> = full_segments(&fixture.log()).unwrap().into_iter().map(|(_, file)| file).collect();
     for file in older {
         fs::rename(&file, file.with_extension("away")).unwrap();
     }
     assert!(refused(), "and without them");
-    assert_eq!(fixture.text().into_bytes(), forged, "nothing is written");
+    assert_eq!(fixture.text().into_bytes(), forged, "the file is unchanged");
     fs::write(fixture.log(), genuine).unwrap();
     builder().open().unwrap().close().unwrap();
 }
@@ -165,7 +165,7 @@ fn record_changed_after_checkpoint_is_never_covered() {
     log.checkpoint().unwrap();
     log.append(event("two")).unwrap();
     log.close().unwrap();
-    // Every hash anew, but for the signatures, which nobody has without the key.
+    // Recomputes every hash. The signatures stay: they need the key.
     let anew = |changed: &str| {
         let (mut chain, mut lines) = (Chain::start(), Vec::new());
         for record in fixture.records() {
@@ -202,7 +202,7 @@ fn log_of_another_format_is_not_continued() {
     assert!(matches!(fixture.refusal(), LogOpenError::Damaged { line: 1, fault: LogFault::Format, .. }));
 }
 
-/// A writer can be killed after it put something aside, and before it told of that.
+/// A writer can be killed between the quarantine and the record about it.
 #[test]
 fn quarantined_tail_is_reported_until_recorded() {
     let (fixture, text) = written();
@@ -210,7 +210,7 @@ fn quarantined_tail_is_reported_until_recorded() {
     for tail in ["{\"v\":1", "{\"v\":1,\"seq\""] {
         fs::write(fixture.log(), format!("{text}{tail}")).unwrap();
         recover::recover(&fixture.log(), &key, None).unwrap();
-        assert_eq!(fixture.text(), text, "it is aside");
+        assert_eq!(fixture.text(), text, "the tail is quarantined");
     }
     (0..2).for_each(|_| drop(fixture.open()));
     let openings = fixture.records().into_iter().filter_map(|record| match record.event() {

@@ -68,7 +68,7 @@ impl Writer {
     /// entries.
     pub(super) fn abort(&mut self, own: Vec<Event>, entries: Vec<Entry>, error: &LogError) {
         // `append` left file, chain and reservations without the batch. `self.lost` and the backlog
-        // still hold what the batch would have recorded.
+        // still hold the losses and entries for the next batch.
         self.set_failing(Some(error));
         self.retry_at = Some(Instant::now() + RETRY_AFTER);
         own.into_iter().for_each(|event| self.defer(MandatoryEntry { event, redeems: false }));

@@ -112,7 +112,7 @@ impl Writer {
     pub(super) fn close(mut self) -> Result<(), LogError> {
         let rest = self.shared.mailbox.close();
         self.process(rest);
-        // Before the last batch, which records what the sinks did not get.
+        // Before the last batch, which records the sinks' failures.
         self.sinks.drain(SINK_DRAIN);
         self.retry_at = None;
         self.write(Vec::new());

@@ -23,7 +23,7 @@ use crate::event::Event;
 use crate::limits::audit::{OWN_EVENTS_BYTES, RESERVATION_BYTES};
 use crate::timing::audit::RETRY_AFTER;
 
-// The order within a round, and what a crash leaves after each step:
+// The order within a round, and the state after a crash in each step:
 //
 // 1. Admit. Lines are built in memory, disk space is allocated. Nothing to repair.
 // 2. Write. A crash leaves whole lines and perhaps a torn one. Opening keeps the whole lines and
@@ -164,7 +164,7 @@ impl Writer {
         if entries.is_empty() && self.retry_at.is_some() {
             return;
         }
-        // Taken out of the sinks' counters here; `complete` and `abort` defer what is not written.
+        // Taken out of the sinks' counters here; `complete` and `abort` defer unwritten events.
         let own = self.own_events();
         if entries.is_empty() && self.backlog.is_empty() && own.is_empty() && self.lost == 0 {
             return;
