@@ -64,7 +64,7 @@ impl Error {
         }
     }
 
-    /// One sentence that says what a person can do, if there is anything to do.
+    /// One sentence with advice for a person. `None` if there is no advice.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Verify(error) => error.hint(),

@@ -21,8 +21,8 @@
 //! | [`verify`] | may these bytes run? digests, policies, manifests, lock files, sealed images |
 //! | [`host`] | launches plugins and calls them |
 //! | [`plugin`] | serves as a plugin |
-//! | [`event`], [`audit`] | what happened, as values; the tamper-evident log that records them |
-//! | [`authoring`] | what publishers and operators write: manifests, lock files, signatures |
+//! | [`event`], [`audit`] | events as values; the tamper-evident log that records them |
+//! | [`authoring`] | writes the files of publishers and operators: manifests, lock files, signatures |
 //! | [`inspect`] | describes a file without running it |
 //! | [`exec`] | replaces this process by a verified program |
 //! | [`machine`] | which guarantees this machine gives |

@@ -108,11 +108,11 @@ pub(crate) mod authoring {
     /// Bytes of a password: as many as minisign takes.
     pub(crate) const PASSWORD_BYTES: usize = 1024;
 
-    /// Operations that a key file may ask for to derive its key: what minisign(1) asks for
+    /// Operations that a key file may ask for to derive its key: as many as minisign(1) uses
     /// (crypto_pwhash_scryptsalsa208sha256_OPSLIMIT_SENSITIVE of libsodium), some seconds.
     pub(crate) const DERIVATION_OPERATIONS: u64 = 1 << 25;
 
-    /// Bytes of memory that a key file may ask for to derive its key: what minisign(1) asks for
+    /// Bytes of memory that a key file may ask for to derive its key: as many as minisign(1) uses
     /// (crypto_pwhash_scryptsalsa208sha256_MEMLIMIT_SENSITIVE of libsodium), a gibibyte.
     pub(crate) const DERIVATION_MEMORY_BYTES: u64 = 1 << 30;
 

@@ -20,7 +20,7 @@ pub(super) mod as_text {
     }
 }
 
-/// The same for what may be missing.
+/// The same for an optional value.
 pub(super) mod maybe_as_text {
     use std::fmt::Display;
     use std::str::FromStr;

@@ -59,7 +59,7 @@ pub enum HandshakeError {
         /// The address, at most 200 bytes of it.
         address: Vec<u8>,
     },
-    /// The plugin sent no usable certificate of its own.
+    /// The plugin sent no usable certificate.
     #[error("{0}")]
     Certificate(CertificateFault),
 }

@@ -16,7 +16,7 @@ use crate::handshake::{HandshakeError, LineReader};
 use crate::limits::host::{OUTPUT_LINE_BYTES, OUTPUT_READ_BYTES, OUTPUT_TAIL_BYTES};
 use crate::timing::host::READ_AFTER_EXIT;
 
-/// Reads the handshake line. Drops the bytes behind it in the same read.
+/// Reads the handshake line. Drops the bytes after it in the same read.
 pub(super) async fn handshake_line(stream: &mut UnixStream) -> Result<Vec<u8>, HandshakeError> {
     let mut reader = LineReader::default();
     let mut piece = vec![0; OUTPUT_READ_BYTES];

@@ -55,7 +55,7 @@ impl From<WaitIdStatus> for Exit {
     }
 }
 
-/// A child process that leads a session and a process group of its own.
+/// A child process that leads its own session and process group.
 ///
 /// Dropping it kills the process and its group. If the process has not ended after a short wait,
 /// the reaper thread reaps it later.

@@ -1,5 +1,5 @@
-//! What may be added to a lock: a file or directory that was checked as before a launch if it is
-//! for this machine, and compared with its manifest and checksums in any case. Changes no lock.
+//! A file or directory that may be added to a lock. It is always compared with its manifest and
+//! checksums, and if it is for this machine, checked as before a launch. Changes no lock.
 
 use std::fmt;
 use std::fs::File;
@@ -18,7 +18,7 @@ use crate::verify::{
     SourceError, SourceKind, Subject, VerifyError, Version,
 };
 
-/// A file or directory that may become a [`Candidate`], and what the caller says of it.
+/// A file or directory that may become a [`Candidate`], with the caller's statements about it.
 #[derive(Debug, Clone)]
 pub struct CandidateBuilder {
     path: PathBuf,

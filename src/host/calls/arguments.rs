@@ -22,7 +22,7 @@ use crate::limits::host::{ARGUMENT_NAME_BYTES, CALL_ARGUMENTS};
 /// # Ok::<(), portcullis::host::ArgumentsError>(())
 /// ```
 ///
-/// Names stand in the log as they are, so they must not be secrets; values are wiped when this is
+/// The log has the names in plain text, so they must not be secrets; values are wiped when this is
 /// dropped.
 #[derive(Clone, Default)]
 pub struct Arguments(BTreeMap<String, Zeroizing<Vec<u8>>>);

@@ -129,7 +129,7 @@ pub mod grpc_stdio_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
-        /// Sends what is printed, once, to the first who asks. Where nobody reads it, the plugin blocks when its buffers are full.
+        /// Streams the output of the plugin to the first caller only. Without a reader, the plugin blocks when its buffers are full.
         pub async fn stream_stdio(
             &mut self,
             request: impl tonic::IntoRequest<()>,

@@ -1,4 +1,4 @@
-//! What each end sends and when: each end of this crate against a plain `h2` peer.
+//! The frames that each end of this crate sends, and when, against a plain `h2` peer.
 
 mod calls;
 mod deadlines;

@@ -84,8 +84,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Images {
-    /// Notes the use of an image (`None`: it could not be made) and lets go of what exceeds the
-    /// budget.
+    /// Notes the use of an image (`None`: it could not be made) and evicts images until the budget
+    /// is kept.
     fn settle(&mut self, digest: Digest, size: Option<u64>, budget: u64) {
         self.clock += 1;
         match (size, self.slots.get_mut(&digest)) {

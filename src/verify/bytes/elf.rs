@@ -106,7 +106,7 @@ impl<'a> Headers<'a> {
         }
     }
 
-    /// The entries of the dynamic section up to its end; nothing if there is no such section.
+    /// The entries of the dynamic section up to its end; empty without such a section.
     ///
     /// The dynamic loader finds it by its address. Where the header names another place in the
     /// file, readers of the file and the loader would see different things.

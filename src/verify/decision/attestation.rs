@@ -1,5 +1,5 @@
-//! What the sources of a policy say about one plugin, before its bytes are read: attestations, and
-//! the reasons why a source gives none. Sources must not contradict each other, and at least one
+//! The attestations of a policy's sources for one plugin, before its bytes are read, and the
+//! reasons why a source gives none. Sources must not contradict each other, and at least one
 //! must accept the plugin.
 
 use std::fmt;

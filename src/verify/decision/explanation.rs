@@ -17,7 +17,7 @@ impl Explanation {
         Self { code, hint: None, expected: None, actual: None }
     }
 
-    /// One sentence that says what a person can do.
+    /// Sets the advice for a person: one sentence.
     pub(crate) fn hint(mut self, hint: &'static str) -> Self {
         self.hint = Some(hint);
         self
@@ -49,7 +49,7 @@ macro_rules! explained {
                 self.explanation().code
             }
 
-            /// One sentence that says what a person can do, if there is anything to do.
+            /// One sentence with advice for a person. `None` if there is no advice.
             pub fn hint(&self) -> Option<&'static str> {
                 self.explanation().hint
             }

@@ -189,8 +189,8 @@ fn message_records_do_not_depend_on_chunking() {
     }
 }
 
-/// What is recorded of a single answer whose end comes so much later. Time stands still as long as
-/// somebody has something to do.
+/// The kinds of records for a single response whose end comes `late_by` later. The clock is paused
+/// while any task is ready.
 fn kinds_with_a_late_end(late_by: Duration) -> Vec<&'static str> {
     let bench = Bench::new();
     let (plugin, says) = bench.talking();
@@ -247,7 +247,7 @@ fn call_abandoned_during_recording_has_an_outcome() {
             () = std::future::ready(()) => {}
         }
     });
-    // The end is brought by the writer itself, after what it answers here.
+    // The writer records the end itself, after the records that are read here.
     bench.kinds();
     assert_eq!(bench.kinds(), ["call", "returned"]);
     assert_eq!(bench.returned().outcome, "abandoned");

@@ -1,4 +1,4 @@
-//! A policy as a file: what an operator writes once for all hosts of a machine. Every path in it
+//! A policy file, which an operator writes once for all hosts of a machine. Every path in it
 //! starts from the file's own directory.
 //!
 //! ```toml

@@ -1,4 +1,4 @@
-//! Where plugins may lie, what they may be linked with, and what a decision says of all that.
+//! Rules for the location of plugins and for their libraries, and the text of the decisions.
 
 use super::*;
 

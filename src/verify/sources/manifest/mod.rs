@@ -1,4 +1,4 @@
-//! What a publisher states about a plugin: its name, version and platform, and each of its files
+//! A publisher's statement about a plugin: its name, version and platform, and each of its files
 //! with digest and size. Trusted only with a signature ([`SignedManifest`]). Reads no file of the
 //! plugin.
 //!

@@ -1,5 +1,5 @@
-//! Manifests as text: what is read, what is refused and where, and that what is described is read
-//! back.
+//! Manifests as text: valid ones are read, others are refused with the place, and a described
+//! manifest is read back.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
