@@ -1,4 +1,4 @@
-//! What the command line programs of this repository share: exit codes, the two output streams, the
+//! Shared by the command line programs of this repository: exit codes, the two output streams, the
 //! JSON document of a run, problems with their hints, and usage errors. Knows no verb of any of
 //! them.
 //!

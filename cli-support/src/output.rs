@@ -75,7 +75,7 @@ impl Output {
         let _ = writeln!(io::stderr(), "{}: {message}", self.program);
     }
 
-    /// Writes a hint to standard error: what a person can do about the problem above it.
+    /// Writes a hint to standard error: the step that solves the problem above it.
     pub fn hint(&self, hint: impl fmt::Display) {
         self.warn(format_args!("hint: {hint}"));
     }

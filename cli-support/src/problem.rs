@@ -79,7 +79,7 @@ impl Problem {
         self.explanation.hint
     }
 
-    /// The same members as a JSON object of its own.
+    /// The same members as a separate JSON object.
     pub fn object(&self, exit: Exit) -> Map<String, Value> {
         self.members(exit).into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
@@ -157,7 +157,7 @@ impl Explanation {
     }
 }
 
-/// A difference is no error, but has the same facts.
+/// A difference is not an error, but has the same facts.
 impl From<&Difference> for Problem {
     fn from(difference: &Difference) -> Self {
         let explanation = Explanation {

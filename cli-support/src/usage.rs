@@ -27,8 +27,8 @@ impl UsageError {
 }
 
 impl Output {
-    /// Parses the command line of this process. When there is nothing to run, prints the help or the
-    /// usage error.
+    /// Parses the command line of this process. When there is nothing to run, prints the help or
+    /// the usage error.
     ///
     /// # Errors
     ///
@@ -38,8 +38,8 @@ impl Output {
     }
 }
 
-/// Escapes the words of the command line that `error` quotes: a file name that starts with a dash is
-/// quoted as an unknown option.
+/// Escapes the words of the command line that `error` quotes: a file name that starts with a dash
+/// is quoted as an unknown option.
 fn escaped(mut error: clap::Error) -> clap::Error {
     let quoted: Vec<_> =
         error.context().filter_map(|(kind, value)| escaped_value(value).map(|safe| (kind, safe))).collect();

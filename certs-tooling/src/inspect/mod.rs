@@ -79,7 +79,7 @@ pub enum Authority {
     None,
     /// A CA.
     Ca {
-        /// How many CAs may follow below it; `None` is no limit.
+        /// How many CAs may follow below it; `None` means unlimited.
         path_length: Option<u32>,
     },
 }

@@ -21,7 +21,7 @@ use crate::limits::{KEPT_RECORD_BYTES, KEPT_RECORDS};
 /// filters are given, a record must match all of them.
 ///
 /// With --json, the document holds the last 100,000 matching records, or the last 64 MiB of them;
-/// --last accepts no more.
+/// --last keeps no more.
 ///
 /// Example: plugin-verify audit show --type call --since 2026-11-25 log
 ///

@@ -85,7 +85,7 @@ pub(super) fn probe(arguments: &Arguments) -> Result<Observations, ProbeError> {
 async fn observe(plugin: Plugin) -> Observations {
     let services = plugin.services(LIST_SERVICES_TIMEOUT).await;
     if matches!(services, Err(ServicesError::Status { .. })) {
-        // A timeout is no error: the shutdown below ends a plugin that still runs.
+        // A timeout is not an error: the shutdown below ends a plugin that still runs.
         let _ = tokio::time::timeout(CRASH_WAIT, plugin.exited()).await;
     }
     let shutdown = plugin.shutdown(SHUTDOWN_GRACE).await;

@@ -36,7 +36,7 @@ const BEGINNING: &str = "<!DOCTYPE html>";
 ///
 /// The report states first whether the log is intact, as `audit verify` does. Then it summarizes
 /// the verified records: which plugins ran and which attestations allowed them, what was refused
-/// and why, how calls ended, and what is missing. Long lists are cut, and say so.
+/// and why, how calls ended, and which records are missing. Long lists are cut, and say so.
 ///
 /// It is one HTML file that loads and runs nothing. It proves nothing: only the log does.
 ///
