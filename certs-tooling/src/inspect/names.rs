@@ -119,6 +119,6 @@ mod tests {
     fn addresses_have_four_or_sixteen_bytes() {
         assert_eq!(general(&GeneralName::IPAddress(&[127, 0, 0, 1])), "IP:127.0.0.1");
         assert_eq!(general(&GeneralName::IPAddress(&[0; 16])), "IP:::");
-        assert_eq!(general(&GeneralName::IPAddress(&[1, 2, 3])), "IP:010203 (no address)");
+        assert_eq!(general(&GeneralName::IPAddress(&[1, 2, 3])), "IP:010203 (invalid)");
     }
 }

@@ -65,8 +65,8 @@ fn ca_with_exposed_key_issues_nothing() {
     let key = place.path().join("pki/ca-key.pem");
     fs::set_permissions(&key, fs::Permissions::from_mode(0o640)).unwrap();
     let output = issue();
-    let complaint = "certs-tooling: pki/ca-key.pem holds a key that others may read (mode 640); \
-                     it must be for its owner alone\n";
+    let complaint = "certs-tooling: pki/ca-key.pem holds a key that other users may read \
+                     (mode 0640, expected 0600); replace the key\n";
     assert_eq!((stderr(&output), stdout(&output), output.status.code()), (complaint, "", Some(2)));
     fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
     assert!(issue().status.success());
