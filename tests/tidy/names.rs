@@ -9,9 +9,10 @@ const DOCUMENTS: [&str; 6] =
     ["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md", "SECURITY.md", "docs/*.md", "fuzz/README.md"];
 
 /// What belongs to the kernel, to other crates, to go-plugin or to the reader of a document.
-const FOREIGN: [&str; 15] = [
+const FOREIGN: [&str; 17] = [
     "PLUGIN_UNIX_SOCKET_GROUP",
     "PR_SET_NO_NEW_PRIVS",
+    "allowed_signers",
     "artifacts/",
     "compile_fail",
     "dangerous_x",
@@ -21,6 +22,7 @@ const FOREIGN: [&str; 15] = [
     "portcullis-audit/",
     "portcullis-consistency/",
     "portcullis-policy/",
+    "pre_exec",
     "report.html",
     "result.json",
     "result.svg",
