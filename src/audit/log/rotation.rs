@@ -19,14 +19,14 @@ const NEXT: &str = ".next";
 /// Creates the next file with a `continued` record that follows `chain`, and renames the full file,
 /// whose first record has the index `first`.
 ///
-/// Allocates `room` bytes in the next file where the file system supports that. Returns the file
+/// Allocates `headroom` bytes in the next file where the file system supports that. Returns the file
 /// and the line of its record. On failure the full file stays current and `chain` unchanged.
 pub(super) fn rotate(
     path: &Path,
     first: u64,
     chain: &mut Chain,
     key: &LogKey,
-    room: u64,
+    headroom: u64,
 ) -> Result<(LogFile, Vec<u8>), LogOpenError> {
     let failed = |source| LogOpenError::Io { path: path.to_path_buf(), source };
     let next = beside(path, NEXT);
@@ -38,7 +38,7 @@ pub(super) fn rotate(
     let mut file = LogFile::create(&next)?;
     let (mut continued, mut line) = (chain.clone(), Vec::new());
     continued.write(&mut line, SystemTime::now(), &begin(chain, key));
-    file.preallocate(line.len() as u64 + room).and_then(|_| file.append(&line, true)).map_err(failed)?;
+    file.preallocate(line.len() as u64 + headroom).and_then(|_| file.append(&line, true)).map_err(failed)?;
     let full = segments::segment_path(path, first);
     // link(2) does not replace an existing file, and the log keeps its name all the time. A crash
     // from here until the rename leaves a file with two names, which `undo` repairs.

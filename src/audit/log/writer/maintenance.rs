@@ -88,12 +88,12 @@ impl Writer {
     /// of the full file is on disk.
     fn rotate(&mut self) {
         // Reservations move on to the new file, where their outcomes will be.
-        let room = if self.shared.mode == Mode::Required {
+        let headroom = if self.shared.mode == Mode::Required {
             self.reservations * RESERVATION_BYTES + OWN_EVENTS_BYTES
         } else {
             0
         };
-        match rotation::rotate(&self.shared.path, self.first, &mut self.chain, &self.shared.key, room) {
+        match rotation::rotate(&self.shared.path, self.first, &mut self.chain, &self.shared.key, headroom) {
             Ok((file, line)) => {
                 self.sinks.offer(&line);
                 self.first = self.chain.next() - 1;
