@@ -180,7 +180,7 @@ fn failure_with_json_is_one_document() {
     assert!(refused["reason"].as_str().unwrap().starts_with("SHA-256 mismatch"), "{refused}");
     let Some(sha256) = shell.without_loader() else { return };
     let failed = document(&sha256, 2);
-    let reason = "executing it failed: No such file or directory (os error 2)";
+    let reason = "executing the program failed: No such file or directory (os error 2)";
     assert_eq!([&failed["verb"], &failed["outcome"], &failed["error"]], ["exec", "failed", reason]);
 }
 

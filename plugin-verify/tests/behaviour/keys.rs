@@ -66,7 +66,7 @@ fn new_key_is_private_and_never_overwritten() {
     let before = fs::read(place.path().join("r.key")).unwrap();
     let output =
         plugin_verify(place.path(), "keygen").args(["--out", "r", "--dangerous-unencrypted"]).output().unwrap();
-    assert_eq!(stderr(&output), "plugin-verify: r.key cannot be written: File exists (os error 17)\n");
+    assert_eq!(stderr(&output), "plugin-verify: cannot write r.key: File exists (os error 17)\n");
     assert_eq!(output.status.code(), Some(2));
     assert_eq!(fs::read(place.path().join("r.key")).unwrap(), before);
 }
@@ -155,7 +155,7 @@ fn new_password_is_asked_for_twice() {
     assert!(!place.path().join("t.key").exists());
 
     let made = typed("hunter2\nhunter2\n").unwrap();
-    assert!(stdout(succeeded(&made)).contains("The same again: "), "{made:?}");
+    assert!(stdout(succeeded(&made)).contains("Repeat the password: "), "{made:?}");
     fs::write(place.path().join("m"), MESSAGE).unwrap();
     let arguments = ["sign", "--key", "t.key", "--password-file", "-", "m"];
     succeeded(&run(place.path(), env!("CARGO_BIN_EXE_plugin-verify"), &arguments, "hunter2\n").unwrap());
@@ -187,10 +187,10 @@ fn wrong_password_and_exposed_key_are_named() {
         run(place.path(), env!("CARGO_BIN_EXE_plugin-verify"), &arguments, input).unwrap()
     };
     let wrong = sign("password");
-    assert_eq!(stderr(&wrong), "plugin-verify: r.key does not open with this password, or is damaged\n");
+    assert_eq!(stderr(&wrong), "plugin-verify: cannot decrypt r.key: the password is wrong or the file is damaged\n");
     fs::set_permissions(place.path().join("r.key"), Permissions::from_mode(0o640)).unwrap();
     let exposed = sign("pässword");
-    assert!(stderr(&exposed).starts_with("plugin-verify: r.key is open to others, its mode is 0640"), "{exposed:?}");
+    assert!(stderr(&exposed).starts_with("plugin-verify: r.key has mode 0640, expected 0600"), "{exposed:?}");
     assert_eq!((wrong.status.code(), exposed.status.code()), (Some(2), Some(2)));
     assert!(!place.path().join("m.minisig").exists());
 }
@@ -227,7 +227,7 @@ fn signing_document_has_an_outcome_per_file() {
 
     let none = plugin_verify(place.path(), "sign").args(["--json", "--key", "missing", "m"]).output().unwrap();
     let document: serde_json::Value = serde_json::from_slice(&none.stdout).unwrap();
-    assert!(document["error"].as_str().unwrap().starts_with("missing cannot be read"), "{document}");
+    assert!(document["error"].as_str().unwrap().starts_with("cannot read missing"), "{document}");
     assert_eq!(none.status.code(), Some(2));
 }
 

@@ -58,7 +58,7 @@ fn program_on_noexec_mount_is_refused() {
     let fixture = Fixture::new();
     let Some(machine) = Machine::with_noexec_mount(&fixture) else { return };
     let output = machine.run(r#"cp plugin mount/ && exec "$PLUGIN_VERIFY" check --sha256 "$SHA256" mount/plugin"#);
-    assert_eq!(stdout(&output), "mount/plugin: REFUSED\n  it lies on a mount with the option noexec\n", "{output:?}");
+    assert_eq!(stdout(&output), "mount/plugin: REFUSED\n  it is on a mount with the option noexec\n", "{output:?}");
     assert_eq!(output.status.code(), Some(1));
 }
 

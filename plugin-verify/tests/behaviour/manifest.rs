@@ -112,7 +112,7 @@ fn manifest_holds_for_platform_name_and_time() {
     let create = ["create", "--force", "--version", "1.0.0", "kv"];
     let verify = ["verify", "--unsigned", "kv"];
     for (created, verified, reason) in [
-        (&["--expires", "2020-01-31T12:00:00Z"][..], &[][..], Some("its manifest has expired")),
+        (&["--expires", "2020-01-31T12:00:00Z"][..], &[][..], Some("its manifest expired on 2020-01-31")),
         (&["--expires", "90d"], &[], None),
         (&["--platform", "plan9-vax"], &[], Some("its manifest is for plan9-vax")),
         (&["--platform", "plan9-vax"], &["--platform", "plan9-vax"], None),

@@ -112,8 +112,8 @@ fn log_with_uncovered_end_is_not_intact() {
     trail.opened("required", "portcullis 0.1.0", None);
     fs::write(place.file("log"), trail.text()).unwrap();
     let page = place.report(&format!("log --key {}", trail.key()));
-    assert_says(stdout(&page), "<title>Intact, but for an end that nobody has signed yet – ");
-    assert_says(stdout(&page), "No checkpoint is over the last 1 record: ");
+    assert_says(stdout(&page), "<title>Intact, except for an unsigned end – ");
+    assert_says(stdout(&page), "No checkpoint covers the last 1 record: ");
     fs::write(place.file("kept"), trail.note()).unwrap();
     let page = place.report(&format!("log --key {} --checkpoint kept", trail.key()));
     assert_says(stdout(&page), "<title>Intact – ");
@@ -220,7 +220,7 @@ fn report_does_not_grow_with_its_log() {
         "and 950 more methods",
         "and more than 150 more events",
         "and more than 150 more limits",
-        "and 900 more before them",
+        "and 900 more earlier ones",
     ] {
         assert_says(&page, said);
     }
