@@ -100,7 +100,10 @@ fn signed_manifest_keeps_identity_and_signer() {
     keys(place, &["ours", "other"]);
     publish(place, "ours", &["--version", "1.2.0", "--minimum-version", "1.1.0"]);
     refused(&lock(place, &["add", "--key", "other.pub", "plugin"]), "which is not trusted for this plugin");
-    refused(&lock(place, &["add", "--key", "ours.pub", "--version", "1.3.0", "plugin"]), "has the version 1.2.0, expected 1.3.0");
+    refused(
+        &lock(place, &["add", "--key", "ours.pub", "--version", "1.3.0", "plugin"]),
+        "has the version 1.2.0, expected 1.3.0",
+    );
     let added = succeeded(lock(place, &["add", "--key", "ours.pub", "plugin"]));
     assert!(stdout(&added).contains("+ version 1.2.0\n+ minimum version 1.1.0\n"), "{added:?}");
 
