@@ -15,8 +15,8 @@ use crate::verdict::Verdict;
 /// file must be a program for this machine. A directory with a manifest is checked as one plugin.
 /// Nothing is executed.
 ///
-/// Each file is copied into sealed memory and the copy is hashed, so that changing the file during the check
-/// cannot change the verdict. Where the kernel forbids executing memory
+/// Each file is copied into sealed memory and the copy is hashed, so that changing the file during
+/// the check cannot change the verdict. Where the kernel forbids executing memory
 /// (vm.memfd_noexec=2), --private-copy uses a directory on disk, mode 0700. Other processes of the
 /// same user can change such a copy.
 ///

@@ -89,8 +89,8 @@ fn refuse(arguments: &Arguments, problem: &Problem) -> Exit {
     if arguments.format.json {
         return report(arguments, Exit::Refused, problem);
     }
-    // On standard error, although it is a verdict: a reader of standard output expects the program's
-    // output there, and must not mistake this for it.
+    // On standard error, although it is a verdict: a reader of standard output expects the
+    // program's output there, and must not mistake this for it.
     OUTPUT.warn(format_args!("{} is refused: {problem}", Escaped::path(arguments.file())));
     if let Some(hint) = problem.hint() {
         OUTPUT.hint(hint);

@@ -1,4 +1,5 @@
-//! Every bound on sizes and counts in this program, with its unit and reason. Enforces none of them.
+//! Every bound on sizes and counts in this program, with its unit and reason. Enforces none of
+//! them.
 
 /// The longest proof, checkpoint or record line that a verb reads into memory, in bytes. Real ones
 /// have a few kilobytes.

@@ -32,8 +32,8 @@ impl From<Result<VerifiedPlugin, VerifyError>> for Verdict {
 }
 
 impl Verdict {
-    /// The verdict on a file when a trust source cannot be used: an unreadable source leaves the file
-    /// unchecked, a source with a fault refuses it.
+    /// The verdict on a file when a trust source cannot be used: an unreadable source leaves the
+    /// file unchecked, a source with a fault refuses it.
     pub(crate) fn without_source(error: &SourceError, file: &Path) -> Self {
         match error.is_unreadable() {
             true => Self::Unchecked(Problem::of(error).within(format_args!("cannot check {}", Escaped::path(file)))),

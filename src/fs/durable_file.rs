@@ -16,7 +16,8 @@ use tempfile::NamedTempFile;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "open(2) has no third mode")]
 pub enum FileMode {
-    /// Exactly these bits, independent of the umask: for secrets, and for files that must be readable.
+    /// Exactly these bits, independent of the umask: for secrets, and for files that must be
+    /// readable.
     Exact(u32),
     /// These bits without those that the umask clears, as open(2) sets them.
     Masked(u32),
@@ -45,8 +46,8 @@ pub(crate) fn create_file_with(
     })
 }
 
-/// Writes `bytes` to `path` in place of the file that is there, if one is. File and name are on disk
-/// when this returns. A symbolic link at `path` is replaced, not followed.
+/// Writes `bytes` to `path` in place of the file that is there, if one is. File and name are on
+/// disk when this returns. A symbolic link at `path` is replaced, not followed.
 ///
 /// # Errors
 ///

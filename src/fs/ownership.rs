@@ -1,5 +1,5 @@
-//! Who may change a file or directory, as its owner and its permission bits say. Reads metadata that
-//! the caller got; knows no access control lists.
+//! Who may change a file or directory, as its owner and its permission bits say. Reads metadata
+//! that the caller got; knows no access control lists.
 
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt as _;

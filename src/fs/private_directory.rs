@@ -80,8 +80,8 @@ impl PrivateDirectory {
             .permissions(Permissions::from_mode(0o700))
             .tempdir_in(parent)?;
         let handle = open_directory(CWD, made.path())?;
-        // Locked before the marker exists: the sweep of another host removes a marked directory that
-        // is not locked.
+        // Locked before the marker exists: the sweep of another host removes a marked directory
+        // that is not locked.
         match rustix::fs::flock(&handle, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(Errno::WOULDBLOCK) => return Ok(None),
@@ -125,8 +125,8 @@ pub(crate) enum SocketPathError {
     TooLong { limit: usize },
 }
 
-/// Rejects a parent of private directories if the path of a socket in them could not be written in a
-/// handshake line or would be too long for an address.
+/// Rejects a parent of private directories if the path of a socket in them could not be written in
+/// a handshake line or would be too long for an address.
 pub(crate) fn check_socket_directory(parent: &Path) -> Result<(), SocketPathError> {
     const LIMIT: usize = SOCKET_DIRECTORY_BYTES - 1 - PREFIX.len() - RANDOM;
     let name = parent.as_os_str().as_bytes();

@@ -74,8 +74,9 @@ pub(super) fn open_directory(at: BorrowedFd<'_>, path: &Path) -> io::Result<Owne
     Ok(rustix::fs::openat(at, path, flags, Mode::empty())?)
 }
 
-/// Removes a directory that holds only the marker and a few sockets, as nearly all do. Returns false
-/// if it holds more: unlinking a large file takes long, and a drop may run on an asynchronous thread.
+/// Removes a directory that holds only the marker and a few sockets, as nearly all do. Returns
+/// false if it holds more: unlinking a large file takes long, and a drop may run on an asynchronous
+/// thread.
 pub(super) fn remove_quickly(handle: BorrowedFd<'_>, path: &Path) -> bool {
     let Ok(entries) = Dir::read_from(handle) else { return false };
     for (count, entry) in entries.enumerate() {

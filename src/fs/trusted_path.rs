@@ -1,5 +1,5 @@
-//! Whether another user can change where a path leads. Reads owners and modes of the directories and
-//! links on the way; creates nothing.
+//! Whether another user can change where a path leads. Reads owners and modes of the directories
+//! and links on the way; creates nothing.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::Metadata;
@@ -22,8 +22,8 @@ pub(crate) enum LocationError {
 }
 
 /// Resolves `directory`, and rejects it if others could put another directory in its place: if they
-/// can rename entries of it or of any directory above it. Returns the absolute path without symbolic
-/// links.
+/// can rename entries of it or of any directory above it. Returns the absolute path without
+/// symbolic links.
 pub(crate) fn trusted_directory(directory: &Path) -> Result<PathBuf, LocationError> {
     let directory = directory.canonicalize().map_err(LocationError::Io)?;
     for ancestor in directory.ancestors() {

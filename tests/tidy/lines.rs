@@ -24,7 +24,6 @@ fn documents_fit_the_columns() {
 }
 
 #[test]
-#[ignore = "until the documents are written"]
 fn comments_fit_the_columns() {
     let mut long = Vec::new();
     for path in tracked(&["*.rs", "*.toml", ".ci/run", "fuzz/run", "benches/setup-valgrind", "tests/interop/setup-*"]) {
@@ -71,7 +70,6 @@ fn fits(line: &str) -> bool {
 }
 
 #[test]
-#[ignore = "until the documents are written"]
 fn test_names_are_short_sentences() {
     let mut long = Vec::new();
     for path in tracked(&["*.rs"]) {

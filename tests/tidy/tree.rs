@@ -42,25 +42,6 @@ pub(crate) fn prose(document: &str) -> Vec<(usize, &str)> {
     prose
 }
 
-/// The fenced blocks of a document, by language, with the number of their first line.
-#[allow(dead_code)]
-pub(crate) fn blocks<'a>(document: &'a str, language: &str) -> Vec<(usize, Vec<&'a str>)> {
-    let mut blocks = Vec::new();
-    let mut open: Option<(bool, usize, Vec<&str>)> = None;
-    for (index, line) in document.lines().enumerate() {
-        match (line.trim_start().strip_prefix("```"), open.take()) {
-            (Some(found), None) => open = Some((found == language, index + 2, Vec::new())),
-            (Some(_), Some((wanted, first, lines))) if wanted => blocks.push((first, lines)),
-            (None, Some((wanted, first, mut lines))) => {
-                lines.push(line);
-                open = Some((wanted, first, lines));
-            }
-            (Some(_), Some(_)) | (None, None) => {}
-        }
-    }
-    blocks
-}
-
 /// What the code of the tree declares and uses, comments apart.
 pub(crate) struct Code {
     files: Vec<BTreeSet<String>>,

@@ -115,7 +115,8 @@ mod tests {
 
     #[test]
     fn odd_extensions_get_remarks() {
-        // 1.2.3.4 is unassigned; the others are key usage and the alternative names; 05 00 is a NULL.
+        // 1.2.3.4 is unassigned; the others are key usage and the alternative names; 05 00 is a
+        // NULL.
         let null = b"\x05\x00";
         assert_eq!(remarks(&[(&[1, 2, 3, 4], false, null)]), []);
         let unknown = Remark::UnknownCriticalExtension { oid: "1.2.3.4".into() };

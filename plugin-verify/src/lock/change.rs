@@ -1,5 +1,5 @@
-//! `plugin-verify lock add`, `update` and `remove`: changes of a lock file. The library decides which
-//! changes are allowed.
+//! `plugin-verify lock add`, `update` and `remove`: changes of a lock file. The library decides
+//! which changes are allowed.
 
 use std::io;
 use std::path::PathBuf;

@@ -1,5 +1,5 @@
-//! `plugin-verify probe`: launches a plugin once, prints what a host sees of it, and shuts it down. The
-//! library does all but the printing.
+//! `plugin-verify probe`: launches a plugin once, prints what a host sees of it, and shuts it down.
+//! The library does all but the printing.
 
 mod arguments;
 mod document;

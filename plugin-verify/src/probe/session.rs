@@ -1,4 +1,5 @@
-//! One run of a plugin, from its verification to its exit, observed as a host would. Prints nothing.
+//! One run of a plugin, from its verification to its exit, observed as a host would. Prints
+//! nothing.
 
 use std::ffi::OsString;
 use std::fmt;

@@ -1,5 +1,5 @@
-//! The observations of a probe as text: facts on standard output, problems on standard error. Foreign
-//! text is escaped.
+//! The observations of a probe as text: facts on standard output, problems on standard error.
+//! Foreign text is escaped.
 
 use std::fmt::{self, Write};
 
@@ -79,8 +79,8 @@ impl<T: fmt::Display> fmt::Display for Indented<T> {
     }
 }
 
-/// The last lines of a plugin's standard error, in the layout that the library uses for a plugin that
-/// did not start.
+/// The last lines of a plugin's standard error, in the layout that the library uses for a plugin
+/// that did not start.
 struct LastWords<'a>(&'a [u8]);
 
 impl fmt::Display for LastWords<'_> {

@@ -1,5 +1,5 @@
-//! The names of the files of a log: the current segment has the name of the log, a full segment adds
-//! the index of its first record. Opens no file.
+//! The names of the files of a log: the current segment has the name of the log, a full segment
+//! adds the index of its first record. Opens no file.
 
 use std::ffi::OsString;
 use std::io;

@@ -30,8 +30,8 @@ fn full(path: &Path) -> Result<Vec<PathBuf>, ReadError> {
 /// iterator reaches it.
 ///
 /// A writer may append and rotate at the same time. The segment that is current now is read last,
-/// even if it becomes full. During a rotation, or after a writer was killed in one, the full segment
-/// has both names; it is read once.
+/// even if it becomes full. During a rotation, or after a writer was killed in one, the full
+/// segment has both names; it is read once.
 pub(crate) fn segments(
     path: impl AsRef<Path>,
 ) -> Result<impl Iterator<Item = Result<LogLines<BufReader<File>>, ReadError>>, ReadError> {
@@ -64,8 +64,8 @@ pub struct Line {
     pub number: u64,
     /// Its offset in the file, in bytes.
     pub offset: u64,
-    /// Its bytes, without the line feed. A line that is too long for a record is cut two bytes after
-    /// the longest record, so that it still counts as too long.
+    /// Its bytes, without the line feed. A line that is too long for a record is cut two bytes
+    /// after the longest record, so that it still counts as too long.
     pub bytes: Vec<u8>,
     /// Whether it ends in a line feed. Only the last line of a file may lack one.
     pub is_whole: bool,

@@ -1,5 +1,5 @@
-//! gRPC's framing (PROTOCOL-HTTP2, "Length-Prefixed-Message"): the boundaries of messages in a body,
-//! however it is split into pieces. Stores no content.
+//! gRPC's framing (PROTOCOL-HTTP2, "Length-Prefixed-Message"): the boundaries of messages in a
+//! body, however it is split into pieces. Stores no content.
 
 /// The prefix of each message: the compressed flag (one byte) and the length (four, big-endian).
 const PREFIX: usize = 5;

@@ -38,8 +38,8 @@ use crate::{Chain, Escaped, MESSAGE_LIMIT};
 /// of a stream. If that fails, the call is not made, and the caller gets `UNAVAILABLE`. The outcome
 /// is recorded before the caller gets it; if that fails, the caller gets `UNKNOWN`. The messages of
 /// a streaming response are recorded before the caller gets them, one record for all that are
-/// available. Records hold the number, size and keyed hash of messages, and so do the [`Arguments`] that the
-/// application puts among the extensions of a request.
+/// available. Records hold the number, size and keyed hash of messages, and so do the [`Arguments`]
+/// that the application puts among the extensions of a request.
 ///
 /// With a recorder that is not required, such as an audit log in best effort, calls wait for no
 /// record, no call is refused, and there are no records between the first and the last of a call.

@@ -1,5 +1,5 @@
-//! A call whose intent is recorded and whose outcome is not yet. Every path records one outcome, drop
-//! included.
+//! A call whose intent is recorded and whose outcome is not yet. Every path records one outcome,
+//! drop included.
 
 use http::HeaderMap;
 use tokio::time::Instant;

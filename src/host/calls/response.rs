@@ -6,7 +6,8 @@
 //!   └───end or failure──▶ Finishing ──durable──▶ Over
 //! ```
 //!
-//! A record that fails ends the response with an error, and the caller never gets the held messages.
+//! A record that fails ends the response with an error, and the caller never gets the held
+//! messages.
 
 use std::collections::VecDeque;
 use std::pin::Pin;

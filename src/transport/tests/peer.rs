@@ -1,5 +1,5 @@
-//! The plugin of these tests: an HTTP/2 server that the test controls, and a connection that records
-//! what the host writes.
+//! The plugin of these tests: an HTTP/2 server that the test controls, and a connection that
+//! records what the host writes.
 
 use std::io;
 use std::pin::Pin;

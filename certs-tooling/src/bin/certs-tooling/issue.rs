@@ -1,5 +1,5 @@
-//! `certs-tooling ca new`, `host issue`, `plugin issue` and `auto-mtls`: new keys and certificates in
-//! new files. Prints no key.
+//! `certs-tooling ca new`, `host issue`, `plugin issue` and `auto-mtls`: new keys and certificates
+//! in new files. Prints no key.
 
 use std::error::Error;
 use std::path::PathBuf;

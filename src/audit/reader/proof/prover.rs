@@ -80,7 +80,8 @@ impl Prover {
     ///
     /// # Errors
     ///
-    /// When a checkpoint was signed over another log, or the log is damaged or incomplete before it.
+    /// When a checkpoint was signed over another log, or the log is damaged or incomplete before
+    /// it.
     pub fn consistency(&self, old: &str, new: Option<&str>) -> Result<ConsistencyProof, ProverError> {
         let new = new.or_else(|| self.latest()).ok_or(ProverError::NoCheckpoint)?;
         let (from, to) = (self.open_checkpoint(old)?.size, self.open_checkpoint(new)?.size);

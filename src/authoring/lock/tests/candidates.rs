@@ -1,5 +1,5 @@
-//! Candidates for this machine and for others, and the inventory of a directory. With real files and
-//! signatures.
+//! Candidates for this machine and for others, and the inventory of a directory. With real files
+//! and signatures.
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;

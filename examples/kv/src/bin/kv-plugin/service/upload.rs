@@ -48,8 +48,8 @@ impl Upload {
         let size = usize::try_from(size).ok().filter(|size| *size <= VALUE_BYTES);
         let size =
             size.ok_or_else(|| Status::invalid_argument(format!("the value is longer than {VALUE_BYTES} bytes")))?;
-        // Reserved before the first chunk: the announced size, which is now bounded, is allocated in
-        // one piece below.
+        // Reserved before the first chunk: the announced size, which is now bounded, is allocated
+        // in one piece below.
         let memory = reserve(memory, size)?;
         let value = receive_value(&mut parts, size).await?;
         Ok(Self { key, expected_version, value, _memory: memory })
