@@ -64,7 +64,7 @@ pub(crate) fn hanging_plugin_is_given_up() {
 pub(crate) fn invalid_variable_prevents_the_start() {
     let place = Place::new();
     for (variable, why) in
-        [("LD_PRELOAD=x", "unverified code"), ("PLUGIN_X=1", "belongs to"), ("NOT_THERE", "is not set")]
+        [("LD_PRELOAD=x", "unverified code"), ("PLUGIN_X=1", "is reserved for"), ("NOT_THERE", "is not set")]
     {
         let ran = place.run(&["--env", variable], "trace").exits_with(2);
         assert!(ran.stderr().contains(why), "{}", ran.stderr());
