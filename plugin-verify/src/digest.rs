@@ -61,7 +61,7 @@ fn input(name: &Path) -> Input {
 
 fn print(name: &Path, result: io::Result<Digest>) -> io::Result<()> {
     match result {
-        Ok(digest) => OUTPUT.write(&Checksums::line(&digest, name.as_os_str().as_encoded_bytes())),
+        Ok(digest) => OUTPUT.write(Checksums::line(&digest, name.as_os_str().as_encoded_bytes())),
         Err(error) => {
             OUTPUT.warn(format_args!("{}: {error}", Escaped::path(name)));
             Ok(())
