@@ -74,9 +74,12 @@
 //!
 //! Linux 5.11 and later. The launch report says which features of newer kernels were used.
 
-// Host and plugin share the stages between them. With only one of the two, the other half is
-// unused.
-#![cfg_attr(not(all(feature = "host", feature = "plugin")), allow(dead_code, unreachable_pub, unused_imports))]
+// Host, plugin and log share rooms between them. Without one of the three, its part of those rooms
+// is unused.
+#![cfg_attr(
+    not(all(feature = "audit", feature = "host", feature = "plugin")),
+    allow(dead_code, unreachable_pub, unused_imports)
+)]
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("portcullis needs system calls that only Linux has");

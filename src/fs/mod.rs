@@ -22,13 +22,10 @@ mod sweep;
 mod trusted_path;
 
 pub use durable_file::{FileMode, create_file, directory_of, replace_file};
-#[cfg(feature = "audit")]
 pub(crate) use durable_file::{create_file_with, sync_directory_of};
 pub use ownership::Ownership;
 pub(crate) use ownership::{OTHERS_WRITE, PERMISSION_BITS};
 pub(crate) use private_directory::{PrivateDirectory, SocketPathError, check_socket_directory};
-pub(crate) use regular_file::kind_unless_regular;
-#[cfg(feature = "audit")]
-pub(crate) use regular_file::open_regular_as;
 pub use regular_file::{RegularFileError, Symlinks, open_regular};
+pub(crate) use regular_file::{kind_unless_regular, open_regular_as};
 pub(crate) use trusted_path::{LocationError, Redirection, Resolution, resolve, trusted_directory};

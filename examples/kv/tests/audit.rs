@@ -112,7 +112,7 @@ fn changed_or_truncated_log_exits_with_1() {
     run(host(&place).args(["get", "a"])).exits_with(2).explains(&["the record was changed"]);
     let lines: Vec<_> = text.split_inclusive('\n').collect();
     fs::write(log(&place), lines[..lines.len() - 2].concat()).unwrap();
-    run(audit(&place).arg("verify")).exits_with(1).explains(&["the log was cut short"]);
+    run(audit(&place).arg("verify")).exits_with(1).explains(&["the log was truncated"]);
     fs::remove_file(log(&place)).unwrap();
     run(audit(&place).arg("verify")).exits_with(2);
 }
@@ -137,7 +137,7 @@ fn unrecordable_action_does_not_happen() {
         limited.current_dir(place.path()).env("TMPDIR", place.temporary());
         run(&mut limited)
     };
-    limited(&["put", "a", "after"]).exits_with(2).explains(&["the first record could not be written"]);
+    limited(&["put", "a", "after"]).exits_with(2).explains(&["cannot write the first record"]);
     run(host(&place).args(["get", "a"])).exits_with(0).prints("before");
     assert!(events(&place).0.is_intact());
 }
@@ -149,14 +149,14 @@ fn log_location_excludes_data_and_plugin_directories() {
     run(host(&place).arg("--audit").arg(&other).args(["put", "a", "1"])).exits_with(0);
     assert!(other.exists() && place.path().join("elsewhere.key").exists() && !log(&place).exists());
     let inside = place.data().join("log");
-    run(host(&place).arg("--audit").arg(&inside).args(["get", "a"])).exits_with(2).explains(&["may not lie in"]);
+    run(host(&place).arg("--audit").arg(&inside).args(["get", "a"])).exits_with(2).explains(&["must not be in"]);
     assert!(!inside.exists());
     let plugins = place.path().join("plugins");
     fs::create_dir(&plugins).unwrap();
     let copy = plugins.join("kv-plugin");
     fs::copy(our_plugin(), &copy).unwrap();
     let mut host = our_host(&place, &copy, digest(&copy));
-    run(host.arg("--audit").arg(plugins.join("log")).args(["get", "a"])).exits_with(2).explains(&["may not lie in"]);
+    run(host.arg("--audit").arg(plugins.join("log")).args(["get", "a"])).exits_with(2).explains(&["must not be in"]);
 }
 
 #[test]

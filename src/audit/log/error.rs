@@ -60,8 +60,8 @@ pub enum LogOpenError {
         /// The number of its hard links.
         links: u64,
     },
-    /// The log is in a directory of plugins.
-    #[error("the log {} must not be in the plugin directory {}", Escaped::path(path), Escaped::path(directory))]
+    /// The log is in a directory that belongs to plugins.
+    #[error("the log {} must not be in {}, which belongs to plugins", Escaped::path(path), Escaped::path(directory))]
     #[non_exhaustive]
     InPluginDirectory {
         /// The log.
@@ -185,8 +185,8 @@ pub enum LogError {
     /// The log was closed.
     #[error("the audit log is closed")]
     Closed,
-    /// The log is in a directory of plugins.
-    #[error("the log {} must not be in the plugin directory {}", Escaped::path(path), Escaped::path(directory))]
+    /// The log is in a directory that belongs to plugins.
+    #[error("the log {} must not be in {}, which belongs to plugins", Escaped::path(path), Escaped::path(directory))]
     #[non_exhaustive]
     InPluginDirectory {
         /// The log.
