@@ -71,7 +71,7 @@ impl fmt::Display for LaunchReport {
             writeln!(f, "manifest     sha256 {manifest}")?;
         }
         for attestation in &self.attestations {
-            writeln!(f, "vouched      by {attestation}")?;
+            writeln!(f, "accepted     by {attestation}")?;
         }
         let source = if self.cached { "from the cache" } else { "read and hashed" };
         writeln!(f, "image        {}, {source}", self.mode)?;

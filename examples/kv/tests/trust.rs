@@ -119,7 +119,7 @@ impl Fixture {
     fn vouchers(&self, trust: &[[String; 2]]) -> Vec<String> {
         let ran = run(self.host(trust).args(["--report", "put", "a", "1"])).exits_with(0);
         self.place.assert_nothing_is_left();
-        let lines = ran.stderr.lines().filter_map(|line| line.strip_prefix("vouched      by "));
+        let lines = ran.stderr.lines().filter_map(|line| line.strip_prefix("accepted     by "));
         lines.map(String::from).collect()
     }
 }

@@ -1,7 +1,7 @@
 //! The verdict at the top of the page, in sentences. Adds nothing to the result of the library.
 
 use maud::{Markup, html};
-use portcullis::audit::verifier::{CheckpointMismatch, Damaged, TornTail, TrustedCheckpoint, VerificationReport};
+use portcullis::audit::verifier::{CheckpointMismatch, Damaged, IncompleteLine, TrustedCheckpoint, VerificationReport};
 
 use super::numbers::{count, of};
 use super::untrusted::UntrustedText;
@@ -130,7 +130,7 @@ fn damage(damaged: &Damaged) -> Markup {
     }
 }
 
-fn tail(unfinished: &TornTail) -> Markup {
+fn tail(unfinished: &IncompleteLine) -> Markup {
     let file = UntrustedText::path(&unfinished.file);
     html! {
         p {

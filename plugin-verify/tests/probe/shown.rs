@@ -12,7 +12,7 @@ pub(crate) fn plugin_is_launched_shown_and_shut_down() {
     let expected = [
         "process",
         "digest",
-        "vouched",
+        "accepted",
         "image",
         "version",
         "handshake",

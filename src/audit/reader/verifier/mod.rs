@@ -7,7 +7,7 @@ mod totals;
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
 
-pub use report::{CheckpointMismatch, Damaged, LogFault, TornTail, TrustedCheckpoint, VerificationReport};
+pub use report::{CheckpointMismatch, Damaged, IncompleteLine, LogFault, TrustedCheckpoint, VerificationReport};
 pub use totals::{LogTotals, OpenCall};
 
 use self::report::GoodRecords;
@@ -101,7 +101,7 @@ pub struct LogVerifier<'t> {
     prefix: Option<VerifiedPrefix>,
     good: GoodRecords,
     damaged: Option<Damaged>,
-    torn_tail: Option<TornTail>,
+    torn_tail: Option<IncompleteLine>,
     /// The last segment, while no line of it was read.
     empty: Option<PathBuf>,
     /// Trusted checkpoints over more records than were read so far.
@@ -203,7 +203,7 @@ impl<'t> LogVerifier<'t> {
         }
         if !line.is_whole {
             let (number, offset, bytes) = (line.number, line.offset, line.bytes.len() as u64);
-            self.torn_tail = Some(TornTail { file: file.to_path_buf(), line: number, offset, bytes });
+            self.torn_tail = Some(IncompleteLine { file: file.to_path_buf(), line: number, offset, bytes });
             return None;
         }
         let checked =

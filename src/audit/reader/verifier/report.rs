@@ -33,7 +33,7 @@ pub struct VerificationReport {
     /// The first record that is not good.
     pub damaged: Option<Damaged>,
     /// An incomplete last line.
-    pub torn_tail: Option<TornTail>,
+    pub torn_tail: Option<IncompleteLine>,
     /// The checkpoints that the caller gave, each with its result.
     pub trusted_checkpoints: Vec<TrustedCheckpoint>,
     /// Counts over the good records.
@@ -153,7 +153,7 @@ pub enum LogFault {
 /// An incomplete line at the end of the last segment: its writer was killed, or is writing now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct TornTail {
+pub struct IncompleteLine {
     /// The file.
     pub file: PathBuf,
     /// The line, counted from one.
