@@ -7,14 +7,14 @@
 //! what a plugin does with the rights of its user.
 //!
 //! ```text
-//!  verify ──VerifiedPlugin──▶ launch ──Running──▶ handshake ──Agreed──▶ tls ──Pinned──▶ transport ──Http2Channel──▶ rpc ──▶ host::Plugin
+//!  verify ──VerifiedPlugin──▶ launch ──Running──▶ handshake ──Agreed──▶ tls ──Pin──▶ transport ──Http2Channel──▶ rpc ──▶ host::Plugin
 //!  digest, manifest,          spawn, env,         parse,                identity,       connect,                    health,
 //!  lock, policy, image        child               negotiate             pin             listen                      controller
 //! ```
 //!
-//! Each stage takes the proof that the stage before it has made, so none can be skipped. Dropping
-//! any of these values kills the plugin and removes its directory. [`plugin`] is the other end of
-//! the handshake and of the stages after it.
+//! Each stage takes values that prove the stages before it. From `Running` on, one value owns the
+//! process and its private directory: dropping it kills the plugin and removes the directory.
+//! [`plugin`] is the other end of the handshake and of the stages after it.
 //!
 //! | module | job |
 //! |---|---|
@@ -24,6 +24,7 @@
 //! | [`event`], [`audit`] | events as values; the tamper-evident log that records them |
 //! | [`authoring`] | writes the files of publishers and operators: manifests, lock files, signatures |
 //! | [`inspect`] | describes a file without running it |
+//! | [`fs`] | opens regular files, writes durable files, says who may change a path |
 //! | [`exec`] | replaces this process by a verified program |
 //! | [`machine`] | which guarantees this machine gives |
 //!
@@ -74,8 +75,8 @@
 //!
 //! Linux 5.11 and later. The launch report says which features of newer kernels were used.
 
-// Host, plugin and log share rooms between them. Without one of the three, its part of those rooms
-// is unused.
+// Host, plugin and log share modules. Without one of the three features, the parts of those modules
+// that only it uses are unused.
 #![cfg_attr(
     not(all(feature = "audit", feature = "host", feature = "plugin")),
     allow(dead_code, unreachable_pub, unused_imports)

@@ -45,7 +45,7 @@ pub(crate) struct TrustSources {
     #[arg(long = "as", help_heading = HEADING, value_name = "NAME")]
     known_as: Option<PluginName>,
 
-    /// Keep the verified copy in a new directory below DIR, instead of in sealed memory
+    /// Make the verified copy in a new directory below DIR, instead of in sealed memory
     #[arg(long, help_heading = HEADING, value_name = "DIR")]
     private_copy: Option<PathBuf>,
 }

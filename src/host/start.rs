@@ -1,5 +1,6 @@
-//! The launch as a list: each step takes the proof that the step before it made, so that none can
-//! be left out or moved.
+//! The launch as a list: most steps take the proof that the step before them made, so that they
+//! cannot be left out or moved. The health check and the records return no proof; their place is
+//! fixed only here.
 
 use std::ffi::OsString;
 use std::path::Path;

@@ -1,6 +1,7 @@
 //! The thread that writes a log, by group commit: it takes all queued tasks, appends them as one
-//! batch, syncs once and answers the callers. A batch that fails leaves file, chain and
-//! reservations as they were. Knows no file formats.
+//! batch, syncs once and answers the callers. A batch that fails leaves no part
+//! of itself in the log. If its sync fails, earlier records that were not synced are lost too, and
+//! counted. Knows no file formats.
 
 mod completion;
 mod maintenance;
