@@ -8,8 +8,8 @@
 //!
 //! ```text
 //!  verify ──VerifiedPlugin──▶ launch ──Running──▶ handshake ──Agreed──▶ tls ──Pin──▶ transport ──Http2Channel──▶ rpc ──▶ host::Plugin
-//!  digest, manifest,          spawn, env,         parse,                identity,       connect,                    health,
-//!  lock, policy, image        child               negotiate             pin             listen                      controller
+//!  digest, manifest,          spawn, env,         parse,                identity,    connect,                    health,
+//!  lock, policy, image        child               negotiate             pin          listen                      controller
 //! ```
 //!
 //! Each stage takes values that prove the stages before it. From `Running` on, one value owns the
