@@ -130,16 +130,9 @@ impl Explanation {
                 })+
             };
         }
-        first_of!(
-            portcullis::Error,
-            VerifyError,
-            Refusal,
-            SourceError,
-            CandidateError,
-            LockRefusal,
-            LockWriteError,
-            ManifestError
-        );
+        #[cfg(feature = "host")]
+        first_of!(portcullis::Error);
+        first_of!(VerifyError, Refusal, SourceError, CandidateError, LockRefusal, LockWriteError, ManifestError);
         None
     }
 
