@@ -17,6 +17,7 @@ mod manifest;
 #[cfg(feature = "report")]
 mod report;
 mod streams;
+#[cfg(feature = "report")]
 mod trail;
 
 use std::ffi::OsStr;
