@@ -35,7 +35,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     trust: TrustSources,
 
-    /// Name that the program sees as its argv[0], instead of FILE
+    /// Name that the program sees as its argument 0, instead of FILE
     #[arg(long, value_name = "NAME")]
     name: Option<OsString>,
 
