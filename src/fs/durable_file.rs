@@ -28,7 +28,9 @@ pub enum FileMode {
 /// # Errors
 ///
 /// [`io::ErrorKind::AlreadyExists`] if anything is at `path`, a symbolic link too; it is not
-/// touched. Any other error if the file cannot be written. No new file is at `path` then.
+/// touched. Any other error if the file cannot be written, or its directory cannot be opened for
+/// reading, which a sync needs. No new file is at `path` then. A process that is killed while it
+/// writes leaves the content in a file `.new-*` beside `path`, with the same mode.
 pub fn create_file(path: &Path, mode: FileMode, bytes: &[u8]) -> io::Result<()> {
     create_file_with(path, mode, |file| file.write_all(bytes))
 }
@@ -39,8 +41,10 @@ pub(crate) fn create_file_with(
     mode: FileMode,
     fill: impl FnOnce(&mut File) -> io::Result<()>,
 ) -> io::Result<()> {
+    // Opened first: a directory that cannot be synced must fail before anything has changed.
+    let directory = File::open(directory_of(path))?;
     write_beside(path, mode, fill)?.persist_noclobber(path).map_err(|error| error.error)?;
-    sync_directory_of(path).inspect_err(|_| {
+    directory.sync_all().inspect_err(|_| {
         // Nothing was at `path` before, so this is the file that was written here.
         let _ = std::fs::remove_file(path);
     })
@@ -51,11 +55,13 @@ pub(crate) fn create_file_with(
 ///
 /// # Errors
 ///
-/// If the file cannot be written. The old file is untouched then, unless only the last step failed:
-/// then the new file is at `path`, and a crash may still bring the old one back.
+/// If the file cannot be written, or its directory cannot be opened for reading, which a sync needs.
+/// The old file is untouched then, unless only the last step failed: then the new file is at `path`,
+/// and a crash may still bring the old one back.
 pub fn replace_file(path: &Path, mode: FileMode, bytes: &[u8]) -> io::Result<()> {
+    let directory = File::open(directory_of(path))?;
     write_beside(path, mode, |file| file.write_all(bytes))?.persist(path).map_err(|error| error.error)?;
-    sync_directory_of(path)
+    directory.sync_all()
 }
 
 /// The directory that contains `path`: the working directory, `.`, for a bare file name.

@@ -161,7 +161,12 @@ fn alerts_are_what_the_event_says() {
         assert!(chain.write(&mut lines, SystemTime::now(), &event));
         Record::parse(lines.strip_suffix(b"\n").unwrap()).unwrap()
     };
+    let torn = format!(
+        r#"{{"type":"opened","format":"f","origin":"o","key":"k","writer":"w","pid":1,"mode":"required","torn":[{{"bytes":1,"sha256":"{}","file":"f"}}]}}"#,
+        "0".repeat(64)
+    );
     for (event, expected) in [
+        (torn.as_str(), true),
         (r#"{"type":"lost","records":1}"#, true),
         (r#"{"type":"undelivered","to":"a","count":1,"reason":"b"}"#, true),
         (r#"{"type":"weakened","launch":"00c0ffee00c0ffee","switch":"inherit_stdin"}"#, true),
@@ -173,6 +178,10 @@ fn alerts_are_what_the_event_says() {
         (r#"{"type":"exit","launch":"00c0ffee00c0ffee","pid":1,"exit":"exit status 0"}"#, false),
         (r#"{"type":"application","name":"lost","facts":{"launch":"x"}}"#, false),
         (r#"{"type":"closed","pid":1}"#, false),
+        (
+            r#"{"type":"opened","format":"f","origin":"o","key":"k","writer":"w","pid":1,"mode":"required","torn":[]}"#,
+            false,
+        ),
     ] {
         assert_eq!(super::is_alert(&line(event)), expected, "{event}");
     }

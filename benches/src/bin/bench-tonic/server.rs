@@ -3,16 +3,20 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
 
 use anyhow::{Context, Result};
 use bench::tls;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::transport::Server;
+use tonic::transport::server::Connected;
 
 use crate::{CONNECTION_WINDOW, FRAME_SIZE, STREAM_WINDOW};
 
@@ -41,13 +45,9 @@ pub(crate) async fn run(socket: Option<OsString>) -> Result<()> {
     Ok(())
 }
 
-async fn accept(
-    listener: UnixListener,
-    acceptor: TlsAcceptor,
-    secured: mpsc::Sender<io::Result<TlsStream<UnixStream>>>,
-) {
+async fn accept(listener: UnixListener, acceptor: TlsAcceptor, secured: mpsc::Sender<io::Result<Secured>>) {
     while let Ok((stream, _)) = listener.accept().await {
-        if secured.send(acceptor.accept(stream).await).await.is_err() {
+        if secured.send(acceptor.accept(stream).await.map(Secured)).await.is_err() {
             return;
         }
     }
@@ -59,4 +59,46 @@ fn exit_with_parent() {
         let ended = io::copy(&mut io::stdin().lock(), &mut io::sink());
         std::process::exit(i32::from(ended.is_err()));
     });
+}
+
+/// A TLS stream that tonic's server takes. tonic has its own implementation behind a feature that
+/// would turn on TLS 1.2 in the rustls of every build of this workspace.
+struct Secured(TlsStream<UnixStream>);
+
+impl Connected for Secured {
+    type ConnectInfo = ();
+
+    fn connect_info(&self) {}
+}
+
+impl AsyncRead for Secured {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Secured {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut TaskContext<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.0.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
 }
