@@ -52,6 +52,53 @@ fn unary_call_is_recorded_before_each_effect() {
     assert_eq!((returned.request, returned.response), (call.request, tally(&["value"])));
 }
 
+/// Runs every task that can run.
+async fn settle() {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[test]
+fn call_waits_until_its_record_is_durable() {
+    let bench = Bench::new();
+    let (plugin, says) = bench.talking();
+    run(async {
+        bench.log.hold();
+        let mut client = bench.client(&plugin);
+        let call = tokio::spawn(async move { unary(&mut client, get("key")).await });
+        settle().await;
+        assert!(plugin.asked.lock().unwrap().is_none(), "the plugin was called before the record");
+        bench.log.release();
+        settle().await;
+        assert!(plugin.asked.lock().unwrap().is_some());
+        bench.log.hold();
+        says.messages(&["value"]).ok();
+        settle().await;
+        assert!(!call.is_finished(), "the caller has the response before the record");
+        bench.log.release();
+        assert_eq!(call.await.unwrap().unwrap(), "value");
+    });
+}
+
+#[test]
+fn stream_message_waits_until_its_record_is_durable() {
+    let bench = Bench::new();
+    let (plugin, says) = bench.talking();
+    run(async {
+        let mut answers = stream(&mut bench.client(&plugin)).await.unwrap();
+        bench.log.hold();
+        says.messages(&["one"]);
+        let reading = tokio::spawn(async move { answers.message().await });
+        settle().await;
+        // Longer than the layer waits for messages to record together.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert!(!reading.is_finished(), "the caller has the message before the record");
+        bench.log.release();
+        assert_eq!(reading.await.unwrap().unwrap().unwrap(), "one");
+    });
+}
+
 #[test]
 fn plugin_receives_the_request_unchanged() {
     let bench = Bench::new();
@@ -239,6 +286,7 @@ fn a_call_that_nobody_waits_for_is_abandoned() {
 fn call_abandoned_during_recording_has_an_outcome() {
     let bench = Bench::new();
     let plugin = bench.answering(None);
+    bench.log.hold();
     run(async {
         let mut client = bench.client(&plugin);
         tokio::select! {
@@ -247,8 +295,8 @@ fn call_abandoned_during_recording_has_an_outcome() {
             () = std::future::ready(()) => {}
         }
     });
-    // The writer records the end itself, after the records that are read here.
-    bench.kinds();
+    // The intent becomes durable only now, when nothing waits for it any longer.
+    bench.log.release();
     assert_eq!(bench.kinds(), ["call", "returned"]);
     assert_eq!(bench.returned().outcome, "abandoned");
 }

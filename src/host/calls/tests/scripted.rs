@@ -20,7 +20,8 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::event::{
-    CallEnded, CallIntent, Event, KeyedHash, LaunchId, MessagesReceived, RecordError, Recorder, Recording, ValueHasher,
+    Acknowledgement, CallEnded, CallIntent, Event, KeyedHash, LaunchId, MessagesReceived, RecordError, Recorder,
+    Recording, ValueHasher,
 };
 use crate::host::calls::{CallLayer, RecordedCalls};
 
@@ -149,11 +150,26 @@ pub(super) fn framed(text: &str) -> Vec<u8> {
 #[derive(Debug)]
 pub(in crate::host::calls) struct Memory {
     events: Mutex<Vec<Event>>,
+    /// Events that are not durable yet, while the recorder holds them back.
+    held: Mutex<Option<Vec<(Event, Acknowledgement)>>>,
     is_closed: AtomicBool,
     is_required: bool,
 }
 
 impl Memory {
+    /// Holds back every event from here on, as a disk does that does not answer.
+    pub(super) fn hold(&self) {
+        *self.held.lock().unwrap() = Some(Vec::new());
+    }
+
+    /// Keeps the events that were held back, and acknowledges them.
+    pub(super) fn release(&self) {
+        let held = self.held.lock().unwrap().take();
+        for (event, acknowledgement) in held.into_iter().flatten() {
+            acknowledgement.report(self.keep(event));
+        }
+    }
+
     pub(super) fn close(&self) {
         self.is_closed.store(true, Ordering::Relaxed);
     }
@@ -170,6 +186,11 @@ impl Memory {
 
 impl Recorder for Memory {
     fn record(&self, event: Event) -> Recording {
+        if let Some(held) = &mut *self.held.lock().unwrap() {
+            let (acknowledgement, recording) = Recording::pending();
+            held.push((event, acknowledgement));
+            return recording;
+        }
         let outcome = self.keep(event);
         Recording::done(if self.is_required { outcome } else { Ok(()) })
     }
@@ -221,7 +242,8 @@ impl Bench {
     }
 
     fn with(is_required: bool) -> Arc<Self> {
-        let log = Memory { events: Mutex::default(), is_closed: AtomicBool::new(false), is_required };
+        let log =
+            Memory { events: Mutex::default(), held: Mutex::default(), is_closed: AtomicBool::new(false), is_required };
         Arc::new(Self { log: Arc::new(log) })
     }
 
