@@ -72,6 +72,8 @@ async fn launch(
         Err(fault) => return Err(starting.fail(fault).await.into()),
     };
     let report = starting.report(&established, &offered, summary, recorder);
+    // The last step before the caller gets a channel: no call may precede the durable record of who
+    // answers it.
     match within(deadline, StartPhase::Record, recorder.ready(&report)).await {
         Ok(Ok(())) => Ok(Launched { starting, established, report }),
         Ok(Err(error)) => {
@@ -186,6 +188,8 @@ impl Starting {
         let stderr = output::stream(running.stderr).map_err(failed)?;
         let process =
             Process::watch(running.child).map_err(|source| LaunchError::Start { step: Step::ProcessHandle, source })?;
+        // Read from the start: a plugin that logs much before its handshake line would block on a
+        // full socket.
         let stderr = Output::drain("stderr", process.child().pid(), stderr, process.end());
         Ok(Self {
             process,
@@ -208,6 +212,8 @@ impl Starting {
         let mut end = self.process.end();
         let ended = async {
             end.wait().await;
+            // A process that has ended may have left a line in the socket, whose error says more
+            // than its exit.
             tokio::time::sleep(READ_AFTER_EXIT).await;
         };
         let established = tokio::select! {
@@ -215,6 +221,8 @@ impl Starting {
             established = self.establish(offered, deadline) => established?,
             () = ended => return Err(StartFault::Exited),
         };
+        // The process may have ended after it answered: then its successor on the socket, if there is
+        // one, is not the launched process.
         if self.process.exit().is_some() { Err(StartFault::Exited) } else { Ok(established) }
     }
 
@@ -242,6 +250,8 @@ impl Starting {
         let channel =
             within(deadline, StartPhase::Http2, Http2Channel::start(secured)).await?.map_err(StartFault::Transport)?;
         let http2 = self.watch.step();
+        // With TLS 1.3 a client believes itself connected before the server has judged its certificate
+        // (RFC 8446, section 2): only an answer proves that both ends accepted.
         within(deadline, StartPhase::Health, rpc::check_health(channel.clone())).await?.map_err(StartFault::Rpc)?;
         let timings = Timings {
             process: self.started_in,
@@ -291,6 +301,8 @@ impl Starting {
 
     /// Kills the process, and collects its exit and the end of its standard error.
     async fn fail(mut self, fault: StartFault) -> Box<StartError> {
+        // A closed connection is often the first sign of an exit, a moment before the kernel reports
+        // it.
         let exit = match fault.may_be_an_exit() {
             true => self.process.ended_within(EXIT_AFTER_CLOSE).await,
             false => self.process.exit(),
