@@ -12,14 +12,15 @@ use crate::verdict::Verdict;
 /// Check whether files may run as plugins
 ///
 /// Runs the checks that a launch runs. Every trust source you name must accept the file. With
-/// --policy, at least one source of the policy and every source that it requires must. The file must
-/// be a program for this machine. A directory with a manifest is checked as one plugin. Nothing is
-/// executed.
+/// --policy, at least one source of the policy and every source that it requires must. The file
+/// must be a program for this machine. A directory with a manifest is checked as one plugin.
+/// Nothing is executed.
 ///
 /// The program is copied into sealed memory, the other files of a directory into a private
 /// directory; the copies are hashed, so changing a file during the check cannot change the verdict.
 /// Where the kernel forbids executing memory (vm.memfd_noexec=2), give --private-copy: the copy is
-/// then in a new directory on disk, mode 0700, where other processes of the same user can change it.
+/// then in a new directory on disk, mode 0700, where other processes of the same user can change
+/// it.
 ///
 /// Example: plugin-verify check --sha256 "$DIGEST" ./kv
 ///

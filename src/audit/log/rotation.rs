@@ -19,8 +19,8 @@ const NEXT: &str = ".next";
 /// Creates the next file with a `continued` record that follows `chain`, and renames the full file,
 /// whose first record has the index `first`.
 ///
-/// Allocates `headroom` bytes in the next file where the file system supports that. Returns the file
-/// and the line of its record. On failure the full file stays current and `chain` unchanged.
+/// Allocates `headroom` bytes in the next file where the file system supports that. Returns the
+/// file and the line of its record. On failure the full file stays current and `chain` unchanged.
 pub(super) fn rotate(
     path: &Path,
     first: u64,
