@@ -1,8 +1,8 @@
 //! Events as values, and the [`Recorder`] that a host hands them to. Stores nothing.
 //!
 //! Each event is declared once, in the list of [`Event`]. Its payload implements the private trait
-//! `Payload` beside its type: launch, alert, summary and size. An event that lacks one of these does
-//! not compile.
+//! `Payload` beside its type: launch, alert, summary and size. An event that lacks one of these
+//! does not compile.
 //!
 //! In JSON, the member `type` holds the kind of an event. Within one version of the format
 //! ([`FORMAT`]) a member keeps its meaning, and members and events may be added: readers skip the

@@ -55,9 +55,9 @@ pub(crate) fn create_file_with(
 ///
 /// # Errors
 ///
-/// If the file cannot be written, or its directory cannot be opened for reading, which a sync needs.
-/// The old file is untouched then, unless only the last step failed: then the new file is at `path`,
-/// and a crash may still bring the old one back.
+/// If the file cannot be written, or its directory cannot be opened for reading, which a sync
+/// needs. The old file is untouched then, unless only the last step failed: then the new file is at
+/// `path`, and a crash may still bring the old one back.
 pub fn replace_file(path: &Path, mode: FileMode, bytes: &[u8]) -> io::Result<()> {
     let directory = File::open(directory_of(path))?;
     write_beside(path, mode, |file| file.write_all(bytes))?.persist(path).map_err(|error| error.error)?;

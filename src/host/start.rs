@@ -221,8 +221,8 @@ impl Starting {
             established = self.establish(offered, deadline) => established?,
             () = ended => return Err(StartFault::Exited),
         };
-        // The process may have ended after it answered: then its successor on the socket, if there is
-        // one, is not the launched process.
+        // The process may have ended after it answered: then its successor on the socket, if there
+        // is one, is not the launched process.
         if self.process.exit().is_some() { Err(StartFault::Exited) } else { Ok(established) }
     }
 
@@ -250,8 +250,8 @@ impl Starting {
         let channel =
             within(deadline, StartPhase::Http2, Http2Channel::start(secured)).await?.map_err(StartFault::Transport)?;
         let http2 = self.watch.step();
-        // With TLS 1.3 a client believes itself connected before the server has judged its certificate
-        // (RFC 8446, section 2): only an answer proves that both ends accepted.
+        // With TLS 1.3 a client believes itself connected before the server has judged its
+        // certificate (RFC 8446, section 2): only an answer proves that both ends accepted.
         within(deadline, StartPhase::Health, rpc::check_health(channel.clone())).await?.map_err(StartFault::Rpc)?;
         let timings = Timings {
             process: self.started_in,
@@ -301,8 +301,8 @@ impl Starting {
 
     /// Kills the process, and collects its exit and the end of its standard error.
     async fn fail(mut self, fault: StartFault) -> Box<StartError> {
-        // A closed connection is often the first sign of an exit, a moment before the kernel reports
-        // it.
+        // A closed connection is often the first sign of an exit, a moment before the kernel
+        // reports it.
         let exit = match fault.may_be_an_exit() {
             true => self.process.ended_within(EXIT_AFTER_CLOSE).await,
             false => self.process.exit(),
