@@ -35,7 +35,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "KEY")]
     key: Vec<KeyArgument>,
 
-    /// Compare with an unsigned manifest: whoever changed the files may have changed it too
+    /// Compare with an unsigned manifest, which a person who changed the files may have changed too
     #[arg(long)]
     unsigned: bool,
 

@@ -1,4 +1,4 @@
-//! `inspect`: what it tells of real programs, in both forms, and of files that are there to do
+//! `inspect`: its output for real programs, as text and as JSON, and of files that are there to do
 //! harm.
 
 use std::ffi::OsStr;

@@ -1,4 +1,4 @@
-//! `keygen` and `sign`: what they leave on disk, where passwords come from, and that minisign(1)
+//! `keygen` and `sign`: the files they write, where passwords come from, and that minisign(1)
 //! and the library agree with them.
 
 use std::fs::{self, Permissions};

@@ -1,5 +1,5 @@
 //! The program as a process: its verdicts, its streams, and machines that are not like this one.
-//! What it says is in `../cmd/`.
+//! The texts are in `../cmd/`.
 #![expect(clippy::unwrap_used, reason = "a test that meets the unexpected fails")]
 
 mod audit;
