@@ -1,5 +1,6 @@
 //! The calls that are measured, over any client of the service: one after the other, many in
-//! flight, and streams. Who is at the other end, and how it was reached, is the caller's business.
+//! flight, and streams. The caller chooses the other end
+//! and the connection to it.
 
 use std::time::{Duration, Instant};
 

@@ -206,6 +206,11 @@ impl Reservation {
         self.is_open = false;
         self.recorder.redeem_later(outcome);
     }
+
+    /// Ends a reservation that the recorder never made.
+    fn disarm(mut self) {
+        self.is_open = false;
+    }
 }
 
 impl Drop for Reservation {
@@ -246,13 +251,6 @@ impl Future for Reserving {
                 Err(error)
             }
         })
-    }
-}
-
-impl Reservation {
-    /// Ends a reservation that the recorder never made.
-    fn disarm(mut self) {
-        self.is_open = false;
     }
 }
 

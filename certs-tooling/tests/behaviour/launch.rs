@@ -1,6 +1,6 @@
 //! A launch by hand: this binary is also a plugin of the runtime, started with our certificate in
-//! its environment. What it prints shows what the runtime's own certificates look like, and that it
-//! talks to the owner of ours and to nobody else.
+//! its environment. The tests read the runtime's certificate from its handshake line, and check
+//! that it accepts only the owner of our certificate.
 
 use std::convert::Infallible;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -21,9 +21,10 @@ use tonic::service::Routes;
 use super::handshake::{key_of, provider};
 use super::{directory, profile, x509};
 
-/// The plugin. It is a test only in order to be started, and does nothing when nobody launches it.
+/// The plugin: a test only so that the other tests can start it. It does nothing unless it is
+/// launched as a plugin.
 #[test]
-#[ignore = "this is what the others launch"]
+#[ignore = "the other tests launch this one as their plugin"]
 fn is_a_plugin() {
     let plugin = plugin::builder("BASIC_PLUGIN", "hello");
     if plugin.was_launched() {

@@ -35,8 +35,8 @@ const BEGINNING: &str = "<!DOCTYPE html>";
 /// Write an HTML report about a log
 ///
 /// The report states first whether the log is intact, as `audit verify` does. Then it summarizes
-/// the verified records: which plugins ran and which attestations allowed them, what was refused
-/// and why, how calls ended, and which records are missing. Long lists are cut, and say so.
+/// the verified records: the plugins that ran with their attestations, the refusals with their
+/// reasons, the outcomes of calls, and the missing records. Long lists are cut, and say so.
 ///
 /// It is one HTML file that loads and runs nothing. It proves nothing: only the log does.
 ///

@@ -1,5 +1,5 @@
-//! `exec`: what runs, what it finds, and that nothing else runs while somebody changes the file.
-//! The program is a shell that looks around.
+//! `exec`: the verified program runs, with its environment and descriptors, and no other bytes run
+//! while another process changes the file. The program is a shell that prints what it finds.
 
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;

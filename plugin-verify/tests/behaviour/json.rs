@@ -1,5 +1,5 @@
-//! `--json` of every verb, when it fails: one document that a program can read, whatever went
-//! wrong.
+//! `--json` of every verb that fails: one document that a program can read, for every kind of
+//! failure.
 
 use std::fs;
 use std::process::{Command, Stdio};

@@ -1,5 +1,5 @@
-//! `lock`: what is agreed to, what an agreement is never weakened by without a word, and whether
-//! everything that was agreed to is there.
+//! `lock`: adds and updates plugins, never weakens an entry without a message, and verifies that
+//! every entry has its file.
 
 use std::fs;
 use std::path::Path;

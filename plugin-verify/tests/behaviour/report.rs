@@ -1,5 +1,4 @@
-//! `audit report`: pages of real logs, which nobody who wrote into a log can change into something
-//! else.
+//! `audit report`: pages of real logs. The text of a record cannot change the structure of a page.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
